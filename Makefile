@@ -1,0 +1,64 @@
+# Every verb sets up .venv by itself when it is missing. PYTHON=python3.12 picks another interpreter.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+LINKS  := build/types/minibroker
+PARTS  := protocol broker client testing cli
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup fmt lint types test crash interop bench wire demo run check clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with everything development needs
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "minibroker needs Python 3.11 or newer; set PYTHON=python3.12 or similar")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+fmt: $(READY) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(READY) ## ruff, without changing anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+$(LINKS):
+	@mkdir -p $(LINKS)
+	@for part in $(PARTS); do ln -sfn ../../../$$part $(LINKS)/$$part; done
+
+types: $(READY) $(LINKS) ## mypy --strict on everything
+	$(BIN)/mypy $(PARTS:%=-p minibroker.%)
+	$(BIN)/mypy tests
+
+test: $(READY) ## the fast tests, in parallel (JOBS=2)
+	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench' $(ARGS)
+
+crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=20)
+	RUNS=$(or $(RUNS),20) $(BIN)/pytest -m crash tests/crash $(ARGS)
+
+interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn are present
+	$(BIN)/pytest -m interop tests/interop $(ARGS)
+
+bench: $(READY) ## measure against a real Apache Kafka, where java and mvn are present
+	$(BIN)/python -m tests.bench $(ARGS)
+
+wire: $(READY) ## print a message's construct tree and compiled source: make wire API=Produce V=9
+	$(BIN)/python -m minibroker.protocol.compiler $(API) $(V)
+
+demo: $(READY) ## the main job, seen: lost acknowledgements, every record stored once
+	$(BIN)/minibroker demo $(ARGS)
+
+run: $(READY) ## a broker on 127.0.0.1:9092
+	$(BIN)/minibroker serve $(ARGS)
+
+check: lint types test ## what must hold before anything lands
+
+clean: ## remove what was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

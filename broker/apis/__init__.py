@@ -1,0 +1,1 @@
+"""One file per API: request message -> core -> response message."""

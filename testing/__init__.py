@@ -1,0 +1,1 @@
+"""What tests need around a broker: today the fault proxy (proxy.py)."""
