@@ -42,11 +42,13 @@ class Hooks:
     Args:
         flush_wanted: `begin_round` is due.
         fetches_ready: `parked.take_ready` is due.
+        deadline_moved: `parked.next_deadline_ms` has come nearer.
         warn: one line for the operator.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
+    deadline_moved: Callable[[], None]
     warn: Callable[[str], None]
 
 
@@ -66,7 +68,7 @@ class Broker:
         self.clock = world.clock
         self._hooks = hooks
         self.commit = GroupCommit(hooks.flush_wanted)
-        self.parked = ParkedFetches(hooks.fetches_ready)
+        self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self.partitions: dict[tuple[str, int], Partition] = {}
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())

@@ -110,6 +110,22 @@ class Partition:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
 
+    def epoch_end_offset(self, leader_epoch: int) -> tuple[int, int]:
+        """(epoch, end offset) of the largest epoch at or below the one asked for.
+
+        The running epoch counts as begun at the log end although no batch carries it yet; an epoch
+        above it is unknown: (-1, -1). Source: LeaderEpochFileCache.endOffsetFor; KIP-320.
+        """
+        if leader_epoch > self.leader_epoch:
+            return -1, -1
+        latest = self.log.latest_epoch
+        if leader_epoch == self.leader_epoch:
+            return leader_epoch, self.high_watermark
+        if latest is None:
+            return leader_epoch, self.high_watermark
+        epoch, end_offset = self.log.epoch_end_offset(min(leader_epoch, latest))
+        return epoch, min(end_offset, self.high_watermark)
+
     def produce(
         self, batch: Buffer | None, now_ms: int
     ) -> Appended | Duplicate | Refused:

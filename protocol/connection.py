@@ -98,11 +98,12 @@ class Request:
 class ServerConnection:
     """The server's side of one connection."""
 
-    __slots__ = ("_pending", "_routes")
+    __slots__ = ("_pending", "_routes", "queued_bytes")
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._pending: deque[Request] = deque()
+        self.queued_bytes = 0  # answers given and not yet taken by data_to_send
 
     @property
     def in_flight(self) -> int:
@@ -120,7 +121,9 @@ class ServerConnection:
         if header.api_key == API_VERSIONS.key:
             first, last = API_VERSIONS.versions
             if not first <= header.api_version <= last:
-                self._pending.append(_unsupported_version(self._routes, header.correlation_id))
+                refusal = _unsupported_version(self._routes, header.correlation_id)
+                self.queued_bytes += sum(map(len, refusal.answer or ()))
+                self._pending.append(refusal)
                 return None
         route = self._routes.find(header.api_key, header.api_version)
         message, _ = route.decode(frame, position)
@@ -130,7 +133,11 @@ class ServerConnection:
 
     def answer(self, request: Request, message: Any) -> None:
         """Give a request its response message; None for a request that gets no answer (acks=0)."""
-        request.answer = [] if message is None else _encoded(request, message)
+        if message is None:
+            request.answer = []
+        else:
+            request.answer = answer = _encoded(request, message)
+            self.queued_bytes += len(answer[0]) if len(answer) == 1 else sum(map(len, answer))
         request.message = None
 
     def data_to_send(self) -> list[Buffer]:
@@ -143,6 +150,8 @@ class ServerConnection:
                 break
             ready += answer
             pending.popleft()
+        if ready:
+            self.queued_bytes -= sum(map(len, ready))
         return ready
 
 
