@@ -23,16 +23,18 @@ from ..protocol.errors import ErrorCode, Refused
 BATCHES_KEPT: Final = 5  # as many as an idempotent producer may have in flight
 
 # An entry is its producer_epoch (int16) and received_at_ms (int64), then BATCHES_KEPT batches,
-# newest first, each a span, base_offset and max_timestamp (int64). A span is the first and last
-# sequence of a batch in one number, so that "the same batch" is one comparison.
-_HEAD_AND_NEWEST: Final = struct.Struct(">hqqqq")
+# newest first, each a span, base_offset and max_timestamp (int64). A span is a batch's first
+# sequence plus one, and its last, in one number: one comparison finds the same batch, and no span
+# is mistaken for an epoch. The span of no batch has the last sequence before 0: 0 is the next.
 _HEAD: Final = struct.Struct(">hq")
 _BATCH: Final = struct.Struct(">qqq")
-_EPOCH_AND_SPANS: Final = struct.Struct(">h8x" + "q16x" * BATCHES_KEPT)
-_KEPT: Final = slice(_HEAD.size, _HEAD.size + (BATCHES_KEPT - 1) * _BATCH.size)
-_NO_SPAN: Final = -1
-_NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * BATCHES_KEPT
+_ENTRY: Final = struct.Struct(">hq qqq 96s")
+_EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 96s 24x")
+_EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "q 16x" * BATCHES_KEPT)
+_NO_SPAN: Final = sequence.SEQUENCE_MAX
+_NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * (BATCHES_KEPT - 1)
 _NO_EPOCH: Final = -1
+_NO_STATE: Final = _ENTRY.pack(_NO_EPOCH, -1, _NO_SPAN, -1, -1, _NO_BATCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +100,23 @@ class SequenceTable:
             INVALID_RECORD (no sequence).
         Source: ProducerStateEntry.findDuplicateBatch, ProducerAppendInfo.checkSequence.
         """
-        producer_epoch, first = header[10], header[11]  # by number: twice as fast as by name
-        assert header[9] >= 0, "a batch without a producer id has no place in the sequence table"
+        producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
+        assert producer_id >= 0, "batches without a producer id are never checked"
         if first < 0:
             return _refused(header, ErrorCode.INVALID_RECORD, "0 or more is expected")
-        entry = self._entries.get(header[9])
-        if entry is None:
-            epoch_known, *spans = _NO_EPOCH, _NO_SPAN
-        else:
-            epoch_known, *spans = _EPOCH_AND_SPANS.unpack(entry)
-            if producer_epoch == epoch_known:
-                span = first << 32 | sequence.add(first, header[6])
-                if span in spans:
-                    return _duplicate(entry, spans.index(span))
-        if producer_epoch < epoch_known:
+        entry = self._entries.get(producer_id, _NO_STATE)
+        epoch_and_spans = _EPOCH_AND_SPANS.unpack(entry)
+        epoch_known = epoch_and_spans[0]
+        expected = 0
+        if producer_epoch == epoch_known:
+            span = first + 1 << 32 | sequence.add(first, header[6])
+            if span in epoch_and_spans:
+                return _duplicate(entry, epoch_and_spans.index(span) - 1)
+            expected = sequence.next_of(_last_of(epoch_and_spans[1]))
+        elif producer_epoch < epoch_known:
             why = f"an epoch of {epoch_known} or more is expected"
             return _refused(header, ErrorCode.INVALID_PRODUCER_EPOCH, why)
         # With no epoch known, that is with no state, any sequence will do: producers outlive state.
-        expected = sequence.next_of(spans[0] & 0xFFFFFFFF) if producer_epoch == epoch_known else 0
         if first != expected and epoch_known != _NO_EPOCH:
             why = f"{expected} is expected, or a retry of one of the newest {BATCHES_KEPT} batches"
             return _refused(header, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, why)
@@ -129,37 +130,42 @@ class SequenceTable:
             base_offset: where the log has put it.
             received_at_ms: when the broker received it, by the broker's clock.
         """
-        producer_id, producer_epoch, first = header[9:12]
-        assert producer_id >= 0, "a batch without a producer id has no place in the sequence table"
-        newest = _HEAD_AND_NEWEST.pack(
+        producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
+        assert producer_id >= 0, "batches without a producer id are never recorded"
+        epoch_known, kept = _EPOCH_AND_KEPT.unpack(self._entries.get(producer_id, _NO_STATE))
+        self._entries[producer_id] = _ENTRY.pack(
             producer_epoch,
             received_at_ms,
-            first << 32 | sequence.add(first, header[6]),
+            first + 1 << 32 | sequence.add(first, header[6]),
             base_offset,
             header[8],
+            kept if producer_epoch == epoch_known else _NO_BATCHES,
         )
-        entry = self._entries.get(producer_id)
-        if entry is None or entry[:2] != newest[:2]:  # a new epoch starts with an empty window
-            self._entries[producer_id] = newest + _NO_BATCHES[: -_BATCH.size]
-        else:
-            self._entries[producer_id] = newest + entry[_KEPT]
 
     def producers(self) -> Iterator[ProducerState]:
         """The state of every PID, in the order in which they first wrote."""
         for producer_id, entry in self._entries.items():
             producer_epoch, received_at_ms = _HEAD.unpack_from(entry)
             batches = tuple(
-                StoredBatch(span >> 32, span & 0xFFFFFFFF, base_offset, max_timestamp)
+                StoredBatch(_first_of(span), _last_of(span), base_offset, max_timestamp)
                 for span, base_offset, max_timestamp in _BATCH.iter_unpack(entry[_HEAD.size :])
                 if span != _NO_SPAN
             )
             yield ProducerState(producer_id, producer_epoch, received_at_ms, batches)
 
 
+def _first_of(span: int) -> int:
+    return (span >> 32) - 1
+
+
+def _last_of(span: int) -> int:
+    return span & 0xFFFFFFFF
+
+
 def _duplicate(entry: bytes, index: int) -> Duplicate:
     span, base_offset, max_timestamp = _BATCH.unpack_from(entry, _HEAD.size + index * _BATCH.size)
-    count = sequence.add(span & 0xFFFFFFFF, 1 - (span >> 32))
-    return Duplicate(base_offset, base_offset + count, max_timestamp)
+    next_offset = base_offset + sequence.add(_last_of(span), -_first_of(span)) + 1
+    return Duplicate(base_offset, next_offset, max_timestamp)
 
 
 def _refused(header: BatchHeader, code: ErrorCode, why: str) -> Refused:
