@@ -228,5 +228,3 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         segment_index_bytes=integer("segment.index.bytes"),
         segment_ms=min(integer("segment.ms"), LONG_MAX),
     )
-
-

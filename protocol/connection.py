@@ -19,8 +19,10 @@ from .compiler import decoder, encoder
 from .errors import ErrorCode
 from .framing import SIZE_BYTES, Buffer
 from .header import decode_request_header, decode_response_header, encode_request_header
-from .messages.api_versions import API_VERSIONS, ApiVersion, ApiVersionsResponse
-from .schema import Api
+from .messages import APIS, Api
+from .messages.api_versions import ApiVersion, ApiVersionsResponse
+
+API_VERSIONS = APIS[18]
 
 _HEAD = Struct(">ii")  # size, correlation id
 _HEAD_TAGGED = Struct(">iib")  # the same and an empty tag section
@@ -49,8 +51,9 @@ class Route:
         self.encode: Callable[[Any], list[Buffer]] = encoder(
             messages.response_type(api.key), version
         )
-        flexible = api.flexible is not None and version >= api.flexible
-        self.head = _HEAD_TAGGED if flexible and api.key != API_VERSIONS.key else _HEAD
+        self.head = (
+            _HEAD_TAGGED if api.is_flexible(version) and api.key != API_VERSIONS.key else _HEAD
+        )
 
 
 class Routes:

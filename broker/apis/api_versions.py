@@ -37,9 +37,7 @@ def handle(broker: Broker, request: Request, session: Session) -> ApiVersionsRes
         api_keys=[
             ApiVersion(
                 api_key=api.key,
-                min_version=api.versions[0]
-                if api.advertised_from is None
-                else api.advertised_from,
+                min_version=api.versions[0] if api.advertised_from is None else api.advertised_from,
                 max_version=api.versions[1],
             )
             for api in SERVED.values()

@@ -60,9 +60,7 @@ def refusal(
 def _refusal(broker: Broker, asked: CreatePartitionsTopic) -> Refused | None:
     topic = broker.state.topics.get(asked.name)
     if topic is None:
-        return Refused(
-            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}"
-        )
+        return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}")
     assignments = asked.assignments
     return plan_partitions(
         topic,

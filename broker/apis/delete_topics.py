@@ -68,9 +68,7 @@ def _find(broker: Broker, asked: DeleteTopicState) -> str | Refused:
             return Refused(ErrorCode.UNKNOWN_TOPIC_ID, "there is no topic with that id")
         return name
     if asked.name not in broker.state.topics:
-        return Refused(
-            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}"
-        )
+        return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}")
     return asked.name
 
 

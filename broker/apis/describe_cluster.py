@@ -47,9 +47,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeCluste
     )
 
 
-def refusal(
-    message: DescribeClusterRequest, code: ErrorCode, why: str
-) -> DescribeClusterResponse:
+def refusal(message: DescribeClusterRequest, code: ErrorCode, why: str) -> DescribeClusterResponse:
     """The response that refuses a request."""
     return DescribeClusterResponse(
         error_code=code,

@@ -33,9 +33,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeConfig
     )
 
 
-def refusal(
-    message: DescribeConfigsRequest, code: ErrorCode, why: str
-) -> DescribeConfigsResponse:
+def refusal(message: DescribeConfigsRequest, code: ErrorCode, why: str) -> DescribeConfigsResponse:
     """The response that refuses every resource."""
     return DescribeConfigsResponse(
         results=[_refused(each, Refused(code, why)) for each in message.resources]
@@ -55,9 +53,7 @@ def _answer(
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
         configs=[
-            _result(each, message)
-            for each in described
-            if wanted is None or each.name in wanted
+            _result(each, message) for each in described if wanted is None or each.name in wanted
         ],
     )
 

@@ -46,9 +46,7 @@ def handle(broker: Broker, request: Request, session: Session) -> FindCoordinato
     )
 
 
-def refusal(
-    message: FindCoordinatorRequest, code: ErrorCode, why: str
-) -> FindCoordinatorResponse:
+def refusal(message: FindCoordinatorRequest, code: ErrorCode, why: str) -> FindCoordinatorResponse:
     """The response that refuses a request, in the old form and the new."""
     return FindCoordinatorResponse(
         error_code=code,
@@ -57,9 +55,7 @@ def refusal(
         host="",
         port=-1,
         coordinators=[
-            Coordinator(
-                key=key, node_id=-1, host="", port=-1, error_code=code, error_message=why
-            )
+            Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message=why)
             for key in message.coordinator_keys
         ],
     )

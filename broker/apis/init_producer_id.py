@@ -36,8 +36,6 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     )
 
 
-def refusal(
-    message: InitProducerIdRequest, code: ErrorCode, why: str
-) -> InitProducerIdResponse:
+def refusal(message: InitProducerIdRequest, code: ErrorCode, why: str) -> InitProducerIdResponse:
     """The response that gives out nothing."""
     return InitProducerIdResponse(error_code=code, producer_id=NONE, producer_epoch=NONE)

@@ -78,7 +78,7 @@ def _answer(
     if wanted == LATEST:
         return _found(asked, -1, high_watermark, partition.leader_epoch)
     if wanted in (EARLIEST, EARLIEST_LOCAL):
-        epoch = log.epoch_at(log.log_start_offset)
+        epoch = log.earliest_epoch if log.latest_epoch >= 0 else partition.leader_epoch
         return _found(asked, -1, log.log_start_offset, epoch)
     if wanted == LATEST_TIERED:
         return _found(asked, -1, -1, -1)

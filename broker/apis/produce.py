@@ -122,9 +122,7 @@ def _stored(partition: Partition, index: int, outcome: Any) -> PartitionProduceR
     )
 
 
-def _refused(
-    partition: Partition | None, index: int, refused: Refused
-) -> PartitionProduceResponse:
+def _refused(partition: Partition | None, index: int, refused: Refused) -> PartitionProduceResponse:
     log_start_offset = -1
     if partition is not None and refused.code not in _WITHOUT_LOG_START:
         log_start_offset = partition.log.log_start_offset
@@ -143,9 +141,11 @@ def _not_flushed(response: ProduceResponse) -> ProduceResponse:
         topic.partition_responses = [
             each
             if each.error_code
-            else _refused(None, each.index, Refused(
-                ErrorCode.KAFKA_STORAGE_ERROR, "the flush failed; the broker stops"
-            ))
+            else _refused(
+                None,
+                each.index,
+                Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the flush failed; the broker stops"),
+            )
             for each in topic.partition_responses
         ]
     return response

@@ -24,6 +24,11 @@ class LeaderEpochs:
         self._starts = array("q")
         self.latest = NO_EPOCH
 
+    @property
+    def earliest(self) -> int:
+        """The oldest known epoch, that of the log start; -1 without one."""
+        return self._epochs[0] if self._epochs else NO_EPOCH
+
     def begin(self, epoch: int, start_offset: int) -> None:
         """Note the first batch of a new epoch, which is higher than all before it."""
         assert epoch > self.latest, f"leader epoch {epoch} after {self.latest}"

@@ -118,6 +118,11 @@ class Log:
         """The leader epoch of the newest batch; -1 without one."""
         return self._epochs.latest
 
+    @property
+    def earliest_epoch(self) -> int:
+        """The leader epoch of the oldest batch; -1 without one."""
+        return self._epochs.earliest
+
     def append(self, header: BatchHeader, batch: Buffer, leader_epoch: int, now_ms: int) -> int:
         """Write one batch at the end of the log, in a new segment if one is due.
 
