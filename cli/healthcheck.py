@@ -11,6 +11,8 @@ import socket
 import sys
 from argparse import ArgumentParser, Namespace
 
+from .addresses import add_bootstrap_server
+
 SUMMARY = "exit 0 if a broker answers"
 _CORRELATION_ID = b"\x00\x00\x00\x01"
 # size 10, API key 18, version 0, the correlation id, no client id
@@ -20,12 +22,7 @@ _HEAD_BYTES = 10  # size, correlation id, error code
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--bootstrap-server",
-        metavar="HOST:PORT",
-        default="127.0.0.1:9092",
-        help="the broker (default %(default)s)",
-    )
+    add_bootstrap_server(parser)
     parser.add_argument(
         "--timeout-ms", type=int, default=2000, help="how long to wait (default %(default)s)"
     )
@@ -33,17 +30,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Ask once."""
-    host, _, port = args.bootstrap_server.rpartition(":")
-    if not host or not port.isdecimal():
-        print("minibroker healthcheck: --bootstrap-server takes HOST:PORT", file=sys.stderr)
-        return 2
+    host, port = args.bootstrap_server
     try:
-        head = _ask(host, int(port), args.timeout_ms / 1000)
+        head = _ask(host, port, args.timeout_ms / 1000)
     except OSError as error:
-        print(f"unhealthy: {args.bootstrap_server}: {error}", file=sys.stderr)
+        print(f"unhealthy: {host}:{port}: {error}", file=sys.stderr)
         return 1
     if len(head) < _HEAD_BYTES or head[4:8] != _CORRELATION_ID or head[8:10] != b"\x00\x00":
-        print(f"unhealthy: {args.bootstrap_server} answers, but not as Kafka", file=sys.stderr)
+        print(f"unhealthy: {host}:{port} answers, but not as Kafka", file=sys.stderr)
         return 1
     print("healthy")
     return 0

@@ -10,9 +10,9 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
 from ..protocol.errors import DecodeError, ErrorCode
 from ..protocol.framing import FrameBuffer
-from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
 from ..protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024  # the largest response accepted (Kafka's own request bound)

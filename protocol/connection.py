@@ -18,7 +18,12 @@ from . import messages
 from .compiler import decoder, encoder
 from .errors import ErrorCode
 from .framing import SIZE_BYTES, Buffer
-from .header import decode_request_header, decode_response_header, encode_request_header
+from .header import (
+    RequestHeader,
+    decode_request_header,
+    decode_response_header,
+    encode_request_header,
+)
 from .messages import APIS, Api
 from .messages.api_versions import ApiVersion, ApiVersionsResponse
 
@@ -234,7 +239,9 @@ class ClientConnection:
         correlation_id = self._next_correlation_id
         self._next_correlation_id = (correlation_id + 1) & CORRELATION_ID_MAX
         body = encoder(type(message), version)(message)
-        head = encode_request_header(api, version, correlation_id, self.client_id)
+        head = encode_request_header(
+            RequestHeader(api.key, version, correlation_id, self.client_id)
+        )
         if answered:
             self._pending.append((correlation_id, api, version))
         size = len(head) + sum(map(len, body))

@@ -28,11 +28,11 @@ class StorageError(Exception):
         self.why = why
 
 
-class DirectoryInUse(Exception):  # noqa: N818 - says what is the matter
+class DirectoryInUse(Exception):
     """Another broker owns the data directory; the text names the directory and that process."""
 
 
-class DamagedLog(Exception):  # noqa: N818 - says what is the matter
+class DamagedLog(Exception):
     """Bytes before a log's tail are damaged; the text names file, position and the way out."""
 
     def __init__(self, path: str, position: int, why: str) -> None:
