@@ -70,7 +70,7 @@ class Bound:
     port: int
 
     def __str__(self) -> str:
-        host = self.listener.host or "0.0.0.0"  # noqa: S104 (what the operator asked for)
+        host = self.listener.host or "0.0.0.0"
         return f"{self.listener.name}://{host}:{self.port}"
 
 
@@ -164,8 +164,8 @@ class Runtime:
         except OSError as error:
             why = error.strerror or str(error)
             raise ListenError(
-                f"cannot listen at {listener.host or '*'}:{listener.port} ({listener.name}): {why}; "
-                "stop what uses the port, or choose another with --listeners"
+                f"cannot listen at {listener.host or '*'}:{listener.port} ({listener.name}): "
+                f"{why}; stop what uses the port, or choose another with --listeners"
             ) from error
         self._sockets.append(server)
         port = server.sockets[0].getsockname()[1]

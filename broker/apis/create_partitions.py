@@ -1,4 +1,4 @@
-"""CreatePartitions (key 37), v0-v3. Source: CreatePartitionsRequest.json, ...Response.json; KIP-195.
+"""CreatePartitions (key 37), v0-v3. Source: CreatePartitionsRequest.json; KIP-195.
 
 v2 flexible
 Ours: `count` is the new total, as in Kafka; answered when it is durable.

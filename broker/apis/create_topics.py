@@ -1,4 +1,4 @@
-"""CreateTopics (key 19), v2-v7. Source: CreateTopicsRequest.json, ...Response.json; KIP-464, KIP-525.
+"""CreateTopics (key 19), v2-v7. Source: CreateTopicsRequest.json; KIP-464, KIP-525.
 
 v4 defaults as -1 · v5 flexible, configs in the answer · v7 topic_id
 Ours: a replication factor above 1 is taken as 1 with a warning (replication.factor.lenient); topics

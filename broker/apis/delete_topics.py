@@ -1,4 +1,4 @@
-"""DeleteTopics (key 20), v1-v6. Source: DeleteTopicsRequest.json, DeleteTopicsResponse.json; KIP-516.
+"""DeleteTopics (key 20), v1-v6. Source: DeleteTopicsRequest.json; KIP-516.
 
 v4 flexible · v5 error_message · v6 topics by name or id
 Ours: the deletion is flushed before the first file goes, and answered when the files are gone.

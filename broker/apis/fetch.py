@@ -138,7 +138,7 @@ def _read_partition(
 
 def epoch_refusal(current_leader_epoch: int, partition: Partition) -> ErrorCode:
     """How a client's idea of the leader epoch differs from ours; NONE if it does not."""
-    if current_leader_epoch == NO_EPOCH or current_leader_epoch == partition.leader_epoch:
+    if current_leader_epoch in (NO_EPOCH, partition.leader_epoch):
         return ErrorCode.NONE
     if current_leader_epoch < partition.leader_epoch:
         return ErrorCode.FENCED_LEADER_EPOCH

@@ -1,6 +1,7 @@
 """Produce (key 0), v3-v11. Source: ProduceRequest.json, ProduceResponse.json; KIP-98, KIP-360.
 
-v3 transactional_id · v5 log_start_offset · v7 zstd · v8 error_message · v9 flexible · v10 leader hints
+v3 transactional_id · v5 log_start_offset · v7 zstd · v8 error_message · v9 flexible ·
+v10 leader hints
 Ours: a retry of one of the five newest batches is answered like the original, after every restart.
     A duplicate of a batch that is not durable yet waits until it is. acks=1 waits like acks=all.
     Of a partition listed twice, the last batch counts, as in Kafka.
