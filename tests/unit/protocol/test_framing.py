@@ -6,7 +6,6 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from minibroker.protocol.framing import BUFFER_BYTES_MAX, GROWTH, FrameBuffer, frame
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024
