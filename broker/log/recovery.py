@@ -8,7 +8,7 @@ right, its base offset is the one that must follow, and its leader epoch is not 
 - *damage*: anything else. Batches that were acknowledged lie behind it: DamagedLog, nothing is cut.
 - An empty last segment whose name does not follow on is removed and reported too: a crash can keep
   the name of a new segment and lose the end of the one before.
-scan() starts at any batch, for those who know that what lies before it holds.
+scan() reads on from where a segment is known to hold; recover() begins with nothing known.
 """
 
 from __future__ import annotations
@@ -82,14 +82,7 @@ def recover(
         if at and segment.base_offset != segments[at - 1].next_offset:
             report = _drop_misnamed(segments, at)
             return Recovered(segments[:at], epochs, report)
-
-        def accept(header: BatchHeader, segment: Segment = segment) -> None:
-            segment.note(header, header.base_offset, index_interval_bytes)
-            if header.partition_leader_epoch != epochs.latest:
-                epochs.begin(header.partition_leader_epoch, header.base_offset)
-            on_batch(header)
-
-        why = scan(segment.file, 0, segment.base_offset, epochs.latest, accept)
+        why = scan(segment, epochs, index_interval_bytes, on_batch)
         if why:
             report = _cut_tail(segments, at, why)
             return Recovered(segments[: at + 1], epochs, report)
@@ -101,27 +94,27 @@ def recover(
 
 
 def scan(
-    file: File,
-    position: int,
-    next_offset: int,
-    leader_epoch: int,
-    accept: Callable[[BatchHeader], None],
+    segment: Segment,
+    epochs: LeaderEpochs,
+    index_interval_bytes: int,
+    on_batch: Callable[[BatchHeader], None],
 ) -> str:
-    """Read the batches from `position` to the end of the file, and check each.
+    """Read a segment's file on from `segment.size`, and take in each batch that holds.
 
-    Args:
-        position: where a batch begins.
-        next_offset: the base offset it must have.
-        leader_epoch: the lowest it may have.
-        accept: called for each batch that holds, in order.
+    The segment and the epochs grow as if the batches were just appended.
+
     Returns: why the first batch that does not hold does not; "" if all do.
     Raises: StorageError.
     """
+    file = segment.file
     size, want = file.size, _CHUNK_BYTES
-    while position < size:
-        chunk = memoryview(_read(file, position, min(want, size - position)))
+    next_offset, leader_epoch = segment.next_offset, epochs.latest
+    while (position := segment.size) < size:
+        left = size - position
+        chunk = memoryview(_read(file, position, min(want, left)))
         at, want = 0, _CHUNK_BYTES
-        while at + HEADER_BYTES <= len(chunk):
+        last = len(chunk) - HEADER_BYTES
+        while at <= last:
             header = read_header(chunk, at)
             end = at + header.size_bytes
             if (
@@ -129,20 +122,23 @@ def scan(
                 or header.magic != MAGIC
                 or header.partition_leader_epoch < leader_epoch
                 or header.last_offset_delta < 0
-                or not HEADER_BYTES <= end - at <= size - position - at
+                or end > left
             ):
-                return _fault(header, next_offset, leader_epoch, size - position - at)
+                return _fault(header, next_offset, leader_epoch, left - at)
             if end > len(chunk):
                 want = max(want, end - at)
                 break
             if not crc_is_valid(chunk, header, at):
-                return "its CRC is wrong"
-            accept(header)
-            next_offset, leader_epoch = header.next_offset, header.partition_leader_epoch
+                return _fault(header, next_offset, leader_epoch, left - at)
+            if header.partition_leader_epoch != leader_epoch:
+                leader_epoch = header.partition_leader_epoch
+                epochs.begin(leader_epoch, next_offset)
+            segment.note(header, next_offset, index_interval_bytes)
+            on_batch(header)
+            next_offset = segment.next_offset
             at = end
-        if len(chunk) < HEADER_BYTES:
+        if last < 0:
             return f"only {len(chunk)} bytes of a header of {HEADER_BYTES}"
-        position += at
     return ""
 
 
@@ -163,7 +159,9 @@ def _fault(header: BatchHeader, next_offset: int, leader_epoch: int, left: int) 
         return f"its length is {header.size_bytes}, but the file has {left} bytes more"
     if header.partition_leader_epoch < leader_epoch:
         return f"its leader epoch is {header.partition_leader_epoch}, after {leader_epoch}"
-    return f"its batch_length is {header.batch_length}, last delta {header.last_offset_delta}"
+    if header.size_bytes < HEADER_BYTES or header.last_offset_delta < 0:
+        return f"its batch_length is {header.batch_length}, last delta {header.last_offset_delta}"
+    return "its CRC is wrong"
 
 
 def _cut_tail(segments: list[Segment], at: int, why: str) -> RecoveryReport:
