@@ -1,13 +1,12 @@
 """What a log is after a restart: every byte read, a torn tail cut, anything else refused.
 
-A batch holds if its header is whole, magic is 2, its length stays within the file, its CRC is
-right, its base offset is the one that must follow, and its leader epoch is not lower than the last.
-(The CRC does not cover the first 16 bytes; following on does.) Where a batch does not hold:
-- *torn tail*: no valid batch with a higher base offset begins anywhere behind it in its file, and
-  all later segments are empty. That is what a crash leaves: it is cut and reported.
-- *damage*: anything else. Batches that were acknowledged lie behind it: DamagedLog, nothing is cut.
-- An empty last segment whose name does not follow on is removed and reported too: a crash can keep
-  the name of a new segment and lose the end of the one before.
+A batch holds if it is whole, its magic is 2 and its CRC right, its base offset follows on and its
+leader epoch does not go back (the CRC covers neither). Where a batch does not hold:
+- *torn tail*: the bytes there are no whole batch with a right CRC, none with a higher base offset
+  begins behind them in the file, and all later segments are empty. So a crash leaves it: cut, told.
+- *damage*: anything else. Batches that were acknowledged may be lost: DamagedLog, nothing changed.
+- An empty last segment whose name does not follow on is removed and told too: a crash can keep the
+  name of a new segment and lose the end of the one before.
 scan() reads on from where a segment is known to hold; recover() begins with nothing known.
 """
 
@@ -171,10 +170,12 @@ def _cut_tail(segments: list[Segment], at: int, why: str) -> RecoveryReport:
     why = f"the batch there does not hold ({why})"
     if any(one.file.size for one in later):
         raise DamagedLog(file.path, position, f"{why}, and later segments hold more")
+    if _whole_batch_at(file, position, range(2**63)):
+        raise DamagedLog(file.path, position, f"{why}, though its CRC is right")
     higher = range(segment.next_offset + 1, segment.base_offset + RELATIVE_OFFSET_MAX)
     found = next_valid_batch(file, position, higher)
     if found is not None:
-        raise DamagedLog(file.path, position, f"{why}, but a valid one begins at byte {found}")
+        raise DamagedLog(file.path, position, f"{why}, but a whole one begins at byte {found}")
     for one in later:
         one.remove()
     report = RecoveryReport(
@@ -201,7 +202,7 @@ def _drop_misnamed(segments: list[Segment], at: int) -> RecoveryReport:
 
 
 def next_valid_batch(file: File, position: int, offsets: range) -> int | None:
-    """Return where the first batch begins that is whole, at `position` or behind it.
+    """Return where the first whole batch begins, at `position` or behind it.
 
     Every byte is tried, since after damage nothing tells where batches begin. A record's value that
     is itself a stored batch with such an offset would be taken for one: then we refuse to cut.
@@ -215,12 +216,24 @@ def next_valid_batch(file: File, position: int, offsets: range) -> int | None:
         starts = len(chunk) - HEADER_BYTES + 1
         at = chunk.find(MAGIC, _MAGIC_AT, _MAGIC_AT + starts)
         while at >= 0:
-            header = read_header(chunk, at - _MAGIC_AT)
-            begin = position + at - _MAGIC_AT
-            if header.base_offset in offsets and HEADER_BYTES <= header.size_bytes <= size - begin:
-                batch = _read(file, begin, header.size_bytes)
-                if crc_is_valid(batch, header):
+            if read_header(chunk, at - _MAGIC_AT).base_offset in offsets:
+                begin = position + at - _MAGIC_AT
+                if _whole_batch_at(file, begin, offsets):
                     return begin
             at = chunk.find(MAGIC, at + 1, _MAGIC_AT + starts)
         position += starts
     return None
+
+
+def _whole_batch_at(file: File, position: int, offsets: range) -> bool:
+    """Tell whether a batch with one of these base offsets begins here: length, magic and CRC."""
+    left = file.size - position
+    if left < HEADER_BYTES:
+        return False
+    header = read_header(_read(file, position, HEADER_BYTES))
+    return (
+        header.magic == MAGIC
+        and header.base_offset in offsets
+        and HEADER_BYTES <= header.size_bytes <= left
+        and crc_is_valid(_read(file, position, header.size_bytes), header)
+    )
