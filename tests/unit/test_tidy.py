@@ -91,7 +91,7 @@ class Source:
         return "EDGE" in self.docstring.partition("\n")[0]
 
     def imports(self) -> Iterator[tuple[int, str]]:
-        """Yield (line, dotted name) of each import, relative ones as minibroker.<folder>..."""
+        """Yield (line, dotted name) of each import, relative ones from minibroker on."""
         for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
@@ -99,7 +99,7 @@ class Source:
                 here = ("minibroker", *self.path.parts[:-1])
                 base = here[: len(here) - node.level + 1] if node.level else ()
                 module = ".".join((*base, *([node.module] if node.module else [])))
-                if module == "minibroker":
+                if module in ("minibroker", "random"):
                     yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
                 else:
                     yield node.lineno, module
@@ -127,13 +127,15 @@ def only_edges_touch_the_world(source: Source) -> Iterator[Complaint]:
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
     for line, name in source.imports():
-        if name.partition(".")[0] in EDGE_MODULES and line not in only_types:
+        is_type = line in only_types or name == "random.Random"
+        if name.partition(".")[0] in EDGE_MODULES and not is_type:
             yield Complaint(line, f"{name} is the world outside: {hint}")
     for node in source.nodes:
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):
             yield Complaint(node.lineno, f"await is for the edges: {hint}")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "open":
-            yield Complaint(node.lineno, f"open() is the world outside: {hint}")
+        elif isinstance(node, ast.Call) and ast.unparse(node).startswith(("open(", "Random()")):
+            name = ast.unparse(node.func)
+            yield Complaint(node.lineno, f"{name}() is the world outside: {hint}")
 
 
 def edge_is_said_only_where_true(source: Source) -> Iterator[Complaint]:
@@ -313,11 +315,13 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it
     (
         only_edges_touch_the_world,
         "broker/a.py",
-        "import random",
-        "if TYPE_CHECKING:\n    import random",
+        "import asyncio",
+        "if TYPE_CHECKING:\n    import asyncio",
     ),
     (only_edges_touch_the_world, "broker/a.py", "async def f(): ...", "def f(): ..."),
     (only_edges_touch_the_world, "cli/a.py", "open('x')", "log.open('x')"),
+    (only_edges_touch_the_world, "broker/a.py", "import random", "from random import Random"),
+    (only_edges_touch_the_world, "broker/a.py", "Random()", "Random(seed)"),
     (edge_is_said_only_where_true, "broker/a.py", EDGE_DOC, EDGE_DOC + "import socket"),
     (files_functions_and_lines_are_short, "cli/a.py", "x = 1\n" * 451, "x = 1\n" * 450),
     (
