@@ -19,7 +19,7 @@ from ..protocol.errors import Refused
 from .config import BrokerConfig
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
-from .log.log import Log, LogConfig, read_topic_id
+from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
 from .log.recovery import RecoveryReport
 from .metadata import Record, Topic, format_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
@@ -32,8 +32,6 @@ from .topic_config import topic_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
-DELETED_SUFFIX = "-delete"
-
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
@@ -42,11 +40,13 @@ class Hooks:
     Args:
         flush_wanted: `begin_round` is due.
         fetches_ready: `parked.take_ready` is due.
+        deadline_moved: `parked.next_deadline_ms` has come nearer.
         warn: one line for the operator.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
+    deadline_moved: Callable[[], None]
     warn: Callable[[str], None]
 
 
@@ -66,7 +66,7 @@ class Broker:
         self.clock = world.clock
         self._hooks = hooks
         self.commit = GroupCommit(hooks.flush_wanted)
-        self.parked = ParkedFetches(hooks.fetches_ready)
+        self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self.partitions: dict[tuple[str, int], Partition] = {}
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())
@@ -119,9 +119,10 @@ class Broker:
     def plan_topic(self, new: NewTopic) -> Topic | Refused:
         """What `new` would become, or why it cannot be; changes nothing."""
         planned = plan_topic(new, self.state, self.config, self.world.random)
-        if isinstance(planned, Topic) and max(
-            new.replication_factor, *map(len, new.assignments.values()), 1
-        ) > 1:
+        if (
+            isinstance(planned, Topic)
+            and max(new.replication_factor, *map(len, new.assignments.values()), 1) > 1
+        ):
             self._hooks.warn(
                 f"topic {new.name}: replication factor {new.replication_factor} taken as 1; "
                 "there is one broker (replication.factor.lenient)"
@@ -220,7 +221,7 @@ class Broker:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover_partition(directory, name, int(number))
-        if self.config.durability == "fsync":
+        if self.config.durability == "fsync" and self.partitions:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -275,4 +276,3 @@ class Broker:
     def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
         if report is not None:
             self._hooks.warn(f"recovered {directory}: {report}")
-

@@ -233,7 +233,9 @@ class BrokerConfig:
             raise ConfigError(f"log.dirs={','.join(directories)}: give exactly one directory")
         durability = values.setdefault("durability", "fsync" if directories else "memory")
         if durability != "memory" and not directories:
-            raise ConfigError(f"durability={durability} needs a data directory: give --log-dirs DIR")
+            raise ConfigError(
+                f"durability={durability} needs a data directory: give --log-dirs DIR"
+            )
         return cls(**{_declared()[name][0]: value for name, value in values.items()})
 
 

@@ -26,8 +26,15 @@ _IN_MS = {  # coarser spellings, the finest last: it wins
 _FLUSH_MESSAGES, _FLUSH_MS = "log.flush.interval.messages", "log.flush.interval.ms"
 _CONTROLLER_NAMES, _PROTOCOL_MAP = "controller.listener.names", "listener.security.protocol.map"
 _FOLDED = frozenset((*_ALIASES, *_IN_MS, _FLUSH_MESSAGES, _FLUSH_MS))
-_QUIET = frozenset((_CONTROLLER_NAMES, _PROTOCOL_MAP, "process.roles",
-                    "inter.broker.listener.name", "security.inter.broker.protocol"))
+_QUIET = frozenset(
+    (
+        _CONTROLLER_NAMES,
+        _PROTOCOL_MAP,
+        "process.roles",
+        "inter.broker.listener.name",
+        "security.inter.broker.protocol",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +111,7 @@ def load(layers: Sequence[Layer]) -> Loaded:
     return Loaded(config, listeners, tuple(warnings))
 
 
-def _layer_values(
-    layer: Layer, extra: dict[str, str], warnings: list[str]
-) -> dict[str, Value]:
+def _layer_values(layer: Layer, extra: dict[str, str], warnings: list[str]) -> dict[str, Value]:
     properties = BrokerConfig.properties()
     values: dict[str, Value] = {}
     for coarse, (name, factor) in _IN_MS.items():

@@ -22,7 +22,6 @@ from typing import Any, Protocol
 from .log.storage import File
 from .parked import Promise
 
-
 Mark = tuple[int, int]
 """The end of a log: (next offset, bytes appended since the log was opened)."""
 

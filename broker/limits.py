@@ -28,3 +28,6 @@ STOP_MS_MAX = 10_000
 
 # Kafka's bound on topic names: with "-<partition>" a name must fit into a file name.
 TOPIC_NAME_LENGTH_MAX = 249
+
+# A fetch waits no longer than this for bytes, in ms, whatever it asks; then it gets what there is.
+FETCH_WAIT_MS_MAX = 300_000

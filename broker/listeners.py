@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from .properties import ConfigError
 
-_TEXT = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)://(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:/]*)):(?P<port>\d+)")
+_TEXT = re.compile(
+    r"(?P<name>[A-Za-z0-9_.-]+)://(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:/]*)):(?P<port>\d+)"
+)
 _EVERYWHERE = ("", "0.0.0.0", "::")
 _SECURE = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
 LOOPBACK = ("localhost", "::1")

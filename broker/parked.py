@@ -15,14 +15,18 @@ from typing import Any, Protocol
 
 
 class Promise:
-    """An answer that becomes known later. Whoever holds it calls `keep` exactly once."""
+    """An answer that becomes known later. Whoever holds it calls `keep`, at most once.
 
-    __slots__ = ("_deliver", "_kept", "message")
+    `on_abandoned` is for who asked: called when nobody wants the answer any more.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_deliver", "_kept", "message", "on_abandoned")
+
+    def __init__(self, on_abandoned: Callable[[], None] | None = None) -> None:
         self._deliver: Callable[[Any], None] | None = None
         self._kept = False
         self.message: Any = None
+        self.on_abandoned = on_abandoned
 
     def deliver_to(self, deliver: Callable[[Any], None]) -> None:
         """Where the response message goes; at once when it is known already."""
@@ -65,7 +69,7 @@ class ParkedFetch:
         missing_bytes: int,
         deadline_ms: int,
     ) -> None:
-        self.promise = Promise()
+        self.promise = Promise(self.finish)
         self.partitions = partitions
         self.answer = answer
         self.deadline_ms = deadline_ms
@@ -76,16 +80,25 @@ class ParkedFetch:
         """What has ever become readable in its partitions, in bytes."""
         return sum(partition.readable_bytes for partition in self.partitions)
 
+    def finish(self) -> None:
+        """It waits no longer."""
+        self.is_done = True
+        for partition in self.partitions:
+            if partition.waiting is not None:
+                partition.waiting = [each for each in partition.waiting if each is not self] or None
+
 
 class ParkedFetches:
     """Every parked fetch of a broker.
 
     Args:
         on_ready: called when the first fetch of a turn becomes ready; `take_ready` is then due.
+        on_earlier: called when a deadline comes before all others; see `next_deadline_ms`.
     """
 
-    def __init__(self, on_ready: Callable[[], None]) -> None:
+    def __init__(self, on_ready: Callable[[], None], on_earlier: Callable[[], None]) -> None:
         self._on_ready = on_ready
+        self._on_earlier = on_earlier
         self._ready: list[ParkedFetch] = []
         self._deadlines: list[tuple[int, int, ParkedFetch]] = []
         self._count = 0  # keeps the heap from comparing fetches
@@ -98,19 +111,21 @@ class ParkedFetches:
             partition.waiting.append(fetch)
         self._count += 1
         heapq.heappush(self._deadlines, (fetch.deadline_ms, self._count, fetch))
+        if self._deadlines[0][2] is fetch:
+            self._on_earlier()
         return fetch.promise
 
     def readable(self, partition: Readable) -> None:
         """More of a partition can be read, or it has gone: see who has waited for that."""
         if partition.waiting is None:
             return
-        for fetch in partition.waiting:
+        for fetch in tuple(partition.waiting):
             if not fetch.is_done and fetch.readable_bytes() >= fetch.complete_at:
                 self._make_ready(fetch)
 
     def gone(self, partition: Readable) -> None:
         """A partition is no longer there: everyone who waits for it is answered."""
-        for fetch in partition.waiting or ():
+        for fetch in tuple(partition.waiting or ()):
             if not fetch.is_done:
                 self._make_ready(fetch)
 
@@ -131,7 +146,7 @@ class ParkedFetches:
         while self._deadlines and self._deadlines[0][0] <= now_ms:
             _, _, fetch = heapq.heappop(self._deadlines)
             if not fetch.is_done:
-                self._finish(fetch)
+                fetch.finish()
                 fetch.promise.keep(fetch.answer())
 
     def release_all(self) -> None:
@@ -142,13 +157,7 @@ class ParkedFetches:
         self.take_ready()
 
     def _make_ready(self, fetch: ParkedFetch) -> None:
-        self._finish(fetch)
+        fetch.finish()
         if not self._ready:
             self._on_ready()
         self._ready.append(fetch)
-
-    def _finish(self, fetch: ParkedFetch) -> None:
-        fetch.is_done = True
-        for partition in fetch.partitions:
-            if partition.waiting is not None:
-                partition.waiting = [each for each in partition.waiting if each is not fetch] or None

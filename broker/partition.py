@@ -110,9 +110,21 @@ class Partition:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
 
-    def produce(
-        self, batch: Buffer | None, now_ms: int
-    ) -> Appended | Duplicate | Refused:
+    def epoch_end_offset(self, leader_epoch: int) -> tuple[int, int]:
+        """(epoch, end offset) of the largest epoch at or below the one asked for.
+
+        The running epoch counts as begun at the log end although no batch carries it yet; an epoch
+        above it is unknown: (-1, -1). Source: LeaderEpochFileCache.endOffsetFor; KIP-320.
+        """
+        if leader_epoch > self.leader_epoch:
+            return -1, -1
+        latest = self.log.latest_epoch
+        if leader_epoch == self.leader_epoch or latest < 0:
+            return leader_epoch, self.high_watermark
+        epoch, end_offset = self.log.epoch_end_offset(min(leader_epoch, latest))
+        return epoch, min(end_offset, self.high_watermark)
+
+    def produce(self, batch: Buffer | None, now_ms: int) -> Appended | Duplicate | Refused:
         """Store one batch, or say why not.
 
         Args:
@@ -145,9 +157,7 @@ class Partition:
         """Everything up to a mark has been flushed, so readers may see it."""
         self.durable_end_offset, self.readable_bytes = mark
 
-    def _append(
-        self, batch: Buffer, header: BatchHeader, now_ms: int
-    ) -> Appended | Refused:
+    def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
         log_append_time_ms = -1
         if self.config.log_append_time:
             log_append_time_ms = now_ms

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .config import BrokerConfig
-from .properties import INT_MAX, LONG_MAX, ConfigError, Property, PropertyType, Value, nearest
+from .properties import LONG_MAX, ConfigError, Property, PropertyType, Value, nearest
 
 _BOOLEAN, _STRING, _LIST = PropertyType.BOOLEAN, PropertyType.STRING, PropertyType.LIST
 _INT, _LONG, _DOUBLE = PropertyType.INT, PropertyType.LONG, PropertyType.DOUBLE
@@ -228,5 +228,3 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         segment_index_bytes=integer("segment.index.bytes"),
         segment_ms=min(integer("segment.ms"), LONG_MAX),
     )
-
-

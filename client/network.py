@@ -10,14 +10,10 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from ..protocol.connection import ClientConnection, ProtocolError, UnsupportedApi
+from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
 from ..protocol.errors import DecodeError, ErrorCode
 from ..protocol.framing import FrameBuffer
-from ..protocol.messages.api_versions import (
-    API_VERSIONS,
-    ApiVersionsRequest,
-    ApiVersionsResponse,
-)
+from ..protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024  # the largest response accepted (Kafka's own request bound)
 SOFTWARE_NAME = "minibroker"
@@ -141,9 +137,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio calls this once, at the end."""
         reason = f": {exc}" if exc else ""
-        self._fail(
-            ConnectionFailed(f"{self.host}:{self.port} closed the connection{reason}")
-        )
+        self._fail(ConnectionFailed(f"{self.host}:{self.port} closed the connection{reason}"))
         if not self._closed.done():
             self._closed.set_result(None)
 

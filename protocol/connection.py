@@ -18,9 +18,16 @@ from . import messages
 from .compiler import decoder, encoder
 from .errors import ErrorCode
 from .framing import SIZE_BYTES, Buffer
-from .header import decode_request_header, decode_response_header, encode_request_header
-from .messages.api_versions import API_VERSIONS, ApiVersion, ApiVersionsResponse
-from .schema import Api
+from .header import (
+    RequestHeader,
+    decode_request_header,
+    decode_response_header,
+    encode_request_header,
+)
+from .messages import APIS, Api
+from .messages.api_versions import ApiVersion, ApiVersionsResponse
+
+API_VERSIONS = APIS[18]
 
 _HEAD = Struct(">ii")  # size, correlation id
 _HEAD_TAGGED = Struct(">iib")  # the same and an empty tag section
@@ -49,8 +56,9 @@ class Route:
         self.encode: Callable[[Any], list[Buffer]] = encoder(
             messages.response_type(api.key), version
         )
-        flexible = api.flexible is not None and version >= api.flexible
-        self.head = _HEAD_TAGGED if flexible and api.key != API_VERSIONS.key else _HEAD
+        self.head = (
+            _HEAD_TAGGED if api.is_flexible(version) and api.key != API_VERSIONS.key else _HEAD
+        )
 
 
 class Routes:
@@ -98,11 +106,12 @@ class Request:
 class ServerConnection:
     """The server's side of one connection."""
 
-    __slots__ = ("_pending", "_routes")
+    __slots__ = ("_pending", "_routes", "queued_bytes")
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._pending: deque[Request] = deque()
+        self.queued_bytes = 0  # answers given and not yet taken by data_to_send
 
     @property
     def in_flight(self) -> int:
@@ -120,7 +129,9 @@ class ServerConnection:
         if header.api_key == API_VERSIONS.key:
             first, last = API_VERSIONS.versions
             if not first <= header.api_version <= last:
-                self._pending.append(_unsupported_version(self._routes, header.correlation_id))
+                refusal = _unsupported_version(self._routes, header.correlation_id)
+                self.queued_bytes += sum(map(len, refusal.answer or ()))
+                self._pending.append(refusal)
                 return None
         route = self._routes.find(header.api_key, header.api_version)
         message, _ = route.decode(frame, position)
@@ -130,7 +141,11 @@ class ServerConnection:
 
     def answer(self, request: Request, message: Any) -> None:
         """Give a request its response message; None for a request that gets no answer (acks=0)."""
-        request.answer = [] if message is None else _encoded(request, message)
+        if message is None:
+            request.answer = []
+        else:
+            request.answer = answer = _encoded(request, message)
+            self.queued_bytes += len(answer[0]) if len(answer) == 1 else sum(map(len, answer))
         request.message = None
 
     def data_to_send(self) -> list[Buffer]:
@@ -143,6 +158,8 @@ class ServerConnection:
                 break
             ready += answer
             pending.popleft()
+        if ready:
+            self.queued_bytes -= sum(map(len, ready))
         return ready
 
 
@@ -222,7 +239,9 @@ class ClientConnection:
         correlation_id = self._next_correlation_id
         self._next_correlation_id = (correlation_id + 1) & CORRELATION_ID_MAX
         body = encoder(type(message), version)(message)
-        head = encode_request_header(api, version, correlation_id, self.client_id)
+        head = encode_request_header(
+            RequestHeader(api.key, version, correlation_id, self.client_id)
+        )
         if answered:
             self._pending.append((correlation_id, api, version))
         size = len(head) + sum(map(len, body))

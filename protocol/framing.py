@@ -83,7 +83,7 @@ class FrameBuffer:
         """Take `data` and return the frames now whole (a copy; for callers without buffers)."""
         frames: list[memoryview] = []
         rest = memoryview(data)
-        while len(rest) and self.error is None:
+        while rest and self.error is None:
             room = self.get_buffer()
             count = min(len(room), len(rest))
             room[:count] = rest[:count]
