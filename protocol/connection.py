@@ -26,6 +26,7 @@ from .header import (
 )
 from .messages import APIS, Api
 from .messages.api_versions import ApiVersion, ApiVersionsResponse
+from .schema import api_of
 
 API_VERSIONS = APIS[18]
 
@@ -233,7 +234,7 @@ class ClientConnection:
             version: of the API; by default the highest that both sides know.
             answered: False for Produce with acks=0, which gets no response.
         """
-        api = messages.api_of(type(message))
+        api = api_of(type(message))
         if version is None:
             version = self.version_for(api)
         correlation_id = self._next_correlation_id
