@@ -236,7 +236,8 @@ class BrokerConfig:
             raise ConfigError(
                 f"durability={durability} needs a data directory: give --log-dirs DIR"
             )
-        return cls(**{_declared()[name][0]: value for name, value in values.items()})
+        fields: dict[str, Any] = {_declared()[name][0]: value for name, value in values.items()}
+        return cls(**fields)
 
 
 @cache

@@ -100,8 +100,8 @@ class Runtime:
         self.failed: asyncio.Future[Exception] = self._loop.create_future()
         self._world = self._world or real_world(self.config)
         hooks = Hooks(
-            flush_wanted=lambda: self._loop.call_soon(self._start_round),
-            fetches_ready=lambda: self._loop.call_soon(self.broker.parked.take_ready),
+            flush_wanted=self._round_wanted,
+            fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
             warn=log.warning,
         )
@@ -170,6 +170,12 @@ class Runtime:
         self._sockets.append(server)
         port = server.sockets[0].getsockname()[1]
         self.bound.append(Bound(listener, port))
+
+    def _round_wanted(self) -> None:
+        self._loop.call_soon(self._start_round)
+
+    def _fetches_ready(self) -> None:
+        self._loop.call_soon(self.broker.parked.take_ready)
 
     def _start_round(self) -> None:
         round_ = self.broker.begin_round()

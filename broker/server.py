@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.connection import ProtocolError, Request, Routes, ServerConnection
 from ..protocol.errors import DecodeError
@@ -99,7 +99,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves like one
         self._transport = transport
         server = self._server
         if len(server.connections) >= server.config.max_connections:

@@ -140,9 +140,8 @@ async def _serve(loaded: Loaded) -> int:
     where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
     print(f"minibroker ready: listeners={places} durability={config.durability}{where}")
     print(f"[KafkaServer id={config.node_id}] started", flush=True)
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([stopping, runtime.failed], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
+    runtime.failed.add_done_callback(lambda _: stop.set())
+    await stop.wait()
     await runtime.stop()
     if runtime.failed.done():
         log.critical("stopped: %s", runtime.failed.result())

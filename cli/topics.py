@@ -15,6 +15,7 @@ from typing import Any
 
 from ..client.network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
 from ..protocol.errors import ErrorCode
+from ..protocol.errors import error_code as error_of
 from ..protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
@@ -191,7 +192,7 @@ async def _described(connection: Connection, topic: MetadataResponseTopic) -> di
     }
 
 
-def _check(error_code: int, message: str | None, topic: str) -> None:
-    if error_code:
-        code = ErrorCode(error_code)
+def _check(number: int, message: str | None, topic: str) -> None:
+    if number:
+        code = error_of(number)
         raise CommandFailed(f"{topic}: {code.name}: {message or code.text}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
-from ..protocol.errors import DecodeError, ErrorCode
+from ..protocol.errors import DecodeError, ErrorCode, error_code
 from ..protocol.framing import FrameBuffer
 from ..protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
@@ -118,8 +118,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one
 
     def data_received(self, data: bytes) -> None:
         """Asyncio calls this with what came."""
@@ -155,7 +154,7 @@ class Connection(asyncio.Protocol):
                 hello, version=min(version, offered), timeout_ms=timeout_ms
             )
         if response.error_code:
-            code = ErrorCode(response.error_code)
+            code = error_code(response.error_code)
             raise ConnectionFailed(f"{self.host}:{self.port} refused ApiVersions: {code.name}")
         self._core.learn(response)
 

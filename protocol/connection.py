@@ -10,14 +10,14 @@ A ProtocolError or DecodeError means: close the connection, answer nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from struct import Struct
 from typing import Any
 
 from . import messages
-from .compiler import decoder, encoder
+from .compiler import Buffer, decoder, encoder
 from .errors import ErrorCode
-from .framing import SIZE_BYTES, Buffer
+from .framing import SIZE_BYTES
 from .header import (
     RequestHeader,
     decode_request_header,
@@ -54,9 +54,7 @@ class Route:
         self.api = api
         self.version = version
         self.decode = decoder(messages.request_type(api.key), version)
-        self.encode: Callable[[Any], list[Buffer]] = encoder(
-            messages.response_type(api.key), version
-        )
+        self.encode = encoder(messages.response_type(api.key), version)
         self.head = (
             _HEAD_TAGGED if api.is_flexible(version) and api.key != API_VERSIONS.key else _HEAD
         )
