@@ -47,8 +47,8 @@ async def running_broker(
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until a condition holds; TimeoutError after WAIT_S."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0)  # noqa: ASYNC110  any condition, not one event
+        while not condition():  # noqa: ASYNC110  any condition, not one event
+            await asyncio.sleep(0)
 
 
 async def connect(runtime: Runtime) -> Connection:
