@@ -113,6 +113,8 @@ def test_a_count_of_records_that_is_false_is_refused() -> None:
     for count in (-1, 0, 2, 2**31 - 1):
         with pytest.raises(BatchError):
             records_in(batch_around(one, count, last_offset_delta=5))
+    with pytest.raises(BatchError, match="-1 records"):
+        records_in(batch_around(b"", -1, last_offset_delta=5))
 
 
 @pytest.mark.parametrize("codec", [5, 6, 7])
