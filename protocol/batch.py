@@ -353,6 +353,7 @@ def build_batch(
         records: one or more of (key, value, headers, timestamp).
         attributes: the bits besides the codec's, such as TRANSACTIONAL_BIT.
     """
+    assert records, "a batch has at least one record"
     base_timestamp = records[0][3]
     body = b"".join(
         _record_bytes(index, timestamp - base_timestamp, key, value, headers)
