@@ -44,6 +44,9 @@ MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Co
 WIRE_DECORATORS = {"struct", "request", "response"}
 # file -> why nothing better than sleeping works there
 SLEEPS_ALLOWED: dict[str, str] = {}
+KEYWORDS_PASSED_ON = {
+    "_init_on_first_use": "protocol/schema.py: stands in for __init__, which it then makes",
+}
 # Written with [x] so that the pattern does not find itself.
 OUTSIDE_WORDS = {
     r"(?<!\w)share[d]/": "name nothing that lies outside the repository",
@@ -183,7 +186,10 @@ def public_names_have_docstrings(source: Source) -> Iterator[Complaint]:
             if node.name.startswith("_") or marks & {*WIRE_DECORATORS, "overload"}:
                 continue
             if not ast.get_docstring(node) and not any(mark.endswith("setter") for mark in marks):
-                yield Complaint(node.lineno, f"say in a docstring what {node.name} does or is")
+                text = f"say in a docstring what {node.name} does or is"
+                if isinstance(scope, ast.ClassDef):
+                    text += f", or derive {scope.name} from the class that says it"
+                yield Complaint(node.lineno, text)
             if isinstance(node, ast.ClassDef) and not node.bases:
                 scopes.append(node)
 
@@ -209,6 +215,8 @@ def names_say_what_things_do(source: Source) -> Iterator[Complaint]:
 def keywords_are_not_passed_through(source: Source) -> Iterator[Complaint]:
     for function in source.functions:
         taken = function.args.kwarg.arg if function.args.kwarg else None
+        if function.name in KEYWORDS_PASSED_ON:
+            continue
         for call in ast.walk(function) if taken else ():
             passed = call.keywords if isinstance(call, ast.Call) else []
             if any(each.arg is None and ast.unparse(each.value) == taken for each in passed):
@@ -231,7 +239,7 @@ def modules_keep_no_mutable_state(source: Source) -> Iterator[Complaint]:
         literals = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
         calls_mutable = made and ast.unparse(made).rpartition(".")[2] in MUTABLE_CALLS
         for name in map(ast.unparse, targets):
-            constant = name.isupper() or name == "__all__"
+            constant = name.isupper() or name in ("__all__", "pytestmark")
             if (isinstance(value, literals) or calls_mutable) and not constant:
                 text = f"{name} is mutable: a constant table is UPPER_CASE, state has an owner"
                 yield Complaint(node.lineno, text)
