@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .addresses import add_bootstrap_server
 from .deviations import DEVIATIONS
 from .probe_player import Player, ProbeError
 from .probe_rows import SECTIONS, Row
@@ -50,13 +51,7 @@ class Outcome(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument(
-        "--bootstrap-server",
-        metavar="HOST:PORT",
-        type=_address,
-        default=("127.0.0.1", 9092),
-        help="a broker of the cluster to probe (default 127.0.0.1:9092)",
-    )
+    add_bootstrap_server(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
 
 
@@ -135,11 +130,9 @@ def print_tables(broker: str, outcomes: Sequence[Outcome]) -> None:
         console.width = COLUMNS
     for section in SECTIONS:
         console.print(_table(section, [each for each in outcomes if each.section == section]))
-    for outcome in outcomes:
-        if outcome.reason:
-            console.print(f"{ON_PURPOSE}: {outcome.row.sent}\n    {outcome.reason}", style="yellow")
     console.print(WORDS)
     console.print(_codes_table(outcomes))
+    console.print(_reasons_table(outcomes))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in _counts(outcomes).items())
     console.print(f"{broker}: {counts}", style="bold")
 
@@ -158,6 +151,16 @@ def _table(section: str, outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         verdict = Text(outcome.verdict, style=colours[outcome.verdict])
         table.add_row(Text(outcome.row.sent), outcome.row.kafka, Text(outcome.answer), verdict)
+    return table
+
+
+def _reasons_table(outcomes: Sequence[Outcome]) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for outcome in outcomes:
+        if outcome.reason:
+            table.add_row(outcome.row.sent, outcome.reason, style="yellow")
     return table
 
 
@@ -183,10 +186,3 @@ def _codes(outcome: Outcome) -> Iterator[int]:
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     verdicts = [outcome.verdict for outcome in outcomes]
     return {verdict: verdicts.count(verdict) for verdict in (SAME, ON_PURPOSE, DIFFERENT)}
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
