@@ -43,7 +43,9 @@ BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils"}
 MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "count"}
 WIRE_DECORATORS = {"struct", "request", "response"}
 # file -> why nothing better than sleeping works there
-SLEEPS_ALLOWED: dict[str, str] = {}
+SLEEPS_ALLOWED = {
+    "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
+}
 KEYWORDS_PASSED_ON = {
     "_init_on_first_use": "protocol/schema.py: stands in for __init__, which it then makes",
 }
@@ -141,13 +143,6 @@ def only_edges_touch_the_world(source: Source) -> Iterator[Complaint]:
             yield Complaint(node.lineno, f"{name}() is the world outside: {hint}")
 
 
-def edge_is_said_only_where_true(source: Source) -> Iterator[Complaint]:
-    imported = {name.partition(".")[0] for _, name in source.imports()}
-    is_package = source.path.name == "__init__.py"
-    if source.package and source.is_edge and not is_package and not imported & EDGE_MODULES:
-        yield Complaint(1, "touches nothing outside: take EDGE out of the docstring")
-
-
 def files_functions_and_lines_are_short(source: Source) -> Iterator[Complaint]:
     lines = source.text.splitlines()
     if source.path.suffix != ".py":
@@ -174,8 +169,8 @@ def files_open_with_a_short_docstring(source: Source) -> Iterator[Complaint]:
 
 
 def public_names_have_docstrings(source: Source) -> Iterator[Complaint]:
-    """Methods of a class with a base may leave the words to the base; wire structs to Kafka."""
-    if not source.package and source.path.parts[:2] != ("tests", "support"):
+    """Wire structs leave the words to Kafka; methods to the class they derive from or implement."""
+    if not source.package:
         return
     scopes: list[ast.Module | ast.ClassDef] = [source.tree]
     for scope in scopes:
@@ -186,11 +181,9 @@ def public_names_have_docstrings(source: Source) -> Iterator[Complaint]:
             if node.name.startswith("_") or marks & {*WIRE_DECORATORS, "overload"}:
                 continue
             if not ast.get_docstring(node) and not any(mark.endswith("setter") for mark in marks):
-                text = f"say in a docstring what {node.name} does or is"
-                if isinstance(scope, ast.ClassDef):
-                    text += f", or derive {scope.name} from the class that says it"
-                yield Complaint(node.lineno, text)
-            if isinstance(node, ast.ClassDef) and not node.bases:
+                yield Complaint(node.lineno, f"say in a docstring what {node.name} does or is")
+            stands_alone = "Implements " not in (ast.get_docstring(node) or "")
+            if isinstance(node, ast.ClassDef) and not node.bases and stands_alone:
                 scopes.append(node)
 
 
@@ -213,7 +206,7 @@ def names_say_what_things_do(source: Source) -> Iterator[Complaint]:
 
 
 def keywords_are_not_passed_through(source: Source) -> Iterator[Complaint]:
-    for function in source.functions:
+    for function in source.functions if source.package else ():
         taken = function.args.kwarg.arg if function.args.kwarg else None
         if function.name in KEYWORDS_PASSED_ON:
             continue
@@ -266,7 +259,6 @@ Rule = Callable[[Source], Iterator[Complaint]]
 RULES: list[Rule] = [
     imports_follow_the_arrows,
     only_edges_touch_the_world,
-    edge_is_said_only_where_true,
     files_functions_and_lines_are_short,
     files_open_with_a_short_docstring,
     public_names_have_docstrings,
@@ -330,7 +322,6 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it
     (only_edges_touch_the_world, "cli/a.py", "open('x')", "log.open('x')"),
     (only_edges_touch_the_world, "broker/a.py", "import random", "from random import Random"),
     (only_edges_touch_the_world, "broker/a.py", "Random()", "Random(seed)"),
-    (edge_is_said_only_where_true, "broker/a.py", EDGE_DOC, EDGE_DOC + "import socket"),
     (files_functions_and_lines_are_short, "cli/a.py", "x = 1\n" * 451, "x = 1\n" * 450),
     (
         files_functions_and_lines_are_short,
