@@ -39,6 +39,7 @@ from .probe_steps import (
 
 SETTLE_S = 20  # how long a cluster may take until it serves what was created
 AGAIN_S = 0.02
+SOON_S = 5  # how long a step is asked again
 MARGIN_MS = 2_000  # what a broker may take beyond the bound that a request names
 RAW_S = 3  # how long a broker may take to close a connection
 # Metadata v4 brought allow_auto_topic_creation, CreateTopics v4 "your own replication factor".
@@ -175,7 +176,7 @@ class Player:
             return await self._raw_word(step)
         ask = step.ask(scene)
         await self._connection(self._address(ask))  # a broker that is gone ends the probe, no row
-        give_up_at = time.monotonic() + SETTLE_S
+        give_up_at = time.monotonic() + SOON_S
         while True:
             try:
                 word = step.word(await self._request(ask), scene)
