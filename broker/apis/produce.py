@@ -24,6 +24,7 @@ from ...protocol.messages.produce import (
 )
 from ..broker import Broker
 from ..partition import Appended, Partition
+from ..sequences import Duplicate
 from ..session import CloseConnection, Session
 
 ACKS = (-1, 0, 1)

@@ -48,7 +48,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until a condition holds; TimeoutError after WAIT_S."""
     async with asyncio.timeout(WAIT_S):
         while not condition():
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # noqa: ASYNC110  any condition, not one event
 
 
 async def connect(runtime: Runtime) -> Connection:

@@ -5,7 +5,6 @@ import struct
 from pathlib import Path
 
 import pytest
-
 from minibroker.broker.limits import IN_FLIGHT_MAX
 from minibroker.broker.runtime import ListenError, Runtime
 from minibroker.client.network import Connection
@@ -26,6 +25,7 @@ from minibroker.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
+
 from tests.support.runtime import RawConnection, connect, request_frame, running_broker, until
 
 PRODUCE, FETCH, API_VERSIONS = 0, 1, 18
