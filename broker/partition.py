@@ -14,9 +14,11 @@ Read next: sequences.py, log/log.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..protocol.batch import (
+    CODEC_BITS,
+    CONTROL_BIT,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
     BatchHeader,
@@ -36,6 +38,7 @@ from .sequences import Duplicate, SequenceTable
 from .topic_config import TopicConfig
 
 MAGIC = 2
+CODEC_MAX = int(Codec.ZSTD)
 _LENGTH_AT = slice(8, 12)
 _LENGTH_END = 12  # bytes before what batch_length counts
 _MAGIC_AT = 16
@@ -47,13 +50,8 @@ _BAD_CRC = Refused(CORRUPT, "the batch's CRC does not match its bytes")
 _BAD_LENGTHS = Refused(INVALID, "the record lengths do not add up to the batch")
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """A batch that was stored.
-
-    Args:
-        log_append_time_ms: the broker's time on a LogAppendTime topic, else -1.
-    """
+class Appended(NamedTuple):
+    """A batch that was stored; log_append_time_ms is -1 unless the topic has LogAppendTime."""
 
     base_offset: int
     next_offset: int
@@ -133,9 +131,11 @@ class Partition:
         """
         if batch is None:
             return _NO_BATCH
-        header = _header_of(batch)
-        if isinstance(header, Refused):
-            return header
+        if len(batch) < HEADER_BYTES:
+            return _not_one_batch(batch)
+        header = read_header(batch)
+        if header.magic != MAGIC or header.batch_length != len(batch) - _LENGTH_END:
+            return _not_one_batch(batch)
         refused = self._refusal(batch, header, now_ms)
         if refused is not None:
             return refused
@@ -191,14 +191,10 @@ class Partition:
             )
         if not crc_is_valid(batch, header):
             return _BAD_CRC
-        refused = _structural_refusal(header)
+        refused = _structural_refusal(header) or self._timestamp_refusal(header, now_ms)
         if refused is not None:
             return refused
-        if not config.log_append_time:
-            refused = self._timestamp_refusal(header, now_ms)
-            if refused is not None:
-                return refused
-        if not header.attributes & 0x07 and not lengths_add_up(batch, header):
+        if not header.attributes & CODEC_BITS and not lengths_add_up(batch, header):
             return _BAD_LENGTHS
         if len(batch) > config.segment_bytes:
             return Refused(
@@ -208,15 +204,16 @@ class Partition:
         return None
 
     def _timestamp_refusal(self, header: BatchHeader, now_ms: int) -> Refused | None:
-        latest = now_ms + self.config.message_timestamp_after_max_ms
-        if header.max_timestamp > latest:
+        config = self.config
+        if config.log_append_time:
+            return None
+        if header.max_timestamp > now_ms + config.message_timestamp_after_max_ms:
             return Refused(
                 ErrorCode.INVALID_TIMESTAMP,
                 f"timestamp {header.max_timestamp} lies more than message.timestamp.after.max.ms "
                 f"ahead of the broker's {now_ms}",
             )
-        earliest = now_ms - self.config.message_timestamp_before_max_ms
-        if 0 <= header.base_timestamp < earliest:
+        if 0 <= header.base_timestamp < now_ms - config.message_timestamp_before_max_ms:
             return Refused(
                 ErrorCode.INVALID_TIMESTAMP,
                 f"timestamp {header.base_timestamp} lies more than "
@@ -225,8 +222,8 @@ class Partition:
         return None
 
 
-def _header_of(records: Buffer) -> BatchHeader | Refused:
-    """The header of the one batch a request may hold for a partition."""
+def _not_one_batch(records: Buffer) -> Refused:
+    """Why these bytes are not the one batch a request may hold for a partition."""
     size = len(records)
     if size < _LENGTH_END:
         return _NO_BATCH
@@ -244,9 +241,7 @@ def _header_of(records: Buffer) -> BatchHeader | Refused:
         return Refused(INVALID, f"the batch has the old format {magic}; only 2 is accepted")
     if size > _LENGTH_END + length:
         return Refused(INVALID, "bytes follow the batch; a partition takes one batch a request")
-    if size < HEADER_BYTES:
-        return Refused(CORRUPT, f"a batch of {size} bytes is shorter than its header")
-    return read_header(records)
+    return Refused(CORRUPT, f"a batch of {size} bytes is shorter than its header")
 
 
 def _structural_refusal(header: BatchHeader) -> Refused | None:
@@ -258,9 +253,10 @@ def _structural_refusal(header: BatchHeader) -> Refused | None:
         return Refused(
             INVALID, f"{count} records do not go with last_offset_delta {header.last_offset_delta}"
         )
-    if header.is_control:
+    attributes = header.attributes
+    if attributes & CONTROL_BIT:
         return Refused(INVALID, "producers may not write control batches")
-    if header.codec > Codec.ZSTD:
+    if attributes & CODEC_BITS > CODEC_MAX:
         return Refused(INVALID, f"compression code {header.codec} is not known")
     if header.producer_id >= 0 and header.base_sequence < 0:
         return Refused(

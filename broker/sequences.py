@@ -23,14 +23,14 @@ from ..protocol.errors import ErrorCode, Refused
 BATCHES_KEPT: Final = 5  # as many as an idempotent producer may have in flight
 
 # An entry is its producer_epoch (int16) and received_at_ms (int64), then BATCHES_KEPT batches,
-# newest first, each a span, base_offset and max_timestamp (int64). A span is a batch's first
-# sequence plus one, and its last, in one number: one comparison finds the same batch, and no span
-# is mistaken for an epoch. The span of no batch has the last sequence before 0: 0 is the next.
+# newest first, each a span (uint64), base_offset and max_timestamp (int64). A span is the first
+# sequence of a batch plus one, and its last, in one number: one comparison finds the same batch,
+# and no span looks like an epoch. The span of no batch ends just before 0: 0 is the next.
 _HEAD: Final = struct.Struct(">hq")
-_BATCH: Final = struct.Struct(">qqq")
-_ENTRY: Final = struct.Struct(">hq qqq 96s")
+_BATCH: Final = struct.Struct(">Qqq")
+_ENTRY: Final = struct.Struct(">hq Qqq 96s")
 _EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 96s 24x")
-_EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "q 16x" * BATCHES_KEPT)
+_EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 16x" * BATCHES_KEPT)
 _NO_SPAN: Final = sequence.SEQUENCE_MAX
 _NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * (BATCHES_KEPT - 1)
 _NO_EPOCH: Final = -1
@@ -118,7 +118,11 @@ class SequenceTable:
             return _refused(header, ErrorCode.INVALID_PRODUCER_EPOCH, why)
         # With no epoch known, that is with no state, any sequence will do: producers outlive state.
         if first != expected and epoch_known != _NO_EPOCH:
-            why = f"{expected} is expected, or a retry of one of the newest {BATCHES_KEPT} batches"
+            why = (
+                f"{expected} is expected, or a retry of one of the newest {BATCHES_KEPT} batches"
+                if producer_epoch == epoch_known
+                else "0 is expected with a new epoch"
+            )
             return _refused(header, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, why)
         return APPEND
 

@@ -218,12 +218,13 @@ def headers_in(buf: Buffer) -> Iterator[tuple[int, BatchHeader]]:
     position, size = 0, len(buf)
     while position + HEADER_BYTES <= size:
         header = read_header(buf, position)
-        if header.size_bytes < HEADER_BYTES:
+        end = position + header.size_bytes
+        if end < position + HEADER_BYTES:
             raise BatchError(f"batch_length {header.batch_length} at byte {position}")
-        if position + header.size_bytes > size:
+        if end > size:
             return
         yield position, header
-        position += header.size_bytes
+        position = end
 
 
 class Record(NamedTuple):

@@ -166,7 +166,8 @@ def _encoded(request: Request, message: Any) -> list[Buffer]:
     route = request.route
     body = route.encode(message)
     head = route.head
-    size = head.size - SIZE_BYTES + sum(map(len, body))
+    count = len(body[0]) if len(body) == 1 else sum(map(len, body))
+    size = head.size - SIZE_BYTES + count
     if head is _HEAD:
         start = head.pack(size, request.correlation_id)
     else:

@@ -174,7 +174,8 @@ class _Reader:
             return
         elements = source.fresh_name("a")
         source.line(f"{target} = {elements} = []")
-        with source.block(f"for _ in range({count}):"):
+        with source.block(f"while {count}:"):
+            source.line(f"{count} -= 1")
             if isinstance(node.element, TypedStruct):
                 element = self.struct(node.element)
             else:

@@ -16,6 +16,7 @@ from ...protocol.batch import TRANSACTIONAL_BIT
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.produce import (
+    PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
@@ -61,8 +62,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     refused: Refused | None = None
     topics = []
     for topic in message.topic_data:
-        answers: dict[int, PartitionProduceResponse] = {}
-        for index, records in {each.index: each.records for each in topic.partition_data}.items():
+        answers: list[PartitionProduceResponse] = []
+        for each in _last_of_each(topic.partition_data):
+            index, records = each.index, each.records
             partition = broker.partitions.get((topic.name, index)) or broker.partition(
                 topic.name, index
             )
@@ -74,17 +76,15 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
                 outcome = partition.produce(records, now_ms)
             if type(outcome) is Refused:
                 refused = outcome
-                answers[index] = _refused(partition, index, outcome)
+                answers.append(_refused(partition, index, outcome))
                 continue
             assert partition is not None
             if type(outcome) is Appended:
                 broker.appended(partition)
             if outcome.next_offset > partition.high_watermark:
                 is_durable = False
-            answers[index] = _stored(partition, index, outcome)
-        topics.append(
-            TopicProduceResponse(name=topic.name, partition_responses=list(answers.values()))
-        )
+            answers.append(_stored(partition, index, outcome))
+        topics.append(TopicProduceResponse(name=topic.name, partition_responses=answers))
     if message.acks == 0:
         if refused is not None:
             raise CloseConnection(f"acks=0 and {refused.code.name}: {refused.why}")
@@ -111,6 +111,13 @@ def refusal(message: ProduceRequest, code: ErrorCode, why: str) -> ProduceRespon
             for topic in message.topic_data
         ]
     )
+
+
+def _last_of_each(listed: list[PartitionProduceData]) -> list[PartitionProduceData]:
+    """Each partition once, with what was listed for it last."""
+    if len(listed) == 1:
+        return listed
+    return list({each.index: each for each in listed}.values())
 
 
 def _stored(partition: Partition, index: int, outcome: Any) -> PartitionProduceResponse:

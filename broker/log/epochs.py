@@ -50,7 +50,7 @@ class LeaderEpochs:
         Returns: (epoch, end offset, exclusive); (-1, -1) for an epoch not reached yet; for one
             older than all known, itself and the start of the first known.
         """
-        if epoch == self.latest:
+        if epoch == self.latest != NO_EPOCH:
             return epoch, log_end_offset
         at = bisect_right(self._epochs, epoch)
         if at == len(self._epochs):

@@ -23,7 +23,7 @@ from ...protocol.batch import BatchHeader
 from .epochs import LeaderEpochs
 from .recovery import RecoveryReport, recover
 from .segment import NO_TIMESTAMP, RELATIVE_OFFSET_MAX, Segment, TimestampedOffset
-from .storage import Buffer, File, Storage
+from .storage import Buffer, File, Storage, StorageError
 
 METADATA_NAME: Final = "partition.metadata"
 DELETED_SUFFIX: Final = "-delete"
@@ -129,7 +129,7 @@ class Log:
         Args:
             header: of `batch`, checked by the caller; base offset and leader epoch do not matter.
             batch: the whole batch; it is not changed.
-            leader_epoch: to be stamped; never lower than `latest_epoch`.
+            leader_epoch: to be stamped; not lower than `latest_epoch`.
         Returns: the base offset given to the batch.
         Raises: StorageError; the log is as it was then.
         """
@@ -138,7 +138,9 @@ class Log:
             segment = self._begin_segment()
         base_offset = self.log_end_offset
         epochs = self._epochs
-        assert leader_epoch >= epochs.latest, f"leader epoch {leader_epoch} after {epochs.latest}"
+        if leader_epoch < epochs.latest:  # what the disk says: no CRC covers the epochs there
+            why = f"its newest batch has leader epoch {epochs.latest}, ours is {leader_epoch}"
+            raise StorageError(segment.file.path, why)
         segment.append(header, batch, leader_epoch, self.config.index_interval_bytes)
         self.log_end_offset = segment.next_offset
         if leader_epoch != epochs.latest:

@@ -67,10 +67,11 @@ class MemoryStorage:
         return sorted(self._dirs.get(path, ()))
 
     def make_dirs(self, path: str) -> None:
-        while path and path not in self._dirs:
+        if path not in self._dirs:
+            above, _, name = path.rpartition("/")
+            self.make_dirs(above)
+            self._dirs[above].add(name)
             self._dirs[path] = set()
-            path, _, name = path.rpartition("/")
-            self._dirs.setdefault(path, set()).add(name)
 
     def exists(self, path: str) -> bool:
         return path in self._files or path in self._dirs

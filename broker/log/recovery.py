@@ -1,14 +1,13 @@
 """What a log is after a restart: every byte read, a torn tail cut, anything else refused.
 
-A batch holds if its header is whole, magic is 2, its length stays within the file, its CRC is
-right, its base offset is the one that must follow, and its leader epoch is not lower than the last.
-(The CRC does not cover the first 16 bytes; following on does.) Where a batch does not hold:
-- *torn tail*: no valid batch with a higher base offset begins anywhere behind it in its file, and
-  all later segments are empty. That is what a crash leaves: it is cut and reported.
-- *damage*: anything else. Batches that were acknowledged lie behind it: DamagedLog, nothing is cut.
-- An empty last segment whose name does not follow on is removed and reported too: a crash can keep
-  the name of a new segment and lose the end of the one before.
-scan() starts at any batch, for those who know that what lies before it holds.
+A batch holds if it is whole, its magic is 2 and its CRC right, its base offset follows on and its
+leader epoch does not go back (the CRC covers neither). Where a batch does not hold:
+- *torn tail*: the bytes there are no whole batch with a right CRC, none with a higher base offset
+  begins behind them in the file, and all later segments are empty. So a crash leaves it: cut, told.
+- *damage*: anything else. Batches that were acknowledged may be lost: DamagedLog, nothing changed.
+- An empty last segment whose name does not follow on is removed and told too: a crash can keep the
+  name of a new segment and lose the end of the one before.
+scan() reads on from where a segment is known to hold; recover() begins with nothing known.
 """
 
 from __future__ import annotations
@@ -82,14 +81,7 @@ def recover(
         if at and segment.base_offset != segments[at - 1].next_offset:
             report = _drop_misnamed(segments, at)
             return Recovered(segments[:at], epochs, report)
-
-        def accept(header: BatchHeader, segment: Segment = segment) -> None:
-            segment.note(header, header.base_offset, index_interval_bytes)
-            if header.partition_leader_epoch != epochs.latest:
-                epochs.begin(header.partition_leader_epoch, header.base_offset)
-            on_batch(header)
-
-        why = scan(segment.file, 0, segment.base_offset, epochs.latest, accept)
+        why = scan(segment, epochs, index_interval_bytes, on_batch)
         if why:
             report = _cut_tail(segments, at, why)
             return Recovered(segments[: at + 1], epochs, report)
@@ -101,27 +93,27 @@ def recover(
 
 
 def scan(
-    file: File,
-    position: int,
-    next_offset: int,
-    leader_epoch: int,
-    accept: Callable[[BatchHeader], None],
+    segment: Segment,
+    epochs: LeaderEpochs,
+    index_interval_bytes: int,
+    on_batch: Callable[[BatchHeader], None],
 ) -> str:
-    """Read the batches from `position` to the end of the file, and check each.
+    """Read a segment's file on from `segment.size`, and take in each batch that holds.
 
-    Args:
-        position: where a batch begins.
-        next_offset: the base offset it must have.
-        leader_epoch: the lowest it may have.
-        accept: called for each batch that holds, in order.
+    The segment and the epochs grow as if the batches were just appended.
+
     Returns: why the first batch that does not hold does not; "" if all do.
     Raises: StorageError.
     """
+    file = segment.file
     size, want = file.size, _CHUNK_BYTES
-    while position < size:
-        chunk = memoryview(_read(file, position, min(want, size - position)))
+    next_offset, leader_epoch = segment.next_offset, epochs.latest
+    while (position := segment.size) < size:
+        left = size - position
+        chunk = memoryview(_read(file, position, min(want, left)))
         at, want = 0, _CHUNK_BYTES
-        while at + HEADER_BYTES <= len(chunk):
+        last = len(chunk) - HEADER_BYTES
+        while at <= last:
             header = read_header(chunk, at)
             end = at + header.size_bytes
             if (
@@ -129,20 +121,23 @@ def scan(
                 or header.magic != MAGIC
                 or header.partition_leader_epoch < leader_epoch
                 or header.last_offset_delta < 0
-                or not HEADER_BYTES <= end - at <= size - position - at
+                or end > left
             ):
-                return _fault(header, next_offset, leader_epoch, size - position - at)
+                return _fault(header, next_offset, leader_epoch, left - at)
             if end > len(chunk):
                 want = max(want, end - at)
                 break
             if not crc_is_valid(chunk, header, at):
-                return "its CRC is wrong"
-            accept(header)
-            next_offset, leader_epoch = header.next_offset, header.partition_leader_epoch
+                return _fault(header, next_offset, leader_epoch, left - at)
+            if header.partition_leader_epoch != leader_epoch:
+                leader_epoch = header.partition_leader_epoch
+                epochs.begin(leader_epoch, next_offset)
+            segment.note(header, next_offset, index_interval_bytes)
+            on_batch(header)
+            next_offset = segment.next_offset
             at = end
-        if len(chunk) < HEADER_BYTES:
+        if last < 0:
             return f"only {len(chunk)} bytes of a header of {HEADER_BYTES}"
-        position += at
     return ""
 
 
@@ -163,7 +158,9 @@ def _fault(header: BatchHeader, next_offset: int, leader_epoch: int, left: int) 
         return f"its length is {header.size_bytes}, but the file has {left} bytes more"
     if header.partition_leader_epoch < leader_epoch:
         return f"its leader epoch is {header.partition_leader_epoch}, after {leader_epoch}"
-    return f"its batch_length is {header.batch_length}, last delta {header.last_offset_delta}"
+    if header.size_bytes < HEADER_BYTES or header.last_offset_delta < 0:
+        return f"its batch_length is {header.batch_length}, last delta {header.last_offset_delta}"
+    return "its CRC is wrong"
 
 
 def _cut_tail(segments: list[Segment], at: int, why: str) -> RecoveryReport:
@@ -173,10 +170,12 @@ def _cut_tail(segments: list[Segment], at: int, why: str) -> RecoveryReport:
     why = f"the batch there does not hold ({why})"
     if any(one.file.size for one in later):
         raise DamagedLog(file.path, position, f"{why}, and later segments hold more")
+    if _whole_batch_at(file, position, range(2**63)):
+        raise DamagedLog(file.path, position, f"{why}, though its CRC is right")
     higher = range(segment.next_offset + 1, segment.base_offset + RELATIVE_OFFSET_MAX)
     found = next_valid_batch(file, position, higher)
     if found is not None:
-        raise DamagedLog(file.path, position, f"{why}, but a valid one begins at byte {found}")
+        raise DamagedLog(file.path, position, f"{why}, but a whole one begins at byte {found}")
     for one in later:
         one.remove()
     report = RecoveryReport(
@@ -203,7 +202,7 @@ def _drop_misnamed(segments: list[Segment], at: int) -> RecoveryReport:
 
 
 def next_valid_batch(file: File, position: int, offsets: range) -> int | None:
-    """Return where the first batch begins that is whole, at `position` or behind it.
+    """Return where the first whole batch begins, at `position` or behind it.
 
     Every byte is tried, since after damage nothing tells where batches begin. A record's value that
     is itself a stored batch with such an offset would be taken for one: then we refuse to cut.
@@ -217,12 +216,24 @@ def next_valid_batch(file: File, position: int, offsets: range) -> int | None:
         starts = len(chunk) - HEADER_BYTES + 1
         at = chunk.find(MAGIC, _MAGIC_AT, _MAGIC_AT + starts)
         while at >= 0:
-            header = read_header(chunk, at - _MAGIC_AT)
-            begin = position + at - _MAGIC_AT
-            if header.base_offset in offsets and HEADER_BYTES <= header.size_bytes <= size - begin:
-                batch = _read(file, begin, header.size_bytes)
-                if crc_is_valid(batch, header):
+            if read_header(chunk, at - _MAGIC_AT).base_offset in offsets:
+                begin = position + at - _MAGIC_AT
+                if _whole_batch_at(file, begin, offsets):
                     return begin
             at = chunk.find(MAGIC, at + 1, _MAGIC_AT + starts)
         position += starts
     return None
+
+
+def _whole_batch_at(file: File, position: int, offsets: range) -> bool:
+    """Tell whether a batch with one of these base offsets begins here: length, magic and CRC."""
+    left = file.size - position
+    if left < HEADER_BYTES:
+        return False
+    header = read_header(_read(file, position, HEADER_BYTES))
+    return (
+        header.magic == MAGIC
+        and header.base_offset in offsets
+        and HEADER_BYTES <= header.size_bytes <= left
+        and crc_is_valid(_read(file, position, header.size_bytes), header)
+    )
