@@ -8,9 +8,10 @@ holds the two equal. Exit codes: 0 done, 1 failure, 2 wrong usage.
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, HelpFormatter
 from importlib import import_module
 
+HELP_COLUMNS = 96
 COMMANDS = {
     "serve": "run a broker",
     "topics": "create, list, describe or delete topics",
@@ -35,10 +36,17 @@ def main(argv: list[str] | None = None) -> int:
         print(f"minibroker: no command {words[0]!r}; try minibroker --help", file=sys.stderr)
         return 2
     module = import_module(f"{__package__}.{words[0]}")
-    parser = ArgumentParser(prog=f"minibroker {words[0]}", description=module.SUMMARY)
+    parser = ArgumentParser(
+        prog=f"minibroker {words[0]}", description=module.SUMMARY, formatter_class=_formatter
+    )
     module.add_arguments(parser)
     code: int = module.run(parser.parse_args(words[1:]))
     return code
+
+
+def _formatter(prog: str) -> HelpFormatter:
+    """A fixed width: asking the terminal's takes an import that healthcheck cannot afford."""
+    return HelpFormatter(prog, width=HELP_COLUMNS)
 
 
 def _overview() -> str:

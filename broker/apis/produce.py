@@ -24,6 +24,7 @@ from ...protocol.messages.produce import (
 )
 from ..broker import Broker
 from ..partition import Appended, Partition
+from ..sequences import Duplicate
 from ..session import CloseConnection, Session
 
 ACKS = (-1, 0, 1)
@@ -120,12 +121,16 @@ def _last_of_each(listed: list[PartitionProduceData]) -> list[PartitionProduceDa
     return list({each.index: each for each in listed}.values())
 
 
-def _stored(partition: Partition, index: int, outcome: Any) -> PartitionProduceResponse:
+def _stored(
+    partition: Partition, index: int, outcome: Appended | Duplicate
+) -> PartitionProduceResponse:
+    """A batch that is there. A duplicate carries its own newest timestamp, as in Kafka."""
+    is_new = type(outcome) is Appended
     return PartitionProduceResponse(
         index=index,
         error_code=0,
         base_offset=outcome.base_offset,
-        log_append_time_ms=outcome.log_append_time_ms,
+        log_append_time_ms=outcome.log_append_time_ms if is_new else outcome.max_timestamp,
         log_start_offset=partition.log.log_start_offset,
     )
 
