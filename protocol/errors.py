@@ -175,6 +175,14 @@ class ErrorCode(IntEnum):
     CONTROLLER_ID_NOT_REGISTERED = 136, "No controller with this id is registered."
 
 
+_BY_NUMBER = {code.value: code for code in ErrorCode}
+
+
+def error_code(number: int) -> ErrorCode:
+    """The code with this number; UNKNOWN_SERVER_ERROR for one that is not in the table."""
+    return _BY_NUMBER.get(number, ErrorCode.UNKNOWN_SERVER_ERROR)
+
+
 class DecodeError(ValueError):
     """Bytes that are not the message they claim to be: the peer broke the protocol.
 

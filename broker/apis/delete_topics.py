@@ -1,0 +1,78 @@
+"""DeleteTopics (key 20), v1-v6. Source: DeleteTopicsRequest.json; KIP-516.
+
+v4 flexible · v5 error_message · v6 topics by name or id
+Ours: the deletion is flushed before the first file goes, and answered when the files are gone.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode, Refused
+from ...protocol.messages.delete_topics import (
+    DeletableTopicResult,
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+    DeleteTopicState,
+)
+from ..broker import Broker
+from ..session import Session
+
+ZERO_ID = bytes(16)
+
+
+def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsResponse:
+    """Delete what can be deleted; each topic has its own answer."""
+    message: DeleteTopicsRequest = request.message
+    results = []
+    names: list[str] = []
+    for asked in _asked(message):
+        found = _find(broker, asked)
+        if isinstance(found, Refused) or found in names:
+            refused = (
+                found
+                if isinstance(found, Refused)
+                else Refused(ErrorCode.INVALID_REQUEST, f"{found} is listed twice")
+            )
+            results.append(_refused(asked, refused.code, refused.why))
+        else:
+            names.append(found)
+            results.append(
+                DeletableTopicResult(
+                    name=found, topic_id=broker.state.topics[found].topic_id, error_code=0
+                )
+            )
+    if names:
+        broker.delete_topics(names)
+    return DeleteTopicsResponse(responses=results)
+
+
+def refusal(message: DeleteTopicsRequest, code: ErrorCode, why: str) -> DeleteTopicsResponse:
+    """The response that deletes nothing."""
+    return DeleteTopicsResponse(responses=[_refused(each, code, why) for each in _asked(message)])
+
+
+def _asked(message: DeleteTopicsRequest) -> list[DeleteTopicState]:
+    """What is to be deleted, whichever version said it."""
+    by_name = [DeleteTopicState(name=name, topic_id=ZERO_ID) for name in message.topic_names]
+    return [*message.topics, *by_name]
+
+
+def _find(broker: Broker, asked: DeleteTopicState) -> str | Refused:
+    if not broker.config.delete_topic_enable:
+        return Refused(ErrorCode.TOPIC_DELETION_DISABLED, "delete.topic.enable is false")
+    if asked.name is not None and asked.topic_id != ZERO_ID:
+        return Refused(ErrorCode.INVALID_REQUEST, "give a name or an id, not both")
+    if asked.name is None:
+        name = broker.state.names_by_id.get(asked.topic_id)
+        if name is None:
+            return Refused(ErrorCode.UNKNOWN_TOPIC_ID, "there is no topic with that id")
+        return name
+    if asked.name not in broker.state.topics:
+        return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}")
+    return asked.name
+
+
+def _refused(asked: DeleteTopicState, code: ErrorCode, why: str) -> DeletableTopicResult:
+    return DeletableTopicResult(
+        name=asked.name, topic_id=asked.topic_id, error_code=code, error_message=why
+    )

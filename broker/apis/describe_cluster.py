@@ -1,0 +1,58 @@
+"""DescribeCluster (key 60), v0-v1. Source: DescribeClusterRequest.json, ...Response.json; KIP-700.
+
+v0 flexible · v1 endpoint_type (KIP-919)
+Ours: one broker, at the listener that was asked; asked for controllers it answers 114, since no
+    controller can be reached by clients here.
+Left out: authorized operations (there is no authorizer): "not known", INT32_MIN.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.describe_cluster import (
+    DescribeClusterBroker,
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
+from ..broker import Broker
+from ..session import Session
+
+BROKERS = 1
+
+
+def handle(broker: Broker, request: Request, session: Session) -> DescribeClusterResponse:
+    """Describe the one node."""
+    message: DescribeClusterRequest = request.message
+    if message.endpoint_type != BROKERS:
+        return refusal(
+            message,
+            ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+            "this is a broker; it cannot list controllers",
+        )
+    node_id = broker.config.node_id
+    return DescribeClusterResponse(
+        error_code=0,
+        endpoint_type=BROKERS,
+        cluster_id=broker.state.cluster_id,
+        controller_id=node_id,
+        brokers=[
+            DescribeClusterBroker(
+                broker_id=node_id,
+                host=session.host,
+                port=session.port,
+                rack=broker.config.broker_rack,
+            )
+        ],
+    )
+
+
+def refusal(message: DescribeClusterRequest, code: ErrorCode, why: str) -> DescribeClusterResponse:
+    """The response that refuses a request."""
+    return DescribeClusterResponse(
+        error_code=code,
+        error_message=why,
+        endpoint_type=message.endpoint_type,
+        cluster_id="",
+        brokers=[],
+    )

@@ -1,0 +1,61 @@
+"""FindCoordinator (key 10), v0-v5. Source: FindCoordinatorRequest.json, ...Response.json; KIP-699.
+
+v1 key_type · v3 flexible · v4 many keys at once
+Ours: one node coordinates everything, so it names itself for any group or transactional id.
+    librdkafka enables lz4 only where this API is advertised.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.find_coordinator import (
+    Coordinator,
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
+from ..broker import Broker
+from ..session import Session
+
+KEY_TYPES = (0, 1)  # group, transaction
+MANY_SINCE = 4
+
+
+def handle(broker: Broker, request: Request, session: Session) -> FindCoordinatorResponse:
+    """Name this node."""
+    message: FindCoordinatorRequest = request.message
+    if message.key_type not in KEY_TYPES:
+        return refusal(message, ErrorCode.INVALID_REQUEST, f"key type {message.key_type}")
+    node_id = broker.config.node_id
+    if request.route.version >= MANY_SINCE:
+        return FindCoordinatorResponse(
+            coordinators=[
+                Coordinator(
+                    key=key,
+                    node_id=node_id,
+                    host=session.host,
+                    port=session.port,
+                    error_code=0,
+                    error_message=None,
+                )
+                for key in message.coordinator_keys
+            ]
+        )
+    return FindCoordinatorResponse(
+        error_code=0, node_id=node_id, host=session.host, port=session.port
+    )
+
+
+def refusal(message: FindCoordinatorRequest, code: ErrorCode, why: str) -> FindCoordinatorResponse:
+    """The response that refuses a request, in the old form and the new."""
+    return FindCoordinatorResponse(
+        error_code=code,
+        error_message=why,
+        node_id=-1,
+        host="",
+        port=-1,
+        coordinators=[
+            Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message=why)
+            for key in message.coordinator_keys
+        ],
+    )

@@ -1,0 +1,126 @@
+"""ListOffsets (key 2), v1-v9. Source: ListOffsetsRequest.json, ListOffsetsResponse.json; KIP-734.
+
+v2 isolation_level · v4 leader epochs · v6 flexible · v7 max timestamp (-3) · v8 earliest local (-4)
+· v9 latest tiered (-5)
+Ours: a search by time opens one compressed batch; without the package for its codec that is 76, and
+    a batch whose records cannot be read is 2, for that partition alone.
+    Readers stop at the high watermark here as in Fetch. There is no tiered storage: the earliest
+    local offset is the earliest, and nothing is tiered (-1).
+"""
+
+from __future__ import annotations
+
+from ...protocol.batch import BatchError
+from ...protocol.compression import MissingCodecError
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsPartitionResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+)
+from ..broker import Broker
+from ..partition import Partition
+from ..session import Session
+from .fetch import epoch_refusal
+
+LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
+_SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
+_LOWEST = LATEST_TIERED
+
+
+def handle(broker: Broker, request: Request, session: Session) -> ListOffsetsResponse:
+    """Answer each partition."""
+    message: ListOffsetsRequest = request.message
+    twice = _listed_twice(message)
+    return ListOffsetsResponse(
+        topics=[
+            ListOffsetsTopicResponse(
+                name=topic.name,
+                partitions=[
+                    _refused(each, ErrorCode.INVALID_REQUEST)
+                    if (topic.name, each.partition_index) in twice
+                    else _answer(
+                        broker.partition(topic.name, each.partition_index),
+                        each,
+                        request.route.version,
+                    )
+                    for each in topic.partitions
+                ],
+            )
+            for topic in message.topics
+        ]
+    )
+
+
+def refusal(message: ListOffsetsRequest, code: ErrorCode, why: str) -> ListOffsetsResponse:
+    """The response that refuses every partition of a request."""
+    return ListOffsetsResponse(
+        topics=[
+            ListOffsetsTopicResponse(
+                name=topic.name, partitions=[_refused(each, code) for each in topic.partitions]
+            )
+            for topic in message.topics
+        ]
+    )
+
+
+def _answer(
+    partition: Partition | None, asked: ListOffsetsPartition, version: int
+) -> ListOffsetsPartitionResponse:
+    if partition is None:
+        return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    refused = epoch_refusal(asked.current_leader_epoch, partition)
+    if refused:
+        return _refused(asked, refused)
+    wanted = asked.timestamp
+    if wanted < _LOWEST or version < _SINCE.get(wanted, 0):
+        return _refused(asked, ErrorCode.UNSUPPORTED_VERSION)
+    log, high_watermark = partition.log, partition.high_watermark
+    if wanted == LATEST:
+        return _found(asked, -1, high_watermark, partition.leader_epoch)
+    if wanted in (EARLIEST, EARLIEST_LOCAL):
+        epoch = log.earliest_epoch if log.latest_epoch >= 0 else partition.leader_epoch
+        return _found(asked, -1, log.log_start_offset, epoch)
+    if wanted == LATEST_TIERED:
+        return _found(asked, -1, -1, -1)
+    try:
+        if wanted == MAX_TIMESTAMP:
+            found = log.max_timestamp(high_watermark)
+        else:
+            found = log.find_timestamp(wanted, high_watermark)
+    except MissingCodecError:
+        return _refused(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
+    except BatchError:
+        return _refused(asked, ErrorCode.CORRUPT_MESSAGE)
+    if found is None:
+        return _found(asked, -1, -1, -1)
+    return _found(asked, found.timestamp, found.offset, found.leader_epoch)
+
+
+def _found(
+    asked: ListOffsetsPartition, timestamp: int, offset: int, leader_epoch: int
+) -> ListOffsetsPartitionResponse:
+    return ListOffsetsPartitionResponse(
+        partition_index=asked.partition_index,
+        error_code=0,
+        timestamp=timestamp,
+        offset=offset,
+        leader_epoch=leader_epoch,
+    )
+
+
+def _refused(asked: ListOffsetsPartition, code: ErrorCode) -> ListOffsetsPartitionResponse:
+    return ListOffsetsPartitionResponse(partition_index=asked.partition_index, error_code=code)
+
+
+def _listed_twice(message: ListOffsetsRequest) -> set[tuple[str, int]]:
+    seen: set[tuple[str, int]] = set()
+    twice: set[tuple[str, int]] = set()
+    for topic in message.topics:
+        for each in topic.partitions:
+            place = (topic.name, each.partition_index)
+            (twice if place in seen else seen).add(place)
+    return twice

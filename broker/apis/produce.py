@@ -1,0 +1,187 @@
+"""Produce (key 0), v3-v11. Source: ProduceRequest.json, ProduceResponse.json; KIP-98, KIP-360.
+
+v3 transactional_id · v5 log_start_offset · v7 zstd · v8 error_message · v9 flexible ·
+v10 leader hints
+Ours: a retry of one of the five newest batches is answered like the original, after every restart.
+    A duplicate of a batch that is not durable yet waits until it is. acks=1 waits like acks=all.
+    Of a partition listed twice, the last batch counts, as in Kafka.
+Left out: leader hints and record_errors, which are optional; transactions (53 for all of them).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...protocol.batch import TRANSACTIONAL_BIT
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode, Refused
+from ...protocol.messages.produce import (
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceResponse,
+)
+from ..broker import Broker
+from ..partition import Appended, Partition
+from ..sequences import Duplicate
+from ..session import CloseConnection, Session
+
+ACKS = (-1, 0, 1)
+ZSTD_SINCE = 7
+_ATTRIBUTES_AT = 21
+_CODEC_BITS, _ZSTD = 0x07, 4
+# The codes for which Kafka answers log_start_offset -1 (ReplicaManager.appendToLocalLog).
+_WITHOUT_LOG_START = frozenset(
+    (
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.MESSAGE_TOO_LARGE,
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        ErrorCode.CORRUPT_MESSAGE,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+    )
+)
+_UNKNOWN = Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "no such topic or partition here")
+_NEEDS_ZSTD = Refused(
+    ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7 or newer (KIP-110)"
+)
+
+
+def handle(broker: Broker, request: Request, session: Session) -> Any:
+    """Store each partition's batch; one partition never disturbs its neighbours."""
+    message: ProduceRequest = request.message
+    if message.acks not in ACKS:
+        why = f"acks is {message.acks}; it must be -1, 0 or 1"
+        return refusal(message, ErrorCode.INVALID_REQUIRED_ACKS, why)
+    if message.transactional_id is not None or _is_transactional(message):
+        why = "transactions are not served here"
+        return refusal(message, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
+    now_ms = broker.clock.now_ms()
+    allows_zstd = request.route.version >= ZSTD_SINCE
+    is_durable = True
+    refused: Refused | None = None
+    topics = []
+    for topic in message.topic_data:
+        answers: list[PartitionProduceResponse] = []
+        for each in _last_of_each(topic.partition_data):
+            index, records = each.index, each.records
+            partition = broker.partitions.get((topic.name, index)) or broker.partition(
+                topic.name, index
+            )
+            if partition is None:
+                outcome: Any = _UNKNOWN
+            elif not allows_zstd and _is_zstd(records):
+                outcome = _NEEDS_ZSTD
+            else:
+                outcome = partition.produce(records, now_ms)
+            if type(outcome) is Refused:
+                refused = outcome
+                answers.append(_refused(partition, index, outcome))
+                continue
+            assert partition is not None
+            if type(outcome) is Appended:
+                broker.appended(partition)
+            if outcome.next_offset > partition.high_watermark:
+                is_durable = False
+            answers.append(_stored(partition, index, outcome))
+        topics.append(TopicProduceResponse(name=topic.name, partition_responses=answers))
+    if message.acks == 0:
+        if refused is not None:
+            raise CloseConnection(f"acks=0 and {refused.code.name}: {refused.why}")
+        return None
+    response = ProduceResponse(responses=topics)
+    if is_durable:
+        return response
+    return broker.commit.promise(response, lambda: _not_flushed(response))
+
+
+def refusal(message: ProduceRequest, code: ErrorCode, why: str) -> ProduceResponse:
+    """The response that refuses every partition of a request."""
+    if message.acks == 0:
+        raise CloseConnection(f"acks=0 and {code.name}: {why}")
+    refused = Refused(code, why)
+    return ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                partition_responses=[
+                    _refused(None, each.index, refused) for each in topic.partition_data
+                ],
+            )
+            for topic in message.topic_data
+        ]
+    )
+
+
+def _last_of_each(listed: list[PartitionProduceData]) -> list[PartitionProduceData]:
+    """Each partition once, with what was listed for it last."""
+    if len(listed) == 1:
+        return listed
+    return list({each.index: each for each in listed}.values())
+
+
+def _stored(
+    partition: Partition, index: int, outcome: Appended | Duplicate
+) -> PartitionProduceResponse:
+    """A batch that is there. A duplicate carries its own newest timestamp, as in Kafka."""
+    if isinstance(outcome, Appended):
+        log_append_time_ms = outcome.log_append_time_ms
+    else:
+        log_append_time_ms = outcome.max_timestamp
+    return PartitionProduceResponse(
+        index=index,
+        error_code=0,
+        base_offset=outcome.base_offset,
+        log_append_time_ms=log_append_time_ms,
+        log_start_offset=partition.log.log_start_offset,
+    )
+
+
+def _refused(partition: Partition | None, index: int, refused: Refused) -> PartitionProduceResponse:
+    log_start_offset = -1
+    if partition is not None and refused.code not in _WITHOUT_LOG_START:
+        log_start_offset = partition.log.log_start_offset
+    return PartitionProduceResponse(
+        index=index,
+        error_code=refused.code,
+        base_offset=-1,
+        log_start_offset=log_start_offset,
+        error_message=refused.why,
+    )
+
+
+def _not_flushed(response: ProduceResponse) -> ProduceResponse:
+    """The same response after a failed flush: what was stored may be lost, so nothing is."""
+    for topic in response.responses:
+        topic.partition_responses = [
+            each
+            if each.error_code
+            else _refused(
+                None,
+                each.index,
+                Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the flush failed; the broker stops"),
+            )
+            for each in topic.partition_responses
+        ]
+    return response
+
+
+def _is_transactional(message: ProduceRequest) -> bool:
+    for topic in message.topic_data:
+        for each in topic.partition_data:
+            records = each.records
+            if (
+                records is not None
+                and len(records) > _ATTRIBUTES_AT + 1
+                and records[_ATTRIBUTES_AT + 1] & TRANSACTIONAL_BIT
+                and records[16] == 2
+            ):
+                return True
+    return False
+
+
+def _is_zstd(records: bytes | memoryview | None) -> bool:
+    if records is None or len(records) <= _ATTRIBUTES_AT + 1:
+        return False
+    return records[_ATTRIBUTES_AT + 1] & _CODEC_BITS == _ZSTD

@@ -1,0 +1,278 @@
+"""The broker without its sockets: topics, partitions, metadata, and what waits for what.
+
+Handlers (apis/) ask this object; the edge (runtime.py) flushes for it and arms its timers. What
+it knows beyond the running partitions is a fold over the metadata log (metadata.py).
+Opening reads the metadata, removes what a crash left half deleted, recovers every partition that
+has files, reserves producer ids and notes the start, all flushed before anybody is answered.
+A partition without files is opened when it is first asked for; it costs nothing until then.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..protocol.batch import BatchHeader
+from ..protocol.errors import Refused
+from .config import BrokerConfig
+from .group_commit import GroupCommit, Round
+from .listeners import Listener
+from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.recovery import RecoveryReport
+from .metadata import Record, Topic, format_record, topic_record
+from .metadata_log import DIRECTORY as METADATA_DIRECTORY
+from .metadata_log import MetadataLog
+from .parked import ParkedFetches
+from .partition import Partition
+from .producer_ids import ProducerIds, random_block
+from .sequences import SequenceTable
+from .topic_config import topic_config
+from .topics import NewTopic, draw_topic_id, plan_topic
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the broker tells the edge; each is called at most once a turn.
+
+    Args:
+        flush_wanted: `begin_round` is due.
+        fetches_ready: `parked.take_ready` is due.
+        deadline_moved: `parked.next_deadline_ms` has come nearer.
+        warn: one line for the operator.
+    """
+
+    flush_wanted: Callable[[], None]
+    fetches_ready: Callable[[], None]
+    deadline_moved: Callable[[], None]
+    warn: Callable[[str], None]
+
+
+class Broker:
+    """One broker on one data directory.
+
+    Raises:
+        DamagedLog, StorageError, MetadataError: the data cannot be used as it is.
+    """
+
+    def __init__(
+        self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
+    ) -> None:
+        self.config = config
+        self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
+        self.world = world
+        self.clock = world.clock
+        self._hooks = hooks
+        self.commit = GroupCommit(hooks.flush_wanted)
+        self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
+        self.partitions: dict[tuple[str, int], Partition] = {}
+        self._producer_ids = ProducerIds()
+        self._metadata = MetadataLog(world.storage, self.clock.now_ms())
+        self.state = self._metadata.state
+        self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
+        self._note_start()
+        self._recover_partitions()
+
+    @property
+    def leader_epoch(self) -> int:
+        """Stamped into batches; rises by one with every start."""
+        return self.state.start_count - 1
+
+    def partition(self, topic: str, index: int) -> Partition | None:
+        """A partition, opened if need be; None if there is none of that name and number."""
+        partition = self.partitions.get((topic, index))
+        if partition is not None:
+            return partition
+        known = self.state.topics.get(topic)
+        if known is None or not 0 <= index < known.partition_count:
+            return None
+        return self._open_partition(known, index)
+
+    def appended(self, partition: Partition) -> None:
+        """A partition was appended to: readers and the flush must hear of it."""
+        if not partition.flushed:
+            self.parked.readable(partition)
+            return
+        self.commit.written(partition)
+        if partition.waiting is not None:
+            self.commit.want()
+
+    def begin_round(self) -> Round:
+        """Start a round of flushes; `finish_round` or `commit.fail` must follow."""
+        return self.commit.begin()
+
+    def finish_round(self, round_: Round) -> None:
+        """The files of a round are flushed: answer who waited, wake who reads."""
+        self.commit.finish(round_)
+        for log, _ in round_.marks:
+            if isinstance(log, Partition):
+                self.parked.readable(log)
+
+    def when_durable(self, message: Any, refusal: Callable[[], Any]) -> Any:
+        """A response that stands once all metadata is durable: itself, or a promise of it."""
+        if self._metadata.is_durable:
+            return message
+        return self.commit.promise(message, refusal)
+
+    def plan_topic(self, new: NewTopic) -> Topic | Refused:
+        """What `new` would become, or why it cannot be; changes nothing."""
+        planned = plan_topic(new, self.state, self.config, self.world.random)
+        if (
+            isinstance(planned, Topic)
+            and max(new.replication_factor, *map(len, new.assignments.values()), 1) > 1
+        ):
+            self._hooks.warn(
+                f"topic {new.name}: replication factor {new.replication_factor} taken as 1; "
+                "there is one broker (replication.factor.lenient)"
+            )
+        return planned
+
+    def create_topics(self, topics: Sequence[Topic]) -> None:
+        """Create planned topics, all or none; answer through `when_durable`.
+
+        Raises:
+            StorageError: none was created.
+        """
+        self._commit([topic_record(topic) for topic in topics])
+
+    def add_partitions(self, counts: Mapping[str, int]) -> None:
+        """Let topics grow to so many partitions in all. Raises StorageError: none grew."""
+        self._commit(
+            [
+                {
+                    "type": "partitions",
+                    "id": self.state.topics[name].topic_id.hex(),
+                    "count": count,
+                }
+                for name, count in counts.items()
+            ]
+        )
+
+    def delete_topics(self, names: Sequence[str]) -> None:
+        """Delete topics with their records, durably before this returns.
+
+        The deletion is flushed before the first file goes: after a crash a topic is there with
+        all its records or gone. Raises StorageError: none was deleted.
+        """
+        topics = [self.state.topics[name] for name in names]
+        opened = [
+            partition
+            for topic in topics
+            for index in range(topic.partition_count)
+            if (partition := self.partitions.get((topic.name, index))) is not None
+        ]
+        self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
+        self._metadata.flush()
+        for partition in opened:
+            del self.partitions[partition.topic, partition.index]
+            self.commit.forget(partition)
+            self.parked.gone(partition)
+            partition.log.delete()
+
+    def new_producer_id(self) -> int:
+        """A producer id nobody has had; answer through `when_durable`.
+
+        Raises:
+            StorageError: no block of ids could be reserved.
+        """
+        if self._producer_ids.is_exhausted:
+            self._commit([self._producer_ids.reserve(self.state.next_producer_id)])
+        return self._producer_ids.take()
+
+    def close(self) -> None:
+        """Flush and close every log, after the last request. Raises StorageError."""
+        for partition in self.partitions.values():
+            for file in partition.dirty_files() if partition.flushed else ():
+                file.flush()
+            partition.log.close()
+        self._metadata.flush()
+        self._metadata.log.close()
+
+    def _commit(self, records: Sequence[Record]) -> None:
+        self._metadata.commit(records, self.clock.now_ms())
+        if self.config.durability == "memory":
+            self._metadata.made_durable(self._metadata.mark())
+        else:
+            self.commit.written(self._metadata)
+
+    def _note_start(self) -> None:
+        state, now_ms = self.state, self.clock.now_ms()
+        records: list[Record] = []
+        first_producer_id = state.next_producer_id
+        if not state.cluster_id:
+            cluster_id = urlsafe_b64encode(draw_topic_id(self.world.random)).decode().rstrip("=")
+            records.append(format_record(cluster_id))
+            if self.config.durability == "memory":
+                first_producer_id = random_block(self.world.random)
+        records.append({"type": "start", "count": state.start_count + 1})
+        records.append(self._producer_ids.reserve(first_producer_id))
+        self._metadata.commit(records, now_ms)
+        self._metadata.flush()
+
+    def _recover_partitions(self) -> None:
+        storage = self.world.storage
+        for directory in storage.list_dir(""):
+            if directory == METADATA_DIRECTORY:
+                continue
+            name, dash, number = directory.rpartition("-")
+            if directory.endswith(DELETED_SUFFIX):
+                storage.remove_tree(directory)
+            elif dash and number.isdecimal():
+                self._recover_partition(directory, name, int(number))
+        if self.config.durability == "fsync" and self.partitions:
+            # What a killed broker had written but not flushed is readable now, and will be
+            # acknowledged as a duplicate or served: it must be as durable as everything else.
+            storage.sync_all()
+
+    def _recover_partition(self, directory: str, name: str, index: int) -> None:
+        storage = self.world.storage
+        topic_id = read_topic_id(storage, directory)
+        if topic_id is not None and topic_id not in self.state.names_by_id:
+            self._hooks.warn(f"removing {directory}: its topic has been deleted")
+            storage.remove_tree(directory)
+            return
+        topic = self.state.topics.get(name)
+        if topic is None or index >= topic.partition_count:
+            self._hooks.warn(f"leaving {directory} alone: no topic of this broker owns it")
+            return
+        partition = self._open_partition(topic, index)
+        self._report_recovery(directory, partition.log.recovery)
+
+    def _open_partition(self, topic: Topic, index: int) -> Partition:
+        config = topic_config(topic.overrides, self.config)
+        sequences = SequenceTable()
+        now_ms = self.clock.now_ms()
+
+        def fold(header: BatchHeader) -> None:
+            if header.producer_id >= 0 and not header.is_control:
+                sequences.record(header, header.base_offset, now_ms)
+
+        log = Log.open(
+            self.world.storage,
+            f"{topic.name}-{index}",
+            LogConfig(
+                segment_bytes=config.segment_bytes,
+                segment_ms=config.segment_ms,
+                index_interval_bytes=config.index_interval_bytes,
+                segment_index_bytes=config.segment_index_bytes,
+            ),
+            fold,
+            topic_id=topic.topic_id,
+        )
+        partition = Partition(
+            topic.name,
+            index,
+            log,
+            sequences,
+            config=config,
+            flushed=self.config.durability == "fsync",
+            leader_epoch=self.leader_epoch,
+        )
+        self.partitions[topic.name, index] = partition
+        return partition
+
+    def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
+        if report is not None:
+            self._hooks.warn(f"recovered {directory}: {report}")

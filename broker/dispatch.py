@@ -1,0 +1,79 @@
+"""(API, version) -> handler: one file in apis/ for each API that is served.
+
+ApiVersions answers from SERVED, so nothing is advertised that has no handler. A handler is a
+plain function `handle(broker, request, session)`; it returns the response message, a promise of
+it, or None for "no answer". Beside it, `refusal(message, code, why)` makes the response that
+refuses the whole request: ApiError and storage failures end up there, and only here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from ..protocol.connection import Request
+from ..protocol.errors import ApiError, ErrorCode
+from ..protocol.messages import APIS
+from .broker import Broker
+from .log.storage import StorageError
+from .session import CloseConnection, Session
+
+_HANDLERS = {
+    "Produce": "produce",
+    "Fetch": "fetch",
+    "ListOffsets": "list_offsets",
+    "Metadata": "metadata",
+    "FindCoordinator": "find_coordinator",
+    "ApiVersions": "api_versions",
+    "CreateTopics": "create_topics",
+    "DeleteTopics": "delete_topics",
+    "InitProducerId": "init_producer_id",
+    "OffsetForLeaderEpoch": "offset_for_leader_epoch",
+    "DescribeConfigs": "describe_configs",
+    "CreatePartitions": "create_partitions",
+    "DescribeCluster": "describe_cluster",
+}
+SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
+
+Handler = Callable[[Broker, Request, Session], Any]
+Refusal = Callable[[Any, ErrorCode, str], Any]
+
+log = logging.getLogger("minibroker")
+
+
+class Dispatch:
+    """Hands requests to their handlers, which are imported when first needed."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._handlers: dict[int, tuple[Handler, Refusal]] = {}
+
+    def handle(self, request: Request, session: Session) -> Any:
+        """The response message, a Promise of it, or None when there is none to send.
+
+        Raises:
+            CloseConnection: the protocol has no way to answer.
+        """
+        message = request.message
+        key = request.route.api.key
+        handler, refusal = self._handlers.get(key) or self._load(key)
+        try:
+            return handler(self._broker, request, session)
+        except ApiError as error:
+            return refusal(message, error.code, error.text)
+        except StorageError as error:
+            log.error("storage %s", error)
+            return refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, str(error))
+        except (CloseConnection, AssertionError):
+            raise
+        except Exception:
+            log.exception("%s from %s failed", request.route.api.name, session.peer)
+            return refusal(message, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
+
+    def _load(self, key: int) -> tuple[Handler, Refusal]:
+        name = _HANDLERS[SERVED[key].name]
+        module = import_module(f".apis.{name}", __package__)
+        loaded = self._handlers[key] = (module.handle, module.refusal)
+        return loaded

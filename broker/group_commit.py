@@ -1,0 +1,140 @@
+"""Group commit: which logs must be flushed, who waits for it, and when they hear.
+
+One round at a time. A round flushes every log written since the last round began; whoever was
+waiting when it began is answered when it ends, all together. While nobody waits, nothing is
+flushed. The decisions are here, the flushing itself is the runtime's:
+
+    begin() -> Round    files to flush, off the loop       finish(round)  or  fail(round)
+
+1. batch 7 is appended   2. round 1 begins with it   3. its retry arrives: a duplicate of a batch
+that is not durable yet   4. the retry joins round 2, which begins after round 1 has ended: it is
+never acknowledged before the original.
+A failed flush refuses all that waited and is never retried: what the kernel dropped cannot be
+known, so the broker must stop (LWN 752063, "PostgreSQL's fsync() surprise").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .log.storage import File
+from .parked import Promise
+
+Mark = tuple[int, int]
+"""The end of a log: (next offset, bytes appended since the log was opened)."""
+
+
+class Flushable(Protocol):
+    """A log with a durable point."""
+
+    def mark(self) -> Mark:
+        """How far the log reaches now."""
+
+    def dirty_files(self) -> Sequence[File]:
+        """Files written since this was asked last."""
+
+    def made_durable(self, mark: Mark) -> None:
+        """Everything up to a mark has been flushed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An answer that waits for a flush.
+
+    Args:
+        message: the response once everything is durable.
+        refusal: makes the response for the case that the flush failed.
+    """
+
+    promise: Promise
+    message: Any
+    refusal: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of flushes: the files, what they make durable, and who waits for it."""
+
+    files: tuple[File, ...]
+    marks: tuple[tuple[Flushable, Mark], ...]
+    waiting: tuple[Waiting, ...]
+
+
+class GroupCommit:
+    """Collects what was written and who waits.
+
+    Args:
+        on_wanted: called when a round becomes due; the runtime then calls `begin` soon.
+    """
+
+    def __init__(self, on_wanted: Callable[[], None]) -> None:
+        self._on_wanted = on_wanted
+        self._written: dict[Flushable, None] = {}
+        self._waiting: list[Waiting] = []
+        self._reader_waits = False
+        self._is_running = False
+        self._is_wanted = False
+        self._has_failed = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits and no round is under way."""
+        return not (self._waiting or self._reader_waits or self._is_running)
+
+    def written(self, log: Flushable) -> None:
+        """A log was appended to."""
+        self._written[log] = None
+
+    def forget(self, log: Flushable) -> None:
+        """A log is being deleted; nothing of it needs a flush any more."""
+        self._written.pop(log, None)
+
+    def promise(self, message: Any, refusal: Callable[[], Any]) -> Promise:
+        """An answer for when everything written so far is durable."""
+        promise = Promise()
+        if self._has_failed:
+            promise.keep(refusal())
+        else:
+            self._waiting.append(Waiting(promise, message, refusal))
+            self._want()
+        return promise
+
+    def want(self) -> None:
+        """A reader waits for what was written; flush although no acknowledgement waits."""
+        if self._written:
+            self._reader_waits = True
+            self._want()
+
+    def begin(self) -> Round:
+        """Start a round; `finish` or `fail` must follow before the next."""
+        assert not self._is_running
+        self._is_running, self._is_wanted, self._reader_waits = True, False, False
+        logs, self._written = self._written, {}
+        waiting, self._waiting = self._waiting, []
+        files = tuple(file for log in logs for file in log.dirty_files())
+        return Round(files, tuple((log, log.mark()) for log in logs), tuple(waiting))
+
+    def finish(self, round_: Round) -> None:
+        """The files of a round are flushed: move the durable points, answer who waited."""
+        self._is_running = False
+        for log, mark in round_.marks:
+            log.made_durable(mark)
+        for each in round_.waiting:
+            each.promise.keep(each.message)
+        if self._waiting or self._reader_waits:
+            self._want()
+
+    def fail(self, round_: Round) -> None:
+        """A flush failed: refuse all who waited, and whoever still comes; the broker stops."""
+        self._is_running = False
+        self._has_failed = True
+        waiting, self._waiting = self._waiting, []
+        for each in (*round_.waiting, *waiting):
+            each.promise.keep(each.refusal())
+
+    def _want(self) -> None:
+        if not (self._is_wanted or self._is_running or self._has_failed):
+            self._is_wanted = True
+            self._on_wanted()

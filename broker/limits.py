@@ -1,0 +1,33 @@
+"""Every bound of the broker that is not a Kafka property, each with its reason.
+
+What an operator may set stands in config.py (frame size, connections, queued bytes, ...).
+At a bound the broker stops reading, or refuses with the protocol's own error.
+"""
+
+# Requests of one connection that are read before the first is answered. Kafka's clients keep five
+# in flight; benchmarks and our own proxy more. Beyond it the socket is not read.
+IN_FLIGHT_MAX = 256
+
+# Bytes of responses queued on one connection before its socket is no longer read.
+WRITE_BUFFER_HIGH_BYTES = 1024 * 1024
+WRITE_BUFFER_LOW_BYTES = 256 * 1024
+
+# A topic with more partitions than this is refused: one box serves ten thousand in all.
+PARTITIONS_MAX = 10_000
+
+# Producer ids are reserved in blocks, as Kafka does: one flushed record per thousand ids.
+PRODUCER_ID_BLOCK = 1000
+
+# Threads that flush files; more than two dirty files are spread over them.
+FLUSH_THREADS = 4
+# With at least this many dirty files one syncfs is quicker than a flush each.
+SYNC_ALL_FROM_FILES = 16
+
+# A stop waits this long for flushes under way and for answers to leave, in ms.
+STOP_MS_MAX = 10_000
+
+# Kafka's bound on topic names: with "-<partition>" a name must fit into a file name.
+TOPIC_NAME_LENGTH_MAX = 249
+
+# A fetch waits no longer than this for bytes, in ms, whatever it asks; then it gets what there is.
+FETCH_WAIT_MS_MAX = 300_000

@@ -1,0 +1,300 @@
+"""One segment: a file of whole batches, back to back, with its two indexes and its sums.
+
+Here: append, whole-batch reads, and the search by timestamp. Not here: which segment (log.py),
+checking what is on disk (recovery.py). Rules:
+- `size`, `next_offset` and the indexes say what the file holds; they change only after a write.
+- An index entry is added for a batch that begins more than `index.interval.bytes` after the batch
+  of the entry before (or after byte 0), so the first batch never has one (LogSegment.java).
+- Records are decoded only in the two searches by timestamp, and only those of one batch.
+Read next: index.py, log.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from ...protocol.batch import HEADER_BYTES, BatchHeader, head_for, read_header, records_in
+from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
+from .storage import Buffer, File, Storage, StorageError
+
+NO_TIMESTAMP: Final = -1
+RELATIVE_OFFSET_MAX: Final = 2**31 - 1  # both are int32 in the index files
+POSITION_MAX: Final = 2**31 - 1
+_WALK_BYTES: Final = 8192  # read at once while looking for a batch: two index intervals
+_RESUMES_MAX: Final = 16  # readers that go through a segment side by side
+
+
+class TimestampedOffset(NamedTuple):
+    """A record found by its timestamp (ms since 1970), and the leader epoch of its batch."""
+
+    timestamp: int
+    offset: int
+    leader_epoch: int
+
+
+class Segment:
+    """The batches from `base_offset` up to `next_offset` (exclusive), in `size` bytes."""
+
+    __slots__ = (
+        "_directory",
+        "_file",
+        "_indexed_position",
+        "_known_since_ms",
+        "_offset_index",
+        "_resumes",
+        "_saved_size",
+        "_storage",
+        "_time_index",
+        "base_offset",
+        "first_timestamp",
+        "index_bytes",
+        "max_timestamp",
+        "max_timestamp_offset",
+        "next_offset",
+        "size",
+    )
+
+    def __init__(self, storage: Storage, directory: str, base_offset: int) -> None:
+        self._storage = storage
+        self._directory = directory
+        self._file: File | None = None
+        self._offset_index = OffsetIndex()
+        self._time_index = TimeIndex()
+        self._indexed_position = 0  # where the batch of the newest index entry begins
+        self._known_since_ms: int | None = None
+        self._saved_size = 0  # `size` when the index files were written
+        # Where the next batch begins for those who read on: without it each read near the end
+        # would search up to an index interval again.
+        self._resumes: dict[int, int] = {}
+        self.base_offset = base_offset
+        self.next_offset = base_offset
+        self.size = 0
+        self.index_bytes = 0  # what the larger index file would need with one entry more
+        self.first_timestamp = NO_TIMESTAMP
+        self.max_timestamp = NO_TIMESTAMP
+        self.max_timestamp_offset = base_offset  # last offset of the first batch that reached it
+
+    @classmethod
+    def create(cls, storage: Storage, directory: str, base_offset: int) -> Segment:
+        """Make the file of a new segment. Raises StorageError."""
+        segment = cls(storage, directory, base_offset)
+        segment._file = storage.create_file(segment._path(".log"))
+        return segment
+
+    @property
+    def file(self) -> File:
+        """The `.log` file, opened on first need."""
+        if self._file is None:
+            self._file = self._storage.open_file(self._path(".log"))
+        return self._file
+
+    @property
+    def index_name(self) -> str:
+        """The name of the offset index file, without its directory."""
+        return f"{self.base_offset:020d}.index"
+
+    def _path(self, suffix: str) -> str:
+        return f"{self._directory}/{self.base_offset:020d}{suffix}"
+
+    def append(
+        self, header: BatchHeader, batch: Buffer, leader_epoch: int, index_interval_bytes: int
+    ) -> None:
+        """Write a batch at `next_offset`. Raises StorageError; nothing has changed then."""
+        base_offset = self.next_offset
+        head = head_for(header, base_offset, leader_epoch)
+        self.file.append((head, memoryview(batch)[len(head) :]))
+        self.note(header, base_offset, index_interval_bytes)
+
+    def note(self, header: BatchHeader, base_offset: int, index_interval_bytes: int) -> None:
+        """Count a batch that stands in the file at `size`: written just now, or found there."""
+        position = self.size
+        last_offset = base_offset + header.last_offset_delta
+        timestamp = header.max_timestamp
+        if timestamp > self.max_timestamp:
+            self.max_timestamp = timestamp
+            self.max_timestamp_offset = last_offset
+        if not position:
+            self.first_timestamp = timestamp
+        elif position - self._indexed_position > index_interval_bytes:
+            self._index(last_offset, position)
+        self.next_offset = last_offset + 1
+        self.size = position + 12 + header.batch_length
+
+    def _index(self, last_offset: int, position: int) -> None:
+        self._offset_index.add(last_offset - self.base_offset, position)
+        self._index_timestamp()
+        self._indexed_position = position
+        # TimeIndex.isFull keeps room for the entry that save_indexes() adds.
+        self.index_bytes = max(
+            OFFSET_ENTRY_BYTES * (len(self._offset_index) + 1),
+            TIME_ENTRY_BYTES * (len(self._time_index) + 2),
+        )
+
+    def _index_timestamp(self) -> None:
+        self._time_index.add(self.max_timestamp, self.max_timestamp_offset - self.base_offset)
+
+    def age_ms(self, timestamp: int, now_ms: int) -> int:
+        """Return how far `timestamp`, of the next batch, lies behind that of the first batch.
+
+        If the first batch has none: how long this broker has known the segment.
+        """
+        if self.first_timestamp != NO_TIMESTAMP:
+            return timestamp - self.first_timestamp
+        if self._known_since_ms is None:
+            self._known_since_ms = now_ms
+        return now_ms - self._known_since_ms
+
+    def read(self, offset: int, end_offset: int, max_bytes: int) -> bytes:
+        """Return whole batches: see Log.read. `offset` lies in this segment."""
+        position, _ = self._locate(offset)
+        if end_offset >= self.next_offset:
+            limit, limit_offset = self.size, self.next_offset
+        else:
+            limit, limit_offset = self._locate(end_offset)
+        if limit - position > max_bytes:
+            limit, limit_offset = self._last_boundary(position, position + max_bytes)
+        if len(self._resumes) >= _RESUMES_MAX:
+            self._resumes.clear()
+        self._resumes[limit_offset] = limit
+        return self._read(position, limit - position)
+
+    def _locate(self, offset: int) -> tuple[int, int]:
+        """Return position and base offset of the batch that contains `offset`."""
+        position = self._resumes.get(offset)
+        if position is not None:
+            return position, offset
+        relative_offset = offset - self.base_offset
+        for at, header in self._headers_from(self._offset_index.floor(relative_offset)):
+            if offset < header.next_offset:
+                return at, header.base_offset
+        raise StorageError(self.file.path, f"offset {offset} is not there")
+
+    def _last_boundary(self, position: int, limit: int) -> tuple[int, int]:
+        """Return where batches from `position` on must end so as not to pass `limit`.
+
+        Returns: that position and its offset; the end of the first batch if that passes `limit`.
+        """
+        start = max(position, self._offset_index.boundary_before(limit))
+        for at, header in self._headers_from(start):
+            if at + header.size_bytes > limit:
+                if at > position:
+                    return at, header.base_offset
+                return at + header.size_bytes, header.next_offset
+        raise AssertionError(f"no batch reaches byte {limit} of {self.size}")
+
+    def _headers_from(self, position: int) -> Iterator[tuple[int, BatchHeader]]:
+        """Yield position and header of the batch that begins at `position` and all after it."""
+        start, chunk = position, b""
+        while position < self.size:
+            if position + HEADER_BYTES > start + len(chunk):
+                start = position
+                chunk = self._read(start, min(_WALK_BYTES, self.size - start))
+            header = read_header(chunk, position - start)
+            if header.size_bytes < HEADER_BYTES:
+                raise StorageError(self.file.path, f"no batch begins at byte {position}")
+            yield position, header
+            position += header.size_bytes
+
+    def _read(self, position: int, count: int) -> bytes:
+        data = self.file.read(position, count)
+        if len(data) != count:
+            end = position + len(data)
+            raise StorageError(self.file.path, f"ends at byte {end}, not at {self.size}")
+        return data
+
+    def find_timestamp(
+        self, timestamp: int, start_offset: int, end_offset: int
+    ) -> TimestampedOffset | None:
+        """Return the first record with at least this timestamp; bounds as in Log.find_timestamp."""
+        reached = self._time_index.first_reaching(timestamp)
+        if reached is None:
+            reached = self.next_offset - self.base_offset
+        for at, header in self._headers_from(self._offset_index.below(reached)):
+            if header.base_offset >= end_offset:
+                return None
+            if header.max_timestamp < timestamp:
+                continue
+            for record in records_in(self._read(at, header.size_bytes)):
+                if record.timestamp >= timestamp and record.offset >= start_offset:
+                    epoch = header.partition_leader_epoch
+                    return TimestampedOffset(record.timestamp, record.offset, epoch)
+        return None
+
+    def newest_timestamp(self, end_offset: int) -> tuple[int, int]:
+        """Return the largest batch timestamp below `end_offset`, and the batch's last offset."""
+        if end_offset >= self.next_offset:
+            return self.max_timestamp, self.max_timestamp_offset
+        # A batch that reached a new maximum before the offset entry below `end_offset` has a time
+        # entry below it too; the batches after that are looked at one by one.
+        relative_end = end_offset - self.base_offset
+        newest, relative_offset = self._time_index.newest_below(relative_end)
+        newest_offset = self.base_offset + relative_offset
+        for _, header in self._headers_from(self._offset_index.below(relative_end)):
+            if header.next_offset > end_offset:
+                break
+            if header.max_timestamp > newest:
+                newest, newest_offset = header.max_timestamp, header.last_offset
+        return newest, newest_offset
+
+    def newest_record_in(self, offset: int) -> TimestampedOffset:
+        """Return the first record with the largest timestamp in the batch of `offset`."""
+        position, _ = self._locate(offset)
+        header = read_header(self._read(position, HEADER_BYTES))
+        records = records_in(self._read(position, header.size_bytes))
+        newest = max(records, key=lambda record: record.timestamp)
+        return TimestampedOffset(newest.timestamp, newest.offset, header.partition_leader_epoch)
+
+    def save_indexes(self) -> None:
+        """Write the index files, if batches came since they were last written.
+
+        They are not flushed, and a failure is let pass: whoever needs them can make them anew.
+        """
+        if self._saved_size == self.size:
+            return
+        self._index_timestamp()
+        with contextlib.suppress(StorageError):
+            for suffix, index in ((".index", self._offset_index), (".timeindex", self._time_index)):
+                file = self._storage.create_file(self._path(suffix))
+                file.append([index.encoded()])
+                file.close()
+            self._saved_size = self.size
+
+    def cut_torn_end(self) -> None:
+        """Make sure that the file ends with its last batch, before it is left for a new segment.
+
+        After a failed write that could not be cut back there may be more, and what is a torn tail
+        in the last segment is damage in an earlier one. Raises StorageError.
+        """
+        self.file.truncate(self.size)
+
+    def excuse_empty_indexes(self) -> None:
+        """Let a segment found at start go without index files while they would hold no entry.
+
+        Else the first stop after a crash would write two files for each small partition.
+        """
+        if not len(self._offset_index):
+            self._saved_size = self.size
+
+    def cut(self, size: int) -> None:
+        """Cut the file to `size` bytes; its index files, which may know more, go first."""
+        self.remove_indexes()
+        self.file.truncate(size)
+
+    def remove_indexes(self) -> None:
+        """Remove the index files."""
+        for suffix in (".index", ".timeindex"):
+            self._storage.remove(self._path(suffix))
+
+    def remove(self) -> None:
+        """Remove all files of this segment, the batches last."""
+        self.close()
+        self.remove_indexes()
+        self._storage.remove(self._path(".log"))
+
+    def close(self) -> None:
+        """Give the descriptor back; the next use opens the file again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

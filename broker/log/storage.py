@@ -1,0 +1,126 @@
+"""The storage port: the few verbs that logs need from a data directory, and what can go wrong.
+
+Here: Storage, File and their errors. Not here: who implements them (files.py: the real disk,
+memory.py: nothing on disk). Paths are relative to the data directory, parts joined by "/".
+
+Rules every implementation keeps:
+1. A write is in order and whole or refused; nothing is durable until flush() or sync_all() returns.
+2. File.flush() and Storage.sync_all() may be called by another thread while the loop appends;
+   everything else belongs to the loop's thread.
+3. A File is a name with a size: close() only gives back what the operating system lent, and
+   the next use takes it again. So a bound on open files can close any of them at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class StorageError(Exception):
+    """A file or directory could not be read, written or flushed; the text names it and says why."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+
+class DirectoryInUse(Exception):
+    """Another broker owns the data directory; the text names the directory and that process."""
+
+
+class DamagedLog(Exception):
+    """Bytes before a log's tail are damaged; the text names file, position and the way out."""
+
+    def __init__(self, path: str, position: int, why: str) -> None:
+        super().__init__(
+            f"{path}: damaged at byte {position}: {why}. Acknowledged records may be behind it, so "
+            "nothing was cut. Put back a good copy of this file, or move its directory away to "
+            "start without these records"
+        )
+        self.path = path
+        self.position = position
+        self.why = why
+
+
+class File(Protocol):
+    """One file that grows at its end."""
+
+    @property
+    def path(self) -> str:
+        """For people: where the file is, as messages and reports name it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes appended so far, durable or not."""
+
+    def append(self, buffers: Sequence[Buffer]) -> None:
+        """Write all buffers, one after the other, at the end: all of them or nothing.
+
+        Raises:
+            StorageError: nothing was added. If even the partial write could not be cut back, each
+                later append tries that first, and is refused while it fails.
+        """
+
+    def read(self, position: int, count: int) -> bytes:
+        """Return `count` bytes from `position` on, fewer only where the file ends.
+
+        Raises:
+            StorageError: the disk could not be read.
+        """
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to its first `size` bytes. Raises StorageError."""
+
+    def flush(self) -> None:
+        """Make everything appended before this call durable, and the file's name if it is new.
+
+        Does nothing for a file that has been removed meanwhile. Raises StorageError; what was
+        appended is then in an unknown state, and flushing again proves nothing.
+        """
+
+    def close(self) -> None:
+        """Give the descriptor back. Flushes nothing; the file may be used again."""
+
+
+class Storage(Protocol):
+    """One data directory, owned by one broker. Every method may raise StorageError."""
+
+    def open_file(self, path: str) -> File:
+        """Open a file that exists."""
+
+    def create_file(self, path: str) -> File:
+        """Open a new, empty file; one that is there already is emptied."""
+
+    def list_dir(self, path: str) -> list[str]:
+        """Return the names in a directory, sorted; none if there is no such directory."""
+
+    def make_dirs(self, path: str) -> None:
+        """Make a directory and those above it, as far as they are missing."""
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or directory of that name is there."""
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return a whole file."""
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Put `data` in place of a file at once and durably: after a crash, the old or the new."""
+
+    def rename(self, path: str, new_path: str) -> None:
+        """Give a file or directory another name; a file of the new name is replaced."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file; no error if it is gone already."""
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a directory with all that is in it; no error if it is gone already."""
+
+    def sync_all(self) -> None:
+        """Make everything written before this call durable, names included, in one go."""
+
+    def close(self) -> None:
+        """Give up the directory; another broker may take it then."""

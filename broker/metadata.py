@@ -1,0 +1,123 @@
+"""What the cluster is: topics, configs, producer-id blocks, starts; a fold over records.
+
+A record is a JSON object with a "type"; the types and their fields are those of `apply`. The
+state changes nowhere else, so that start-up and running are one path. Records are kept in the log
+`__cluster_metadata` (metadata_log.py); who decides which records to write is broker.py.
+The first record names the format; a newer one is refused, since it cannot be understood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Record = dict[str, Any]
+
+FORMAT_VERSION = 1
+
+
+class MetadataError(Exception):
+    """The metadata log holds what this version cannot understand; the text says what to do."""
+
+
+@dataclass(slots=True)
+class Topic:
+    """One topic.
+
+    Args:
+        topic_id: 16 bytes, never all zero.
+        partition_count: partitions are numbered from 0.
+        overrides: validated texts by topic property name.
+    """
+
+    name: str
+    topic_id: bytes
+    partition_count: int
+    overrides: dict[str, str]
+
+
+@dataclass(slots=True)
+class ClusterMetadata:
+    """The state after all records so far.
+
+    Args:
+        cluster_id: 22 characters, drawn once.
+        start_count: how often a broker has been started on this data; the leader epoch derives
+            from it.
+        next_producer_id: the first producer id that no block has been reserved for.
+    """
+
+    cluster_id: str = ""
+    start_count: int = 0
+    next_producer_id: int = 0
+    topics: dict[str, Topic] = field(default_factory=dict)
+    names_by_id: dict[bytes, str] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> None:
+        """Take one record into the state. Raises MetadataError for one of a newer format."""
+        match record["type"]:
+            case "snapshot":  # everything before it is void: the records that follow say it all
+                self.topics.clear()
+                self.names_by_id.clear()
+            case "format":
+                _check_format(record["version"])
+                self.cluster_id = record["cluster_id"]
+            case "start":
+                self.start_count = record["count"]
+            case "producer-ids":
+                self.next_producer_id = record["next"]
+            case "topic":
+                topic_id = bytes.fromhex(record["id"])
+                topic = Topic(record["name"], topic_id, record["partitions"], record["configs"])
+                self.topics[topic.name] = topic
+                self.names_by_id[topic_id] = topic.name
+            case "topic-deleted":
+                del self.topics[self.names_by_id.pop(bytes.fromhex(record["id"]))]
+            case "partitions":
+                self._by_id(record["id"]).partition_count = record["count"]
+            case unknown:
+                raise MetadataError(
+                    f"the metadata log holds a record of unknown type {unknown!r}: "
+                    "it was written by a newer minibroker; start that one"
+                )
+
+    def live_count(self) -> int:
+        """How many records `snapshot` would take."""
+        return len(self.topics) + 4
+
+    def snapshot(self) -> list[Record]:
+        """Records that make this state from nothing."""
+        return [
+            {"type": "snapshot"},
+            format_record(self.cluster_id),
+            {"type": "start", "count": self.start_count},
+            {"type": "producer-ids", "next": self.next_producer_id},
+            *map(topic_record, self.topics.values()),
+        ]
+
+    def _by_id(self, hex_id: str) -> Topic:
+        return self.topics[self.names_by_id[bytes.fromhex(hex_id)]]
+
+
+def format_record(cluster_id: str) -> Record:
+    """The first record of a new log."""
+    return {"type": "format", "version": FORMAT_VERSION, "cluster_id": cluster_id}
+
+
+def topic_record(topic: Topic) -> Record:
+    """A topic as it is."""
+    return {
+        "type": "topic",
+        "name": topic.name,
+        "id": topic.topic_id.hex(),
+        "partitions": topic.partition_count,
+        "configs": topic.overrides,
+    }
+
+
+def _check_format(version: int) -> None:
+    if version > FORMAT_VERSION:
+        raise MetadataError(
+            f"the data directory has format {version}; this minibroker knows up to "
+            f"{FORMAT_VERSION}: start the newer version that wrote it"
+        )

@@ -1,0 +1,163 @@
+"""Requests that wait: a promise of an answer, and the fetches parked until there are bytes.
+
+A parked fetch is not polled. It is looked at again when one of its partitions has become readable
+further on, and answered when enough bytes have come, or at its deadline with what there is.
+Fetches that became ready in one turn of the loop are answered together (`take_ready`).
+Not here: the durable points of acknowledgements (group_commit.py).
+Source: Kafka's DelayedFetch.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Promise:
+    """An answer that becomes known later. Whoever holds it calls `keep`, at most once.
+
+    `on_abandoned` is for who asked: called when nobody wants the answer any more.
+    """
+
+    __slots__ = ("_deliver", "_kept", "message", "on_abandoned")
+
+    def __init__(self, on_abandoned: Callable[[], None] | None = None) -> None:
+        self._deliver: Callable[[Any], None] | None = None
+        self._kept = False
+        self.message: Any = None
+        self.on_abandoned = on_abandoned
+
+    def deliver_to(self, deliver: Callable[[Any], None]) -> None:
+        """Where the response message goes; at once when it is known already."""
+        self._deliver = deliver
+        if self._kept:
+            deliver(self.message)
+
+    def keep(self, message: Any) -> None:
+        """The answer is `message`."""
+        assert not self._kept, "a promise is kept once"
+        self._kept = True
+        self.message = message
+        if self._deliver is not None:
+            self._deliver(message)
+
+
+class Readable(Protocol):
+    """A partition, as far as waiting for its bytes goes."""
+
+    readable_bytes: int  # grows with everything that becomes readable
+    waiting: list[ParkedFetch] | None
+
+
+class ParkedFetch:
+    """A fetch that found too little.
+
+    Args:
+        answer: reads again and returns the response message.
+        missing_bytes: how many more readable bytes complete it.
+        deadline_ms: when it is answered with what there is, on the monotonic clock.
+    """
+
+    __slots__ = ("answer", "complete_at", "deadline_ms", "is_done", "partitions", "promise")
+
+    def __init__(
+        self,
+        partitions: list[Readable],
+        answer: Callable[[], Any],
+        *,
+        missing_bytes: int,
+        deadline_ms: int,
+    ) -> None:
+        self.promise = Promise(self.finish)
+        self.partitions = partitions
+        self.answer = answer
+        self.deadline_ms = deadline_ms
+        self.complete_at = missing_bytes + self.readable_bytes()
+        self.is_done = False
+
+    def readable_bytes(self) -> int:
+        """What has ever become readable in its partitions, in bytes."""
+        return sum(partition.readable_bytes for partition in self.partitions)
+
+    def finish(self) -> None:
+        """It waits no longer."""
+        self.is_done = True
+        for partition in self.partitions:
+            if partition.waiting is not None:
+                partition.waiting = [each for each in partition.waiting if each is not self] or None
+
+
+class ParkedFetches:
+    """Every parked fetch of a broker.
+
+    Args:
+        on_ready: called when the first fetch of a turn becomes ready; `take_ready` is then due.
+        on_earlier: called when a deadline comes before all others; see `next_deadline_ms`.
+    """
+
+    def __init__(self, on_ready: Callable[[], None], on_earlier: Callable[[], None]) -> None:
+        self._on_ready = on_ready
+        self._on_earlier = on_earlier
+        self._ready: list[ParkedFetch] = []
+        self._deadlines: list[tuple[int, int, ParkedFetch]] = []
+        self._count = 0  # keeps the heap from comparing fetches
+
+    def park(self, fetch: ParkedFetch) -> Promise:
+        """Let a fetch wait; returns the promise of its answer."""
+        for partition in fetch.partitions:
+            if partition.waiting is None:
+                partition.waiting = []
+            partition.waiting.append(fetch)
+        self._count += 1
+        heapq.heappush(self._deadlines, (fetch.deadline_ms, self._count, fetch))
+        if self._deadlines[0][2] is fetch:
+            self._on_earlier()
+        return fetch.promise
+
+    def readable(self, partition: Readable) -> None:
+        """More of a partition can be read, or it has gone: see who has waited for that."""
+        if partition.waiting is None:
+            return
+        for fetch in tuple(partition.waiting):
+            if not fetch.is_done and fetch.readable_bytes() >= fetch.complete_at:
+                self._make_ready(fetch)
+
+    def gone(self, partition: Readable) -> None:
+        """A partition is no longer there: everyone who waits for it is answered."""
+        for fetch in tuple(partition.waiting or ()):
+            if not fetch.is_done:
+                self._make_ready(fetch)
+
+    def take_ready(self) -> None:
+        """Answer everything that has become ready."""
+        ready, self._ready = self._ready, []
+        for fetch in ready:
+            fetch.promise.keep(fetch.answer())
+
+    def next_deadline_ms(self) -> int | None:
+        """When `on_deadline` is due next, on the monotonic clock; None for never."""
+        while self._deadlines and self._deadlines[0][2].is_done:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def on_deadline(self, now_ms: int) -> None:
+        """Answer every fetch whose time is up."""
+        while self._deadlines and self._deadlines[0][0] <= now_ms:
+            _, _, fetch = heapq.heappop(self._deadlines)
+            if not fetch.is_done:
+                fetch.finish()
+                fetch.promise.keep(fetch.answer())
+
+    def release_all(self) -> None:
+        """Answer everyone with what there is: the broker stops."""
+        for _, _, fetch in self._deadlines:
+            if not fetch.is_done:
+                self._make_ready(fetch)
+        self.take_ready()
+
+    def _make_ready(self, fetch: ParkedFetch) -> None:
+        fetch.finish()
+        if not self._ready:
+            self._on_ready()
+        self._ready.append(fetch)

@@ -1,0 +1,125 @@
+"""What a configuration property is: name, type, default, bounds, documentation; text to value.
+
+The properties themselves stand in config.py (the broker's) and topic_config.py (a topic's).
+Names, types and defaults are Kafka's. `used` is False for a name that Kafka knows and that
+means nothing here: it is accepted and warned about, so that existing files and tools work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import IntEnum
+
+Value = bool | int | float | str | tuple[str, ...] | None
+
+INT_MAX = 2**31 - 1
+LONG_MAX = 2**63 - 1
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the text says which property and what to do."""
+
+
+class PropertyType(IntEnum):
+    """A property's type, by the numbers of DescribeConfigs."""
+
+    BOOLEAN = 1
+    STRING = 2
+    INT = 3
+    SHORT = 4
+    LONG = 5
+    DOUBLE = 6
+    LIST = 7
+
+
+_INTEGER_BOUNDS = {
+    PropertyType.INT: (-(2**31), INT_MAX),
+    PropertyType.SHORT: (-(2**15), 2**15 - 1),
+    PropertyType.LONG: (-(2**63), LONG_MAX),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """One configuration property.
+
+    Args:
+        at_least, at_most: inclusive bounds of a number.
+        choices: the words allowed; empty for any.
+        broker_name: for a topic property, the broker property that gives its default.
+        used: False when the name is Kafka's and has no meaning here.
+    """
+
+    name: str
+    type: PropertyType
+    default: Value
+    documentation: str
+    at_least: int | None = None
+    at_most: int | None = None
+    choices: tuple[str, ...] = ()
+    broker_name: str | None = None
+    used: bool = True
+
+    def parse(self, text: str) -> Value:
+        """The value a text stands for. Raises ConfigError naming the property and its bounds."""
+        text = text.strip()
+        match self.type:
+            case PropertyType.BOOLEAN:
+                value: Value = self._boolean(text)
+            case PropertyType.INT | PropertyType.SHORT | PropertyType.LONG:
+                value = self._integer(text)
+            case PropertyType.DOUBLE:
+                value = self._double(text)
+            case PropertyType.LIST:
+                value = tuple(part.strip() for part in text.split(",") if part.strip())
+            case PropertyType.STRING:
+                value = text
+        self._check_choice(value)
+        return value
+
+    def format(self, value: Value) -> str | None:
+        """The text of a value, as Kafka's tools show it; None for null."""
+        if value is None:
+            return None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return ",".join(value) if isinstance(value, tuple) else str(value)
+
+    def _boolean(self, text: str) -> bool:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"{self.name}={text}: expected true or false")
+        return text.lower() == "true"
+
+    def _integer(self, text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ConfigError(f"{self.name}={text}: expected a whole number") from None
+        low, high = _INTEGER_BOUNDS[self.type]
+        low = low if self.at_least is None else self.at_least
+        high = high if self.at_most is None else self.at_most
+        if not low <= value <= high:
+            raise ConfigError(f"{self.name}={text}: expected a number from {low} to {high}")
+        return value
+
+    def _double(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            raise ConfigError(f"{self.name}={text}: expected a number") from None
+
+    def _check_choice(self, value: Value) -> None:
+        if not self.choices:
+            return
+        for word in value if isinstance(value, tuple) else (value,):
+            if word not in self.choices:
+                allowed = ", ".join(self.choices)
+                raise ConfigError(f"{self.name}={word}: expected one of {allowed}")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """'; did you mean X?' when a known name is close to `name`, else nothing."""
+    close = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

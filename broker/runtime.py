@@ -1,0 +1,236 @@
+"""EDGE: a running broker: real clock and disk, listening sockets, flush threads, one timer.
+
+    async with Runtime(config, listeners) as runtime: ...      or start() / stop()
+
+It performs what the cores decide: begins the rounds of group_commit.py, answers parked fetches when
+they are due, and ends the broker when a flush has failed (`failed` is then set). It installs no
+signal handlers and prints nothing; that is for `minibroker serve`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+from .broker import Broker, Hooks
+from .config import BrokerConfig
+from .dispatch import Dispatch
+from .group_commit import Round
+from .limits import FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILES
+from .listeners import Listener
+from .log.files import FileStorage
+from .log.memory import MemoryStorage
+from .log.storage import File, StorageError
+from .server import ClientSession, Server
+from .world import World
+
+log = logging.getLogger("minibroker")
+BACKLOG = 1024  # connections the kernel accepts ahead of us
+
+
+class RealClock:
+    """The operating system's clocks."""
+
+    def now_ms(self) -> int:
+        """Wall clock, ms since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """For deadlines, in ms."""
+        return time.monotonic_ns() // 1_000_000
+
+
+def real_world(config: BrokerConfig) -> World:
+    """The real clock and chance, and the disk unless durability is memory.
+
+    Raises:
+        DirectoryInUse: another broker has the data directory.
+        StorageError: the data directory cannot be used.
+    """
+    if config.durability == "memory":
+        return World(RealClock(), MemoryStorage(), random.Random())
+    return World(RealClock(), FileStorage(config.log_dirs[0]), random.Random())
+
+
+class ListenError(OSError):
+    """A listener cannot be bound; the text names it and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A listener and the port it really has."""
+
+    listener: Listener
+    port: int
+
+    def __str__(self) -> str:
+        host = self.listener.host or "0.0.0.0"
+        return f"{self.listener.name}://{host}:{self.port}"
+
+
+class Runtime:
+    """One broker in the running event loop."""
+
+    def __init__(
+        self, config: BrokerConfig, listeners: Sequence[Listener], world: World | None = None
+    ) -> None:
+        self.config = config
+        self.bound: list[Bound] = []
+        self._listeners = listeners
+        self._world = world
+        self._sockets: list[asyncio.Server] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushers: ThreadPoolExecutor | None = None
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the data, then the sockets; clients are answered once this returns.
+
+        Raises:
+            DirectoryInUse, StorageError, DamagedLog, MetadataError: the data cannot be used.
+            ListenError: a port is taken or may not be used.
+        """
+        self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[Exception] = self._loop.create_future()
+        self._world = self._world or real_world(self.config)
+        hooks = Hooks(
+            flush_wanted=self._round_wanted,
+            fetches_ready=self._fetches_ready,
+            deadline_moved=self._arm_timer,
+            warn=log.warning,
+        )
+        try:
+            self.broker = Broker(self.config, self._listeners, self._world, hooks)
+            self.server = Server(self.config, Dispatch(self.broker), self._fail)
+            for listener in self._listeners:
+                await self._listen(listener)
+        except BaseException:
+            for server in self._sockets:
+                server.close()
+            self._world.storage.close()
+            raise
+
+    async def stop(self) -> None:
+        """Stop accepting, answer what waits for a flush, close every log.
+
+        Raises:
+            StorageError: a log could not be flushed at the end.
+        """
+        for server in self._sockets:
+            server.close()
+        self.broker.parked.release_all()
+        await self._drain()
+        for session in tuple(self.server.connections):
+            session.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            if not self.failed.done():
+                self.broker.close()
+        finally:
+            if self._flushers is not None:
+                self._flushers.shutdown()
+            assert self._world is not None
+            self._world.storage.close()
+
+    async def __aenter__(self) -> Runtime:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _listen(self, listener: Listener) -> None:
+        port = listener.port
+
+        def accept() -> ClientSession:
+            return self.server.connect(listener, port)
+
+        try:
+            server = await self._loop.create_server(
+                accept, listener.host or None, listener.port, backlog=BACKLOG
+            )
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise ListenError(
+                f"cannot listen at {listener.host or '*'}:{listener.port} ({listener.name}): "
+                f"{why}; stop what uses the port, or choose another with --listeners"
+            ) from error
+        self._sockets.append(server)
+        port = server.sockets[0].getsockname()[1]
+        self.bound.append(Bound(listener, port))
+
+    def _round_wanted(self) -> None:
+        self._loop.call_soon(self._start_round)
+
+    def _fetches_ready(self) -> None:
+        self._loop.call_soon(self.broker.parked.take_ready)
+
+    def _start_round(self) -> None:
+        round_ = self.broker.begin_round()
+        if round_.files:
+            self._flushing = self._loop.create_task(self._flush(round_))
+        else:
+            self.broker.finish_round(round_)
+
+    async def _flush(self, round_: Round) -> None:
+        files = round_.files
+        if self._flushers is None:
+            self._flushers = ThreadPoolExecutor(FLUSH_THREADS, "flush")
+        try:
+            if len(files) >= SYNC_ALL_FROM_FILES:
+                assert self._world is not None
+                await self._loop.run_in_executor(self._flushers, self._world.storage.sync_all)
+            else:
+                await asyncio.gather(*map(self._flush_file, files))
+        except StorageError as error:
+            log.critical("flush failed, stopping: %s", error)
+            self.broker.commit.fail(round_)
+            self._fail(error)
+        else:
+            self.broker.finish_round(round_)
+
+    async def _flush_file(self, file: File) -> None:
+        await self._loop.run_in_executor(self._flushers, file.flush)
+
+    async def _drain(self) -> None:
+        """Wait until every flush is done that somebody waits for, within STOP_MS_MAX."""
+        deadline = self._loop.time() + STOP_MS_MAX / 1000
+        while not self.broker.commit.is_idle and not self.failed.done():
+            if self._flushing is None or self._flushing.done():
+                await asyncio.sleep(0)  # a round is about to begin
+            else:
+                await asyncio.wait([self._flushing], timeout=deadline - self._loop.time())
+            if self._loop.time() >= deadline:
+                log.error("a flush did not end within %d ms", STOP_MS_MAX)
+                return
+        await asyncio.sleep(0)  # lets promises kept in this turn reach their connections
+
+    def _arm_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline_ms = self.broker.parked.next_deadline_ms()
+        if deadline_ms is not None:
+            delay_ms = max(deadline_ms - self.broker.clock.monotonic_ms(), 0)
+            self._timer = self._loop.call_later(delay_ms / 1000, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        self.broker.parked.on_deadline(self.broker.clock.monotonic_ms())
+        self._arm_timer()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_result(error)

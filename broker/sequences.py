@@ -1,0 +1,178 @@
+"""The sequence table of one partition: how a retried batch is told from a new one.
+
+For each producer id (PID) it keeps the epoch and the five newest batches. check() reads and
+decides, record() publishes what the log has stored; nothing else changes the table, and recovery
+calls only record(), so that a table rebuilt from the log answers like the one that was lost.
+
+A PID is one immutable bytes object of 130 bytes: five objects in a deque would cost 2 KB. PIDs are
+never forgotten here; batches without a PID never come here, nor do transaction markers.
+
+Read next: protocol/sequence.py, and the partition, which calls check, append, record in this order.
+Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.java; KIP-98.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from ..protocol import sequence
+from ..protocol.batch import BatchHeader
+from ..protocol.errors import ErrorCode, Refused
+
+BATCHES_KEPT: Final = 5  # as many as an idempotent producer may have in flight
+
+# An entry is its producer_epoch (int16) and received_at_ms (int64), then BATCHES_KEPT batches,
+# newest first, each a span (uint64), base_offset and max_timestamp (int64). A span is the first
+# sequence of a batch plus one, and its last, in one number: one comparison finds the same batch,
+# and no span looks like an epoch. The span of no batch ends just before 0: 0 is the next.
+_HEAD: Final = struct.Struct(">hq")
+_BATCH: Final = struct.Struct(">Qqq")
+_ENTRY: Final = struct.Struct(">hq Qqq 96s")
+_EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 96s 24x")
+_EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 16x" * BATCHES_KEPT)
+_NO_SPAN: Final = sequence.SEQUENCE_MAX
+_NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * (BATCHES_KEPT - 1)
+_NO_EPOCH: Final = -1
+_NO_STATE: Final = _ENTRY.pack(_NO_EPOCH, -1, _NO_SPAN, -1, -1, _NO_BATCHES)
+
+
+class Append:
+    """The batch is new and in order."""
+
+    __slots__ = ()
+
+
+APPEND: Final = Append()
+
+
+class Duplicate(NamedTuple):
+    """The batch has been stored before: answer as if it had been stored now.
+
+    base_offset is where it was stored, next_offset follows its last record.
+    """
+
+    base_offset: int
+    next_offset: int
+    max_timestamp: int
+
+
+class StoredBatch(NamedTuple):
+    """One of a producer's newest batches; first_sequence and last_sequence are inclusive."""
+
+    first_sequence: int
+    last_sequence: int
+    base_offset: int
+    max_timestamp: int
+
+
+class ProducerState(NamedTuple):
+    """All that is known of one PID: `batches` newest first, received_at_ms of the newest."""
+
+    producer_id: int
+    producer_epoch: int
+    received_at_ms: int
+    batches: tuple[StoredBatch, ...]
+
+
+class SequenceTable:
+    """The newest batches of every producer of one partition."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        """The number of PIDs."""
+        return len(self._entries)
+
+    def check(self, header: BatchHeader) -> Append | Duplicate | Refused:
+        """Whether this batch is new, was stored before, or may not be stored. Changes nothing.
+
+        The order matters: a retry is recognised before anything can refuse it.
+
+        Args:
+            header: of a data batch with producer_id ≥ 0, as the client sent it.
+        Returns: APPEND, Duplicate, or Refused with INVALID_PRODUCER_EPOCH (an older epoch),
+            OUT_OF_ORDER_SEQUENCE_NUMBER (not the next, nor one of the five newest) or
+            INVALID_RECORD (no sequence).
+        Source: ProducerStateEntry.findDuplicateBatch, ProducerAppendInfo.checkSequence.
+        """
+        producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
+        assert producer_id >= 0, "batches without a producer id are never checked"
+        if first < 0:
+            return _refused(header, ErrorCode.INVALID_RECORD, "0 or more is expected")
+        entry = self._entries.get(producer_id, _NO_STATE)
+        epoch_and_spans = _EPOCH_AND_SPANS.unpack(entry)
+        epoch_known = epoch_and_spans[0]
+        expected = 0
+        if producer_epoch == epoch_known:
+            span = first + 1 << 32 | sequence.add(first, header[6])
+            if span in epoch_and_spans:
+                return _duplicate(entry, epoch_and_spans.index(span) - 1)
+            expected = sequence.next_of(_last_of(epoch_and_spans[1]))
+        elif producer_epoch < epoch_known:
+            why = f"an epoch of {epoch_known} or more is expected"
+            return _refused(header, ErrorCode.INVALID_PRODUCER_EPOCH, why)
+        # With no epoch known, that is with no state, any sequence will do: producers outlive state.
+        if first != expected and epoch_known != _NO_EPOCH:
+            why = (
+                f"{expected} is expected, or a retry of one of the newest {BATCHES_KEPT} batches"
+                if producer_epoch == epoch_known
+                else "0 is expected with a new epoch"
+            )
+            return _refused(header, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, why)
+        return APPEND
+
+    def record(self, header: BatchHeader, base_offset: int, received_at_ms: int) -> None:
+        """Publish a batch that the log has stored. Checks nothing: the log is right.
+
+        Args:
+            header: of a data batch with producer_id ≥ 0.
+            base_offset: where the log has put it.
+            received_at_ms: when the broker received it, by the broker's clock.
+        """
+        producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
+        assert producer_id >= 0, "batches without a producer id are never recorded"
+        epoch_known, kept = _EPOCH_AND_KEPT.unpack(self._entries.get(producer_id, _NO_STATE))
+        self._entries[producer_id] = _ENTRY.pack(
+            producer_epoch,
+            received_at_ms,
+            first + 1 << 32 | sequence.add(first, header[6]),
+            base_offset,
+            header[8],
+            kept if producer_epoch == epoch_known else _NO_BATCHES,
+        )
+
+    def producers(self) -> Iterator[ProducerState]:
+        """The state of every PID, in the order in which they first wrote."""
+        for producer_id, entry in self._entries.items():
+            producer_epoch, received_at_ms = _HEAD.unpack_from(entry)
+            batches = tuple(
+                StoredBatch(_first_of(span), _last_of(span), base_offset, max_timestamp)
+                for span, base_offset, max_timestamp in _BATCH.iter_unpack(entry[_HEAD.size :])
+                if span != _NO_SPAN
+            )
+            yield ProducerState(producer_id, producer_epoch, received_at_ms, batches)
+
+
+def _first_of(span: int) -> int:
+    return (span >> 32) - 1
+
+
+def _last_of(span: int) -> int:
+    return span & 0xFFFFFFFF
+
+
+def _duplicate(entry: bytes, index: int) -> Duplicate:
+    span, base_offset, max_timestamp = _BATCH.unpack_from(entry, _HEAD.size + index * _BATCH.size)
+    next_offset = base_offset + sequence.add(_last_of(span), -_first_of(span)) + 1
+    return Duplicate(base_offset, next_offset, max_timestamp)
+
+
+def _refused(header: BatchHeader, code: ErrorCode, why: str) -> Refused:
+    return Refused(
+        code,
+        f"producer id {header.producer_id}, epoch {header.producer_epoch}, first sequence "
+        f"{header.base_sequence} ({header.last_offset_delta + 1} records): {why}",
+    )

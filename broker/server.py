@@ -1,0 +1,285 @@
+"""EDGE: client connections on asyncio: bytes in, frames to dispatch, answers out in order.
+
+Where it pushes back: a connection is not read while it has too many open requests, too many bytes
+of answers waiting, or while all connections together hold too much (limits.py, config.py). Frames
+already read then wait in `_backlog`. One write per turn of the loop and connection.
+What a request means is decided in dispatch.py and behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from ..protocol.connection import ProtocolError, Request, Routes, ServerConnection
+from ..protocol.errors import DecodeError
+from ..protocol.framing import FrameBuffer
+from .config import BrokerConfig
+from .dispatch import SERVED, Dispatch
+from .limits import IN_FLIGHT_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from .listeners import Listener
+from .parked import Promise
+from .session import CloseConnection, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("minibroker")
+JOIN_BYTES_MAX = 64 * 1024  # below this one copy is cheaper than many buffers
+
+
+class Server:
+    """All client connections of one broker.
+
+    Args:
+        on_broken: called with an exception that no connection can answer for: the broker stops.
+    """
+
+    def __init__(
+        self, config: BrokerConfig, dispatch: Dispatch, on_broken: Callable[[Exception], None]
+    ) -> None:
+        self.config = config
+        self.dispatch = dispatch
+        self.on_broken = on_broken
+        self.routes = Routes(SERVED)
+        self.connections: set[ClientSession] = set()
+        self.queued_bytes = 0
+        self._held_back: set[ClientSession] = set()
+
+    def connect(self, listener: Listener, port: int) -> ClientSession:
+        """A protocol object for a connection accepted at a listener bound to `port`."""
+        return ClientSession(self, listener, port)
+
+    def count_queued(self, change: int) -> None:
+        """So many more (or fewer) bytes wait to be sent."""
+        self.queued_bytes += change
+        if change < 0 and self._held_back and not self.is_full:
+            held_back, self._held_back = self._held_back, set()
+            for session in held_back:
+                session.go_on()
+
+    def hold_back(self, session: ClientSession) -> None:
+        """Let `session` go on when there is room again."""
+        self._held_back.add(session)
+
+    def forget(self, session: ClientSession) -> None:
+        """A connection has ended."""
+        self.connections.discard(session)
+        self._held_back.discard(session)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all connections together hold as many unsent bytes as they may."""
+        return self.queued_bytes > self.config.queued_max_request_bytes
+
+
+class ClientSession(asyncio.BufferedProtocol):
+    """One client's connection."""
+
+    def __init__(self, server: Server, listener: Listener, port: int) -> None:
+        self._server = server
+        self._dispatch = server.dispatch
+        self._listener = listener
+        self._port = port
+        self._core = ServerConnection(server.routes)
+        self._frames = FrameBuffer(server.config.socket_request_max_bytes)
+        self._backlog: deque[memoryview] = deque()
+        self._parked: set[Promise] = set()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._session = Session("", listener.name, "", port)
+        self._active_at = self._loop.time()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._is_writable = True
+        self._is_reading = True
+        self._is_send_due = False
+        self._queued_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio calls this once."""
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves like one
+        self._transport = transport
+        server = self._server
+        if len(server.connections) >= server.config.max_connections:
+            log.warning("connection refused: max.connections=%d", server.config.max_connections)
+            transport.abort()
+            return
+        server.connections.add(self)
+        transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._session = Session(
+            peer=f"{peer[0]}:{peer[1]}" if peer else "unknown",
+            listener=self._listener.name,
+            host=self._listener.advertised_host or here[0],
+            port=self._listener.advertised_port or self._port,
+        )
+        if server.config.connections_max_idle_ms >= 0:
+            self._watch_idleness()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Asyncio asks where to put the next bytes."""
+        return self._frames.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Asyncio says that so many bytes have come."""
+        self._active_at = self._loop.time()
+        self._backlog += self._frames.received(nbytes)
+        self._serve()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what it asked is still answered if that takes no time."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Asyncio says that the client reads too slowly."""
+        self._is_writable = False
+        self._count_queued()
+
+    def resume_writing(self) -> None:
+        """Asyncio says that the client has caught up."""
+        self._is_writable = True
+        self._count_queued()
+        self.go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio calls this once, at the end."""
+        self._transport = None
+        self._backlog.clear()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        for promise in self._parked:
+            if promise.on_abandoned is not None:
+                promise.on_abandoned()
+        self._parked.clear()
+        self._server.forget(self)
+        self._count_queued()
+
+    def close(self) -> None:
+        """End the connection after what is on its way out."""
+        if self._transport is not None:
+            self._send()
+            self._transport.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is open."""
+        return not (self._core.in_flight or self._backlog)
+
+    def go_on(self) -> None:
+        """There is room again: serve what has waited, and read on."""
+        if self._transport is not None:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Serve the backlog as far as there is room, then send."""
+        backlog, core = self._backlog, self._core
+        while backlog:
+            if (
+                core.in_flight >= IN_FLIGHT_MAX
+                or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES
+                or not self._is_writable
+                or self._server.is_full
+            ):
+                self._send()
+                if not self._has_room():
+                    self._set_reading(False)
+                    return
+            if not self._serve_frame(backlog.popleft()):
+                return
+        self._send()
+        if self._frames.error is not None:
+            self._hang_up(self._frames.error)
+        elif not self._is_reading:
+            self._set_reading(True)
+
+    def _serve_frame(self, frame: memoryview) -> bool:
+        """Serve one request; False when it ended the connection."""
+        try:
+            request = self._core.receive(frame)
+            if request is None:
+                return True
+            outcome = self._dispatch.handle(request, self._session)
+        except (ProtocolError, DecodeError, CloseConnection) as error:
+            self._hang_up(error)
+            return False
+        except AssertionError as error:
+            self._server.on_broken(error)
+            return False
+        if isinstance(outcome, Promise):
+            self._await(request, outcome)
+        else:
+            self._core.answer(request, outcome)
+        return True
+
+    def _await(self, request: Request, promise: Promise) -> None:
+        def deliver(message: Any) -> None:
+            self._parked.discard(promise)
+            if self._transport is not None:
+                self._core.answer(request, message)
+                if not self._is_send_due:
+                    self._is_send_due = True
+                    self._loop.call_soon(self._send_due)
+
+        if promise.on_abandoned is not None:
+            self._parked.add(promise)
+        promise.deliver_to(deliver)
+
+    def _send_due(self) -> None:
+        self._is_send_due = False
+        if self._backlog or not self._is_reading:
+            self.go_on()
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        """Give the transport every answer whose turn it is."""
+        ready = self._core.data_to_send()
+        if not ready or self._transport is None:
+            return
+        if len(ready) == 1:
+            self._transport.write(ready[0])
+        elif sum(map(len, ready)) <= JOIN_BYTES_MAX:
+            self._transport.write(b"".join(ready))
+        else:
+            self._transport.writelines(ready)
+
+    def _has_room(self) -> bool:
+        core = self._core
+        if core.in_flight >= IN_FLIGHT_MAX or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES:
+            return False
+        if self._server.is_full:
+            self._server.hold_back(self)
+            return False
+        return self._is_writable
+
+    def _set_reading(self, reading: bool) -> None:
+        if self._transport is None or reading == self._is_reading:
+            return
+        self._is_reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _count_queued(self) -> None:
+        queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        change, self._queued_bytes = queued - self._queued_bytes, queued
+        if change:
+            self._server.count_queued(change)
+
+    def _hang_up(self, why: Exception) -> None:
+        log.warning("connection closed peer=%s why=%s", self._session.peer, why)
+        self._backlog.clear()
+        self.close()
+
+    def _watch_idleness(self) -> None:
+        limit_ms = self._server.config.connections_max_idle_ms
+        idle_ms = (self._loop.time() - self._active_at) * 1000
+        if idle_ms >= limit_ms and self.is_idle:
+            log.info("connection closed peer=%s why=idle for %d ms", self._session.peer, idle_ms)
+            self.close()
+            return
+        rest_ms = max(limit_ms - idle_ms, 10 if self.is_idle else limit_ms / 2)
+        self._idle_timer = self._loop.call_later(rest_ms / 1000, self._watch_idleness)

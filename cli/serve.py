@@ -1,0 +1,157 @@
+"""EDGE: `minibroker serve`: a broker in the foreground until SIGTERM or SIGINT.
+
+Standard output carries the two start lines only, once the broker answers; logs go to standard
+error as key=value lines. Exit codes: 0 after a signal, 1 failure, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ..broker.config import DURABILITIES
+from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
+from ..broker.listeners import Listener
+from ..broker.log.storage import DamagedLog, DirectoryInUse, StorageError
+from ..broker.metadata import MetadataError
+from ..broker.properties import ConfigError
+from ..broker.runtime import ListenError, Runtime
+
+SUMMARY = "run a broker"
+log = logging.getLogger("minibroker")
+
+_MEANING = {
+    "fsync": "an acknowledged record is on the disk: it survives kill -9 and power loss",
+    "page-cache": "an acknowledged record has been given to the operating system: it survives "
+    "kill -9 of the broker, not power loss (Apache Kafka's own default)",
+    "memory": "NOTHING SURVIVES: records, topics and everything else are kept in memory only and "
+    "are gone when this process ends; give --log-dirs DIR to keep them",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--listeners",
+        metavar="NAME://HOST:PORT[,…]",
+        help="where to listen; port 0 takes any (default PLAINTEXT://127.0.0.1:9092)",
+    )
+    parser.add_argument(
+        "--advertised-listeners",
+        metavar="NAME://HOST:PORT[,…]",
+        help="what clients are told to connect to (default: the listeners)",
+    )
+    parser.add_argument(
+        "--log-dirs",
+        metavar="DIR",
+        help="the data directory, exactly one (default: none, everything in memory)",
+    )
+    parser.add_argument(
+        "--durability",
+        choices=DURABILITIES,
+        help="what an acknowledgement means. "
+        + "; ".join(f"{word}: {text}" for word, text in _MEANING.items())
+        + " (default: fsync with --log-dirs, else memory)",
+    )
+    parser.add_argument("--config", metavar="FILE", help="a server.properties file")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="any Kafka broker property; repeatable",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Serve until told to stop."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="time=%(asctime)s level=%(levelname)s msg=%(message)s",
+    )
+    try:
+        loaded = load(_layers(args))
+    except ConfigError as error:
+        print(f"minibroker serve: {error}", file=sys.stderr)
+        return 2
+    for warning in loaded.warnings:
+        log.warning(warning)
+    try:
+        return _run_loop(loaded)
+    except (DirectoryInUse, DamagedLog, StorageError, MetadataError, ListenError) as error:
+        print(f"minibroker serve: {error}", file=sys.stderr)
+        return 1
+
+
+def _layers(args: Namespace) -> list[Layer]:
+    layers = []
+    if args.config is not None:
+        try:
+            text = Path(args.config).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--config {args.config}: {error}") from None
+        layers.append(Layer(args.config, parse_properties(text)))
+    layers.append(environment_layer(os.environ))
+    texts = {}
+    for pair in args.set:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {pair}: expected NAME=VALUE")
+        texts[name.strip()] = value
+    layers.append(Layer("--set", texts))
+    named = {
+        "listeners": args.listeners,
+        "advertised.listeners": args.advertised_listeners,
+        "log.dirs": args.log_dirs,
+        "durability": args.durability,
+    }
+    options = {name: text for name, text in named.items() if text is not None}
+    return [*layers, Layer("options", options)]
+
+
+def _run_loop(loaded: Loaded) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(_serve(loaded))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(loaded))
+
+
+async def _serve(loaded: Loaded) -> int:
+    config = loaded.config
+    runtime = Runtime(config, loaded.listeners)
+    await runtime.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    for listener in loaded.listeners:
+        _warn_if_open(listener)
+    level = logging.WARNING if config.durability == "memory" else logging.INFO
+    log.log(level, "durability=%s: %s", config.durability, _MEANING[config.durability])
+    places = ",".join(map(str, runtime.bound))
+    where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
+    print(f"minibroker ready: listeners={places} durability={config.durability}{where}")
+    print(f"[KafkaServer id={config.node_id}] started", flush=True)
+    runtime.failed.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    await runtime.stop()
+    if runtime.failed.done():
+        log.critical("stopped: %s", runtime.failed.result())
+        return 1
+    return 0
+
+
+def _warn_if_open(listener: Listener) -> None:
+    if not listener.is_loopback:
+        log.warning(
+            "listener %s is open to the network, without authentication or encryption",
+            listener.name,
+        )

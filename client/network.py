@@ -1,0 +1,175 @@
+"""EDGE: one TCP connection to a broker: open, ask, close. Every wait has a bound.
+
+Who may be asked what, and in which order answers come, is decided in protocol/connection.py.
+Requests may be pipelined: `request` can be awaited by many tasks at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, cast
+
+from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
+from ..protocol.errors import DecodeError, ErrorCode, error_code
+from ..protocol.framing import FrameBuffer
+from ..protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+
+FRAME_BYTES_MAX = 100 * 1024 * 1024  # the largest response accepted (Kafka's own request bound)
+SOFTWARE_NAME = "minibroker"
+SOFTWARE_VERSION = "0.1"
+
+
+class ConnectionFailed(ConnectionError):
+    """The broker cannot be reached, or the connection to it ended; the text names the address."""
+
+
+class RequestTimedOut(TimeoutError):
+    """No answer came in time; whether the broker acted on the request is unknown."""
+
+
+class Connection(asyncio.Protocol):
+    """An open connection to one broker, with the versions it offers in `versions`."""
+
+    def __init__(self, host: str, port: int, client_id: str) -> None:
+        self.host = host
+        self.port = port
+        self._core = ClientConnection(client_id)
+        self._frames = FrameBuffer(FRAME_BYTES_MAX)
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._closed = asyncio.get_running_loop().create_future()
+        self._failure: Exception | None = None
+
+    @classmethod
+    async def open(
+        cls, host: str, port: int, *, client_id: str = SOFTWARE_NAME, timeout_ms: int = 10_000
+    ) -> Connection:
+        """Connect and learn the broker's versions.
+
+        Raises:
+            ConnectionFailed: nobody listens there, or it is not a Kafka broker.
+            RequestTimedOut: it accepts connections and does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                _, connection = await loop.create_connection(
+                    lambda: cls(host, port, client_id), host, port
+                )
+        except TimeoutError as error:
+            raise ConnectionFailed(
+                f"{host}:{port} did not accept a connection within {timeout_ms} ms"
+            ) from error
+        except OSError as error:
+            raise ConnectionFailed(
+                f"cannot connect to a broker at {host}:{port}: {error.strerror or error}"
+            ) from error
+        try:
+            await connection._negotiate(timeout_ms)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    @property
+    def versions(self) -> dict[int, tuple[int, int]]:
+        """The (lowest, highest) version the broker offers, by API key."""
+        return self._core.versions
+
+    async def request(
+        self, message: Any, *, version: int | None = None, timeout_ms: int = 30_000
+    ) -> Any:
+        """Send a request message and wait for its response message.
+
+        Args:
+            version: of the API; by default the highest both sides know.
+
+        Raises:
+            UnsupportedApi: the two sides share no version.
+            ConnectionFailed: the connection ended before the answer; the outcome is unknown.
+            RequestTimedOut: no answer within `timeout_ms`; the connection is closed, since every
+                later answer would come behind the missing one.
+        """
+        name = type(message).__name__
+        if self._transport is None or self._failure is not None:
+            raise ConnectionFailed(f"{name}: {self._reason()}")
+        self._transport.writelines(self._core.send(message, version))
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await answer
+        except TimeoutError as error:
+            self._fail(RequestTimedOut(f"{self.host}:{self.port} closed after a late answer"))
+            raise RequestTimedOut(
+                f"{name}: {self.host}:{self.port} gave no answer within {timeout_ms} ms"
+            ) from error
+
+    async def close(self) -> None:
+        """End the connection; open requests fail. Does nothing when it has ended already."""
+        self._fail(ConnectionFailed(f"the connection to {self.host}:{self.port} was closed"))
+        await asyncio.wait([self._closed], timeout=1)
+
+    def abort(self) -> None:
+        """End the connection at once, without waiting."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio calls this once."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio calls this with what came."""
+        try:
+            for frame in self._frames.feed(data):
+                message = self._core.receive(frame)
+                waiting = self._waiting.popleft()
+                if not waiting.done():
+                    waiting.set_result(message)
+            if self._frames.error is not None:
+                raise self._frames.error
+        except (ProtocolError, DecodeError, ValueError) as error:
+            self._fail(ConnectionFailed(f"{self.host}:{self.port} speaks no Kafka here: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio calls this once, at the end."""
+        reason = f": {exc}" if exc else ""
+        self._fail(ConnectionFailed(f"{self.host}:{self.port} closed the connection{reason}"))
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def _negotiate(self, timeout_ms: int) -> None:
+        hello = ApiVersionsRequest(
+            client_software_name=SOFTWARE_NAME, client_software_version=SOFTWARE_VERSION
+        )
+        version = API_VERSIONS.versions[1]
+        response: ApiVersionsResponse = await self.request(
+            hello, version=version, timeout_ms=timeout_ms
+        )
+        if response.error_code == ErrorCode.UNSUPPORTED_VERSION:
+            offered = max((entry.max_version for entry in response.api_keys), default=0)
+            response = await self.request(
+                hello, version=min(version, offered), timeout_ms=timeout_ms
+            )
+        if response.error_code:
+            code = error_code(response.error_code)
+            raise ConnectionFailed(f"{self.host}:{self.port} refused ApiVersions: {code.name}")
+        self._core.learn(response)
+
+    def _fail(self, reason: Exception) -> None:
+        if self._failure is None:
+            self._failure = reason
+        if self._transport is not None:
+            self._transport.close()
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_exception(ConnectionFailed(self._reason()))
+
+    def _reason(self) -> str:
+        return str(self._failure) if self._failure else "the connection is not open"
+
+
+__all__ = ["Connection", "ConnectionFailed", "RequestTimedOut", "UnsupportedApi"]

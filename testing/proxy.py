@@ -1,0 +1,374 @@
+"""EDGE: the fault proxy, a protocol-aware TCP proxy in front of any single-address Kafka.
+
+It knows for each answer which request it belongs to, does what its rules say (proxy_rules.py), and
+rewrites advertised addresses so that clients stay behind it (proxy_addresses.py). Everything else
+passes as the bytes came, in order, and no faster than the other side reads.
+One task per connection with two inside, one for each direction; when one ends, both end, and the
+connection is closed on both sides. Waits for a silent peer end with the connection or with stop();
+all others have a bound. No TLS, no SASL tokens outside Kafka frames.
+As a process of its own: python -m minibroker.testing.proxy --help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from struct import Struct
+from types import TracebackType
+
+from ..protocol import messages
+from ..protocol.errors import DecodeError
+from ..protocol.framing import Buffer, FrameBuffer, FrameError, frame
+from .proxy_addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
+from .proxy_rules import (
+    ArmedRule,
+    CutRequest,
+    DelayReply,
+    DelayRequest,
+    Exchange,
+    LoseReply,
+    Outcome,
+    Rule,
+    TearReply,
+    UnreadableRequest,
+    expects_answer,
+)
+
+LOG = logging.getLogger("minibroker.proxy")
+
+FRAME_BYTES_MAX = 100 * 1024 * 1024  # socket.request.max.bytes of Kafka
+READ_BYTES = 64 * 1024
+IN_FLIGHT_MAX = 1_000  # requests of one connection waiting for an answer; then reading stops
+HISTORY_MAX = 10_000  # exchanges remembered
+CONNECT_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 1.0
+
+_REQUEST = Struct(">hhih")  # api_key, api_version, correlation_id, length of client_id
+_CORRELATION_ID = Struct(">i")
+
+
+class _LinkClosed(Exception):
+    """Ends both directions of a connection; the text says why."""
+
+
+class Proxy:
+    """A fault proxy in the caller's event loop: `async with Proxy("127.0.0.1:9092") as proxy`.
+
+    Args:
+        upstream: HOST:PORT of the Kafka behind it; it need not be up yet, and may restart.
+        rules: armed from the start; more by `arm`.
+        host: address to listen on, and what clients are told.
+        port: 0 picks a free one.
+
+    Attributes:
+        rules: the armed rules with their counters, in the order in which they are tried.
+        history: the newest exchanges, oldest first.
+        requests: requests seen, by API name.
+        outcomes: what became of requests of an API: (API name, Outcome) -> count.
+    """
+
+    def __init__(
+        self, upstream: str, rules: Iterable[Rule] = (), *, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        upstream_host, _, upstream_port = upstream.rpartition(":")
+        self._upstream = (upstream_host.strip("[]"), int(upstream_port))
+        self.host = host
+        self.port = port
+        self.rules: list[ArmedRule] = [ArmedRule(rule) for rule in rules]
+        self.history: deque[Exchange] = deque(maxlen=HISTORY_MAX)
+        self.requests: Counter[str] = Counter()
+        self.outcomes: Counter[tuple[str, Outcome]] = Counter()
+        self._connections = 0
+        self._noted = asyncio.Event()  # set whenever something has become of a request
+        self._main: asyncio.Task[None] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """HOST:PORT for clients."""
+        return f"{self.host}:{self.port}"
+
+    def arm(self, rule: Rule) -> ArmedRule:
+        """Add a rule behind the others; it sees requests that arrive from now on."""
+        armed = ArmedRule(rule)
+        self.rules.append(armed)
+        return armed
+
+    def disarm(self, armed: ArmedRule) -> None:
+        """Take a rule out; requests it has matched already are no longer touched."""
+        self.rules.remove(armed)
+
+    async def wait_fired(self, armed: ArmedRule, times: int, *, timeout_ms: int = 30_000) -> None:
+        """Return once a rule has fired `times` times in all. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_ms / 1000):
+            while armed.fired < times:
+                self._noted.clear()
+                await self._noted.wait()
+
+    async def start(self) -> None:
+        """Listen. Raises OSError if the address cannot be had."""
+        listening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._main = asyncio.create_task(self._run(listening), name="fault proxy")
+        await listening
+
+    async def stop(self) -> None:
+        """Close all connections and wait until every task has ended.
+
+        Raises:
+            ExceptionGroup: what a rule's predicate raised; the proxy stopped at that moment.
+        """
+        main, self._main = self._main, None
+        if main is None:
+            return
+        main.cancel()
+        await asyncio.wait({main})
+        if not main.cancelled():
+            main.result()
+
+    async def __aenter__(self) -> Proxy:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _run(self, listening: asyncio.Future[None]) -> None:
+        async with asyncio.TaskGroup() as group:
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                self._connections += 1
+                group.create_task(self._serve(self._connections, reader, writer))
+
+            try:
+                server = await asyncio.start_server(accept, self.host, self.port)
+            except OSError as error:
+                listening.set_exception(error)
+                return
+            self.port = server.sockets[0].getsockname()[1]
+            listening.set_result(None)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                server.close()
+
+    async def _serve(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """One client connection, from accept to close."""
+        upstream_writer = None
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+            link = _Link(self, number)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(link.carry_requests(reader, upstream_writer))
+                group.create_task(link.carry_replies(upstream_reader, writer))
+        except* (_LinkClosed, OSError, TimeoutError) as ended:
+            LOG.debug("connection %d: %s", number, ended.exceptions[0])
+        except* (FrameError, DecodeError, UnreadableRequest, UnreadableAnswer) as ended:
+            LOG.warning("connection %d closed: %s", number, ended.exceptions[0])
+        finally:
+            await _close(writer)
+            if upstream_writer is not None:
+                await _close(upstream_writer)
+
+    def _note(self, exchange: Exchange, outcome: Outcome) -> None:
+        exchange.outcome = outcome
+        self.outcomes[exchange.api, outcome] += 1
+        self._noted.set()
+
+
+class _Link:
+    """One client connection and its counterpart upstream."""
+
+    def __init__(self, proxy: Proxy, number: int) -> None:
+        self._proxy = proxy
+        self._number = number
+        self._open: deque[tuple[Exchange, list[ArmedRule]]] = deque()
+        self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._is_silent = False
+
+    async def carry_requests(
+        self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter
+    ) -> None:
+        """Client to broker, until one of them closes or a rule cuts."""
+        frames = FrameBuffer(FRAME_BYTES_MAX)
+        while data := await reader.read(READ_BYTES):
+            for request in frames.feed(data):
+                await self._forward_request(request, upstream)
+            _raise_if_bad(frames)
+        raise _LinkClosed("the client closed it")
+
+    async def carry_replies(
+        self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Broker to client, until one of them closes or a rule loses or tears an answer."""
+        frames = FrameBuffer(FRAME_BYTES_MAX)
+        while data := await upstream.read(READ_BYTES):
+            for reply in frames.feed(data):
+                await self._forward_reply(reply, writer)
+            _raise_if_bad(frames)
+        raise _LinkClosed("the broker closed it")
+
+    async def _forward_request(self, request: memoryview, upstream: asyncio.StreamWriter) -> None:
+        exchange = _exchange(self._number, request)
+        proxy = self._proxy
+        proxy.requests[exchange.api] += 1
+        proxy.history.append(exchange)
+        covering = [armed for armed in proxy.rules if armed.rule.covers(exchange)]
+        answered = expects_answer(exchange)
+        exchange.forget_request()
+        for armed in covering:
+            match armed.rule.action:
+                case CutRequest() if armed.strikes():
+                    proxy._note(exchange, Outcome.CUT)
+                    raise _LinkClosed(f"cut at {exchange.api}")
+                case DelayRequest(delay_ms) if armed.strikes():
+                    await asyncio.sleep(delay_ms / 1000)
+        if answered:
+            await self._room.acquire()
+            self._open.append((exchange, covering))
+        else:
+            proxy._note(exchange, Outcome.UNANSWERED)
+        upstream.writelines(frame([request]))
+        await upstream.drain()
+
+    async def _forward_reply(self, reply: memoryview, writer: asyncio.StreamWriter) -> None:
+        exchange, covering = self._take_open(reply)
+        parts = self._rewritten(exchange, reply)
+        if self._is_silent:
+            self._proxy._note(exchange, Outcome.SWALLOWED)
+            return
+        for armed in covering:
+            if armed not in self._proxy.rules:
+                continue
+            match armed.rule.action:
+                case LoseReply(then) if armed.strikes():
+                    self._proxy._note(exchange, Outcome.LOST)
+                    if then == "close":
+                        raise _LinkClosed(f"lost the answer to {exchange.api}")
+                    self._is_silent = True
+                    return
+                case TearReply(bytes_sent) if armed.strikes():
+                    self._proxy._note(exchange, Outcome.TORN)
+                    whole = b"".join(frame(parts))
+                    writer.write(whole[: min(bytes_sent, len(whole) - 1)])
+                    raise _LinkClosed(f"tore the answer to {exchange.api}")
+                case DelayReply(delay_ms) if armed.strikes():
+                    await asyncio.sleep(delay_ms / 1000)
+        self._proxy._note(exchange, Outcome.ANSWERED)
+        writer.writelines(frame(parts))
+        await writer.drain()
+
+    def _take_open(self, reply: memoryview) -> tuple[Exchange, list[ArmedRule]]:
+        """The oldest open exchange, which this must be the answer to."""
+        if not self._open or len(reply) < _CORRELATION_ID.size:
+            raise FrameError("an answer came that nobody asked for")
+        exchange, covering = self._open.popleft()
+        self._room.release()
+        (correlation_id,) = _CORRELATION_ID.unpack_from(reply)
+        if correlation_id != exchange.correlation_id:
+            raise FrameError(
+                f"answer {correlation_id} came where {exchange.correlation_id} was due"
+            )
+        return exchange, covering
+
+    def _rewritten(self, exchange: Exchange, reply: memoryview) -> Sequence[Buffer]:
+        if exchange.api_key == API_VERSIONS:
+            read = ALWAYS_ADDRESSED.union(*(rule.rule.must_read for rule in self._proxy.rules))
+            return offered(exchange.version, reply, read)
+        address = (self._proxy.host, self._proxy.port)
+        return behind(exchange.api_key, exchange.version, reply, address)
+
+
+def _exchange(number: int, request: memoryview) -> Exchange:
+    """Read what every request begins with, also those of APIs unknown here."""
+    if len(request) < _REQUEST.size:
+        raise FrameError(f"a request of {len(request)} bytes has no header")
+    api_key, version, correlation_id, length = _REQUEST.unpack_from(request)
+    client_id = bytes(request[_REQUEST.size : _REQUEST.size + max(length, 0)])
+    api = messages.APIS.get(api_key)
+    return Exchange(
+        connection=number,
+        api_key=api_key,
+        api=api.name if api is not None else f"key {api_key}",
+        version=version,
+        correlation_id=correlation_id,
+        client_id=client_id.decode(errors="replace"),
+        frame=request,
+    )
+
+
+def _raise_if_bad(frames: FrameBuffer) -> None:
+    if frames.error is not None:
+        raise frames.error
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close; what was written still leaves, if the peer takes it soon."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m minibroker.testing.proxy",
+        description="Lose answers of a Kafka on purpose. Ends on SIGTERM or SIGINT and then prints "
+        "what it saw and did as JSON.",
+    )
+    parser.add_argument("--upstream", required=True, metavar="HOST:PORT", help="the Kafka behind")
+    parser.add_argument("--port", type=int, default=0, help="to listen on (default: a free one)")
+    parser.add_argument("--lose-every", type=int, metavar="N", help="lose every N-th answer")
+    parser.add_argument("--api", default="Produce", help="of requests of this API (%(default)s)")
+    parser.add_argument("--topic", help="only of requests that name this topic")
+    parser.add_argument("--then", choices=("close", "silence"), default="close")
+    return parser
+
+
+async def _serve_until_signal(arguments: argparse.Namespace) -> Proxy:
+    rules = []
+    if arguments.lose_every is not None:
+        action = LoseReply(then=arguments.then)
+        topic, every = arguments.topic, arguments.lose_every
+        rules.append(Rule(action=action, api=arguments.api, topic=topic, every=every))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with Proxy(arguments.upstream, rules, port=arguments.port) as proxy:
+        address = f"PLAINTEXT://{proxy.bootstrap_servers}"
+        sys.stdout.write(f"minibroker proxy ready: listeners={address}\n")
+        sys.stdout.flush()
+        await stopping.wait()
+    return proxy
+
+
+def main() -> None:
+    """Run a proxy as a process of its own, beside blocking clients."""
+    proxy = asyncio.run(_serve_until_signal(_parser().parse_args()))
+    counts = {
+        "requests": dict(proxy.requests),
+        "outcomes": {f"{api} {outcome}": n for (api, outcome), n in proxy.outcomes.items()},
+        "rules": [{"matched": armed.matched, "fired": armed.fired} for armed in proxy.rules],
+    }
+    sys.stdout.write(json.dumps(counts) + "\n")
+
+
+if __name__ == "__main__":
+    main()

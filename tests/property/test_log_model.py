@@ -1,0 +1,181 @@
+"""A log answers like a plain list of batches, whatever was appended, rolled or reopened."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import NamedTuple
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from minibroker.broker.log.files import FileStorage
+from minibroker.broker.log.log import LogConfig
+from minibroker.broker.log.memory import MemoryStorage
+from minibroker.broker.log.segment import TimestampedOffset
+from minibroker.broker.log.storage import Storage
+from minibroker.protocol.batch import BatchHeader
+
+from tests.support.logs import append, batch_of, open_log, read_all, stamped
+
+CONFIG = LogConfig(segment_bytes=1500, index_interval_bytes=200, segment_ms=500)
+TIMESTAMPS = st.lists(st.integers(-1, 1000), min_size=1, max_size=4)
+
+
+class Stored(NamedTuple):
+    """One batch as the list has it."""
+
+    base_offset: int
+    timestamps: tuple[int, ...]
+    leader_epoch: int
+    data: bytes
+
+    @property
+    def next_offset(self) -> int:
+        return self.base_offset + len(self.timestamps)
+
+
+class LogModel(RuleBasedStateMachine):
+    """The same steps on a log and on a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storage = self.make_storage()
+        self.log = open_log(self.storage, CONFIG)
+        self.model: list[Stored] = []
+        self.epoch = 0
+        self.start = 0
+        self.dropped_epoch: tuple[int, int] | None = None  # of an emptied log, until reopened
+
+    def make_storage(self) -> Storage:
+        return MemoryStorage()
+
+    @property
+    def end(self) -> int:
+        return self.model[-1].next_offset if self.model else self.start
+
+    def boundary(self, data: st.DataObject) -> int:
+        """A high watermark: where some batch ends."""
+        return data.draw(st.sampled_from([self.start, *(b.next_offset for b in self.model)]))
+
+    @rule(timestamps=TIMESTAMPS, size=st.sampled_from([0, 10, 100, 1000, 9000]))
+    def append(self, timestamps: list[int], size: int) -> None:
+        batch = batch_of(*timestamps, value=b"v" * size)
+        assert append(self.log, batch, leader_epoch=self.epoch) == self.end
+        data = stamped(batch, self.end, self.epoch)
+        self.model.append(Stored(self.end, tuple(timestamps), self.epoch, data))
+
+    @rule(timestamps=st.lists(TIMESTAMPS, min_size=5, max_size=20))
+    def append_many(self, timestamps: list[list[int]]) -> None:
+        for some in timestamps:
+            self.append(some, 10)
+
+    @rule()
+    def roll(self) -> None:
+        self.log.roll()
+
+    @rule()
+    def raise_the_leader_epoch(self) -> None:
+        self.epoch += 2
+
+    @rule()
+    def reopen(self) -> None:
+        self.log.close()
+        seen: list[BatchHeader] = []
+        self.log = open_log(self.storage, CONFIG, seen)
+        assert self.log.recovery is None
+        self.dropped_epoch = None
+        assert [header.base_offset for header in seen] == [b.base_offset for b in self.model]
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def drop_segments(self, data: st.DataObject) -> None:
+        offset = data.draw(st.integers(0, self.end + 1))
+        self.log.drop_segments_before(offset)
+        start = self.log.log_start_offset
+        assert start <= max(offset, self.start)
+        if start == self.end:
+            self.dropped_epoch = self.model[-1].leader_epoch, start
+        self.model = [batch for batch in self.model if batch.base_offset >= start]
+        assert not self.model or self.model[0].base_offset == start
+        self.start = start
+
+    @rule(data=st.data(), max_bytes=st.integers(0, 4000))
+    def read(self, data: st.DataObject, max_bytes: int) -> None:
+        end = self.boundary(data)
+        offset = data.draw(st.integers(self.start, self.end))
+        answer = self.log.read(offset, end, max_bytes)
+        wanted = [b for b in self.model if offset < b.next_offset <= end]
+        if not wanted:
+            assert answer == b""
+            return
+        all_of_them = b"".join(batch.data for batch in wanted)
+        assert all_of_them.startswith(answer)
+        counts = [len(b"".join(b.data for b in wanted[:n])) for n in range(1, len(wanted) + 1)]
+        assert len(answer) in counts, "whole batches"
+        assert len(answer) <= max(max_bytes, len(wanted[0].data))
+        rest = wanted[counts.index(len(answer)) + 1 :]
+        if rest and len(answer) + len(rest[0].data) <= max_bytes:
+            roll = self.log._segment_of(rest[0].base_offset)
+            assert roll.base_offset == rest[0].base_offset, "stops early only where a segment ends"
+
+    @rule(data=st.data(), timestamp=st.integers(0, 1001))
+    def find_timestamp(self, data: st.DataObject, timestamp: int) -> None:
+        end = self.boundary(data)
+        found = [record for record in self.records(end) if record.timestamp >= timestamp]
+        assert self.log.find_timestamp(timestamp, end) == (found[0] if found else None)
+
+    @rule(data=st.data())
+    def max_timestamp(self, data: st.DataObject) -> None:
+        end = self.boundary(data)
+        records = [record for record in self.records(end) if record.timestamp >= 0]
+        newest = max(records, key=lambda record: record.timestamp, default=None)
+        assert self.log.max_timestamp(end) == newest
+
+    def records(self, end: int) -> list[TimestampedOffset]:
+        return [
+            TimestampedOffset(timestamp, batch.base_offset + at, batch.leader_epoch)
+            for batch in self.model
+            for at, timestamp in enumerate(batch.timestamps)
+            if batch.next_offset <= end
+        ]
+
+    @rule(epoch=st.integers(-1, 12))
+    def ask_where_an_epoch_ended(self, epoch: int) -> None:
+        starts = dict([self.dropped_epoch] if self.dropped_epoch else [])
+        for batch in self.model:
+            starts.setdefault(batch.leader_epoch, batch.base_offset)
+        later = [start for known, start in starts.items() if known > epoch]
+        if starts and epoch == max(starts):
+            expected = (epoch, self.end)
+        elif not later:
+            expected = (-1, -1)
+        else:
+            expected = (max((known for known in starts if known <= epoch), default=epoch), later[0])
+        assert self.log.epoch_end_offset(epoch) == expected
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        assert (self.log.log_start_offset, self.log.log_end_offset) == (self.start, self.end)
+        assert read_all(self.log, 3000) == [batch.data for batch in self.model]
+
+    def teardown(self) -> None:
+        self.log.close()
+        self.storage.close()
+
+
+class LogModelOnDisk(LogModel):
+    """The same, on the real disk."""
+
+    def make_storage(self) -> Storage:
+        self.directory = tempfile.TemporaryDirectory()
+        return FileStorage(self.directory.name)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.directory.cleanup()
+
+
+TestLogModel = LogModel.TestCase
+TestLogModel.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+TestLogModelOnDisk = LogModelOnDisk.TestCase
+TestLogModelOnDisk.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

@@ -1,0 +1,275 @@
+"""The packed sequence table against a naive one, over thousands of random steps.
+
+The model is written from the rules of KIP-98 and ProducerAppendInfo.java, with plain objects and
+without the table's ring arithmetic. A failure prints seed and step. The same comparison must fail
+for every listed way to break the table: a comparison that finds no fault proves nothing.
+"""
+
+import random
+import sys
+import types
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+from minibroker.broker import sequences
+from minibroker.broker.sequences import SequenceTable
+from minibroker.protocol.batch import BatchHeader, build_batch, read_header
+
+SEEDS: Final = range(6)
+STEPS: Final = 2_000
+MAX: Final = 2147483647
+HEADER: Final = read_header(build_batch([(None, b"v", (), 0)]))
+
+OUT_OF_ORDER: Final = ("Refused", 45)
+FENCED: Final = ("Refused", 47)
+INVALID: Final = ("Refused", 87)
+NEW: Final = ("Append",)
+Answer = tuple[str, int] | tuple[str] | tuple[str, int, int, int]
+
+
+class Sent(NamedTuple):
+    """A batch as a producer sends it."""
+
+    producer_id: int
+    epoch: int
+    first: int
+    records: int
+    max_timestamp: int
+
+    @property
+    def last(self) -> int:
+        if self.first > MAX - (self.records - 1):  # incrementSequence of DefaultRecordBatch.java
+            return (self.records - 1) - (MAX - self.first) - 1
+        return self.first + self.records - 1
+
+    @property
+    def header(self) -> BatchHeader:
+        return HEADER._replace(
+            producer_id=self.producer_id,
+            producer_epoch=self.epoch,
+            base_sequence=self.first,
+            last_offset_delta=self.records - 1,
+            records_count=self.records,
+            max_timestamp=self.max_timestamp,
+        )
+
+
+@dataclass
+class NaiveProducer:
+    epoch: int
+    received_at_ms: int = 0
+    newest: deque[tuple[Sent, int]] = field(default_factory=lambda: deque(maxlen=5))
+
+
+class NaiveTable:
+    """The rules, one after another."""
+
+    def __init__(self) -> None:
+        self.producers: dict[int, NaiveProducer] = {}
+
+    def check(self, sent: Sent) -> Answer:
+        if sent.first < 0:
+            return INVALID
+        known = self.producers.get(sent.producer_id)
+        if known is None:
+            return FENCED if sent.epoch < -1 else NEW
+        for batch, base_offset in known.newest:
+            if (batch.epoch, batch.first, batch.last) == (sent.epoch, sent.first, sent.last):
+                next_offset = base_offset + batch.records
+                return ("Duplicate", base_offset, next_offset, batch.max_timestamp)
+        if sent.epoch < known.epoch:
+            return FENCED
+        if known.epoch == -1:
+            return NEW
+        if sent.epoch > known.epoch:
+            return NEW if sent.first == 0 else OUT_OF_ORDER
+        last = known.newest[-1][0].last
+        follows = sent.first == last + 1 or (sent.first == 0 and last == MAX)
+        return NEW if follows else OUT_OF_ORDER
+
+    def record(self, sent: Sent, base_offset: int, received_at_ms: int) -> None:
+        known = self.producers.setdefault(sent.producer_id, NaiveProducer(sent.epoch))
+        if known.epoch != sent.epoch:
+            known = self.producers[sent.producer_id] = NaiveProducer(sent.epoch)
+        known.received_at_ms = received_at_ms
+        known.newest.append((sent, base_offset))
+
+
+class Producers:
+    """Sends what well and badly behaved producers send, seen from their history."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.history: dict[int, list[Sent]] = {}
+
+    def next(self) -> Sent:
+        rng = self.rng
+        producer_id = rng.randrange(4)
+        stored = self.history.setdefault(producer_id, [])
+        timestamp = rng.randrange(10**12)
+        if not stored:
+            first = rng.choice((0, 7, MAX - 1, MAX, rng.randrange(MAX)))
+            epoch = rng.choice((-2, -1, -1, 0, 0, 3))
+            return Sent(producer_id, epoch, first, rng.randrange(1, 6), timestamp)
+        newest = stored[-1]
+        old = stored[-rng.randrange(1, min(8, len(stored)) + 1)]
+        after = 0 if newest.last == MAX else newest.last + 1
+        up_to_the_seam = MAX - after + rng.choice((0, 1, 2))
+        count = rng.choice((1, 1, 2, 3, 5, rng.randrange(1, MAX), min(max(up_to_the_seam, 1), MAX)))
+        match rng.choices(range(9), (30, 25, 4, 8, 3, 3, 3, 1, 4))[0]:
+            case 0:  # the next
+                return Sent(producer_id, newest.epoch, after, count, timestamp)
+            case 1:  # a retry, of any age
+                return old
+            case 2:  # a gap, sometimes just behind the seam
+                gap = rng.choice((after + 1, after + 1000, 0, 1, MAX)) & MAX
+                return Sent(producer_id, newest.epoch, gap, count, timestamp)
+            case 3:  # an overlap with a batch: same start, same end, or neither
+                first = (old.first + rng.choice((0, 0, 1))) & MAX
+                return Sent(
+                    producer_id, old.epoch, first, min(old.records + rng.choice((1, 2)), MAX), 0
+                )
+            case 4:  # a new epoch, as it should be
+                return Sent(producer_id, newest.epoch + 1, 0, count, timestamp)
+            case 5:  # a new epoch that goes on with the sequence, or repeats one
+                first = rng.choice((after, old.first))
+                return Sent(producer_id, newest.epoch + 1, first, count, timestamp)
+            case 6:  # an old epoch
+                return Sent(producer_id, newest.epoch - 1, after, count, timestamp)
+            case 7:  # no sequence, or no epoch
+                return rng.choice((old._replace(first=-1), old._replace(epoch=-1)))
+            case _:  # close to the seam, or to what a ring of one number less would accept
+                return Sent(producer_id, newest.epoch, (after + 1) % MAX, count, timestamp)
+
+
+def plain(answer: Any) -> Answer:
+    """The answer of the table, or of a broken copy of it, as a tuple."""
+    match type(answer).__name__:
+        case "Duplicate":
+            found = (answer.base_offset, answer.next_offset, answer.max_timestamp)
+            return ("Duplicate", *found)
+        case "Refused":
+            return ("Refused", int(answer.code))
+        case name:
+            return (name,)
+
+
+def listed(table: Any) -> dict[int, Any]:
+    return {
+        state.producer_id: (
+            state.producer_epoch,
+            state.received_at_ms,
+            [tuple(batch) for batch in reversed(state.batches)],
+        )
+        for state in table.producers()
+    }
+
+
+def listed_naively(model: NaiveTable) -> dict[int, Any]:
+    return {
+        producer_id: (
+            known.epoch,
+            known.received_at_ms,
+            [(sent.first, sent.last, at, sent.max_timestamp) for sent, at in known.newest],
+        )
+        for producer_id, known in model.producers.items()
+    }
+
+
+def difference(table: Any, producers: Producers) -> str | None:
+    """Drive table and model with the same batches; the first difference, in words."""
+    model = NaiveTable()
+    log_end_offset = 0
+    for step in range(STEPS):
+        sent = producers.next()
+        expected, answer = model.check(sent), plain(table.check(sent.header))
+        if answer != expected:
+            return f"step {step}: {sent} got {answer}, not {expected}"
+        if expected == NEW:
+            table.record(sent.header, log_end_offset, step)
+            model.record(sent, log_end_offset, step)
+            producers.history[sent.producer_id].append(sent)
+            log_end_offset += sent.records
+        if listed(table) != listed_naively(model):
+            return f"step {step}: {sent} left {listed(table)}"
+    return None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_table_answers_as_the_rules_do(seed: int) -> None:
+    assert difference(SequenceTable(), Producers(random.Random(seed))) is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_table_replayed_from_the_log_answers_like_the_one_that_was_lost(seed: int) -> None:
+    rng = random.Random(seed)
+    producers, lost, log = Producers(rng), SequenceTable(), list[tuple[BatchHeader, int]]()
+    for _ in range(STEPS):
+        sent = producers.next()
+        if plain(lost.check(sent.header)) == NEW:
+            lost.record(sent.header, len(log), 0)
+            log.append((sent.header, len(log)))
+            producers.history[sent.producer_id].append(sent)
+        if rng.randrange(200) == 0:
+            replayed = SequenceTable()
+            for header, base_offset in log:
+                replayed.record(header, base_offset, 0)
+            assert listed(replayed) == listed(lost)
+            for header in [sent.header, *(header for header, _ in log[-30:])]:
+                assert replayed.check(header) == lost.check(header)
+
+
+# Each way to break broker/sequences.py, as an edit of its text. An edit that no longer applies
+# has to be written anew, not dropped.
+WINDOW: Final = "kept if producer_epoch == epoch_known else _NO_BATCHES"
+MATCH: Final = "if span in epoch_and_spans:"
+MUTANTS: Final = {
+    "a window of one batch": (WINDOW, "_NO_BATCHES"),
+    "a window of four batches": (WINDOW, WINDOW.replace("kept", "kept[:72] + _NO_BATCHES[:24]")),
+    "a window that outlives its epoch": (WINDOW, "kept"),
+    "sequences that wrap one too early": (
+        "sequence.next_of(_last_of(epoch_and_spans[1]))",
+        "(_last_of(epoch_and_spans[1]) + 1) % sequence.SEQUENCE_MAX",
+    ),
+    "sequences that do not wrap": (
+        "sequence.next_of(_last_of(epoch_and_spans[1]))",
+        "_last_of(epoch_and_spans[1]) + 1",
+    ),
+    "a duplicate known by its first sequence only": (
+        MATCH,
+        "if span := next((s for s in epoch_and_spans[1:] if s >> 32 == first + 1), 0):",
+    ),
+    "a duplicate found after the sequence check": (
+        MATCH,
+        "if first == sequence.next_of(_last_of(epoch_and_spans[1])) and span in epoch_and_spans:",
+    ),
+    "no epoch check": ("elif producer_epoch < epoch_known:", "elif False:"),
+    "a new epoch that starts anywhere": ("expected = 0\n", "expected = first\n"),
+    "a first batch that must start at 0": (" and epoch_known != _NO_EPOCH", ""),
+    "a duplicate answered with its last offset": (
+        "return Duplicate(base_offset,",
+        "return Duplicate(next_offset - 1,",
+    ),
+}
+
+
+def broken_copy(edit: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A SequenceTable made from the edited text."""
+    text = Path(sequences.__file__).read_text(encoding="utf-8")
+    assert text.count(edit[0]) == 1, f"edit does not apply: {edit[0]}"
+    module = types.ModuleType("minibroker.broker.broken_sequences")
+    module.__package__ = sequences.__package__
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclass() looks itself up
+    exec(compile(text.replace(*edit), "broken_sequences", "exec"), module.__dict__)
+    return module.__dict__["SequenceTable"]()
+
+
+@pytest.mark.parametrize("edit", MUTANTS.values(), ids=MUTANTS.keys())
+def test_a_broken_table_is_found_out(
+    edit: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = broken_copy(edit, monkeypatch)
+    assert difference(table, Producers(random.Random(0))) is not None

@@ -1,0 +1,172 @@
+"""EDGE: `minibroker serve` as a child process, for tests beside clients of any kind.
+
+    with BrokerProcess(data_dir=tmp_path, durability="page-cache") as broker:
+        connect(broker.bootstrap_servers)
+        broker.kill()       # SIGKILL
+        broker.start()      # again, on the same port and the same data
+
+Blocking on purpose: the clients that need a process of its own beside them are blocking, too.
+Every wait is bounded and ends in a BrokerProcessError that quotes what the broker wrote.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 10.0
+READY = re.compile(r"minibroker ready: .*?listeners=PLAINTEXT://127\.0\.0\.1:(\d+)")
+RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
+QUOTED_BYTES = 8_000
+
+
+class BrokerProcessError(Exception):
+    """The broker did not start, did not stop, or ended on its own; quotes its standard error."""
+
+
+class BrokerProcess:
+    """One broker; its port and its data stay the same from start to start.
+
+    Args:
+        data_dir: None keeps everything in memory, so that a restart forgets it.
+        durability: as in `minibroker serve`; None leaves the choice to the broker.
+        settings: `--set NAME=VALUE` for each.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        durability: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._options: list[str] = []
+        if data_dir is not None:
+            self._options += ["--log-dirs", str(data_dir)]
+        if durability is not None:
+            self._options += ["--durability", durability]
+        for name, value in (settings or {}).items():
+            self._options += ["--set", f"{name}={value}"]
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """HOST:PORT for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running broker."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        """The end of what the broker has written to standard error, over all starts."""
+        end = self._stderr.seek(0, 2)
+        self._stderr.seek(max(0, end - QUOTED_BYTES))
+        return self._stderr.read().decode(errors="replace")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        listener = f"PLAINTEXT://127.0.0.1:{self.port}"
+        command = [sys.executable, "-c", RUN, "serve", "--listeners", listener]
+        self._stderr.seek(0, 2)
+        self._process = subprocess.Popen(
+            command + self._options, stdout=subprocess.PIPE, stderr=self._stderr
+        )
+        try:
+            self.port = self._read_port(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the process is gone."""
+        process = self._take_process()
+        if process is not None:
+            process.kill()
+            _reap(process)
+
+    def stop(self) -> None:
+        """SIGTERM; raises BrokerProcessError unless it ends with exit code 0 in time."""
+        process = self._take_process()
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = _reap(process)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _reap(process)
+            text = f"the broker still ran {STOP_TIMEOUT_S} s after SIGTERM"
+            raise BrokerProcessError(f"{text}\n{self.said}") from None
+        if code != 0:
+            raise BrokerProcessError(f"the broker ended with exit code {code}\n{self.said}")
+
+    def restart(self) -> None:
+        """Stop it cleanly and start it again."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.kill()
+            print(f"--- standard error of the broker ---\n{self.said}")  # pytest shows it
+        try:
+            self.stop()
+        finally:
+            self._stderr.close()
+
+    def _take_process(self) -> subprocess.Popen[bytes] | None:
+        process, self._process = self._process, None
+        return process
+
+    def _read_port(self, process: subprocess.Popen[bytes]) -> int:
+        """Wait for the ready line."""
+        assert process.stdout is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        printed = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while (left := deadline - time.monotonic()) > 0:
+                if not selector.select(left):
+                    break
+                data = process.stdout.read1()  # type: ignore[attr-defined]
+                printed += data
+                found = READY.search(printed.decode(errors="replace"))
+                if found is not None and b"\n" in printed:
+                    return int(found.group(1))
+                if not data:
+                    break
+        raise BrokerProcessError(
+            f"no ready line; standard output: {printed.decode(errors='replace')!r}\n{self.said}"
+        )
+
+
+def _reap(process: subprocess.Popen[bytes]) -> int:
+    code = process.wait(STOP_TIMEOUT_S)
+    if process.stdout is not None:
+        process.stdout.close()
+    return code

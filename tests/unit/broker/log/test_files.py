@@ -1,0 +1,182 @@
+"""The real disk: failed writes, names made durable, one broker per directory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from minibroker.broker.log import files
+from minibroker.broker.log.files import FileStorage
+from minibroker.broker.log.storage import Buffer, DirectoryInUse, StorageError
+
+from tests.support.full_disk import largest_file
+
+HOLD_A_DIRECTORY = """
+import sys, time
+from minibroker.broker.log.files import FileStorage
+storage = FileStorage(sys.argv[1])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def fail(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_write_that_does_not_fit_leaves_the_file_as_it_was(disk: FileStorage) -> None:
+    file = disk.create_file("a")
+    file.append([b"x" * 3000])
+    with largest_file(4096), pytest.raises(StorageError, match=r"/a: File too large"):
+        file.append([b"y" * 1000, b"z" * 1000])
+    assert file.size == os.stat(file.path).st_size == 3000
+    file.append([b"z" * 5000])
+    assert disk.read_bytes("a") == b"x" * 3000 + b"z" * 5000
+    file.close()
+
+
+def test_a_short_write_that_can_go_on_goes_on(
+    disk: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_a_little(descriptor: int, buffers: Sequence[Buffer]) -> int:
+        return os.write(descriptor, b"".join(buffers)[:4])
+
+    monkeypatch.setattr(os, "writev", write_a_little)
+    file = disk.create_file("a")
+    file.append([b"one", b"two", b"three"])
+    assert file.size == 11
+    assert disk.read_bytes("a") == b"onetwothree"
+    file.close()
+
+
+def test_a_file_that_could_not_be_cut_back_takes_no_writes_until_it_is(
+    disk: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = disk.create_file("a")
+    file.append([b"good"])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fail)
+        with largest_file(5), pytest.raises(StorageError, match="File too large"):
+            file.append([b"bad"])
+        with pytest.raises(StorageError, match="Input/output error"):
+            file.append([b"more"])
+        assert disk.read_bytes("a") == b"goodb"
+        assert file.size == 4
+    file.append([b"more"])
+    assert disk.read_bytes("a") == b"goodmore"
+    file.close()
+
+
+def test_a_failed_flush_is_an_error(disk: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = disk.create_file("a")
+    file.append([b"x"])
+    monkeypatch.setattr(files, "_flush_descriptor", fail)
+    with pytest.raises(StorageError, match=r"/a: Input/output error"):
+        file.flush()
+    file.close()
+
+
+def flushed_by_fsync(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what is flushed by fsync: the directories."""
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return flushed
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_a_new_file_is_flushed_with_all_directories_that_are_new(
+    disk: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = flushed_by_fsync(monkeypatch)
+    disk.make_dirs("d/e")
+    file = disk.create_file("d/e/a")
+    file.append([b"x"])
+    file.flush()
+    assert flushed == [f"{tmp_path}/d/e", f"{tmp_path}/d", str(tmp_path)]
+    file.append([b"y"])
+    file.flush()
+    assert len(flushed) == 3, "only once"
+    file.close()
+    old = disk.open_file("d/e/a")
+    old.append([b"z"])
+    old.flush()
+    old.close()
+    assert len(flushed) == 3, "an old file needs none"
+    disk.replace("b", b"x")
+    assert flushed[3:] == [str(tmp_path)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_a_new_data_directory_is_made_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = flushed_by_fsync(monkeypatch)
+    FileStorage(f"{tmp_path}/new/data").close()
+    assert flushed == [str(tmp_path), f"{tmp_path}/new"]
+
+
+def test_flushes_in_a_thread_go_with_appends_and_closes(disk: FileStorage) -> None:
+    file = disk.create_file("a")
+    other = disk.create_file("b")
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def flush_on() -> None:
+        try:
+            while not stop.is_set():
+                file.flush()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=flush_on)
+    thread.start()
+    for _ in range(300):
+        file.append([b"x"])
+        file.close()
+        other.append([b"y"])  # takes the descriptor that `file` has just given back
+        other.close()
+    stop.set()
+    thread.join()
+    file.close()
+    assert not failures
+    assert (disk.read_bytes("a"), disk.read_bytes("b")) == (b"x" * 300, b"y" * 300)
+
+
+def test_a_second_broker_is_told_who_has_the_directory(tmp_path: Path) -> None:
+    first = FileStorage(str(tmp_path))
+    in_use = rf"{tmp_path} is in use by another broker \(process {os.getpid()}\)"
+    with pytest.raises(DirectoryInUse, match=in_use):
+        FileStorage(str(tmp_path))
+    first.close()
+    FileStorage(str(tmp_path)).close()
+
+
+def test_kill_9_frees_the_directory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD_A_DIRECTORY, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(DirectoryInUse, match=f"process {holder.pid}"):
+            FileStorage(str(tmp_path))
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        FileStorage(str(tmp_path)).close()
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"/file: |/file/data: Not a directory"):
+        FileStorage(f"{tmp_path}/file/data")

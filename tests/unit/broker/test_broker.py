@@ -1,0 +1,276 @@
+"""Broker: topics, producer ids and partitions over restarts, all on one storage."""
+
+import json
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.config import BrokerConfig
+from minibroker.broker.limits import PRODUCER_ID_BLOCK
+from minibroker.broker.log.memory import MemoryStorage
+from minibroker.broker.metadata import FORMAT_VERSION, MetadataError, Topic
+from minibroker.broker.metadata_log import (
+    DIRECTORY,
+    REWRITE_FACTOR,
+    REWRITE_SLACK,
+    MetadataLog,
+)
+from minibroker.broker.parked import Promise
+from minibroker.broker.partition import Appended
+from minibroker.broker.sequences import Duplicate
+from minibroker.broker.topics import NewTopic
+from minibroker.broker.world import World
+from minibroker.protocol.batch import build_batch, headers_in, read_header
+from minibroker.protocol.errors import ErrorCode, Refused
+
+NOW_MS = 1_700_000_000_000
+FSYNC = BrokerConfig.of({"log.dirs": ("data",)})
+
+
+class Clock:
+    """Time that stands still."""
+
+    def now_ms(self) -> int:
+        return NOW_MS
+
+    def monotonic_ms(self) -> int:
+        return 0
+
+
+class Machine:
+    """A disk and what its brokers have warned of; each start makes a new broker on the disk."""
+
+    def __init__(self, config: BrokerConfig = FSYNC) -> None:
+        self.config = config
+        self.storage = MemoryStorage()
+        self.warnings: list[str] = []
+        self.seed = 0
+
+    def start(self) -> Broker:
+        self.seed += 1
+        hooks = Hooks(lambda: None, lambda: None, lambda: None, self.warnings.append)
+        world = World(Clock(), self.storage, Random(self.seed))
+        return Broker(self.config, [], world, hooks)
+
+
+def create(broker: Broker, name: str, **texts: str) -> Topic:
+    configs = {key.replace("_", "."): text for key, text in texts.items()}
+    topic = broker.plan_topic(NewTopic(name, partition_count=2, configs=configs))
+    assert isinstance(topic, Topic), topic
+    broker.create_topics([topic])
+    return topic
+
+
+def batch(sequence: int = -1, producer_id: int = -1) -> bytes:
+    return build_batch(
+        [(None, b"v", (), NOW_MS)],
+        producer_id=producer_id,
+        producer_epoch=0 if producer_id >= 0 else -1,
+        base_sequence=sequence,
+    )
+
+
+def flush(broker: Broker) -> None:
+    broker.finish_round(broker.begin_round())
+
+
+def test_topics_and_configs_survive_a_restart() -> None:
+    machine = Machine()
+    broker = machine.start()
+    created = create(broker, "orders", segment_ms="5")
+    again = machine.start()
+    assert again.state.topics == {"orders": created}
+    assert again.state.cluster_id == broker.state.cluster_id != ""
+    partition = again.partition("orders", 1)
+    assert partition is not None
+    assert partition.config.segment_ms == 5
+    assert again.partition("orders", 2) is None
+
+
+def test_producer_ids_never_repeat_over_restarts_however_the_broker_ended() -> None:
+    machine = Machine()
+    seen: list[int] = []
+    for _ in range(3):
+        broker = machine.start()
+        seen += [broker.new_producer_id() for _ in range(PRODUCER_ID_BLOCK + 10)]
+    assert len(set(seen)) == len(seen)
+
+
+def test_ids_of_a_fresh_block_wait_until_it_is_durable() -> None:
+    broker = Machine().start()
+    for _ in range(PRODUCER_ID_BLOCK):
+        broker.new_producer_id()
+        assert broker.when_durable("answer", lambda: "refused") == "answer"
+    broker.new_producer_id()
+    promise = broker.when_durable("answer", lambda: "refused")
+    assert isinstance(promise, Promise)
+    answers: list[Any] = []
+    promise.deliver_to(answers.append)
+    assert answers == []
+    flush(broker)
+    assert answers == ["answer"]
+
+
+def test_in_memory_producer_ids_begin_at_a_random_block() -> None:
+    machines = [Machine(BrokerConfig.of({})) for _ in range(2)]
+    machines[1].seed = 77
+    first, second = (machine.start().new_producer_id() for machine in machines)
+    assert first != second
+    assert first % PRODUCER_ID_BLOCK == 0
+
+
+def test_the_leader_epoch_rises_with_every_start() -> None:
+    machine = Machine()
+    epochs = []
+    for _ in range(3):
+        broker = machine.start()
+        if not broker.state.topics:
+            create(broker, "t")
+        partition = broker.partition("t", 0)
+        assert partition is not None
+        partition.produce(batch(), NOW_MS)
+        stored = partition.log.read(0, partition.log.log_end_offset, 10_000)
+        epochs = [header.partition_leader_epoch for _, header in headers_in(stored)]
+    assert epochs == [0, 1, 2]
+
+
+def test_a_retry_of_each_of_the_five_newest_batches_is_recognised_after_a_restart() -> None:
+    machine = Machine()
+    broker = machine.start()
+    create(broker, "t")
+    partition = broker.partition("t", 0)
+    assert partition is not None
+    for sequence in range(7):
+        assert isinstance(partition.produce(batch(sequence, 4), NOW_MS), Appended)
+    again = machine.start().partition("t", 0)
+    assert again is not None
+    for sequence in range(2, 7):
+        assert again.produce(batch(sequence, 4), NOW_MS) == Duplicate(
+            sequence, sequence + 1, NOW_MS
+        )
+    stale = again.produce(batch(1, 4), NOW_MS)
+    assert isinstance(stale, Refused)
+    assert stale.code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert isinstance(again.produce(batch(7, 4), NOW_MS), Appended)
+
+
+def test_a_deleted_topic_takes_its_records_along_and_its_name_is_free() -> None:
+    machine = Machine()
+    broker = machine.start()
+    old = create(broker, "t")
+    partition = broker.partition("t", 0)
+    assert partition is not None
+    partition.produce(batch(), NOW_MS)
+    broker.delete_topics(["t"])
+    assert machine.storage.list_dir("") == [DIRECTORY]
+    assert broker.partition("t", 0) is None
+    new = create(broker, "t")
+    assert new.topic_id != old.topic_id
+    fresh = broker.partition("t", 0)
+    assert fresh is not None
+    assert fresh.log.log_end_offset == 0
+    assert machine.start().state.topics == {"t": new}
+
+
+def test_a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() -> None:
+    machine = Machine()
+    broker = machine.start()
+    create(broker, "t")
+    partition = broker.partition("t", 0)
+    assert partition is not None
+    partition.produce(batch(), NOW_MS)
+    topic_id = broker.state.topics["t"].topic_id.hex()
+    broker._metadata.commit([{"type": "topic-deleted", "id": topic_id}], NOW_MS)
+    machine.start()  # the record is there, the files as well
+    assert machine.storage.list_dir("") == [DIRECTORY]
+    assert machine.warnings == ["removing t-0: its topic has been deleted"]
+
+
+def test_a_directory_nobody_owns_is_left_alone() -> None:
+    machine = Machine()
+    machine.start()
+    machine.storage.make_dirs("stranger-0")
+    machine.start()
+    assert "stranger-0" in machine.storage.list_dir("")
+    assert machine.warnings == ["leaving stranger-0 alone: no topic of this broker owns it"]
+
+
+def test_a_newer_format_is_refused() -> None:
+    machine = Machine()
+    broker = machine.start()
+    newer = {"type": "format", "version": FORMAT_VERSION + 1, "cluster_id": "x"}
+    log = broker._metadata.log
+    made = build_batch([(None, json.dumps(newer).encode(), (), NOW_MS)])
+    log.append(read_header(made), made, 0, NOW_MS)
+    with pytest.raises(MetadataError, match="start the newer version"):
+        machine.start()
+
+
+def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
+    machine = Machine()
+    broker = machine.start()
+    create(broker, "kept")
+    for number in range((REWRITE_SLACK + REWRITE_FACTOR * 5) // 2 + 1):
+        create(broker, f"t{number}")
+        broker.delete_topics([f"t{number}"])
+    next_producer_id = broker.state.next_producer_id
+    size = broker._metadata.log.size_bytes
+    state = machine.start().state
+    assert list(state.topics) == ["kept"]
+    assert state.next_producer_id > next_producer_id
+    rewritten = MetadataLog(machine.storage, NOW_MS)
+    assert rewritten.log.size_bytes < size / 10
+    assert list(rewritten.state.topics) == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("new", "code"),
+    [
+        (NewTopic(""), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic(".."), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic("bad topic"), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic("x" * 250), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic("a_b"), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic("a.b"), ErrorCode.TOPIC_ALREADY_EXISTS),
+        (NewTopic("t", partition_count=0), ErrorCode.INVALID_PARTITIONS),
+        (NewTopic("t", partition_count=-2), ErrorCode.INVALID_PARTITIONS),
+        (NewTopic("t", partition_count=10_001), ErrorCode.INVALID_PARTITIONS),
+        (NewTopic("t", replication_factor=0), ErrorCode.INVALID_REPLICATION_FACTOR),
+        (NewTopic("t", configs={"segment.bytes": "1000"}), ErrorCode.INVALID_CONFIG),
+        (NewTopic("t", configs={"nonsense": "1"}), ErrorCode.INVALID_CONFIG),
+        (NewTopic("t", assignments={0: [2]}), ErrorCode.INVALID_REPLICA_ASSIGNMENT),
+        (NewTopic("t", assignments={1: [1]}), ErrorCode.INVALID_REPLICA_ASSIGNMENT),
+        (NewTopic("t", partition_count=1, assignments={0: [1]}), ErrorCode.INVALID_REQUEST),
+    ],
+)
+def test_a_topic_that_cannot_be_is_refused_as_kafka_refuses_it(
+    new: NewTopic, code: ErrorCode
+) -> None:
+    broker = Machine().start()
+    create(broker, "a.b")
+    refused = broker.plan_topic(new)
+    assert isinstance(refused, Refused)
+    assert refused.code == code
+
+
+def test_a_replication_factor_above_one_is_taken_as_one_with_a_warning() -> None:
+    machine = Machine()
+    planned = machine.start().plan_topic(NewTopic("t", replication_factor=3))
+    assert isinstance(planned, Topic)
+    assert "replication factor 3 taken as 1" in machine.warnings[0]
+    machine.config = replace(FSYNC, replication_factor_lenient=False)
+    refused = machine.start().plan_topic(NewTopic("t", replication_factor=3))
+    assert isinstance(refused, Refused)
+    assert refused.code == ErrorCode.INVALID_REPLICATION_FACTOR
+
+
+def test_ten_thousand_partitions_cost_nothing_before_their_first_record() -> None:
+    machine = Machine()
+    broker = machine.start()
+    topic = broker.plan_topic(NewTopic("wide", partition_count=10_000))
+    assert isinstance(topic, Topic)
+    broker.create_topics([topic])
+    assert len(broker.partitions) == 0
+    assert machine.storage.list_dir("") == [DIRECTORY]

@@ -1,0 +1,128 @@
+"""GroupCommit: who waits for which flush, and when they hear."""
+
+from minibroker.broker.group_commit import GroupCommit, Mark
+from minibroker.broker.log.memory import MemoryFile
+from minibroker.broker.log.storage import File
+
+
+class Log:
+    """A log of one file whose end is set by the test."""
+
+    def __init__(self) -> None:
+        self.file = MemoryFile("log")
+        self.end_offset = 0
+        self.durable: list[Mark] = []
+
+    def mark(self) -> Mark:
+        return self.end_offset, 10 * self.end_offset
+
+    def dirty_files(self) -> list[File]:
+        return [self.file]
+
+    def made_durable(self, mark: Mark) -> None:
+        self.durable.append(mark)
+
+
+class Waiter:
+    """Keeps the answers a promise delivers, and how often a round was asked for."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+        self.rounds_wanted = 0
+        self.commit = GroupCommit(self._wanted)
+
+    def _wanted(self) -> None:
+        self.rounds_wanted += 1
+
+    def wait(self, answer: str) -> None:
+        promise = self.commit.promise(answer, lambda: f"refused {answer}")
+        promise.deliver_to(self.answers.append)
+
+
+def test_nothing_is_flushed_while_nobody_waits() -> None:
+    waiter = Waiter()
+    waiter.commit.written(Log())
+    assert waiter.rounds_wanted == 0
+    assert waiter.commit.is_idle
+
+
+def test_everyone_who_waits_when_a_round_begins_is_answered_when_it_ends() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    log.end_offset = 3
+    waiter.wait("first")
+    waiter.wait("second")
+    assert waiter.rounds_wanted == 1
+    round_ = waiter.commit.begin()
+    assert round_.files == (log.file,)
+    assert waiter.answers == []
+    waiter.commit.finish(round_)
+    assert waiter.answers == ["first", "second"]
+    assert log.durable == [(3, 30)]
+    assert waiter.commit.is_idle
+
+
+def test_what_is_appended_while_a_round_runs_waits_for_the_next() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    log.end_offset = 1
+    waiter.wait("early")
+    round_ = waiter.commit.begin()
+    log.end_offset = 2
+    waiter.commit.written(log)
+    waiter.wait("late")
+    assert waiter.rounds_wanted == 1, "one round at a time"
+    waiter.commit.finish(round_)
+    assert waiter.answers == ["early"]
+    assert log.durable == [(1, 10)], "a round makes durable what was there when it began"
+    assert waiter.rounds_wanted == 2
+    waiter.commit.finish(waiter.commit.begin())
+    assert waiter.answers == ["early", "late"]
+    assert log.durable[-1] == (2, 20)
+
+
+def test_a_duplicate_of_a_batch_being_flushed_is_answered_after_it() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    waiter.wait("original")
+    round_ = waiter.commit.begin()
+    waiter.wait("duplicate")  # nothing new was written
+    assert waiter.answers == []
+    waiter.commit.finish(round_)
+    assert waiter.answers == ["original"]
+    second = waiter.commit.begin()
+    assert second.files == ()
+    waiter.commit.finish(second)
+    assert waiter.answers == ["original", "duplicate"]
+
+
+def test_a_failed_flush_refuses_all_who_wait_and_all_who_come_later() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    waiter.wait("a")
+    round_ = waiter.commit.begin()
+    waiter.wait("b")
+    waiter.commit.fail(round_)
+    waiter.wait("c")
+    assert waiter.answers == ["refused a", "refused b", "refused c"]
+    assert log.durable == []
+    assert waiter.rounds_wanted == 1, "a failed flush is never retried"
+
+
+def test_a_waiting_reader_has_what_was_written_flushed() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.want()
+    assert waiter.rounds_wanted == 0, "nothing was written"
+    waiter.commit.written(log)
+    waiter.commit.want()
+    assert waiter.rounds_wanted == 1
+    waiter.commit.finish(waiter.commit.begin())
+    assert log.durable == [(0, 0)]
+
+
+def test_a_forgotten_log_is_not_flushed() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    waiter.commit.forget(log)
+    waiter.wait("answer")
+    assert waiter.commit.begin().files == ()

@@ -1,0 +1,121 @@
+"""Parked fetches: answered when enough has come, at the deadline, or never twice."""
+
+from minibroker.broker.parked import ParkedFetch, ParkedFetches, Promise
+
+
+class Place:
+    """A partition, as far as waiting goes."""
+
+    def __init__(self) -> None:
+        self.readable_bytes = 0
+        self.waiting: list[ParkedFetch] | None = None
+
+
+class Bench:
+    """Parked fetches with everything they tell their surroundings."""
+
+    def __init__(self) -> None:
+        self.ready_calls = 0
+        self.earlier_calls = 0
+        self.answers: list[str] = []
+        self.parked = ParkedFetches(self._ready, self._earlier)
+
+    def _ready(self) -> None:
+        self.ready_calls += 1
+
+    def _earlier(self) -> None:
+        self.earlier_calls += 1
+
+    def park(
+        self, places: list[Place], name: str, missing_bytes: int = 1, deadline_ms: int = 100
+    ) -> Promise:
+        fetch = ParkedFetch(
+            list(places), lambda: name, missing_bytes=missing_bytes, deadline_ms=deadline_ms
+        )
+        promise = self.parked.park(fetch)
+        promise.deliver_to(self.answers.append)
+        return promise
+
+    def readable(self, place: Place, count: int) -> None:
+        place.readable_bytes += count
+        self.parked.readable(place)
+
+
+def test_bytes_answer_a_fetch_in_the_same_turn() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place], "fetch")
+    bench.readable(place, 10)
+    assert bench.ready_calls == 1
+    bench.parked.take_ready()
+    assert bench.answers == ["fetch"]
+    assert place.waiting is None
+
+
+def test_a_fetch_waits_until_its_minimum_is_there_over_all_its_partitions() -> None:
+    bench, first, second = Bench(), Place(), Place()
+    bench.park([first, second], "fetch", missing_bytes=100)
+    bench.readable(first, 60)
+    bench.readable(second, 39)
+    assert bench.ready_calls == 0
+    bench.readable(second, 1)
+    bench.parked.take_ready()
+    assert bench.answers == ["fetch"]
+
+
+def test_a_deadline_answers_with_what_there_is() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place], "late", deadline_ms=200)
+    bench.park([place], "soon", deadline_ms=100)
+    assert bench.parked.next_deadline_ms() == 100
+    bench.parked.on_deadline(99)
+    assert bench.answers == []
+    bench.parked.on_deadline(100)
+    assert bench.answers == ["soon"]
+    assert bench.parked.next_deadline_ms() == 200
+
+
+def test_an_answered_fetch_is_not_answered_again_at_its_deadline() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place], "fetch")
+    bench.readable(place, 1)
+    bench.parked.take_ready()
+    bench.parked.on_deadline(1000)
+    assert bench.answers == ["fetch"]
+    assert bench.parked.next_deadline_ms() is None
+
+
+def test_only_an_earlier_deadline_moves_the_timer() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place], "a", deadline_ms=100)
+    bench.park([place], "b", deadline_ms=200)
+    assert bench.earlier_calls == 1
+    bench.park([place], "c", deadline_ms=50)
+    assert bench.earlier_calls == 2
+
+
+def test_an_abandoned_fetch_leaves_nothing_behind() -> None:
+    bench, place = Bench(), Place()
+    promise = bench.park([place], "gone")
+    assert promise.on_abandoned is not None
+    promise.on_abandoned()
+    bench.readable(place, 10)
+    bench.parked.on_deadline(1000)
+    assert bench.answers == []
+    assert place.waiting is None
+
+
+def test_a_partition_that_goes_answers_those_who_wait_for_it() -> None:
+    bench, place, other = Bench(), Place(), Place()
+    bench.park([place, other], "both", missing_bytes=1000)
+    bench.parked.gone(place)
+    bench.parked.take_ready()
+    assert bench.answers == ["both"]
+    assert other.waiting is None
+
+
+def test_stopping_answers_everyone() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place], "a")
+    bench.park([place], "b")
+    bench.parked.release_all()
+    assert sorted(bench.answers) == ["a", "b"]

@@ -1,0 +1,388 @@
+"""The style of this code base as a test: what may import what, lengths, docstrings, names.
+
+Each rule is a function from one file to its complaints; the last test gives each rule a small
+sample that breaks it, so that a rule which sees nothing is itself seen. Rules read the files git
+tracks, or all files where there is no git.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILE_LINES_MAX = 450
+FUNCTION_LINES_MAX = 60
+COLUMNS_MAX = 100
+DOCSTRING_LINES_MAX = 15
+
+# broker -> protocol <- client. The command line stands on everything and nothing on it.
+MAY_IMPORT = {
+    "protocol": {"protocol"},
+    "broker": {"broker", "protocol"},
+    "client": {"client", "protocol"},
+    "testing": {"testing", "broker", "client", "protocol"},
+    "cli": {"cli", "testing", "broker", "client", "protocol"},
+}
+# The world outside: only files that say EDGE in the first line of their docstring may touch it.
+EDGE_MODULES = {
+    *("asyncio", "concurrent", "fcntl", "mmap", "multiprocessing", "os", "random", "secrets"),
+    *("select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "tempfile"),
+    *("threading", "time", "uvloop"),
+}
+PROTOCOL_LIBRARIES = {"construct", "crc32c", "cramjam", "lz4", "zstandard"}
+BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils"}
+MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "count"}
+WIRE_DECORATORS = {"struct", "request", "response"}
+# file -> why nothing better than sleeping works there
+SLEEPS_ALLOWED = {
+    "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
+}
+KEYWORDS_PASSED_ON = {
+    "_init_on_first_use": "protocol/schema.py: stands in for __init__, which it then makes",
+}
+# Written with [x] so that the pattern does not find itself.
+OUTSIDE_WORDS = {
+    r"(?<!\w)share[d]/": "name nothing that lies outside the repository",
+    r"kafka-(answer[s]|protoco[l]|message[s])\.md|(kafka|docker)-la[b]\b": "cite Kafka's own"
+    " source or a KIP instead of a page that is not in the repository",
+    r"(?<![\w.])/(wor[k]|hom[e]|roo[t]|User[s])/\w": "write no path of one machine",
+    r"pyp[i]\.org|pythonhoste[d]|index-ur[l]|rep[o]1?\.maven|registry\.npmj[s]|golan[g]\.org": (
+        "leave the choice of a package registry to the machine"
+    ),
+}
+
+
+class Complaint(NamedTuple):
+    line: int
+    what_to_do: str
+
+
+class Source:
+    """One file, by its path in the repository, parsed on demand."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = PurePosixPath(path)
+        self.text = text
+        self.package = self.path.parts[0] if self.path.parts[0] in MAY_IMPORT else ""
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text if self.path.suffix == ".py" else "")
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def docstring(self) -> str:
+        return ast.get_docstring(self.tree) or ""
+
+    @cached_property
+    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+        return [node for node in self.nodes if isinstance(node, kinds)]
+
+    @property
+    def is_edge(self) -> bool:
+        return "EDGE" in self.docstring.partition("\n")[0]
+
+    def imports(self) -> Iterator[tuple[int, str]]:
+        """Yield (line, dotted name) of each import, relative ones from minibroker on."""
+        for node in self.nodes:
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                here = ("minibroker", *self.path.parts[:-1])
+                base = here[: len(here) - node.level + 1] if node.level else ()
+                module = ".".join((*base, *([node.module] if node.module else [])))
+                if module in ("minibroker", "random"):
+                    yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+                else:
+                    yield node.lineno, module
+
+
+def imports_follow_the_arrows(source: Source) -> Iterator[Complaint]:
+    allowed = MAY_IMPORT.get(source.package, set(MAY_IMPORT))
+    for line, name in source.imports():
+        root, _, rest = name.partition(".")
+        if root == "minibroker" and rest.partition(".")[0] not in allowed:
+            yield Complaint(line, f"{source.package} may import only {sorted(allowed)}, not {rest}")
+        foreign = root not in sys.stdlib_module_names | PROTOCOL_LIBRARIES | {"minibroker"}
+        if source.package == "protocol" and foreign:
+            yield Complaint(line, f"protocol/ stands on few libraries, and {root} is none of them")
+
+
+def only_edges_touch_the_world(source: Source) -> Iterator[Complaint]:
+    if not source.package or source.is_edge:
+        return
+    hint = "move it to a file whose docstring's first line says EDGE, or take a value instead"
+    only_types = {
+        line
+        for node in source.nodes
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    for line, name in source.imports():
+        is_type = line in only_types or name == "random.Random"
+        if name.partition(".")[0] in EDGE_MODULES and not is_type:
+            yield Complaint(line, f"{name} is the world outside: {hint}")
+    for node in source.nodes:
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):
+            yield Complaint(node.lineno, f"await is for the edges: {hint}")
+        elif isinstance(node, ast.Call) and ast.unparse(node).startswith(("open(", "Random()")):
+            name = ast.unparse(node.func)
+            yield Complaint(node.lineno, f"{name}() is the world outside: {hint}")
+
+
+def files_functions_and_lines_are_short(source: Source) -> Iterator[Complaint]:
+    lines = source.text.splitlines()
+    if source.path.suffix != ".py":
+        return
+    if len(lines) > FILE_LINES_MAX:
+        yield Complaint(len(lines), f"split it: more than {FILE_LINES_MAX} lines")
+    for number, line in enumerate(lines, 1):
+        if len(line) > COLUMNS_MAX:
+            yield Complaint(number, f"break it: more than {COLUMNS_MAX} columns")
+    for function in source.functions:
+        length = (function.end_lineno or 0) - function.lineno + 1
+        if length > FUNCTION_LINES_MAX:
+            text = f"split {function.name}: {length} lines, more than {FUNCTION_LINES_MAX}"
+            yield Complaint(function.lineno, text)
+
+
+def files_open_with_a_short_docstring(source: Source) -> Iterator[Complaint]:
+    if source.path.suffix != ".py":
+        return
+    if not source.docstring:
+        yield Complaint(1, "say in a docstring what lives here, what not, and what to read next")
+    elif len(source.docstring.splitlines()) > DOCSTRING_LINES_MAX:
+        yield Complaint(1, f"cut the file's docstring to {DOCSTRING_LINES_MAX} lines")
+
+
+def public_names_have_docstrings(source: Source) -> Iterator[Complaint]:
+    """Wire structs leave the words to Kafka; methods to the class they derive from or implement."""
+    if not source.package:
+        return
+    scopes: list[ast.Module | ast.ClassDef] = [source.tree]
+    for scope in scopes:
+        for node in scope.body:
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            marks = {ast.unparse(mark).partition("(")[0] for mark in node.decorator_list}
+            if node.name.startswith("_") or marks & {*WIRE_DECORATORS, "overload"}:
+                continue
+            if not ast.get_docstring(node) and not any(mark.endswith("setter") for mark in marks):
+                yield Complaint(node.lineno, f"say in a docstring what {node.name} does or is")
+            stands_alone = "Implements " not in (ast.get_docstring(node) or "")
+            if isinstance(node, ast.ClassDef) and not node.bases and stands_alone:
+                scopes.append(node)
+
+
+def names_say_what_things_do(source: Source) -> Iterator[Complaint]:
+    names = [(1, part) for part in source.path.with_suffix("").parts]
+    for node in source.nodes:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.append((node.lineno, name))
+                if name.strip("_") == "handle_data" or name.strip("_").split("_")[0] == "process":
+                    yield Complaint(node.lineno, f"{name} says nothing: which work is it?")
+            case ast.ClassDef(name=name) | ast.arg(arg=name):
+                names.append((node.lineno, name))
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.append((node.lineno, name))
+    for line, name in names:
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
+        for word in BANNED_WORDS.intersection(words):
+            yield Complaint(line, f"{name}: {word!r} says nothing; name the thing or the work")
+
+
+def keywords_are_not_passed_through(source: Source) -> Iterator[Complaint]:
+    for function in source.functions if source.package else ():
+        taken = function.args.kwarg.arg if function.args.kwarg else None
+        if function.name in KEYWORDS_PASSED_ON:
+            continue
+        for call in ast.walk(function) if taken else ():
+            passed = call.keywords if isinstance(call, ast.Call) else []
+            if any(each.arg is None and ast.unparse(each.value) == taken for each in passed):
+                text = f"{function.name} passes **{taken} on: name the arguments it takes"
+                yield Complaint(function.lineno, text)
+
+
+def modules_keep_no_mutable_state(source: Source) -> Iterator[Complaint]:
+    for node in source.nodes:
+        if isinstance(node, ast.Global):
+            yield Complaint(node.lineno, "no global: give the state an owner and pass it")
+    for node in source.tree.body:
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        made = value.func if isinstance(value, ast.Call) else None
+        literals = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
+        calls_mutable = made and ast.unparse(made).rpartition(".")[2] in MUTABLE_CALLS
+        for name in map(ast.unparse, targets):
+            constant = name.isupper() or name in ("__all__", "pytestmark")
+            if (isinstance(value, literals) or calls_mutable) and not constant:
+                text = f"{name} is mutable: a constant table is UPPER_CASE, state has an owner"
+                yield Complaint(node.lineno, text)
+
+
+def no_test_sleeps(source: Source) -> Iterator[Complaint]:
+    if source.path.parts[0] != "tests" or str(source.path) in SLEEPS_ALLOWED:
+        return
+    for node in source.nodes:
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node)
+            if re.match(r"((time|asyncio)\.)?sleep\(", called) and called != "asyncio.sleep(0)":
+                yield Complaint(node.lineno, "wait for the event itself, bounded; sleeps are flaky")
+
+
+def nothing_outside_is_named(source: Source) -> Iterator[Complaint]:
+    for number, line in enumerate(source.text.splitlines(), 1):
+        for pattern, what_to_do in OUTSIDE_WORDS.items():
+            if re.search(pattern, line):
+                yield Complaint(number, what_to_do)
+
+
+Rule = Callable[[Source], Iterator[Complaint]]
+RULES: list[Rule] = [
+    imports_follow_the_arrows,
+    only_edges_touch_the_world,
+    files_functions_and_lines_are_short,
+    files_open_with_a_short_docstring,
+    public_names_have_docstrings,
+    names_say_what_things_do,
+    keywords_are_not_passed_through,
+    modules_keep_no_mutable_state,
+    no_test_sleeps,
+    nothing_outside_is_named,
+]
+
+
+def repository_paths() -> list[str]:
+    """The files git tracks; without git every file outside hidden and built folders."""
+    git = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False
+    )
+    if git.returncode == 0 and git.stdout:
+        return git.stdout.rstrip("\0").split("\0")
+    found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    skip = re.compile(r"\..*|build|dist|__pycache__|.*\.egg-info")
+    return [str(path) for path in found if not any(map(skip.fullmatch, path.parts[:-1]))]
+
+
+@pytest.fixture(scope="module")
+def repository() -> list[Source]:
+    sources = []
+    for path in repository_paths():
+        try:
+            sources.append(Source(path, (ROOT / path).read_text(encoding="utf-8")))
+        except (FileNotFoundError, UnicodeDecodeError):
+            continue  # removed but not yet committed; or a picture, a segment, a frame
+    return sources
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_repository_is_tidy(rule: Rule, repository: list[Source]) -> None:
+    complaints = [
+        f"{source.path}:{line} {what_to_do}"
+        for source in repository
+        for line, what_to_do in rule(source)
+    ]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+EDGE_DOC = '"""EDGE: x."""\n'
+SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it, the same mended
+    (imports_follow_the_arrows, "broker/a.py", "from ..client import x", "from . import x"),
+    (imports_follow_the_arrows, "broker/apis/a.py", "from ...cli import x", "from ..log import x"),
+    (imports_follow_the_arrows, "client/a.py", "from .. import broker", "from .. import protocol"),
+    (imports_follow_the_arrows, "testing/a.py", "import minibroker.cli", "from ..client import x"),
+    (imports_follow_the_arrows, "protocol/a.py", "import rich", "import construct, struct"),
+    (only_edges_touch_the_world, "broker/a.py", "import os.path", EDGE_DOC + "import os.path"),
+    (only_edges_touch_the_world, "client/a.py", "from time import time", "def f(now_ms): ..."),
+    (
+        only_edges_touch_the_world,
+        "broker/a.py",
+        "import asyncio",
+        "if TYPE_CHECKING:\n    import asyncio",
+    ),
+    (only_edges_touch_the_world, "broker/a.py", "async def f(): ...", "def f(): ..."),
+    (only_edges_touch_the_world, "cli/a.py", "open('x')", "log.open('x')"),
+    (only_edges_touch_the_world, "broker/a.py", "import random", "from random import Random"),
+    (only_edges_touch_the_world, "broker/a.py", "Random()", "Random(seed)"),
+    (files_functions_and_lines_are_short, "cli/a.py", "x = 1\n" * 451, "x = 1\n" * 450),
+    (
+        files_functions_and_lines_are_short,
+        "cli/a.py",
+        "def f():\n" + " x = 1\n" * 60,
+        "def f():\n" + " x = 1\n" * 59,
+    ),
+    (files_functions_and_lines_are_short, "cli/a.py", "#" * 101, "#" * 100),
+    (files_open_with_a_short_docstring, "tests/a.py", "x = 1", '"""A."""'),
+    (
+        files_open_with_a_short_docstring,
+        "cli/a.py",
+        '"""' + "a\n" * 16 + '"""',
+        '"""' + "a\n" * 15 + '"""',
+    ),
+    (public_names_have_docstrings, "cli/a.py", "def f(): ...", "def _f(): ..."),
+    (
+        public_names_have_docstrings,
+        "broker/a.py",
+        'class A:\n "D."\n def f(self): ...',
+        'class A(B):\n "D."\n def f(self): ...',
+    ),
+    (
+        public_names_have_docstrings,
+        "protocol/a.py",
+        "@frozen(1)\nclass A: ...",
+        "@request(API)\nclass A: ...",
+    ),
+    (names_say_what_things_do, "broker/log_utils.py", "", ""),
+    (names_say_what_things_do, "broker/a.py", "class LogManager: ...", "class Log: ..."),
+    (names_say_what_things_do, "broker/a.py", "self.x_helper = 1", "self.x = 1"),
+    (names_say_what_things_do, "broker/a.py", "def process_request(): ...", "process = Popen()"),
+    (names_say_what_things_do, "broker/a.py", "def handle_data(): ...", "def data_received(): ..."),
+    (
+        keywords_are_not_passed_through,
+        "cli/a.py",
+        "def f(**options):\n g(1, **options)",
+        "def f(*, depth, colour):\n g(1, depth=depth)",
+    ),
+    (modules_keep_no_mutable_state, "cli/a.py", "seen = set()", "SEEN = {1, 2}"),
+    (modules_keep_no_mutable_state, "cli/a.py", "seen: dict[int, int] = {}", "seen = (1, 2)"),
+    (modules_keep_no_mutable_state, "cli/a.py", "def f():\n global x", "def f():\n nonlocal x"),
+    (no_test_sleeps, "tests/a.py", "time.sleep(0.1)", "event.wait(0.1)"),
+    (
+        no_test_sleeps,
+        "tests/a.py",
+        "async def f():\n await asyncio.sleep(1)",
+        "async def f():\n await asyncio.sleep(0)",
+    ),
+    (nothing_outside_is_named, "README.md", "see ../share" + "d/x", "see docs/x"),
+    (nothing_outside_is_named, "a.py", "# as kafka-answer" + "s.md has it", "# as KIP-98 has it"),
+    (nothing_outside_is_named, "Makefile", "cd /roo" + "t/x", "cd build/root/x"),
+    (nothing_outside_is_named, "Dockerfile", "pip --index-ur" + "l=x", "pip install x"),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "broken", "mended"), SAMPLES)
+def test_each_rule_sees_what_breaks_it(rule: Rule, path: str, broken: str, mended: str) -> None:
+    assert list(rule(Source(path, broken)))
+    assert not list(rule(Source(path.replace("_utils", ""), mended)))
+
+
+def test_every_rule_has_a_sample() -> None:
+    assert {sample[0] for sample in SAMPLES} == set(RULES)
