@@ -13,14 +13,14 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from construct import Construct, ConstructError
+from construct import Bytes, Construct, ConstructError, Flag
 
 from .emit_decode import TooManyElements, decode_source, malformed_errors
 from .emit_encode import encode_source, unwritable_errors
 from .errors import DecodeError, EncodeError
 from .messages import APIS, request_type, response_type
 from .schema import declaration_of, wire_at
-from .source import Source, fixed_format, unnamed
+from .source import Source, unnamed
 from .wire import Absent, Array, Lengthed, Tags, TypedStruct
 
 M = TypeVar("M")
@@ -191,12 +191,18 @@ def describe(node: Construct, depth: int = 0) -> str:
         return f"{pad}{name}absent, {inner.default!r}, another value is {rule}"
     if isinstance(inner, Lengthed):
         return f"{pad}{name}{_lengthed_text(inner)}"
-    return f"{pad}{name}{fixed_format(inner)}"
+    return f"{pad}{name}{_fixed_text(inner)}"
 
 
 def _lengthed_text(node: Lengthed) -> str:
-    length = "compact" if node.compact else fixed_format(node.length)
+    length = "compact" if node.compact else _fixed_text(node.length)
     return f"{'nullable ' if node.nullable else ''}{type(node).__name__}[{length}]"
+
+
+def _fixed_text(node: Construct) -> str:
+    if node is Flag:
+        return "bool"
+    return f"{node.length} bytes" if isinstance(node, Bytes) else f"int{8 * node.sizeof()}"
 
 
 def main(arguments: list[str]) -> int:
