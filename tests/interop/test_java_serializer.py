@@ -16,10 +16,10 @@ from minibroker.protocol.schema import api_of
 from tests.support.golden import Golden, golden_bodies
 from tests.support.kafka import fetch, missing_tools
 
-pytestmark = (
+pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools())),
-)
+]
 PROGRAM = Path(__file__).parent / "java" / "RoundTrip.java"
 TIMEOUT_S = 120
 

@@ -14,7 +14,7 @@ public class RoundTrip {
     public static void main(String[] args) throws Exception {
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-            System.out.println(answer(line.split(" ")));
+            System.out.println(answer(line.split(" ", -1)));
         }
     }
 
