@@ -1,4 +1,4 @@
-"""EDGE: every API and version against Kafka's own serializer: what we write, Java reads and rewrites.
+"""EDGE: every API and version against Kafka's own serializer: Java reads and rewrites what we write.
 
 The messages are those of tests/golden, decoded by us first, so no bytes but our own go to Java.
 """
