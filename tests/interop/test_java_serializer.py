@@ -1,4 +1,4 @@
-"""EDGE: every API and version against Kafka's own serializer: Java reads and rewrites what we write.
+"""EDGE: every message against Kafka's own serializer: Java reads what we write, and writes it again.
 
 The messages are those of tests/golden, decoded by us first, so no bytes but our own go to Java.
 """
