@@ -12,13 +12,15 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
-from ..protocol.errors import ErrorCode
+from .addresses import add_bootstrap_server
 from .deviations import DEVIATIONS
 from .probe_player import Player, ProbeError
 from .probe_rows import SECTIONS, Row
+from .probe_steps import CODE_NAMES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +29,8 @@ SUMMARY = "compare a broker's answers with Apache Kafka's, row by row"
 PROBE_TIMEOUT_S = 180
 SAME, ON_PURPOSE, DIFFERENT = "same", "different on purpose", "different"
 COLUMNS = 100  # where the output is no terminal
+ANSWER_COLUMNS = 23  # six answers of a refused or early batch
+WORDS = "One word for each request: an error code; @ the base offset; end= the log end offset."
 
 
 class Outcome(NamedTuple):
@@ -47,13 +51,7 @@ class Outcome(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument(
-        "--bootstrap-server",
-        metavar="HOST:PORT",
-        type=_address,
-        default=("127.0.0.1", 9092),
-        help="a broker of the cluster to probe (default 127.0.0.1:9092)",
-    )
+    add_bootstrap_server(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
 
 
@@ -64,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
         outcomes = asyncio.run(probe((host, port)))
     except (ConnectionFailed, RequestTimedOut, UnsupportedApi, ProbeError) as error:
         print(f"minibroker probe: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("minibroker probe: interrupted", file=sys.stderr)
         return 1
     broker = f"{host}:{port}"
     if args.json:
@@ -83,13 +84,15 @@ async def probe(address: tuple[str, int]) -> list[Outcome]:
     rows = [(section, row) for section, rows in SECTIONS.items() for row in rows]
     player = Player(address, len(rows))
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
+        async with asyncio.timeout(PROBE_TIMEOUT_S) as bound:
             await player.prepare()
             return [
                 judge(section, row, await player.play(index, row))
                 for index, (section, row) in enumerate(rows)
             ]
     except TimeoutError:
+        if not bound.expired():
+            raise  # one request, whose error names it
         raise ProbeError(f"gave up after {PROBE_TIMEOUT_S} s") from None
     finally:
         await player.leave()
@@ -127,10 +130,9 @@ def print_tables(broker: str, outcomes: Sequence[Outcome]) -> None:
         console.width = COLUMNS
     for section in SECTIONS:
         console.print(_table(section, [each for each in outcomes if each.section == section]))
-    for outcome in outcomes:
-        if outcome.reason:
-            console.print(f"{ON_PURPOSE}: {outcome.row.sent}\n    {outcome.reason}", style="yellow")
-    console.print(_legend(outcomes))
+    console.print(WORDS)
+    console.print(_codes_table(outcomes))
+    console.print(_reasons_table(outcomes))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in _counts(outcomes).items())
     console.print(f"{broker}: {counts}", style="bold")
 
@@ -141,9 +143,9 @@ def _table(section: str, outcomes: Sequence[Outcome]) -> Table:
     from rich.text import Text
 
     table = Table(title=section, title_justify="left", box=box.SIMPLE_HEAD, expand=True)
-    table.add_column("sent", ratio=4)
-    table.add_column("Apache Kafka", ratio=3)
-    table.add_column("this broker", ratio=3)
+    table.add_column("sent", ratio=1)
+    table.add_column("Apache Kafka", width=ANSWER_COLUMNS)
+    table.add_column("this broker", width=ANSWER_COLUMNS)
     table.add_column("verdict", width=len("on purpose"))
     colours = {SAME: "green", ON_PURPOSE: "yellow", DIFFERENT: "bold red"}
     for outcome in outcomes:
@@ -152,13 +154,26 @@ def _table(section: str, outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _legend(outcomes: Sequence[Outcome]) -> str:
+def _reasons_table(outcomes: Sequence[Outcome]) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for outcome in outcomes:
+        if outcome.reason:
+            table.add_row(outcome.row.sent, outcome.reason, style="yellow")
+    return table
+
+
+def _codes_table(outcomes: Sequence[Outcome]) -> Table:
+    from rich.table import Table
+
     codes = sorted({code for outcome in outcomes for code in _codes(outcome)})
-    names = "   ".join(f"{code} {ErrorCode(code).name}" for code in codes)
-    return (
-        "One word for each request: an error code; @ the base offset; end= the log end offset.\n"
-        + names
-    )
+    table = Table.grid(padding=(0, 2))
+    half = (len(codes) + 1) // 2
+    for left, right in zip_longest(codes[:half], codes[half:]):
+        pair = [code for code in (left, right) if code is not None]
+        table.add_row(*(f"{code:>3} {CODE_NAMES.get(code, '(not in Kafka)')}" for code in pair))
+    return table
 
 
 def _codes(outcome: Outcome) -> Iterator[int]:
@@ -171,10 +186,3 @@ def _codes(outcome: Outcome) -> Iterator[int]:
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     verdicts = [outcome.verdict for outcome in outcomes]
     return {verdict: verdicts.count(verdict) for verdict in (SAME, ON_PURPOSE, DIFFERENT)}
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)

@@ -16,14 +16,15 @@ from dataclasses import replace
 from typing import Any
 
 from ..client.network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
-from ..protocol import messages
 from ..protocol.batch import BatchError
 from ..protocol.errors import ErrorCode
 from ..protocol.messages.delete_topics import DeleteTopicsRequest
 from ..protocol.messages.init_producer_id import InitProducerIdRequest
 from ..protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
+from ..protocol.schema import api_of
 from .probe_rows import Row
 from .probe_steps import (
+    CODE_NAMES,
     SMALL_BYTES,
     TIMEOUT_MS,
     Ask,
@@ -38,10 +39,16 @@ from .probe_steps import (
 
 SETTLE_S = 20  # how long a cluster may take until it serves what was created
 AGAIN_S = 0.02
+SOON_S = 5  # how long a step is asked again
 MARGIN_MS = 2_000  # what a broker may take beyond the bound that a request names
 RAW_S = 3  # how long a broker may take to close a connection
 # Metadata v4 brought allow_auto_topic_creation, CreateTopics v4 "your own replication factor".
 AT_LEAST = {"Metadata": 4, "CreateTopics": 4}
+NOT_THERE = (
+    ErrorCode.NONE,
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode.INVALID_TOPIC_EXCEPTION,
+)
 NOT_OFFERED = (0, -1)
 NOT_YET = [  # the words of a broker that has not caught up with what it has itself created
     f"{code}"
@@ -72,7 +79,7 @@ class Player:
         self._partitions = rows + 1  # one for each row, and one that is "another partition"
         self._connections: dict[Address, Connection] = {}
         self._leaders: dict[Place, Address] = {}
-        self._may_have_topics = False
+        self._made: set[str] = set()  # names of topics that may exist because of us
 
     async def prepare(self) -> None:
         """Create the topics and wait until their leaders serve them.
@@ -81,25 +88,24 @@ class Player:
             ConnectionFailed, RequestTimedOut, UnsupportedApi: the broker cannot be asked.
             ProbeError: it refuses what the probe needs to begin.
         """
-        await self._connection(self._bootstrap)
-        self._may_have_topics = True
         small = {"max.message.bytes": str(SMALL_BYTES)}
         for request in (
             create_topic(self._topic, self._partitions, {}),
             create_topic(self._small_topic, 1, small),
         ):
-            response = await self._request(Ask(request))
+            response = await self._request(Ask(request, makes=request.topics[0].name))
             topic = response.topics[0]
             if topic.error_code:
-                name = ErrorCode(topic.error_code).name
                 reason = topic.error_message or "it gives no reason"
-                raise ProbeError(f"the broker refuses to create a topic: {name} ({reason})")
+                raise ProbeError(f"cannot create a topic: {_name(topic.error_code)} ({reason})")
         try:
-            async with asyncio.timeout(SETTLE_S):
+            async with asyncio.timeout(SETTLE_S) as bound:
                 await self._find_leaders()
                 for place in self._leaders:
                     await self._wait_until_served(place)
         except TimeoutError:
+            if not bound.expired():
+                raise  # one request, whose error names it
             raise ProbeError(f"new topics have no leader after {SETTLE_S} s") from None
 
     async def play(self, index: int, row: Row) -> str:
@@ -110,7 +116,7 @@ class Player:
     async def leave(self) -> None:
         """Delete every topic that was made and close the connections; tell what stays behind."""
         try:
-            if self._may_have_topics:
+            if self._made:
                 await self._delete_topics()
         except (ConnectionFailed, RequestTimedOut, UnsupportedApi, ProbeError) as error:
             text = f"minibroker probe: topics named {self._prefix}* may stay: {error}"
@@ -120,11 +126,9 @@ class Player:
                 await connection.close()
 
     async def _delete_topics(self) -> None:
-        response = await self._request(Ask(MetadataRequest(topics=None)))
-        names = [topic.name for topic in response.topics if topic.name.startswith(self._prefix)]
-        deletion = DeleteTopicsRequest(topic_names=names, timeout_ms=TIMEOUT_MS)
+        deletion = DeleteTopicsRequest(topic_names=sorted(self._made), timeout_ms=TIMEOUT_MS)
         response = await self._request(Ask(deletion))
-        kept = [topic.name for topic in response.responses if topic.error_code]
+        kept = [topic.name for topic in response.responses if topic.error_code not in NOT_THERE]
         if kept:
             raise ProbeError(f"the broker refuses to delete {', '.join(kept)}")
 
@@ -159,12 +163,11 @@ class Player:
 
     async def _producer_id(self) -> int:
         request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=TIMEOUT_MS)
-        async with asyncio.timeout(SETTLE_S):
-            while (response := await self._request(Ask(request))).error_code:
-                if str(response.error_code) not in NOT_YET:
-                    name = ErrorCode(response.error_code).name
-                    raise ProbeError(f"the broker hands out no producer id: {name}")
-                await asyncio.sleep(AGAIN_S)
+        while (response := await self._request(Ask(request))).error_code:
+            if str(response.error_code) not in NOT_YET:
+                name = _name(response.error_code)
+                raise ProbeError(f"the broker hands out no producer id: {name}")
+            await asyncio.sleep(AGAIN_S)
         producer_id: int = response.producer_id
         return producer_id
 
@@ -173,7 +176,7 @@ class Player:
             return await self._raw_word(step)
         ask = step.ask(scene)
         await self._connection(self._address(ask))  # a broker that is gone ends the probe, no row
-        give_up_at = time.monotonic() + SETTLE_S
+        give_up_at = time.monotonic() + SOON_S
         while True:
             try:
                 word = step.word(await self._request(ask), scene)
@@ -209,6 +212,8 @@ class Player:
         address = self._address(ask)
         connection = await self._connection(address)
         version = _version(connection, ask.message)
+        if ask.makes.startswith(self._prefix):
+            self._made.add(ask.makes)
         try:
             return await connection.request(
                 ask.message, version=version, timeout_ms=TIMEOUT_MS + MARGIN_MS
@@ -228,11 +233,15 @@ class Player:
         return self._connections[address]
 
 
+def _name(code: int) -> str:
+    return CODE_NAMES.get(code, f"error {code}")
+
+
 def _version(connection: Connection, message: object) -> int:
     """The lowest version that the broker offers and this code can use."""
-    api = messages.api_of(type(message))
+    api = api_of(type(message))
     first, last = connection.versions.get(api.key, NOT_OFFERED)
-    lowest = max(api.versions[0], AT_LEAST.get(api.name, 0))
+    lowest: int = max(api.versions[0], AT_LEAST.get(api.name, 0))
     version = max(first, lowest)
     if version > min(last, api.versions[1]):
         offer = f"offers v{first}-v{last}" if first <= last else "does not offer it"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from crc32c import crc32c
 
 from ..protocol.batch import BATCH_HEADER, HEADER_BYTES, BatchHeader, build_batch, read_header
+from ..protocol.errors import ErrorCode
 from ..protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
@@ -35,6 +36,7 @@ LATEST = -1  # ListOffsets: the next offset to be read
 STRANGERS_ID = 2**62  # a producer id that no broker has handed out
 PARTITION_MAX = 2**31 - 1
 CRC_AT, CRC_FROM = 17, 21
+CODE_NAMES = {int(each): each.name for each in ErrorCode}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,11 @@ class Scene:
 
 
 class Ask(NamedTuple):
-    """A request message, and the (topic, partition) whose leader is asked; None: any broker."""
+    """A request message, the (topic, partition) whose leader is asked, the topic it may make."""
 
     message: object
-    leader_of: tuple[str, int] | None = None
+    leader_of: tuple[str, int] | None = None  # None: any broker will do
+    makes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def no_partition(scene: Scene) -> Place:
 def code_and_offset(response: Any, _: Scene) -> str:
     """`code@base_offset` of the only partition, without the offset when it is -1."""
     answer = response.responses[0].partition_responses[0]
-    return f"{answer.error_code}" + f"@{answer.base_offset}" * (answer.base_offset != -1)
+    return code(answer) if answer.base_offset == -1 else f"{code(answer)}@{answer.base_offset}"
 
 
 def produce(
@@ -179,9 +182,9 @@ def plain(
 
 
 def append_time(response: Any, scene: Scene) -> str:
-    """Which log_append_time a Produce answer carries."""
-    answer = response.responses[0].partition_responses[0]
-    return "max_timestamp" if answer.log_append_time_ms == scene.now_ms else code(answer)
+    """Which log_append_time_ms the only partition of a Produce answer carries."""
+    at_ms = response.responses[0].partition_responses[0].log_append_time_ms
+    return "max_timestamp" if at_ms == scene.now_ms else f"{at_ms}"
 
 
 def entries(response: Any, _: Scene) -> str:
@@ -226,7 +229,8 @@ def create(suffix: str, configs: Mapping[str, str]) -> Step:
     """Create a topic of one partition with some configs."""
 
     def ask(scene: Scene) -> Ask:
-        return Ask(create_topic(scene.prefix + suffix, 1, configs))
+        name = scene.prefix + suffix
+        return Ask(create_topic(name, 1, configs), makes=name)
 
     def word(response: Any, _: Scene) -> str:
         return code(response.topics[0])
@@ -248,7 +252,8 @@ def auto_create(name: Callable[[str], str]) -> Step:
 
     def ask(scene: Scene) -> Ask:
         topic = MetadataRequestTopic(name=name(scene.prefix))
-        return Ask(MetadataRequest(topics=[topic], allow_auto_topic_creation=True))
+        request = MetadataRequest(topics=[topic], allow_auto_topic_creation=True)
+        return Ask(request, makes=topic.name or "")
 
     def word(response: Any, _: Scene) -> str:
         return code(response.topics[0])

@@ -43,6 +43,39 @@ def test_without_a_deviation_every_other_answer_is_different() -> None:
     assert probe.judge("section", Row("x", (), kafka="0"), "None").verdict == "different"
 
 
+def as_ours_would() -> list[probe.Outcome]:
+    return [
+        probe.judge(section, row, row.ours or row.kafka)
+        for section, rows in SECTIONS.items()
+        for row in rows
+    ]
+
+
+def test_the_tables_fit_into_100_columns_and_give_the_reasons(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcomes = as_ours_would()
+    probe.print_tables("localhost:9092", outcomes)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 100
+    words = " ".join(printed.split())
+    assert "45 OUT_OF_ORDER_SEQUENCE_NUMBER" in words
+    assert DEVIATIONS["compression-code"].reason in words
+    on_purpose = sum(row.deviation is not None for row in ROWS)
+    counts = f"{len(ROWS) - on_purpose} same, {on_purpose} different on purpose, 0 different"
+    assert words.endswith(f"localhost:9092: {counts}")
+
+
+def test_the_json_document_has_every_row_and_its_reason() -> None:
+    document = probe.as_json("localhost:9092", as_ours_would())
+    rows = document["rows"]
+    assert isinstance(rows, list)
+    assert [row["sent"] for row in rows] == [row.sent for row in ROWS]
+    assert {row["sent"] for row in rows if row["reason"]} == {
+        row.sent for row in ROWS if row.deviation
+    }
+
+
 @pytest.mark.parametrize("text", ["localhost", ":9092", "localhost:", "localhost:x"])
 def test_an_address_without_host_or_port_is_a_usage_error(text: str) -> None:
     parser = argparse.ArgumentParser()

@@ -43,7 +43,12 @@ BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils"}
 MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "count"}
 WIRE_DECORATORS = {"struct", "request", "response"}
 # file -> why nothing better than sleeping works there
-SLEEPS_ALLOWED: dict[str, str] = {}
+SLEEPS_ALLOWED = {
+    "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
+}
+KEYWORDS_PASSED_ON = {
+    "_init_on_first_use": "protocol/schema.py: stands in for __init__, which it then makes",
+}
 # Written with [x] so that the pattern does not find itself.
 OUTSIDE_WORDS = {
     r"(?<!\w)share[d]/": "name nothing that lies outside the repository",
@@ -138,13 +143,6 @@ def only_edges_touch_the_world(source: Source) -> Iterator[Complaint]:
             yield Complaint(node.lineno, f"{name}() is the world outside: {hint}")
 
 
-def edge_is_said_only_where_true(source: Source) -> Iterator[Complaint]:
-    imported = {name.partition(".")[0] for _, name in source.imports()}
-    is_package = source.path.name == "__init__.py"
-    if source.package and source.is_edge and not is_package and not imported & EDGE_MODULES:
-        yield Complaint(1, "touches nothing outside: take EDGE out of the docstring")
-
-
 def files_functions_and_lines_are_short(source: Source) -> Iterator[Complaint]:
     lines = source.text.splitlines()
     if source.path.suffix != ".py":
@@ -171,8 +169,8 @@ def files_open_with_a_short_docstring(source: Source) -> Iterator[Complaint]:
 
 
 def public_names_have_docstrings(source: Source) -> Iterator[Complaint]:
-    """Methods of a class with a base may leave the words to the base; wire structs to Kafka."""
-    if not source.package and source.path.parts[:2] != ("tests", "support"):
+    """Wire structs leave the words to Kafka; methods to the class they derive from or implement."""
+    if not source.package:
         return
     scopes: list[ast.Module | ast.ClassDef] = [source.tree]
     for scope in scopes:
@@ -184,7 +182,8 @@ def public_names_have_docstrings(source: Source) -> Iterator[Complaint]:
                 continue
             if not ast.get_docstring(node) and not any(mark.endswith("setter") for mark in marks):
                 yield Complaint(node.lineno, f"say in a docstring what {node.name} does or is")
-            if isinstance(node, ast.ClassDef) and not node.bases:
+            stands_alone = "Implements " not in (ast.get_docstring(node) or "")
+            if isinstance(node, ast.ClassDef) and not node.bases and stands_alone:
                 scopes.append(node)
 
 
@@ -207,8 +206,10 @@ def names_say_what_things_do(source: Source) -> Iterator[Complaint]:
 
 
 def keywords_are_not_passed_through(source: Source) -> Iterator[Complaint]:
-    for function in source.functions:
+    for function in source.functions if source.package else ():
         taken = function.args.kwarg.arg if function.args.kwarg else None
+        if function.name in KEYWORDS_PASSED_ON:
+            continue
         for call in ast.walk(function) if taken else ():
             passed = call.keywords if isinstance(call, ast.Call) else []
             if any(each.arg is None and ast.unparse(each.value) == taken for each in passed):
@@ -231,7 +232,7 @@ def modules_keep_no_mutable_state(source: Source) -> Iterator[Complaint]:
         literals = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
         calls_mutable = made and ast.unparse(made).rpartition(".")[2] in MUTABLE_CALLS
         for name in map(ast.unparse, targets):
-            constant = name.isupper() or name == "__all__"
+            constant = name.isupper() or name in ("__all__", "pytestmark")
             if (isinstance(value, literals) or calls_mutable) and not constant:
                 text = f"{name} is mutable: a constant table is UPPER_CASE, state has an owner"
                 yield Complaint(node.lineno, text)
@@ -258,7 +259,6 @@ Rule = Callable[[Source], Iterator[Complaint]]
 RULES: list[Rule] = [
     imports_follow_the_arrows,
     only_edges_touch_the_world,
-    edge_is_said_only_where_true,
     files_functions_and_lines_are_short,
     files_open_with_a_short_docstring,
     public_names_have_docstrings,
@@ -322,7 +322,6 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it
     (only_edges_touch_the_world, "cli/a.py", "open('x')", "log.open('x')"),
     (only_edges_touch_the_world, "broker/a.py", "import random", "from random import Random"),
     (only_edges_touch_the_world, "broker/a.py", "Random()", "Random(seed)"),
-    (edge_is_said_only_where_true, "broker/a.py", EDGE_DOC, EDGE_DOC + "import socket"),
     (files_functions_and_lines_are_short, "cli/a.py", "x = 1\n" * 451, "x = 1\n" * 450),
     (
         files_functions_and_lines_are_short,
