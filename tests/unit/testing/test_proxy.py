@@ -235,6 +235,17 @@ async def test_a_disarmed_rule_does_nothing() -> None:
         assert armed.fired == 0
 
 
+async def test_equal_rules_are_disarmed_apart() -> None:
+    rule = Rule(action=LoseReply(), nth=2)
+    async with behind_proxy(rule) as (_, proxy, client):
+        second = proxy.arm(rule)
+        proxy.disarm(second)
+        client.send(request(1), request(2))
+        await client.read_answer()
+        assert await client.read_to_end() == b""
+        assert (proxy.rules[0].fired, second.matched) == (1, 0)
+
+
 async def test_a_rule_disarmed_before_the_answer_does_nothing() -> None:
     async with behind_proxy() as (upstream, proxy, client):
         armed = proxy.arm(Rule(action=LoseReply()))
