@@ -4,7 +4,7 @@ v0 no topics means all · v1 null means all, none means none · v4 auto-creation
 v7 leader epochs · v8 authorized operations · v9 flexible · v10 topic ids · v12 topics by id
 Ours: an unknown topic is created at once and answered with success; Kafka answers 3 and has it a
     moment later. Addresses are those of the listener that was asked.
-Left out: authorized operations (there is no authorizer): "not known", INT32_MIN.
+    There is no authorizer, so everything is authorized, as in Kafka without one.
 """
 
 from __future__ import annotations
@@ -30,14 +30,19 @@ from ..topics import NewTopic
 ALL_SINCE_NULL = 1
 ZERO_ID = bytes(16)
 
+# Bits by AclOperation: all that a topic and a cluster know. Source: AclEntry.supportedOperations.
+TOPIC_OPERATIONS = sum(1 << bit for bit in (3, 4, 5, 6, 7, 8, 10, 11))
+CLUSTER_OPERATIONS = sum(1 << bit for bit in (5, 7, 8, 9, 10, 11, 12))
+NOT_ASKED = -(2**31)
+
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Describe the topics asked for, creating what may be created."""
     message: MetadataRequest = request.message
     asked = message.topics
     if asked is None or (not asked and request.route.version < ALL_SINCE_NULL):
-        topics = [_described(broker, topic) for topic in broker.state.topics.values()]
-        return _response(broker, session, topics)
+        topics = [_described(broker, topic, message) for topic in broker.state.topics.values()]
+        return _response(broker, session, message, topics)
     may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
     created: list[Topic] = []
     refusals: dict[str, ErrorCode] = {}
@@ -45,8 +50,8 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         created = _plan(broker, asked, refusals)
         if created:
             broker.create_topics(created)
-    topics = [_answer(broker, each, refusals) for each in asked]
-    response = _response(broker, session, topics)
+    topics = [_answer(broker, each, message, refusals) for each in asked]
+    response = _response(broker, session, message, topics)
     if not created:
         return response
     names = {topic.name for topic in created}
@@ -79,7 +84,10 @@ def _plan(
 
 
 def _answer(
-    broker: Broker, asked: MetadataRequestTopic, refusals: dict[str, ErrorCode]
+    broker: Broker,
+    asked: MetadataRequestTopic,
+    message: MetadataRequest,
+    refusals: dict[str, ErrorCode],
 ) -> MetadataResponseTopic:
     name = asked.name
     if name is None:
@@ -88,7 +96,7 @@ def _answer(
             return _refused(None, asked.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
     topic = broker.state.topics.get(name)
     if topic is not None:
-        return _described(broker, topic)
+        return _described(broker, topic, message)
     if name in refusals:
         return _refused(name, ZERO_ID, refusals[name])
     if name_refusal(name) is not None:
@@ -96,7 +104,7 @@ def _answer(
     return _refused(name, ZERO_ID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
-def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
+def _described(broker: Broker, topic: Topic, message: MetadataRequest) -> MetadataResponseTopic:
     node_id, leader_epoch = broker.config.node_id, broker.leader_epoch
     return MetadataResponseTopic(
         error_code=0,
@@ -114,6 +122,9 @@ def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
             )
             for index in range(topic.partition_count)
         ],
+        topic_authorized_operations=(
+            TOPIC_OPERATIONS if message.include_topic_authorized_operations else NOT_ASKED
+        ),
     )
 
 
@@ -122,7 +133,10 @@ def _refused(name: str | None, topic_id: bytes, code: ErrorCode) -> MetadataResp
 
 
 def _response(
-    broker: Broker, session: Session, topics: list[MetadataResponseTopic]
+    broker: Broker,
+    session: Session,
+    message: MetadataRequest,
+    topics: list[MetadataResponseTopic],
 ) -> MetadataResponse:
     node = MetadataResponseBroker(
         node_id=broker.config.node_id,
@@ -135,6 +149,9 @@ def _response(
         cluster_id=broker.state.cluster_id,
         controller_id=broker.config.node_id,
         topics=topics,
+        cluster_authorized_operations=(
+            CLUSTER_OPERATIONS if message.include_cluster_authorized_operations else NOT_ASKED
+        ),
     )
 
 
