@@ -41,7 +41,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     message: MetadataRequest = request.message
     asked = message.topics
     if asked is None or (not asked and request.route.version < ALL_SINCE_NULL):
-        topics = [_described(broker, topic, message) for topic in broker.state.topics.values()]
+        topics = [_described(broker, topic) for topic in broker.state.topics.values()]
         return _response(broker, session, message, topics)
     may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
     created: list[Topic] = []
@@ -50,7 +50,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         created = _plan(broker, asked, refusals)
         if created:
             broker.create_topics(created)
-    topics = [_answer(broker, each, message, refusals) for each in asked]
+    topics = [_answer(broker, each, refusals) for each in asked]
     response = _response(broker, session, message, topics)
     if not created:
         return response
@@ -84,10 +84,7 @@ def _plan(
 
 
 def _answer(
-    broker: Broker,
-    asked: MetadataRequestTopic,
-    message: MetadataRequest,
-    refusals: dict[str, ErrorCode],
+    broker: Broker, asked: MetadataRequestTopic, refusals: dict[str, ErrorCode]
 ) -> MetadataResponseTopic:
     name = asked.name
     if name is None:
@@ -96,7 +93,7 @@ def _answer(
             return _refused(None, asked.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
     topic = broker.state.topics.get(name)
     if topic is not None:
-        return _described(broker, topic, message)
+        return _described(broker, topic)
     if name in refusals:
         return _refused(name, ZERO_ID, refusals[name])
     if name_refusal(name) is not None:
@@ -104,7 +101,7 @@ def _answer(
     return _refused(name, ZERO_ID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
-def _described(broker: Broker, topic: Topic, message: MetadataRequest) -> MetadataResponseTopic:
+def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
     node_id, leader_epoch = broker.config.node_id, broker.leader_epoch
     return MetadataResponseTopic(
         error_code=0,
@@ -122,9 +119,6 @@ def _described(broker: Broker, topic: Topic, message: MetadataRequest) -> Metada
             )
             for index in range(topic.partition_count)
         ],
-        topic_authorized_operations=(
-            TOPIC_OPERATIONS if message.include_topic_authorized_operations else NOT_ASKED
-        ),
     )
 
 
@@ -138,6 +132,10 @@ def _response(
     message: MetadataRequest,
     topics: list[MetadataResponseTopic],
 ) -> MetadataResponse:
+    if message.include_topic_authorized_operations:
+        for topic in topics:
+            if topic.name is not None:
+                topic.topic_authorized_operations = TOPIC_OPERATIONS
     node = MetadataResponseBroker(
         node_id=broker.config.node_id,
         host=session.host,

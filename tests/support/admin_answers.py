@@ -235,8 +235,8 @@ ROWS = (
     Row("a name with a dot", create("a.b"), None, "0 partitions=1 factor=1"),
     Row("a name that collides", create("a_b"), None, f"17 {_NONE}"),
     Row("describe", metadata("t"), 10, "0 t partitions=1 may=3576 cluster=8096"),
-    Row("an unknown topic", metadata("no"), 10, "3 no partitions=0 may=-2147483648 cluster=8096"),
-    Row("a bad name", metadata("n o"), 10, "17 n o partitions=0 may=-2147483648 cluster=8096"),
+    Row("an unknown topic", metadata("no"), 10, "3 no partitions=0 may=3576 cluster=8096"),
+    Row("a bad name", metadata("n o"), 10, "17 n o partitions=0 may=3576 cluster=8096"),
     Row(
         "an unknown id",
         metadata(None, OTHER_ID),
