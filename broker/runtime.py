@@ -22,7 +22,7 @@ from .broker import Broker, Hooks
 from .config import BrokerConfig
 from .dispatch import Dispatch
 from .group_commit import Round
-from .limits import FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILES
+from .limits import CLOSE_MS_MAX, FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILES
 from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
@@ -126,8 +126,7 @@ class Runtime:
             server.close()
         self.broker.parked.release_all()
         await self._drain()
-        for session in tuple(self.server.connections):
-            session.close()
+        await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:
             self._timer.cancel()
         try:

@@ -13,7 +13,6 @@ Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.j
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ..protocol import sequence
@@ -37,16 +36,16 @@ _NO_EPOCH: Final = -1
 _NO_STATE: Final = _ENTRY.pack(_NO_EPOCH, -1, _NO_SPAN, -1, -1, _NO_BATCHES)
 
 
-@dataclass(frozen=True, slots=True)
 class Append:
     """The batch is new and in order."""
+
+    __slots__ = ()
 
 
 APPEND: Final = Append()
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(NamedTuple):
     """The batch has been stored before: answer as if it had been stored now.
 
     base_offset is where it was stored, next_offset follows its last record.
@@ -66,8 +65,7 @@ class StoredBatch(NamedTuple):
     max_timestamp: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProducerState:
+class ProducerState(NamedTuple):
     """All that is known of one PID: `batches` newest first, received_at_ms of the newest."""
 
     producer_id: int

@@ -37,6 +37,11 @@ class DemoBroker:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def said(self) -> str:
+        """Its log so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
     async def start(self) -> None:
         """Start it and wait until it answers. Raises DemoFailed."""
         listener = f"PLAINTEXT://127.0.0.1:{self.port}"
@@ -53,7 +58,7 @@ class DemoBroker:
             said = b""
         ready = _READY.search(said)
         if ready is None:
-            raise DemoFailed(f"the broker did not start:\n{self._log.read_text()}")
+            raise DemoFailed("the broker did not start")
         self.port = int(ready.group(1))
 
     async def kill(self) -> None:

@@ -27,14 +27,14 @@ class Run:
         stored: what the log holds afterwards, in order of offset.
         lost: acknowledgements that the proxy has dropped.
         sent: Produce requests that came by, retries included.
-        killed_after: how many lines were acknowledged when the broker was killed; None: it was not.
+        killed_at_loss: after how many lost acknowledgements the broker was killed; None: never.
     """
 
     lines: Sequence[str]
     stored: Sequence[Stored]
     lost: int
     sent: int
-    killed_after: int | None
+    killed_at_loss: int | None
 
     @property
     def values(self) -> list[str]:
@@ -137,7 +137,8 @@ def _counts(runs: tuple[Run, Run], client: str) -> Table:
         "acknowledgements lost": [run.lost for run in runs],
         "retries": [run.sent - len(run.lines) for run in runs],
         "broker killed (SIGKILL)": [
-            "no" if run.killed_after is None else f"after line {run.killed_after}" for run in runs
+            "no" if run.killed_at_loss is None else f"at lost ack {run.killed_at_loss}"
+            for run in runs
         ],
         "records stored": [len(run.stored) for run in runs],
         "duplicates": [run.duplicates for run in runs],

@@ -242,6 +242,7 @@ def records_in(batch: Buffer, *, decompressed_bytes_max: int = 2**27) -> list[Re
 
     Raises: BatchError unless every record can be read, offsets rise and stay inside the batch,
         nothing is left over, and the records take at most decompressed_bytes_max.
+        MissingCodecError when the batch needs a package that is not installed.
     """
     header = read_header(batch)
     if header.magic != MAGIC or header.size_bytes != len(batch) or header.records_count < 0:

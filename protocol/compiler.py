@@ -13,19 +13,22 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from construct import Construct, ConstructError
+from construct import Bytes, Construct, ConstructError, Flag
 
-from .emit_decode import decode_source, malformed_errors
+from .emit_decode import TooManyElements, decode_source, malformed_errors
 from .emit_encode import encode_source, unwritable_errors
 from .errors import DecodeError, EncodeError
 from .messages import APIS, request_type, response_type
 from .schema import declaration_of, wire_at
-from .source import Source, fixed_format, unnamed
+from .source import Source, unnamed
 from .wire import Absent, Array, Lengthed, Tags, TypedStruct
 
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 Buffer = bytes | memoryview
+
+REQUEST_ELEMENTS_MAX = 262_144
+"""What a request may make a broker hold as objects: about 60 MB. Ten thousand topics fit easily."""
 
 EXPLANATION_READS_MAX = 10_000
 """Reads the tree may make to explain an error: a hostile message must not cost minutes of it."""
@@ -52,13 +55,21 @@ def decoder(message: type[M], version: int) -> Decode[M]:
         tree = wire_at(message, version)
 
         def explain(buf: memoryview, start: int, error: Exception) -> DecodeError:
+            if isinstance(error, TooManyElements):
+                why = f"its arrays hold more than {REQUEST_ELEMENTS_MAX} elements in all"
+                return DecodeError(tree.message.__name__, version, "", start, why)
             return _decode_error(tree, version, buf[start:], start, error)
 
-        source = decode_source(tree)
+        source = decode_source(tree, _elements_max(tree))
         source.bind("explain", explain)
         source.bind("malformed", malformed_errors())
         found = decoders[version] = _function(source, "decode", f"{message.__name__} v{version}")
     return found
+
+
+def _elements_max(tree: TypedStruct) -> int | None:
+    """Requests are bounded; a response may describe a cluster of any size."""
+    return None if declaration_of(tree.message).lossy else REQUEST_ELEMENTS_MAX
 
 
 def encoder(message: type[M], version: int) -> Callable[[M], list[Buffer]]:
@@ -180,12 +191,18 @@ def describe(node: Construct, depth: int = 0) -> str:
         return f"{pad}{name}absent, {inner.default!r}, another value is {rule}"
     if isinstance(inner, Lengthed):
         return f"{pad}{name}{_lengthed_text(inner)}"
-    return f"{pad}{name}{fixed_format(inner)}"
+    return f"{pad}{name}{_fixed_text(inner)}"
 
 
 def _lengthed_text(node: Lengthed) -> str:
-    length = "compact" if node.compact else fixed_format(node.length)
+    length = "compact" if node.compact else _fixed_text(node.length)
     return f"{'nullable ' if node.nullable else ''}{type(node).__name__}[{length}]"
+
+
+def _fixed_text(node: Construct) -> str:
+    if node is Flag:
+        return "bool"
+    return f"{node.length} bytes" if isinstance(node, Bytes) else f"int{8 * node.sizeof()}"
 
 
 def main(arguments: list[str]) -> int:
@@ -203,7 +220,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: compiler API VERSION ({error})\nAPIs: {known}\n")
         return 2
     for tree in trees:
-        parts = [describe(tree), decode_source(tree).text(), encode_source(tree).text()]
+        decode = decode_source(tree, _elements_max(tree))
+        parts = [describe(tree), decode.text(), encode_source(tree).text()]
         sys.stdout.write("\n\n".join(parts) + "\n\n")
     return 0
 

@@ -24,9 +24,18 @@ from .wire import (
     TypedStruct,
 )
 
+TAGGED_ELEMENTS_MAX = 10_000  # of one tag section, where elements are counted at all
 
-def decode_source(tree: TypedStruct) -> Source:
+
+class TooManyElements(ValueError):
+    """A message's arrays hold more elements, all together, than it may have."""
+
+
+def decode_source(tree: TypedStruct, elements_max: int | None = None) -> Source:
     """Write `decode(buf, p) -> (message, end)` for `tree`.
+
+    With `elements_max` the arrays of a message may have so many elements in all: an element of two
+    bytes on the wire becomes an object of a hundred, so the size of a frame bounds too little.
 
     The names `malformed` (exceptions to catch) and `explain` (called with the buffer, the start
     and the exception; returns what to raise) are left for the caller to bind.
@@ -39,7 +48,10 @@ def decode_source(tree: TypedStruct) -> Source:
             with source.block("if type(buf) is not memoryview:"):
                 source.line("buf = memoryview(buf)")
             source.line("limit = len(buf)")
-            reader = _Reader(source)
+            if elements_max is not None:
+                source.bind("TooManyElements", TooManyElements)
+                source.line(f"budget = {elements_max}")
+            reader = _Reader(source, counts_elements=elements_max is not None)
             result = reader.struct(tree)
             reader.flush()
             source.line(f"return {result}, p")
@@ -59,8 +71,9 @@ def _text_length(buf: memoryview, position: int, limit: int) -> tuple[int, int]:
 class _Reader:
     """Writes reading code; holds back fixed fields so that neighbours become one unpack."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, counts_elements: bool) -> None:
         self._source = source
+        self._counts_elements = counts_elements
         self._pending: list[tuple[str, str]] = []  # struct format, assignment target
 
     def struct(self, node: TypedStruct) -> str:
@@ -166,6 +179,10 @@ class _Reader:
         size = count if node.unit_min == 1 else f"{count} * {node.unit_min}"
         with source.block(f"if not 0 <= {size} <= limit - p:"):
             source.line("raise ValueError")
+        if self._counts_elements:
+            source.line(f"budget -= {count}")
+            with source.block("if budget < 0:"):
+                source.line("raise TooManyElements")
         formats = fixed_format(node.element)
         if formats is not None and len(formats) == 1:
             source.bind("unpack_from", struct.unpack_from)
@@ -204,6 +221,8 @@ class _Reader:
         with source.function(f"def {name}(buf, p, limit, owner):"):
             source.line("count, p = uvarint(buf, p, limit)")
             source.line("last = -1")
+            if self._counts_elements:
+                source.line(f"budget = {TAGGED_ELEMENTS_MAX}")
             with source.block("for _ in range(count):"):
                 source.line("tag, p = uvarint(buf, p, limit)")
                 source.line("size, p = uvarint(buf, p, limit)")

@@ -133,9 +133,7 @@ class Field(NamedTuple):
 
 
 @overload
-def wire(
-    kind: Kind[T] | type[T], *, nullable_since: int, since: int = 0, ignorable: bool = False
-) -> T | None: ...
+def wire(kind: Kind[T] | type[T], *, nullable_since: int) -> T | None: ...
 @overload
 def wire(
     kind: Kind[T] | type[T],
@@ -273,7 +271,7 @@ def _declared(cls: type[T], api: Api | None, *, lossy: bool) -> type[T]:
     body |= {
         "__slots__": tuple(fields),
         "__wire__": Declaration(fields, api, lossy, {}, {}),
-        "__init__": _init_on_first_use,
+        "__init__": _InitOnFirstUse(),
         "__repr__": _repr,
         "__eq__": _eq,
         "__hash__": None,
@@ -281,10 +279,14 @@ def _declared(cls: type[T], api: Api | None, *, lossy: bool) -> type[T]:
     return type(cls.__name__, cls.__bases__, body)
 
 
-def _init_on_first_use(self: Any, **values: Any) -> None:
-    cls = type(self)
-    cls.__init__ = _init_for(declaration_of(cls).fields)
-    self.__init__(**values)
+class _InitOnFirstUse:
+    """Stands in for __init__ until somebody makes the first object of the class."""
+
+    def __get__(self, instance: Any, owner: type[Any]) -> Callable[..., None]:
+        init = _init_for(declaration_of(owner).fields)
+        owner.__init__ = init
+        bound: Callable[..., None] = init.__get__(instance, owner)
+        return bound
 
 
 def _init_for(fields: dict[str, Field]) -> Callable[..., None]:

@@ -214,24 +214,25 @@ class Tags(Construct):  # type: ignore[misc]
         """Yields the values by field name, because the fields belong to the struct around."""
         values = {field.name: fresh(default) for field, default in self.fields.values()}
         number = Uvarint()
+        here = f"{path} -> tags"
         last = -1
-        for _ in range(number._parse(stream, context, path)):
-            tag = number._parse(stream, context, path)
+        for _ in range(number._parse(stream, context, here)):
+            tag = number._parse(stream, context, here)
             if tag <= last:
-                raise WireError(f"tag {tag} follows tag {last}", path)
+                raise WireError(f"tag {tag} follows tag {last}", here)
             last = tag
-            size = number._parse(stream, context, path)
+            size = number._parse(stream, context, here)
             left = _bytes_left(stream)
             if size > left:
-                raise WireError(f"tag {tag} claims {size} bytes, {left} are left", path)
+                raise WireError(f"tag {tag} claims {size} bytes, {left} are left", here)
             if tag not in self.fields:
-                stream_read(stream, size, path)
+                stream_read(stream, size, here)
                 continue
             field = self.fields[tag][0]
             values[field.name] = field._parsereport(stream, context, path)
             used = left - _bytes_left(stream)
             if used != size:
-                raise WireError(f"tag {tag} claims {size} bytes and uses {used}", path)
+                raise WireError(f"tag {tag} claims {size} bytes and uses {used}", here)
         return values
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:

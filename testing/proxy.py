@@ -85,6 +85,7 @@ class Proxy:
         self.requests: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self._connections = 0
+        self._noted = asyncio.Event()  # set whenever something has become of a request
         self._main: asyncio.Task[None] | None = None
 
     @property
@@ -101,6 +102,13 @@ class Proxy:
     def disarm(self, armed: ArmedRule) -> None:
         """Take a rule out; requests it has matched already are no longer touched."""
         self.rules.remove(armed)
+
+    async def wait_fired(self, armed: ArmedRule, times: int, *, timeout_ms: int = 30_000) -> None:
+        """Return once a rule has fired `times` times in all. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_ms / 1000):
+            while armed.fired < times:
+                self._noted.clear()
+                await self._noted.wait()
 
     async def start(self) -> None:
         """Listen. Raises OSError if the address cannot be had."""
@@ -177,6 +185,7 @@ class Proxy:
     def _note(self, exchange: Exchange, outcome: Outcome) -> None:
         exchange.outcome = outcome
         self.outcomes[exchange.api, outcome] += 1
+        self._noted.set()
 
 
 class _Link:

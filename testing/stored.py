@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..client.network import Connection
 from ..protocol.batch import BatchHeader, headers_in, records_in
-from ..protocol.errors import ErrorCode
+from ..protocol.errors import ErrorCode, error_code
 from ..protocol.framing import Buffer
 from ..protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from ..protocol.sequence import add
@@ -66,7 +66,7 @@ async def stored_batches(
         )
         (answer,) = response.responses[0].partitions
         if answer.error_code != ErrorCode.NONE:
-            code = ErrorCode(answer.error_code)
+            code = error_code(answer.error_code)
             raise ReadFailed(f"{topic}-{partition} at offset {offset}: {code.name}: {code.text}")
         high_watermark = answer.high_watermark
         records = memoryview(answer.records or b"")

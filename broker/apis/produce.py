@@ -82,7 +82,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
             assert partition is not None
             if type(outcome) is Appended:
                 broker.appended(partition)
-            if outcome.next_offset > partition.high_watermark:
+            if partition.flushed and outcome.next_offset > partition.durable_end_offset:
                 is_durable = False
             answers.append(_stored(partition, index, outcome))
         topics.append(TopicProduceResponse(name=topic.name, partition_responses=answers))
@@ -125,12 +125,15 @@ def _stored(
     partition: Partition, index: int, outcome: Appended | Duplicate
 ) -> PartitionProduceResponse:
     """A batch that is there. A duplicate carries its own newest timestamp, as in Kafka."""
-    is_new = type(outcome) is Appended
+    if isinstance(outcome, Appended):
+        log_append_time_ms = outcome.log_append_time_ms
+    else:
+        log_append_time_ms = outcome.max_timestamp
     return PartitionProduceResponse(
         index=index,
         error_code=0,
         base_offset=outcome.base_offset,
-        log_append_time_ms=outcome.log_append_time_ms if is_new else outcome.max_timestamp,
+        log_append_time_ms=log_append_time_ms,
         log_start_offset=partition.log.log_start_offset,
     )
 

@@ -56,7 +56,7 @@ def _make_missing(directory: str) -> list[str]:
 class DiskFile:
     """A file on disk, its descriptor opened on first use. Implements storage.File."""
 
-    __slots__ = ("_broken", "_descriptor", "_lock", "_new_names_in", "_size", "path")
+    __slots__ = ("_descriptor", "_has_torn_end", "_lock", "_new_names_in", "_size", "path")
 
     def __init__(
         self, path: str, size: int, descriptor: int = -1, new_names_in: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class DiskFile:
         self._size = size
         self._descriptor = descriptor
         self._new_names_in = new_names_in  # directories still to be flushed for this file's sake
-        self._broken = ""
+        self._has_torn_end = False  # bytes beyond _size, left by a write that failed
         # Between flush() in its thread and close() on the loop: a descriptor must not be closed,
         # and its number handed to another file, in the moment before it is flushed.
         self._lock = threading.Lock()
@@ -78,8 +78,8 @@ class DiskFile:
         descriptor = self._descriptor
         if descriptor < 0:
             descriptor = self._open()
-        if self._broken:
-            raise StorageError(self.path, self._broken)
+        if self._has_torn_end:
+            self.truncate(self._size)
         count = sum(map(len, buffers))
         try:
             written = os.writev(descriptor, buffers)
@@ -99,13 +99,9 @@ class DiskFile:
             rest = rest[written:]
 
     def _cut_back(self) -> None:
-        try:
-            os.ftruncate(self._descriptor, self._size)
-        except OSError as error:
-            self._broken = (
-                f"a failed write could not be cut back to {self._size} bytes "
-                f"({error.strerror}), so nothing more is written to this file until a restart"
-            )
+        self._has_torn_end = True
+        with contextlib.suppress(StorageError):
+            self.truncate(self._size)
 
     def read(self, position: int, count: int) -> bytes:
         descriptor = self._descriptor
@@ -121,6 +117,7 @@ class DiskFile:
         with _named(self.path):
             os.ftruncate(descriptor, size)
         self._size = size
+        self._has_torn_end = False
 
     def flush(self) -> None:
         with _named(self.path):

@@ -22,7 +22,13 @@ from typing import Final
 from ...protocol.batch import BatchHeader
 from .epochs import LeaderEpochs
 from .recovery import RecoveryReport, recover
-from .segment import NO_TIMESTAMP, RELATIVE_OFFSET_MAX, Segment, TimestampedOffset
+from .segment import (
+    NO_TIMESTAMP,
+    POSITION_MAX,
+    RELATIVE_OFFSET_MAX,
+    Segment,
+    TimestampedOffset,
+)
 from .storage import Buffer, File, Storage, StorageError
 
 METADATA_NAME: Final = "partition.metadata"
@@ -38,6 +44,9 @@ class LogConfig:
     segment_ms: int = 7 * 24 * 60 * 60 * 1000
     segment_index_bytes: int = 10 * 1024 * 1024
     index_interval_bytes: int = 4096
+
+    def __post_init__(self) -> None:
+        assert self.segment_bytes <= POSITION_MAX, f"segment.bytes {self.segment_bytes}"
 
 
 class Log:
@@ -167,6 +176,8 @@ class Log:
     def _begin_segment(self) -> Segment:
         if self._active is None:
             self._make_directory()
+        else:
+            self._active.cut_torn_end()
         segment = Segment.create(self.storage, self.directory, self.log_end_offset)
         if self._active is not None:
             self._active.save_indexes()

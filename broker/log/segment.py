@@ -20,7 +20,8 @@ from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
 from .storage import Buffer, File, Storage, StorageError
 
 NO_TIMESTAMP: Final = -1
-RELATIVE_OFFSET_MAX: Final = 2**31 - 1
+RELATIVE_OFFSET_MAX: Final = 2**31 - 1  # both are int32 in the index files
+POSITION_MAX: Final = 2**31 - 1
 _WALK_BYTES: Final = 8192  # read at once while looking for a batch: two index intervals
 _RESUMES_MAX: Final = 16  # readers that go through a segment side by side
 
@@ -259,6 +260,14 @@ class Segment:
                 file.append([index.encoded()])
                 file.close()
             self._saved_size = self.size
+
+    def cut_torn_end(self) -> None:
+        """Make sure that the file ends with its last batch, before it is left for a new segment.
+
+        After a failed write that could not be cut back there may be more, and what is a torn tail
+        in the last segment is damage in an earlier one. Raises StorageError.
+        """
+        self.file.truncate(self.size)
 
     def excuse_empty_indexes(self) -> None:
         """Let a segment found at start go without index files while they would hold no entry.

@@ -61,8 +61,8 @@ class File(Protocol):
         """Write all buffers, one after the other, at the end: all of them or nothing.
 
         Raises:
-            StorageError: nothing was added. If even the partial write could not be cut back, every
-                later append is refused as well.
+            StorageError: nothing was added. If even the partial write could not be cut back, each
+                later append tries that first, and is refused while it fails.
         """
 
     def read(self, position: int, count: int) -> bytes:

@@ -18,9 +18,9 @@ from ..schema import (
     wire,
 )
 from . import APIS
+from .metadata import OPERATIONS_NOT_ASKED
 
 DESCRIBE_CLUSTER = APIS[60]
-OPERATIONS_NOT_ASKED = -(2**31)
 
 
 @request(DESCRIBE_CLUSTER)

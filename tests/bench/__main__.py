@@ -19,10 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.support.kafka import missing_tools
-
-from .raw_client import Case, Measured, run
-from .servers import (
+from tests.bench.raw_client import Case, Measured, run
+from tests.bench.servers import (
     ROOT,
     TOPIC,
     Server,
@@ -32,7 +30,8 @@ from .servers import (
     our_broker,
     real_kafka,
 )
-from .starting import measure_starts
+from tests.bench.starting import measure_starts
+from tests.support.kafka import missing_tools
 
 SINGLES, ONE = (
     Case("100 B singles, 50 in flight", 1, 100, 50),

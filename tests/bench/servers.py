@@ -55,9 +55,9 @@ def install_wheel() -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build", ".*", "*.egg-info"))
-        pip = [commands / "python", "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--disable-pip-version-check", source], check=True)
-        subprocess.run([*pip, "--force-reinstall", "--no-deps", source], check=True)
+        pip = [str(commands / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--disable-pip-version-check", str(source)], check=True)
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", str(source)], check=True)
     return commands
 
 
@@ -65,7 +65,7 @@ def install_wheel() -> Path:
 def our_broker(name: str, commands: Path, options: Sequence[str]) -> Iterator[Server]:
     """Our broker on a fresh data directory."""
     with tempfile.TemporaryDirectory(dir=ENVIRONMENT) as data:
-        command = [commands / "minibroker", "serve", "--listeners", "PLAINTEXT://127.0.0.1:0"]
+        command = [str(commands / "minibroker"), "serve", "--listeners", "PLAINTEXT://127.0.0.1:0"]
         process = subprocess.Popen(
             [*command, "--log-dirs", data, *options],
             stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .servers import our_broker
+from tests.bench.servers import our_broker
 
 IMPORTS = "import asyncio, uvloop, construct, crc32c"
 REPEATS = 3  # of each round: a start is short and noisy

@@ -110,10 +110,12 @@ class Client:
 
     @classmethod
     async def connect(cls, address: str) -> Client:
+        """Open a connection to HOST:PORT."""
         host, _, port = address.rpartition(":")
         return cls(*await asyncio.open_connection(host, int(port)))
 
     def send(self, *frames: bytes) -> None:
+        """Send bytes, usually whole frames."""
         self._writer.write(b"".join(frames))
 
     async def read_answer(self) -> bytes:
@@ -131,6 +133,7 @@ class Client:
                 return b""
 
     async def close(self) -> None:
+        """Close the connection."""
         self._writer.close()
         try:
             async with asyncio.timeout(BOUND_S):

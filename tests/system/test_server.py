@@ -301,6 +301,20 @@ async def test_an_idle_connection_is_closed_after_its_time() -> None:
         await raw.close()
 
 
+async def test_a_client_that_never_reads_its_answers_is_closed_after_its_time() -> None:
+    async with running_broker(settings={"connections.max.idle.ms": "200"}) as runtime:
+        admin = await connect(runtime)
+        await create(admin)
+        await admin.request(produce(b"x" * 900_000))
+        await admin.close()
+        raw = await RawConnection.open(runtime)
+        for number in range(100):
+            raw.send(request_frame(fetch(), 5, number))
+        await until(lambda: any(not each._is_writable for each in runtime.server.connections))
+        await until(lambda: not runtime.server.connections)
+        await raw.close()
+
+
 async def test_a_connection_that_waits_for_records_is_not_idle() -> None:
     async with running_broker(settings={"connections.max.idle.ms": "50"}) as runtime:
         raw = await RawConnection.open(runtime)

@@ -8,8 +8,8 @@ import pytest
 from minibroker.testing.proxy_rules import ArmedRule, LoseReply, Rule
 
 
-def strikes(count: int, **choice: Any) -> list[int]:
-    armed = ArmedRule(Rule(action=LoseReply(), **choice))
+def strikes(count: int, rule: Rule) -> list[int]:
+    armed = ArmedRule(rule)
     struck = [number for number in range(1, count + 1) if armed.strikes()]
     assert armed.matched == count
     assert armed.fired == len(struck)
@@ -17,20 +17,20 @@ def strikes(count: int, **choice: Any) -> list[int]:
 
 
 def test_without_a_choice_every_match_is_struck() -> None:
-    assert strikes(3) == [1, 2, 3]
+    assert strikes(3, Rule(action=LoseReply())) == [1, 2, 3]
 
 
 def test_every_nth() -> None:
-    assert strikes(10, every=3) == [3, 6, 9]
+    assert strikes(10, Rule(action=LoseReply(), every=3)) == [3, 6, 9]
 
 
 def test_the_nth_only() -> None:
-    assert strikes(10, nth=4) == [4]
+    assert strikes(10, Rule(action=LoseReply(), nth=4)) == [4]
 
 
 def test_the_first_k_times() -> None:
-    assert strikes(10, times=2) == [1, 2]
-    assert strikes(10, every=3, times=2) == [3, 6]
+    assert strikes(10, Rule(action=LoseReply(), times=2)) == [1, 2]
+    assert strikes(10, Rule(action=LoseReply(), every=3, times=2)) == [3, 6]
 
 
 @pytest.mark.parametrize(

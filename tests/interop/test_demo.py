@@ -1,0 +1,34 @@
+"""`minibroker demo` from outside, and what it says when it cannot run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from minibroker.cli import demo
+from minibroker.cli.main import main
+
+RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
+
+
+def test_the_demo_shows_duplicates_without_idempotence_and_none_with_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "demo"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "kill -9" in done.stderr
+    rows = [row.split() for row in done.stdout.splitlines()]
+    (counts,) = [row[1:] for row in rows if row[:1] == ["duplicates"]]
+    assert int(counts[0]) > 0
+    assert int(counts[1]) == 0
+
+
+def test_without_kafka_python_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    assert main(["demo"]) == 1
+    assert capsys.readouterr().err == (
+        "minibroker demo needs kafka-python: pip install 'minibroker[demo]'\n"
+    )

@@ -1,0 +1,148 @@
+"""Bodies that kio wrote: read, written back byte by byte, cut everywhere, tampered with."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+from construct import ConstructError
+from minibroker.protocol.compiler import decoder, encoder
+from minibroker.protocol.errors import DecodeError
+from minibroker.protocol.schema import declaration_of
+from minibroker.protocol.wire import Lengthed, Tags
+
+from tests.golden.write_frames import FOLDER, HEAD, SHAPES, golden_lines
+from tests.support.golden import Golden, golden_bodies
+from tests.support.messages import ALL
+
+GOLDEN = golden_bodies()
+FULL = [golden for golden in GOLDEN if golden.shape == "full"]
+# Versions that change no byte need not be cut up twice.
+LAYOUTS = list({(golden.which.message, golden.body): golden for golden in FULL}.values())
+# By the bytes that the length itself takes: a varint, an int16, an int32.
+HOSTILE_LENGTHS = {
+    1: (b"\xff\xff\xff\xff\x07", b"\xff\xff\xff\xff\x0f", b"\x81\x80\x80\x80\x80\x00"),
+    2: (b"\x7f\xff", b"\xff\xfe", b"\x80\x00"),
+    4: (b"\x7f\xff\xff\xff", b"\xff\xff\xff\xfe", b"\x80\x00\x00\x00"),
+}
+MEMORY_MAX_BYTES = 100_000
+
+
+def test_there_is_a_frame_of_every_message_version_and_shape() -> None:
+    found = sorted(f"{golden.which} {golden.shape}" for golden in GOLDEN)
+    assert found == sorted(f"{which} {shape}" for which in ALL for shape in SHAPES)
+
+
+def test_kio_still_writes_these_frames() -> None:
+    for name, lines in golden_lines().items():
+        assert (FOLDER / name).read_text() == HEAD + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=str)
+def test_a_foreign_frame_is_read_whole_and_written_back_alike(golden: Golden) -> None:
+    which = golden.which
+    message, end = decoder(which.message, which.version)(golden.body)
+    assert end == len(golden.body)
+    assert b"".join(encoder(which.message, which.version)(message)) == golden.body
+    assert which.tree.parse(golden.body) == message
+    assert which.tree.build(message) == golden.body
+
+
+@pytest.mark.parametrize("golden", FULL, ids=str)
+def test_no_field_of_a_full_frame_is_left_at_its_default(golden: Golden) -> None:
+    message, _ = decoder(golden.which.message, golden.which.version)(golden.body)
+    _assert_filled(message, golden.which.version)
+
+
+def _assert_filled(message: Any, version: int) -> None:
+    for name, field in declaration_of(type(message)).fields.items():
+        if version < field.since or (field.until is not None and version > field.until):
+            continue
+        value = getattr(message, name)
+        assert value not in (field.default, None), name
+        for inner in value if isinstance(value, list) else [value]:
+            if hasattr(type(inner), "__wire__"):
+                _assert_filled(inner, version)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=str)
+def test_every_prefix_is_refused_with_the_field_named(golden: Golden) -> None:
+    decode = decoder(golden.which.message, golden.which.version)
+    frame = memoryview(golden.body)
+    for length in range(len(frame)):
+        with pytest.raises(DecodeError) as caught:
+            decode(frame[:length])
+        assert caught.value.path
+        assert caught.value.at <= length
+
+
+@pytest.mark.parametrize("golden", FULL, ids=str)
+def test_bytes_before_and_after_are_left_alone(golden: Golden) -> None:
+    decode = decoder(golden.which.message, golden.which.version)
+    message, end = decode(b"head" + golden.body + b"\xff\xff", 4)
+    assert end == 4 + len(golden.body)
+    assert (message, len(golden.body)) == decode(golden.body)
+
+
+@pytest.mark.parametrize("golden", LAYOUTS, ids=str)
+def test_tree_and_compiled_code_refuse_the_same_tampered_frames(golden: Golden) -> None:
+    decode = decoder(golden.which.message, golden.which.version)
+    tree = golden.which.tree
+    body = golden.body
+    for position in range(0, len(body), 3):
+        for byte in (0x00, 0x01, 0x80, 0xFF):
+            tampered = body[:position] + bytes([byte]) + body[position + 1 :]
+            try:
+                expected = tree.parse(tampered)
+            except ConstructError:
+                with pytest.raises(DecodeError) as caught:
+                    decode(tampered)
+                assert "compiled code only" not in caught.value.why
+            else:
+                assert decode(tampered)[0] == expected
+
+
+@pytest.mark.parametrize("golden", LAYOUTS, ids=str)
+def test_every_hostile_length_is_refused_before_memory_is_taken(
+    golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = decoder(golden.which.message, golden.which.version)
+    body = golden.body
+    frames = [
+        body[:position] + hostile + body[position + size :]
+        for position, size, lengths in _lengths_in(golden, monkeypatch)
+        for hostile in lengths
+    ]
+    tracemalloc.start()
+    try:
+        for frame in frames:
+            with pytest.raises(DecodeError):
+                decode(frame)
+        assert tracemalloc.get_traced_memory()[1] < MEMORY_MAX_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def _lengths_in(
+    golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[int, int, tuple[bytes, ...]]]:
+    """Where the tree reads a length, count or tag count, how many bytes, what to put there."""
+    found = []
+
+    def parse_lengthed(node: Lengthed, stream: Any, context: Any, path: str) -> Any:
+        size = 1 if node.compact else node.length.sizeof()
+        null = () if node.nullable else (b"\0" if node.compact else b"\xff" * size,)
+        found.append((stream.tell(), size, HOSTILE_LENGTHS[size] + null))
+        return plain_lengthed(node, stream, context, path)
+
+    def parse_tags(node: Tags, stream: Any, context: Any, path: str) -> Any:
+        found.append((stream.tell(), 1, HOSTILE_LENGTHS[1]))
+        return plain_tags(node, stream, context, path)
+
+    plain_lengthed, plain_tags = Lengthed._parse, Tags._parse
+    with monkeypatch.context() as patch:
+        patch.setattr(Lengthed, "_parse", parse_lengthed)
+        patch.setattr(Tags, "_parse", parse_tags)
+        golden.which.tree.parse(golden.body)
+    return found
