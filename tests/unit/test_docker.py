@@ -92,7 +92,8 @@ def test_the_health_check_asks_a_port_the_broker_listens_at() -> None:
     parser = ArgumentParser()
     add_arguments(parser)
     _, port = parser.parse_args([]).bootstrap_server
-    for environment in ({}, compose()["services"]["broker"]["environment"]):
+    alone: dict[str, str] = {}
+    for environment in (alone, compose()["services"]["broker"]["environment"]):
         assert port in [listener.port for listener in broker_settings(environment).listeners]
 
 
