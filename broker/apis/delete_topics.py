@@ -24,7 +24,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsRe
     """Delete what can be deleted; each topic has its own answer."""
     message: DeleteTopicsRequest = request.message
     results = []
-    names: list[str] = []
+    names: dict[str, None] = {}  # in the order of the request
     for asked in _asked(message):
         found = _find(broker, asked)
         if isinstance(found, Refused) or found in names:
@@ -35,14 +35,14 @@ def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsRe
             )
             results.append(_refused(asked, refused.code, refused.why))
         else:
-            names.append(found)
+            names[found] = None
             results.append(
                 DeletableTopicResult(
                     name=found, topic_id=broker.state.topics[found].topic_id, error_code=0
                 )
             )
     if names:
-        broker.delete_topics(names)
+        broker.delete_topics([*names])
     return DeleteTopicsResponse(responses=results)
 
 
