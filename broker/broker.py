@@ -92,12 +92,12 @@ class Broker:
 
     def appended(self, partition: Partition) -> None:
         """A partition was appended to: readers and the flush must hear of it."""
-        if not partition.flushed:
+        if partition.flushed:
+            self.commit.written(partition)
+            if partition.waiting is not None:
+                self.commit.want()
+        elif partition.waiting is not None:
             self.parked.readable(partition)
-            return
-        self.commit.written(partition)
-        if partition.waiting is not None:
-            self.commit.want()
 
     def begin_round(self) -> Round:
         """Start a round of flushes; `finish_round` or `commit.fail` must follow."""

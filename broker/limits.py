@@ -31,3 +31,6 @@ TOPIC_NAME_LENGTH_MAX = 249
 
 # A fetch waits no longer than this for bytes, in ms, whatever it asks; then it gets what there is.
 FETCH_WAIT_MS_MAX = 300_000
+
+# When the broker stops, answers on their way to clients that read have this long to leave, in ms.
+CLOSE_MS_MAX = 500

@@ -22,7 +22,7 @@ from .broker import Broker, Hooks
 from .config import BrokerConfig
 from .dispatch import Dispatch
 from .group_commit import Round
-from .limits import FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILES
+from .limits import CLOSE_MS_MAX, FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILES
 from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
@@ -31,6 +31,7 @@ from .server import ClientSession, Server
 from .world import World
 
 log = logging.getLogger("minibroker")
+EVERYWHERE = "0.0.0.0"
 BACKLOG = 1024  # connections the kernel accepts ahead of us
 
 
@@ -70,7 +71,7 @@ class Bound:
     port: int
 
     def __str__(self) -> str:
-        host = self.listener.host or "0.0.0.0"
+        host = self.listener.host or EVERYWHERE
         return f"{self.listener.name}://{host}:{self.port}"
 
 
@@ -126,8 +127,7 @@ class Runtime:
             server.close()
         self.broker.parked.release_all()
         await self._drain()
-        for session in tuple(self.server.connections):
-            session.close()
+        await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:
             self._timer.cancel()
         try:
@@ -157,9 +157,11 @@ class Runtime:
         def accept() -> ClientSession:
             return self.server.connect(listener, port)
 
+        # Everywhere means IPv4 and IPv6; but of two sockets each would take a free port of its own.
+        everywhere = None if listener.port else EVERYWHERE
         try:
             server = await self._loop.create_server(
-                accept, listener.host or None, listener.port, backlog=BACKLOG
+                accept, listener.host or everywhere, listener.port, backlog=BACKLOG
             )
         except OSError as error:
             why = error.strerror or str(error)

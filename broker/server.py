@@ -47,6 +47,7 @@ class Server:
         self.connections: set[ClientSession] = set()
         self.queued_bytes = 0
         self._held_back: set[ClientSession] = set()
+        self._all_gone = asyncio.Event()
 
     def connect(self, listener: Listener, port: int) -> ClientSession:
         """A protocol object for a connection accepted at a listener bound to `port`."""
@@ -68,6 +69,20 @@ class Server:
         """A connection has ended."""
         self.connections.discard(session)
         self._held_back.discard(session)
+        if not self.connections:
+            self._all_gone.set()
+
+    async def close(self, timeout_ms: int) -> None:
+        """End all connections; those that do not end by themselves in time are cut."""
+        self._all_gone.clear()
+        if self.connections:
+            for session in tuple(self.connections):
+                session.close()
+            done = asyncio.ensure_future(self._all_gone.wait())
+            await asyncio.wait([done], timeout=timeout_ms / 1000)
+            done.cancel()
+        for session in tuple(self.connections):
+            session.abort()
 
     @property
     def is_full(self) -> bool:
@@ -140,6 +155,7 @@ class ClientSession(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Asyncio says that the client has caught up."""
         self._is_writable = True
+        self._active_at = self._loop.time()
         self._count_queued()
         self.go_on()
 
@@ -157,15 +173,23 @@ class ClientSession(asyncio.BufferedProtocol):
         self._count_queued()
 
     def close(self) -> None:
-        """End the connection after what is on its way out."""
+        """End the connection after what is on its way out, unless the client does not take it."""
         if self._transport is not None:
             self._send()
-            self._transport.close()
+            if self._is_writable:
+                self._transport.close()
+            else:
+                self._transport.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is open."""
-        return not (self._core.in_flight or self._backlog)
+        """Whether no request is open, or the client does not take the answers it asked for."""
+        return not (self._is_writable and (self._core.in_flight or self._backlog))
 
     def go_on(self) -> None:
         """There is room again: serve what has waited, and read on."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -75,6 +76,7 @@ def run(args: Namespace) -> int:
             f"minibroker demo needs {args.client}: pip install 'minibroker[demo]'", file=sys.stderr
         )
         return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no broker behind either
     try:
         runs = asyncio.run(_both_runs(args.client, module))
     except (DemoFailed, ReadFailed, ConnectionFailed) as error:

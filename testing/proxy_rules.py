@@ -226,9 +226,9 @@ class Rule:
         return self.where is None or self.where(exchange)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ArmedRule:
-    """A rule at work.
+    """A rule at work; equal rules count apart.
 
     Attributes:
         matched: how many requests or answers came by that the scope takes in.

@@ -6,6 +6,7 @@ Ours: `count` is the new total, as in Kafka; answered when it is durable.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ...protocol.connection import Request
@@ -24,13 +25,13 @@ from ..topics import plan_partitions
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Let topics grow; each has its own answer."""
     message: CreatePartitionsRequest = request.message
-    names = [each.name for each in message.topics]
+    listed = Counter(each.name for each in message.topics)
     counts: dict[str, int] = {}
     results = []
-    for each in message.topics:
+    for each in {each.name: each for each in message.topics}.values():
         refused = (
             Refused(ErrorCode.INVALID_REQUEST, f"topic {each.name} is listed twice")
-            if names.count(each.name) > 1
+            if listed[each.name] > 1
             else _refusal(broker, each)
         )
         if refused is None:

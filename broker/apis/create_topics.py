@@ -7,6 +7,7 @@ Ours: a replication factor above 1 is taken as 1 with a warning (replication.fac
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ...protocol.connection import Request
@@ -31,13 +32,13 @@ ZERO_ID = bytes(16)
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Create what can be created; each topic has its own answer."""
     message: CreateTopicsRequest = request.message
-    names = [each.name for each in message.topics]
+    counts = Counter(each.name for each in message.topics)
     planned: list[Topic] = []
     results: list[CreatableTopicResult] = []
-    for each in message.topics:
+    for each in {each.name: each for each in message.topics}.values():
         topic = (
             Refused(ErrorCode.INVALID_REQUEST, f"topic {each.name} is listed twice")
-            if names.count(each.name) > 1
+            if counts[each.name] > 1
             else broker.plan_topic(_new_topic(each))
         )
         if isinstance(topic, Refused):
@@ -92,5 +93,5 @@ def _created(broker: Broker, topic: Topic) -> CreatableTopicResult:
 
 def _refused(name: str, code: ErrorCode, why: str) -> CreatableTopicResult:
     return CreatableTopicResult(
-        name=name, topic_id=ZERO_ID, error_code=code, error_message=why, configs=None
+        name=name, topic_id=ZERO_ID, error_code=code, error_message=why, configs=[]
     )

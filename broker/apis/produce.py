@@ -82,7 +82,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
             assert partition is not None
             if type(outcome) is Appended:
                 broker.appended(partition)
-            if outcome.next_offset > partition.high_watermark:
+            if partition.flushed and outcome.next_offset > partition.durable_end_offset:
                 is_durable = False
             answers.append(_stored(partition, index, outcome))
         topics.append(TopicProduceResponse(name=topic.name, partition_responses=answers))

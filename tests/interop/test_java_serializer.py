@@ -1,4 +1,4 @@
-"""EDGE: every message against Kafka's own serializer: Java reads what we write, and writes it again.
+"""EDGE: every message against Kafka's own serializer: Java reads what we write, and rewrites it.
 
 The messages are those of tests/golden, decoded by us first, so no bytes but our own go to Java.
 """
@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from minibroker.protocol.compiler import decoder, encoder
 from minibroker.protocol.schema import api_of
+
 from tests.support.golden import Golden, golden_bodies
 from tests.support.kafka import fetch, missing_tools
 

@@ -10,11 +10,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from minibroker.protocol.compiler import decoder
+from minibroker.protocol.messages.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+)
+from minibroker.protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataResponse,
+    MetadataResponseBroker,
+)
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
     TopicProduceData,
 )
+from minibroker.testing import proxy as proxy_module
 from minibroker.testing.proxy import Proxy
 from minibroker.testing.proxy_rules import (
     CutRequest,
@@ -27,7 +39,15 @@ from minibroker.testing.proxy_rules import (
     TearReply,
 )
 
-from tests.support.scripted_upstream import BOUND_S, Client, Upstream, echo, request, request_of
+from tests.support.scripted_upstream import (
+    BOUND_S,
+    Client,
+    Upstream,
+    answer_of,
+    echo,
+    request,
+    request_of,
+)
 
 PRODUCE_ANSWER = b"\0\0\0\0" + b"\0\0\0\0"  # v3: no topics, throttle time 0
 
@@ -42,12 +62,19 @@ async def behind_proxy(*rules: Rule) -> AsyncIterator[tuple[Upstream, Proxy, Cli
             await client.close()
 
 
-def produce(correlation_id: int, topic: str, *, acks: int = -1, version: int = 3) -> bytes:
+def produce(
+    correlation_id: int,
+    topic: str,
+    *,
+    acks: int = -1,
+    version: int = 3,
+    transactional_id: str | None = None,
+) -> bytes:
     data = PartitionProduceData(index=0, records=b"some records")
     message = ProduceRequest(
-        transactional_id=None,
+        transactional_id=transactional_id,
         acks=acks,
-        timeout_ms=1000,
+        timeout_ms=2**31 - 1,
         topic_data=[TopicProduceData(name=topic, partition_data=[data])],
     )
     return request_of(message, version, correlation_id)
@@ -178,11 +205,15 @@ async def test_rules_choose_by_predicate_and_stop_after_their_times() -> None:
         await again.close()
 
 
+@pytest.mark.parametrize("transactional_id", [None, "", "a longer id"])
 @pytest.mark.parametrize("version", [3, 8, 9, 11])
-async def test_produce_without_acks_has_no_answer(version: int) -> None:
+async def test_produce_without_acks_has_no_answer(
+    version: int, transactional_id: str | None
+) -> None:
     async with behind_proxy() as (upstream, proxy, client):
         upstream.answer = lambda frame: None if frame[:2] == b"\0\0" else echo(frame)
-        client.send(produce(1, "t", acks=0, version=version), request(2))
+        silent = produce(1, "t", acks=0, version=version, transactional_id=transactional_id)
+        client.send(silent, request(2))
         assert (await client.read_answer())[:4] == b"\0\0\0\2"
         assert [e.outcome for e in proxy.history] == [Outcome.UNANSWERED, Outcome.ANSWERED]
 
@@ -202,6 +233,60 @@ async def test_a_disarmed_rule_does_nothing() -> None:
         client.send(request(1))
         await client.read_answer()
         assert armed.fired == 0
+
+
+async def test_equal_rules_are_disarmed_apart() -> None:
+    rule = Rule(action=LoseReply(), nth=2)
+    async with behind_proxy(rule) as (_, proxy, client):
+        second = proxy.arm(rule)
+        proxy.disarm(second)
+        client.send(request(1), request(2))
+        await client.read_answer()
+        assert await client.read_to_end() == b""
+        assert (proxy.rules[0].fired, second.matched) == (1, 0)
+
+
+async def test_a_rule_disarmed_before_the_answer_does_nothing() -> None:
+    async with behind_proxy() as (upstream, proxy, client):
+        armed = proxy.arm(Rule(action=LoseReply()))
+
+        def disarm_and_echo(frame: bytes) -> bytes:
+            proxy.disarm(armed)
+            return echo(frame)
+
+        upstream.answer = disarm_and_echo
+        client.send(request(1))
+        await client.read_answer()
+        assert armed.fired == 0
+
+
+async def test_clients_are_told_the_proxys_address_and_readable_versions() -> None:
+    broker = MetadataResponseBroker(node_id=5, host="kafka.example", port=9092)
+    metadata = MetadataResponse(brokers=[broker], topics=[])
+    keys = [ApiVersion(api_key=key, min_version=0, max_version=99) for key in (0, 3, 12)]
+    api_versions = ApiVersionsResponse(error_code=0, api_keys=keys)
+    reads_produce = Rule(action=CutRequest(), api="Produce", topic="never")
+    async with behind_proxy(reads_produce) as (upstream, proxy, client):
+        upstream.answer = lambda frame: (
+            answer_of(metadata, 3, 1, 1) if frame[1] == 3 else answer_of(api_versions, 18, 0, 2)
+        )
+        client.send(request_of(MetadataRequest(topics=None), 1, 1))
+        seen = decoder(MetadataResponse, 1)(await client.read_answer(), 4)[0]
+        assert [(each.host, each.port) for each in seen.brokers] == [("127.0.0.1", proxy.port)]
+        client.send(request_of(ApiVersionsRequest(), 0, 2))
+        offers = decoder(ApiVersionsResponse, 0)(await client.read_answer(), 4)[0].api_keys
+        assert {each.api_key: each.max_version for each in offers} == {0: 11, 3: 13, 12: 99}
+
+
+async def test_requests_without_answers_stop_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy_module, "IN_FLIGHT_MAX", 3)
+    async with behind_proxy() as (upstream, _, client):
+        upstream.answer = lambda frame: None
+        client.send(*(request(n) for n in range(10)))
+        await until(lambda: len(upstream.received) == 3)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await until(lambda: len(upstream.received) > 3)
 
 
 @pytest.mark.parametrize(
