@@ -305,6 +305,28 @@ async def test_connections_beyond_the_limit_are_closed() -> None:
             await raw.close()
 
 
+@pytest.mark.parametrize("version", [10, 11])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        MetadataRequestTopic(name=None),
+        MetadataRequestTopic(name=None, topic_id=bytes(range(16))),
+        MetadataRequestTopic(name="t", topic_id=bytes(range(16))),
+    ],
+)
+async def test_topic_ids_are_refused_before_metadata_v12(
+    version: int, asked: MetadataRequestTopic
+) -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        request = MetadataRequest(topics=[asked, MetadataRequestTopic(name="named")])
+        response = await connection.request(request, version=version)
+        refused = [(each.name, each.error_code) for each in response.topics]
+        code = ErrorCode.INVALID_REQUEST
+        assert refused == [(asked.name or "", code), ("named", code)]
+        await connection.close()
+
+
 async def test_a_port_in_use_is_named_with_a_way_out(tmp_path: Path) -> None:
     async with running_broker() as runtime:
         port = runtime.bound[0].port
