@@ -10,8 +10,10 @@ Source: Kafka's DelayedFetch.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
+
+DONE_KEPT = 64  # deadlines of answered fetches that are not worth a sweep
 
 
 class Promise:
@@ -59,22 +61,31 @@ class ParkedFetch:
         deadline_ms: when it is answered with what there is, on the monotonic clock.
     """
 
-    __slots__ = ("answer", "complete_at", "deadline_ms", "is_done", "partitions", "promise")
+    __slots__ = (
+        "answer",
+        "complete_at",
+        "deadline_ms",
+        "forget",
+        "is_done",
+        "partitions",
+        "promise",
+    )
 
     def __init__(
         self,
-        partitions: list[Readable],
+        partitions: Iterable[Readable],
         answer: Callable[[], Any],
         *,
         missing_bytes: int,
         deadline_ms: int,
     ) -> None:
         self.promise = Promise(self.finish)
-        self.partitions = partitions
+        self.partitions = tuple(dict.fromkeys(partitions))  # one listed twice waits once
         self.answer = answer
         self.deadline_ms = deadline_ms
         self.complete_at = missing_bytes + self.readable_bytes()
         self.is_done = False
+        self.forget: Callable[[], object] = _nothing  # set by whoever keeps it
 
     def readable_bytes(self) -> int:
         """What has ever become readable in its partitions, in bytes."""
@@ -83,13 +94,21 @@ class ParkedFetch:
     def finish(self) -> None:
         """It waits no longer."""
         self.is_done = True
+        self.forget()
         for partition in self.partitions:
             if partition.waiting is not None:
                 partition.waiting = [each for each in partition.waiting if each is not self] or None
 
 
+def _nothing() -> None:
+    pass
+
+
 class ParkedFetches:
     """Every parked fetch of a broker.
+
+    What a fetch holds (its request, its connection) is let go when it is done, though its deadline
+    be minutes away: of those the heap keeps two numbers each, and never more than it has alive.
 
     Args:
         on_ready: called when the first fetch of a turn becomes ready; `take_ready` is then due.
@@ -100,8 +119,9 @@ class ParkedFetches:
         self._on_ready = on_ready
         self._on_earlier = on_earlier
         self._ready: list[ParkedFetch] = []
-        self._deadlines: list[tuple[int, int, ParkedFetch]] = []
-        self._count = 0  # keeps the heap from comparing fetches
+        self._waiting: dict[int, ParkedFetch] = {}  # by number, in the order they came
+        self._deadlines: list[tuple[int, int]] = []  # a heap of (deadline, number), some done
+        self._next_number = 0
 
     def park(self, fetch: ParkedFetch) -> Promise:
         """Let a fetch wait; returns the promise of its answer."""
@@ -109,9 +129,16 @@ class ParkedFetches:
             if partition.waiting is None:
                 partition.waiting = []
             partition.waiting.append(fetch)
-        self._count += 1
-        heapq.heappush(self._deadlines, (fetch.deadline_ms, self._count, fetch))
-        if self._deadlines[0][2] is fetch:
+        number = self._next_number
+        self._next_number += 1
+        self._waiting[number] = fetch
+        fetch.forget = lambda: self._waiting.pop(number, None)
+        if len(self._deadlines) > 2 * len(self._waiting) + DONE_KEPT:
+            self._deadlines = [(each.deadline_ms, n) for n, each in self._waiting.items()]
+            heapq.heapify(self._deadlines)
+        else:
+            heapq.heappush(self._deadlines, (fetch.deadline_ms, number))
+        if self._deadlines[0][1] == number:
             self._on_earlier()
         return fetch.promise
 
@@ -137,23 +164,23 @@ class ParkedFetches:
 
     def next_deadline_ms(self) -> int | None:
         """When `on_deadline` is due next, on the monotonic clock; None for never."""
-        while self._deadlines and self._deadlines[0][2].is_done:
+        while self._deadlines and self._deadlines[0][1] not in self._waiting:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
     def on_deadline(self, now_ms: int) -> None:
         """Answer every fetch whose time is up."""
         while self._deadlines and self._deadlines[0][0] <= now_ms:
-            _, _, fetch = heapq.heappop(self._deadlines)
-            if not fetch.is_done:
+            _, number = heapq.heappop(self._deadlines)
+            fetch = self._waiting.get(number)
+            if fetch is not None:
                 fetch.finish()
                 fetch.promise.keep(fetch.answer())
 
     def release_all(self) -> None:
         """Answer everyone with what there is: the broker stops."""
-        for _, _, fetch in self._deadlines:
-            if not fetch.is_done:
-                self._make_ready(fetch)
+        for fetch in tuple(self._waiting.values()):
+            self._make_ready(fetch)
         self.take_ready()
 
     def _make_ready(self, fetch: ParkedFetch) -> None:

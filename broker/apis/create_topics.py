@@ -32,13 +32,13 @@ ZERO_ID = bytes(16)
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Create what can be created; each topic has its own answer."""
     message: CreateTopicsRequest = request.message
-    counts = Counter(each.name for each in message.topics)
+    listed = Counter(each.name for each in message.topics)
     planned: list[Topic] = []
     results: list[CreatableTopicResult] = []
     for each in {each.name: each for each in message.topics}.values():
         topic = (
             Refused(ErrorCode.INVALID_REQUEST, f"topic {each.name} is listed twice")
-            if counts[each.name] > 1
+            if listed[each.name] > 1
             else broker.plan_topic(_new_topic(each))
         )
         if isinstance(topic, Refused):

@@ -26,7 +26,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsRe
     """Delete what can be deleted; each topic has its own answer."""
     message: DeleteTopicsRequest = request.message
     results = []
-    names: list[str] = []
+    names: dict[str, None] = {}  # in the order of the request
     wanted = _asked(message)
     listed = Counter((each.name, each.topic_id) for each in wanted)
     for asked in {(each.name, each.topic_id): each for each in wanted}.values():
@@ -36,14 +36,14 @@ def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsRe
         if isinstance(found, Refused):
             results.append(_refused(asked, found.code, found.why))
         else:
-            names.append(found)
+            names[found] = None
             results.append(
                 DeletableTopicResult(
                     name=found, topic_id=broker.state.topics[found].topic_id, error_code=0
                 )
             )
     if names:
-        broker.delete_topics(names)
+        broker.delete_topics([*names])
     return DeleteTopicsResponse(responses=results)
 
 

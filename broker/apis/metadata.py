@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode, Refused
+from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -28,6 +28,7 @@ from ..topic_names import name_refusal
 from ..topics import NewTopic
 
 ALL_SINCE_NULL = 1
+BY_ID_SINCE = 12
 ZERO_ID = bytes(16)
 
 # Bits by AclOperation: all that a topic and a cluster know. Source: AclEntry.supportedOperations.
@@ -43,6 +44,8 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     if asked is None or (not asked and request.route.version < ALL_SINCE_NULL):
         topics = [_described(broker, topic) for topic in broker.state.topics.values()]
         return _response(broker, session, message, topics)
+    if request.route.version < BY_ID_SINCE:
+        _refuse_ids(asked)
     may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
     created: list[Topic] = []
     refusals: dict[str, ErrorCode] = {}
@@ -59,12 +62,18 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
 
 def refusal(message: MetadataRequest, code: ErrorCode, why: str) -> MetadataResponse:
-    """The response that refuses every topic asked for."""
+    """The response that refuses every topic asked for; before v12 a name cannot be null."""
     return MetadataResponse(
         brokers=[],
-        topics=[_refused(each.name, each.topic_id, code) for each in message.topics or ()],
+        topics=[_refused(each.name or "", each.topic_id, code) for each in message.topics or ()],
         error_code=code,
     )
+
+
+def _refuse_ids(asked: list[MetadataRequestTopic]) -> None:
+    """Kafka's rule: v10 and v11 have the fields for ids, and may not use them."""
+    if any(each.name is None or each.topic_id != ZERO_ID for each in asked):
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"topic ids need Metadata v{BY_ID_SINCE}")
 
 
 def _plan(

@@ -1,6 +1,10 @@
 """Parked fetches: answered when enough has come, at the deadline, or never twice."""
 
-from minibroker.broker.parked import ParkedFetch, ParkedFetches, Promise
+import gc
+import weakref
+
+import pytest
+from minibroker.broker.parked import DONE_KEPT, ParkedFetch, ParkedFetches, Promise
 
 
 class Place:
@@ -102,6 +106,45 @@ def test_an_abandoned_fetch_leaves_nothing_behind() -> None:
     bench.parked.on_deadline(1000)
     assert bench.answers == []
     assert place.waiting is None
+
+
+@pytest.mark.parametrize("end", ["abandoned", "answered"])
+def test_what_a_fetch_held_is_free_before_its_deadline(end: str) -> None:
+    bench, place = Bench(), Place()
+    bench.park([Place()], "still waits", deadline_ms=50)
+    promise = bench.park([place], "done", deadline_ms=300_000)
+    assert promise.on_abandoned is not None
+    assert place.waiting is not None
+    held = weakref.ref(place)
+    if end == "abandoned":
+        promise.on_abandoned()
+    else:
+        bench.readable(place, 1)
+        bench.parked.take_ready()
+    del place, promise
+    gc.collect()
+    assert held() is None
+
+
+def test_deadlines_of_answered_fetches_do_not_pile_up() -> None:
+    bench, place = Bench(), Place()
+    bench.park([Place()], "still waits", deadline_ms=50)
+    for _ in range(10 * DONE_KEPT):
+        bench.park([place], "fetch", deadline_ms=300_000)
+        bench.readable(place, 1)
+        bench.parked.take_ready()
+    assert len(bench.parked._deadlines) <= DONE_KEPT + 5
+    assert bench.parked.next_deadline_ms() == 50
+
+
+def test_a_partition_listed_often_waits_once() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place] * 1000, "fetch", missing_bytes=10)
+    assert place.waiting is not None
+    assert len(place.waiting) == 1
+    bench.readable(place, 10)
+    bench.parked.take_ready()
+    assert bench.answers == ["fetch"]
 
 
 def test_a_partition_that_goes_answers_those_who_wait_for_it() -> None:
