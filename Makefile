@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash fuzz soak interop bench wire demo run check clean
+.PHONY: help setup fmt lint types test crash fuzz soak interop docker bench wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -38,7 +38,7 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 	$(BIN)/mypy tests
 
 test: $(READY) ## the fast tests, in parallel (JOBS=2)
-	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench' $(ARGS)
+	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
 crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=20)
 	RUNS=$(or $(RUNS),20) $(BIN)/pytest -m crash tests/crash $(ARGS)
@@ -51,6 +51,9 @@ soak: $(READY) ## all Python clients for long, through random connection cuts (M
 
 interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn are present
 	$(BIN)/pytest -m interop tests/interop $(ARGS)
+
+docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
+	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
 
 bench: $(READY) ## measure against a real Apache Kafka, where java and mvn are present
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -111,10 +111,10 @@ class Partition:
     def epoch_end_offset(self, leader_epoch: int) -> tuple[int, int]:
         """(epoch, end offset) of the largest epoch at or below the one asked for.
 
-        The running epoch counts as begun at the log end although no batch carries it yet; an epoch
-        above it is unknown: (-1, -1). Source: LeaderEpochFileCache.endOffsetFor; KIP-320.
+        The running epoch counts as begun at the log end although no batch carries it yet. An epoch
+        above it or below 0 is unknown: (-1, -1). Source: LeaderEpochFileCache; KIP-320.
         """
-        if leader_epoch > self.leader_epoch:
+        if not 0 <= leader_epoch <= self.leader_epoch:
             return -1, -1
         latest = self.log.latest_epoch
         if leader_epoch == self.leader_epoch or latest < 0:

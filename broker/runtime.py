@@ -31,6 +31,7 @@ from .server import ClientSession, Server
 from .world import World
 
 log = logging.getLogger("minibroker")
+EVERYWHERE = "0.0.0.0"
 BACKLOG = 1024  # connections the kernel accepts ahead of us
 
 
@@ -70,7 +71,7 @@ class Bound:
     port: int
 
     def __str__(self) -> str:
-        host = self.listener.host or "0.0.0.0"
+        host = self.listener.host or EVERYWHERE
         return f"{self.listener.name}://{host}:{self.port}"
 
 
@@ -156,9 +157,11 @@ class Runtime:
         def accept() -> ClientSession:
             return self.server.connect(listener, port)
 
+        # Everywhere means IPv4 and IPv6; but of two sockets each would take a free port of its own.
+        everywhere = None if listener.port else EVERYWHERE
         try:
             server = await self._loop.create_server(
-                accept, listener.host or None, listener.port, backlog=BACKLOG
+                accept, listener.host or everywhere, listener.port, backlog=BACKLOG
             )
         except OSError as error:
             why = error.strerror or str(error)

@@ -173,19 +173,20 @@ class TopicConfig:
 
 
 def validate_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """Check a topic's overrides as a client gave them; null values are dropped (the default).
+    """Check a topic's overrides as a client gave them.
 
     Raises:
-        ConfigError: an unknown name (with the nearest right one) or a value out of bounds.
+        ConfigError: an unknown name (with the nearest right one), null, or a value out of bounds.
     """
     checked: dict[str, str] = {}
     for name, text in overrides.items():
         if name not in TOPIC_PROPERTIES:
             hint = nearest(name, TOPIC_PROPERTIES)
             raise ConfigError(f"unknown topic property {name}{hint}")
-        if text is not None:
-            TOPIC_PROPERTIES[name].parse(text)
-            checked[name] = text
+        if text is None:
+            raise ConfigError(f"{name}: null is no value; leave the property out for its default")
+        TOPIC_PROPERTIES[name].parse(text)
+        checked[name] = text
     if checked.get("compression.type", "producer") != "producer":
         raise ConfigError(
             "compression.type: batches are stored as the producer compressed them; "

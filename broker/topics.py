@@ -30,7 +30,7 @@ class NewTopic:
     Args:
         partition_count, replication_factor: -1 for the broker's default.
         assignments: broker ids by partition index; empty to leave it to the broker.
-        configs: texts by property name; None for the default.
+        configs: texts by property name.
     """
 
     name: str

@@ -100,4 +100,58 @@ DEVIATIONS = {
         " with records that are not compacted yet.",
         test=f"{OTHERS}::test_a_compacted_topic_is_created_and_takes_records_without_a_key",
     ),
+    "compression-type": Deviation(
+        request="CreateTopics: compression.type other than producer",
+        kafka="0; every batch is compressed anew",
+        ours="40 INVALID_CONFIG",
+        reason="Batches are stored as they came; the producer's own compression.type does the"
+        " same without the broker opening each batch.",
+        test="tests/unit/broker/test_config.py::test_batches_are_not_compressed_anew",
+    ),
+    "fetch-sessions": Deviation(
+        request="Fetch: a request that opens a session (KIP-227)",
+        kafka="a session id; later requests name only what has changed",
+        ours="session id 0: every request is answered in full",
+        reason="KIP-227 allows it, every client copes, and one node has no thousands of idle"
+        " partitions to save words on.",
+        test="tests/system/test_answers.py::test_a_fetch_session_is_declined",
+    ),
+    "coordinator": Deviation(
+        request="FindCoordinator: the first for a group on a new cluster",
+        kafka="15 COORDINATOR_NOT_AVAILABLE first, 0 once its internal topic is there",
+        ours="0 at once",
+        reason="One node has nobody to wait for.",
+        test="tests/system/test_answers.py::test_the_coordinator_is_this_node_at_once",
+    ),
+    "everywhere": Deviation(
+        request="Metadata: a listener on 0.0.0.0 without an advertised name",
+        kafka="does not start",
+        ours="names the address by which the client has reached it",
+        reason="It is the right one wherever no address is translated on the way.",
+        test="tests/system/test_answers.py::test_a_listener_everywhere_names_what_was_reached",
+    ),
+    "resources": Deviation(
+        request="DescribeConfigs: loggers, client metrics, groups",
+        kafka="0 and their properties",
+        ours="42 INVALID_REQUEST",
+        reason="There are none here.",
+        test="tests/system/test_answers.py::test_resources_that_are_not_kept_are_refused",
+    ),
+    "request-elements": Deviation(
+        request="any: more than 262,144 elements in the arrays of one request",
+        kafka="accepted, if it fits into socket.request.max.bytes",
+        ours="the connection is closed",
+        reason="An element of two bytes becomes an object of a hundred; 100 MB of them would take"
+        " gigabytes.",
+        test="tests/unit/protocol/test_request_elements.py"
+        "::test_one_element_more_is_refused_before_any_is_made",
+    ),
+    "missing-codec": Deviation(
+        request="ListOffsets: by time, in a compressed batch whose codec is not installed",
+        kafka="0; it has every codec",
+        ours="76 UNSUPPORTED_COMPRESSION_TYPE",
+        reason="lz4, snappy and zstd come with minibroker[compression]; storing and fetching"
+        " needs none of them.",
+        test="tests/system/test_answers.py::test_a_missing_codec_concerns_only_searches_by_time",
+    ),
 }

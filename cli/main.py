@@ -14,6 +14,8 @@ from importlib import import_module
 HELP_COLUMNS = 96
 COMMANDS = {
     "serve": "run a broker",
+    "produce": "send lines to a topic, each stored exactly once",
+    "consume": "print the records of a topic",
     "topics": "create, list, describe or delete topics",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "demo": "lose acknowledgements on purpose and count what was stored",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
@@ -40,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.get_running_loop().create_future()
         self._failure: Exception | None = None
+        self.on_lost: Callable[[], None] | None = None  # called once, when the connection ends
 
     @classmethod
     async def open(
@@ -92,11 +94,7 @@ class Connection(asyncio.Protocol):
                 later answer would come behind the missing one.
         """
         name = type(message).__name__
-        if self._transport is None or self._failure is not None:
-            raise ConnectionFailed(f"{name}: {self._reason()}")
-        self._transport.writelines(self._core.send(message, version))
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(answer)
+        answer = self.start_request(message, version=version)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 return await answer
@@ -106,10 +104,43 @@ class Connection(asyncio.Protocol):
                 f"{name}: {self.host}:{self.port} gave no answer within {timeout_ms} ms"
             ) from error
 
+    def start_request(self, message: Any, *, version: int | None = None) -> asyncio.Future[Any]:
+        """Send a request message at once; the future is its response message.
+
+        The caller bounds the wait and, when it gives up, ends the connection. Raises as `request`.
+        """
+        transport = self._open_transport(message)
+        transport.writelines(self._core.send(message, version))
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        return answer
+
+    def send_unanswered(self, message: Any) -> None:
+        """Send Produce with acks=0, to which no response comes. Raises as `request`."""
+        self._open_transport(message).writelines(self._core.send(message, answered=False))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._transport is not None and self._failure is None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not yet answered."""
+        return len(self._waiting)
+
+    def fail(self, reason: Exception) -> None:
+        """Give the connection up at once; open requests fail with the reason's text."""
+        self._fail(reason)
+        self.abort()
+
     async def close(self) -> None:
         """End the connection; open requests fail. Does nothing when it has ended already."""
         self._fail(ConnectionFailed(f"the connection to {self.host}:{self.port} was closed"))
-        await asyncio.wait([self._closed], timeout=1)
+        try:
+            await asyncio.wait([self._closed], timeout=1)
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """End the connection at once, without waiting."""
@@ -159,6 +190,7 @@ class Connection(asyncio.Protocol):
         self._core.learn(response)
 
     def _fail(self, reason: Exception) -> None:
+        first = self._failure is None
         if self._failure is None:
             self._failure = reason
         if self._transport is not None:
@@ -167,6 +199,13 @@ class Connection(asyncio.Protocol):
             waiting = self._waiting.popleft()
             if not waiting.done():
                 waiting.set_exception(ConnectionFailed(self._reason()))
+        if first and self.on_lost is not None:
+            self.on_lost()
+
+    def _open_transport(self, message: Any) -> asyncio.Transport:
+        if self._transport is None or self._failure is not None:
+            raise ConnectionFailed(f"{type(message).__name__}: {self._reason()}")
+        return self._transport
 
     def _reason(self) -> str:
         return str(self._failure) if self._failure else "the connection is not open"

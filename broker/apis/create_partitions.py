@@ -28,7 +28,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     listed = Counter(each.name for each in message.topics)
     counts: dict[str, int] = {}
     results = []
-    for each in message.topics:
+    for each in {each.name: each for each in message.topics}.values():
         refused = (
             Refused(ErrorCode.INVALID_REQUEST, f"topic {each.name} is listed twice")
             if listed[each.name] > 1

@@ -35,7 +35,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     listed = Counter(each.name for each in message.topics)
     planned: list[Topic] = []
     results: list[CreatableTopicResult] = []
-    for each in message.topics:
+    for each in {each.name: each for each in message.topics}.values():
         topic = (
             Refused(ErrorCode.INVALID_REQUEST, f"topic {each.name} is listed twice")
             if listed[each.name] > 1
@@ -93,5 +93,5 @@ def _created(broker: Broker, topic: Topic) -> CreatableTopicResult:
 
 def _refused(name: str, code: ErrorCode, why: str) -> CreatableTopicResult:
     return CreatableTopicResult(
-        name=name, topic_id=ZERO_ID, error_code=code, error_message=why, configs=None
+        name=name, topic_id=ZERO_ID, error_code=code, error_message=why, configs=[]
     )

@@ -6,6 +6,8 @@ Ours: the deletion is flushed before the first file goes, and answered when the 
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.delete_topics import (
@@ -25,15 +27,14 @@ def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsRe
     message: DeleteTopicsRequest = request.message
     results = []
     names: dict[str, None] = {}  # in the order of the request
-    for asked in _asked(message):
+    wanted = _asked(message)
+    listed = Counter((each.name, each.topic_id) for each in wanted)
+    for asked in {(each.name, each.topic_id): each for each in wanted}.values():
         found = _find(broker, asked)
-        if isinstance(found, Refused) or found in names:
-            refused = (
-                found
-                if isinstance(found, Refused)
-                else Refused(ErrorCode.INVALID_REQUEST, f"{found} is listed twice")
-            )
-            results.append(_refused(asked, refused.code, refused.why))
+        if listed[asked.name, asked.topic_id] > 1 or found in names:
+            found = Refused(ErrorCode.INVALID_REQUEST, f"{asked.name} is listed twice")
+        if isinstance(found, Refused):
+            results.append(_refused(asked, found.code, found.why))
         else:
             names[found] = None
             results.append(

@@ -3,7 +3,7 @@
 v0 flexible · v1 endpoint_type (KIP-919)
 Ours: one broker, at the listener that was asked; asked for controllers it answers 114, since no
     controller can be reached by clients here.
-Left out: authorized operations (there is no authorizer): "not known", INT32_MIN.
+    There is no authorizer, so everything is authorized, as in Kafka without one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from ...protocol.messages.describe_cluster import (
 )
 from ..broker import Broker
 from ..session import Session
+from .metadata import CLUSTER_OPERATIONS, NOT_ASKED
 
-BROKERS = 1
+BROKERS, CONTROLLERS = 1, 2
 
 
 def handle(broker: Broker, request: Request, session: Session) -> DescribeClusterResponse:
     """Describe the one node."""
     message: DescribeClusterRequest = request.message
+    if message.endpoint_type == CONTROLLERS:
+        why = "this is a broker; it cannot list controllers"
+        return refusal(message, ErrorCode.MISMATCHED_ENDPOINT_TYPE, why)
     if message.endpoint_type != BROKERS:
-        return refusal(
-            message,
-            ErrorCode.MISMATCHED_ENDPOINT_TYPE,
-            "this is a broker; it cannot list controllers",
-        )
+        why = f"endpoint type {message.endpoint_type} is unknown"
+        return refusal(message, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, why)
     node_id = broker.config.node_id
     return DescribeClusterResponse(
         error_code=0,
@@ -44,6 +45,9 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeCluste
                 rack=broker.config.broker_rack,
             )
         ],
+        cluster_authorized_operations=(
+            CLUSTER_OPERATIONS if message.include_cluster_authorized_operations else NOT_ASKED
+        ),
     )
 
 
@@ -52,7 +56,7 @@ def refusal(message: DescribeClusterRequest, code: ErrorCode, why: str) -> Descr
     return DescribeClusterResponse(
         error_code=code,
         error_message=why,
-        endpoint_type=message.endpoint_type,
+        endpoint_type=BROKERS,
         cluster_id="",
         brokers=[],
     )

@@ -36,7 +36,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Read at once, or park the request until there are bytes."""
     message: FetchRequest = request.message
     if message.session_id != NO_SESSION and message.session_epoch != FINAL_EPOCH:
-        return refusal(message, ErrorCode.FETCH_SESSION_ID_NOT_FOUND, "")
+        return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
     reading = _read(broker, message)
     if (
         message.max_wait_ms <= 0

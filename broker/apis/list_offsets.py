@@ -10,6 +10,8 @@ Ours: a search by time opens one compressed batch; without the package for its c
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ...protocol.batch import BatchError
 from ...protocol.compression import MissingCodecError
 from ...protocol.connection import Request
@@ -34,20 +36,22 @@ _LOWEST = LATEST_TIERED
 def handle(broker: Broker, request: Request, session: Session) -> ListOffsetsResponse:
     """Answer each partition."""
     message: ListOffsetsRequest = request.message
-    twice = _listed_twice(message)
+    listed = Counter(
+        (topic.name, each.partition_index) for topic in message.topics for each in topic.partitions
+    )
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
                 name=topic.name,
                 partitions=[
                     _refused(each, ErrorCode.INVALID_REQUEST)
-                    if (topic.name, each.partition_index) in twice
+                    if listed[topic.name, each.partition_index] > 1
                     else _answer(
                         broker.partition(topic.name, each.partition_index),
                         each,
                         request.route.version,
                     )
-                    for each in topic.partitions
+                    for each in {each.partition_index: each for each in topic.partitions}.values()
                 ],
             )
             for topic in message.topics
@@ -114,13 +118,3 @@ def _found(
 
 def _refused(asked: ListOffsetsPartition, code: ErrorCode) -> ListOffsetsPartitionResponse:
     return ListOffsetsPartitionResponse(partition_index=asked.partition_index, error_code=code)
-
-
-def _listed_twice(message: ListOffsetsRequest) -> set[tuple[str, int]]:
-    seen: set[tuple[str, int]] = set()
-    twice: set[tuple[str, int]] = set()
-    for topic in message.topics:
-        for each in topic.partitions:
-            place = (topic.name, each.partition_index)
-            (twice if place in seen else seen).add(place)
-    return twice

@@ -4,7 +4,7 @@ v0 no topics means all · v1 null means all, none means none · v4 auto-creation
 v7 leader epochs · v8 authorized operations · v9 flexible · v10 topic ids · v12 topics by id
 Ours: an unknown topic is created at once and answered with success; Kafka answers 3 and has it a
     moment later. Addresses are those of the listener that was asked.
-Left out: authorized operations (there is no authorizer): "not known", INT32_MIN.
+    There is no authorizer, so everything is authorized, as in Kafka without one.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ ALL_SINCE_NULL = 1
 BY_ID_SINCE = 12
 ZERO_ID = bytes(16)
 
+# Bits by AclOperation: all that a topic and a cluster know. Source: AclEntry.supportedOperations.
+TOPIC_OPERATIONS = sum(1 << bit for bit in (3, 4, 5, 6, 7, 8, 10, 11))
+CLUSTER_OPERATIONS = sum(1 << bit for bit in (5, 7, 8, 9, 10, 11, 12))
+NOT_ASKED = -(2**31)
+
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Describe the topics asked for, creating what may be created."""
@@ -38,7 +43,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     asked = message.topics
     if asked is None or (not asked and request.route.version < ALL_SINCE_NULL):
         topics = [_described(broker, topic) for topic in broker.state.topics.values()]
-        return _response(broker, session, topics)
+        return _response(broker, session, message, topics)
     if request.route.version < BY_ID_SINCE:
         _refuse_ids(asked)
     may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
@@ -49,7 +54,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         if created:
             broker.create_topics(created)
     topics = [_answer(broker, each, refusals) for each in asked]
-    response = _response(broker, session, topics)
+    response = _response(broker, session, message, topics)
     if not created:
         return response
     names = {topic.name for topic in created}
@@ -131,8 +136,15 @@ def _refused(name: str | None, topic_id: bytes, code: ErrorCode) -> MetadataResp
 
 
 def _response(
-    broker: Broker, session: Session, topics: list[MetadataResponseTopic]
+    broker: Broker,
+    session: Session,
+    message: MetadataRequest,
+    topics: list[MetadataResponseTopic],
 ) -> MetadataResponse:
+    if message.include_topic_authorized_operations:
+        for topic in topics:
+            if topic.name is not None:
+                topic.topic_authorized_operations = TOPIC_OPERATIONS
     node = MetadataResponseBroker(
         node_id=broker.config.node_id,
         host=session.host,
@@ -144,6 +156,9 @@ def _response(
         cluster_id=broker.state.cluster_id,
         controller_id=broker.config.node_id,
         topics=topics,
+        cluster_authorized_operations=(
+            CLUSTER_OPERATIONS if message.include_cluster_authorized_operations else NOT_ASKED
+        ),
     )
 
 

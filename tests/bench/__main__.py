@@ -2,6 +2,9 @@
 
 Machines are noisy: read the ratios, not the absolutes. A ratio is the median over rounds of ours
 divided by Kafka's in the same round. Every server is warmed up before the first round.
+    make bench ARGS=--no-kafka      ours and the echo server only
+    make bench ARGS=--profile       where the time of one Produce goes, without sockets
+    make bench ARGS=--picture       and draw docs/benchmarks.png
 """
 
 from __future__ import annotations
@@ -10,16 +13,16 @@ import argparse
 import asyncio
 import os
 import platform
-import statistics
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench.raw_client import Case, Measured, run
+from tests.bench.clients import aiokafka_rate, confluent_rate
+from tests.bench.handler import handler_microseconds, profile
+from tests.bench.raw_client import Case, run
 from tests.bench.servers import (
     ROOT,
     TOPIC,
@@ -31,12 +34,11 @@ from tests.bench.servers import (
     real_kafka,
 )
 from tests.bench.starting import measure_starts
+from tests.bench.tables import Rates, ratio, show_clients, show_raw
 from tests.support.kafka import missing_tools
 
-SINGLES, ONE = (
-    Case("100 B singles, 50 in flight", 1, 100, 50),
-    Case("100 B, one at a time", 1, 100, 1),
-)
+SINGLES = Case("100 B singles, 50 in flight", 1, 100, 50)
+ONE = Case("100 B, one at a time", 1, 100, 1)
 PAGE_CACHE_CASES = (
     SINGLES,
     ONE,
@@ -46,104 +48,119 @@ PAGE_CACHE_CASES = (
 )
 FSYNC_CASES = (SINGLES, ONE)
 FSYNC_KAFKA = {"log.flush.interval.messages": "1"}
+CLIENTS: dict[str, Callable[[Server], float]] = {
+    "confluent-kafka": confluent_rate,
+    "aiokafka": aiokafka_rate,
+}
 WARM_UP_S = 3.0
-
-Rounds = dict[str, dict[str, list[Measured]]]
+WIDTH = 110
+PICTURE = ROOT / "docs" / "benchmarks.png"
 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each case and round")
-    parser.add_argument("--no-kafka", action="store_true", help="ours and the echo server only")
-    args = parser.parse_args()
+    args = _arguments()
+    console = Console(width=WIDTH, highlight=False)
+    where = _where(args)
+    console.print(where)
+    if args.profile:
+        console.print(profile(SINGLES))
+        return 0
     reason = "--no-kafka was given" if args.no_kafka else missing_tools()
     if reason is not None:
-        print(f"no real Kafka in this run: {reason}")
+        console.print(f"no real Kafka in this run: {reason}")
+    _handlers(console)
     commands = install_wheel()
-    console = Console()
-    console.print(_where(args))
     measure_starts(console, commands, args.rounds)
-    _compare(console, commands, args, reason is None, "page-cache", PAGE_CACHE_CASES, {})
-    _compare(console, commands, args, reason is None, "fsync", FSYNC_CASES, FSYNC_KAFKA)
+    ratios: dict[str, float] = {}
+    for durability, cases, settings in (
+        ("page-cache", PAGE_CACHE_CASES, {}),
+        ("fsync", FSYNC_CASES, FSYNC_KAFKA),
+    ):
+        with ExitStack() as stack:
+            servers = _start(stack, commands, durability, None if reason else settings)
+            _raw(console, args, durability, servers, cases, ratios)
+            if durability == "page-cache":
+                _real_clients(console, args, servers, ratios)
+            memory = servers[0].memory_mb
+            console.print(f"memory of our broker after the run: {memory:.0f} MB\n")
+    if args.picture and ratios:
+        from tests.bench.picture import draw
+
+        draw(ratios, where, PICTURE)
     return 0
 
 
-def _compare(
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=main.__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each load and round")
+    parser.add_argument("--no-kafka", action="store_true", help="ours and the echo server only")
+    parser.add_argument("--profile", action="store_true", help="where one Produce's time goes")
+    parser.add_argument("--picture", action="store_true", help=f"draw {PICTURE.name}")
+    return parser.parse_args()
+
+
+def _start(
+    stack: ExitStack, commands: Path, durability: str, kafka_settings: dict[str, str] | None
+) -> list[Server]:
+    """Ours, Kafka unless its settings are None, the echo server; the first two with the topic."""
+    servers = [stack.enter_context(our_broker("ours", commands, ("--durability", durability)))]
+    if kafka_settings is not None:
+        servers.append(stack.enter_context(real_kafka("Kafka", kafka_settings)))
+    for server in servers:
+        asyncio.run(create_topic(server))
+    servers.append(stack.enter_context(echo_server("echo")))
+    return servers
+
+
+def _raw(
     console: Console,
-    commands: Path,
     args: argparse.Namespace,
-    with_kafka: bool,
     durability: str,
+    servers: Sequence[Server],
     cases: Sequence[Case],
-    kafka_settings: dict[str, str],
+    ratios: dict[str, float],
 ) -> None:
-    with ExitStack() as stack:
-        ours = stack.enter_context(our_broker("ours", commands, ("--durability", durability)))
-        servers = [ours]
-        if with_kafka:
-            servers.append(stack.enter_context(real_kafka("Kafka", kafka_settings)))
-        for server in servers:
-            asyncio.run(create_topic(server))
-        servers.append(stack.enter_context(echo_server("echo")))
-        for server in servers:
-            for case in cases:
-                run((server.host, server.port), case, TOPIC, WARM_UP_S)
-        measured = _rounds(servers, cases, args)
-        console.print(_table(durability, cases, measured))
-        console.print(f"memory of our broker after the run: {ours.memory_mb:.0f} MB\n")
-
-
-def _rounds(servers: Sequence[Server], cases: Sequence[Case], args: argparse.Namespace) -> Rounds:
-    measured: Rounds = {case.name: {server.name: [] for server in servers} for case in cases}
-    for number in range(args.rounds):
-        order = servers if number % 2 == 0 else servers[::-1]
+    for server in servers:
         for case in cases:
-            for server in order:
+            run((server.host, server.port), case, TOPIC, WARM_UP_S)
+    measured = {case: Rates() for case in cases}
+    for number in range(args.rounds):
+        for case in cases:
+            for server in servers if number % 2 == 0 else servers[::-1]:
                 found = run((server.host, server.port), case, TOPIC, args.seconds)
-                measured[case.name][server.name].append(found)
-    return measured
+                measured[case].add(server.name, found.requests_per_s, found.p50_ms)
+    show_raw(console, f"raw Produce over one socket, durability={durability}", measured)
+    for case, rates in measured.items():
+        if rates.has("Kafka"):
+            ratios[f"{durability}: {case.name}"] = ratio(rates)
 
 
-def _table(durability: str, cases: Sequence[Case], measured: Rounds) -> Table:
-    table = Table(title=f"raw Produce over one socket, durability={durability}")
-    table.add_column("load")
-    for column in ("ours", "Kafka", "ratio", "spread", "echo", "of echo"):
-        table.add_column(column, justify="right")
-    for case in cases:
-        rows = measured[case.name]
-        ours = rows["ours"]
-        kafka = rows.get("Kafka", [])
-        ratios = [a.requests_per_s / b.requests_per_s for a, b in zip(ours, kafka, strict=False)]
-        echo = _median(rows["echo"], _rate)
-        table.add_row(
-            case.name,
-            _shown(case, ours),
-            _shown(case, kafka) if kafka else "-",
-            f"{statistics.median(ratios):.2f}" if ratios else "-",
-            f"{min(ratios):.2f}-{max(ratios):.2f}" if ratios else "-",
-            f"{echo:,.0f}/s",
-            f"{_median(ours, _rate) / echo:.2f}",
-        )
-    return table
+def _real_clients(
+    console: Console, args: argparse.Namespace, servers: Sequence[Server], ratios: dict[str, float]
+) -> None:
+    brokers = [server for server in servers if server.name != "echo"]
+    measured = {name: Rates() for name in CLIENTS}
+    for number in range(args.rounds + 1):
+        for name, rate in CLIENTS.items():
+            for server in brokers if number % 2 == 0 else brokers[::-1]:
+                found = rate(server)
+                if number:  # the first round warms up
+                    measured[name].add(server.name, found, 0.0)
+    show_clients(console, measured)
+    for name, rates in measured.items():
+        if rates.has("Kafka"):
+            ratios[f"{name}, 100 B, idempotent"] = ratio(rates)
 
 
-def _shown(case: Case, rounds: Sequence[Measured]) -> str:
-    rate = f"{_median(rounds, _rate):,.0f}/s"
-    if case.in_flight == 1:
-        return f"{rate}, p50 {_median(rounds, lambda each: each.p50_ms):.3f} ms"
-    if case.batch_bytes > 1000:
-        return f"{_median(rounds, lambda each: each.megabytes_per_s(case)):,.0f} MB/s"
-    return rate
-
-
-def _rate(measured: Measured) -> float:
-    return measured.requests_per_s
-
-
-def _median(rounds: Sequence[Measured], figure: Callable[[Measured], float]) -> float:
-    return statistics.median(map(figure, rounds))
+def _handlers(console: Console) -> None:
+    shown = [
+        f"{case.name.partition(',')[0]} {handler_microseconds(case, 'page-cache'):.1f} us"
+        for case in PAGE_CACHE_CASES
+        if case is not ONE
+    ]
+    console.print("the broker's own time for one Produce, without sockets: " + ", ".join(shown))
 
 
 def _where(args: argparse.Namespace) -> str:
@@ -156,9 +173,8 @@ def _where(args: argparse.Namespace) -> str:
     ).stdout.strip()
     return (
         f"commit {commit or 'unknown'}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, "
-        f"{platform.system()} {platform.machine()}; medians of {args.rounds} alternating rounds of "
-        f"{args.seconds} s"
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; "
+        f"medians of {args.rounds} alternating rounds of {args.seconds:g} s"
     )
 
 

@@ -49,10 +49,6 @@ class Measured:
     requests_per_s: float
     p50_ms: float  # of single requests; 0 unless one is in flight
 
-    def megabytes_per_s(self, case: Case) -> float:
-        """Record values stored, in 10^6 bytes a second."""
-        return self.requests_per_s * case.batch_bytes / 1e6
-
 
 def produce_frame(case: Case, topic: str) -> bytes:
     """A whole Produce request of a case, with its size."""

@@ -93,8 +93,10 @@ class LogModel(RuleBasedStateMachine):
         self.log.drop_segments_before(offset)
         start = self.log.log_start_offset
         assert start <= max(offset, self.start)
-        if start == self.end:
-            self.dropped_epoch = self.model[-1].leader_epoch, start
+        # Of the epochs that began at or before the start only the newest is known on
+        # (LeaderEpochFileCache.truncateFromStart).
+        is_empty = start == self.end
+        self.dropped_epoch = (self.model[-1].leader_epoch, start) if is_empty else None
         self.model = [batch for batch in self.model if batch.base_offset >= start]
         assert not self.model or self.model[0].base_offset == start
         self.start = start

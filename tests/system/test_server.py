@@ -8,17 +8,12 @@ import pytest
 from minibroker.broker.limits import IN_FLIGHT_MAX
 from minibroker.broker.runtime import ListenError, Runtime
 from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch, read_header, records_in
+from minibroker.protocol.batch import build_batch, records_in
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.api_versions import ApiVersionsRequest
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
-from minibroker.protocol.messages.list_offsets import (
-    ListOffsetsPartition,
-    ListOffsetsRequest,
-    ListOffsetsTopic,
-)
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
@@ -131,32 +126,6 @@ async def test_answers_come_in_the_order_of_the_requests() -> None:
         assert (first, second, third) == (1, 2, 3)
         await raw.close()
         await admin.close()
-
-
-async def test_a_retry_answers_the_first_offset_and_its_own_timestamp() -> None:
-    async with running_broker() as runtime:
-        connection = await connect(runtime)
-        await create(connection)
-        records = build_batch(
-            [(None, b"v", (), 1_700_000_000_000)],
-            producer_id=5,
-            producer_epoch=0,
-            base_sequence=0,
-        )
-        part = PartitionProduceData(index=0, records=records)
-        request = ProduceRequest(
-            acks=-1,
-            timeout_ms=1000,
-            topic_data=[TopicProduceData(name="t", partition_data=[part])],
-        )
-        answers = []
-        for _ in range(2):
-            response = await connection.request(request)
-            answer = response.responses[0].partition_responses[0]
-            answers.append((answer.error_code, answer.base_offset, answer.log_append_time_ms))
-        assert answers == [(0, 0, -1), (0, 0, 1_700_000_000_000)]
-        assert await stored_values(connection) == [b"v"]
-        await connection.close()
 
 
 async def test_a_fetch_waits_for_its_minimum_and_no_longer_than_it_said() -> None:
@@ -336,21 +305,6 @@ async def test_connections_beyond_the_limit_are_closed() -> None:
             await raw.close()
 
 
-async def test_each_listener_advertises_its_own_name() -> None:
-    settings = {
-        "listeners": "INSIDE://127.0.0.1:0,OUTSIDE://127.0.0.1:0",
-        "advertised.listeners": "OUTSIDE://broker.example:9094",
-    }
-    async with running_broker(settings=settings) as runtime:
-        told = []
-        for bound in runtime.bound:
-            connection = await Connection.open("127.0.0.1", bound.port)
-            response = await connection.request(MetadataRequest(topics=[]))
-            told.append((response.brokers[0].host, response.brokers[0].port))
-            await connection.close()
-        assert told == [("127.0.0.1", runtime.bound[0].port), ("broker.example", 9094)]
-
-
 @pytest.mark.parametrize("version", [10, 11])
 @pytest.mark.parametrize(
     "asked",
@@ -394,48 +348,3 @@ async def test_stopping_answers_a_fetch_that_waits() -> None:
     assert (await raw.response(FETCH, 5))[0] == 9
     assert await raw.is_closed()
     await raw.close()
-
-
-async def test_list_offsets_finds_ends_times_and_the_newest() -> None:
-    async with running_broker() as runtime:
-        connection = await connect(runtime)
-        await create(connection)
-        for value in (b"a", b"b"):
-            await connection.request(produce(value))
-
-        async def ask(timestamp: int) -> tuple[int, int, int]:
-            part = ListOffsetsPartition(partition_index=0, timestamp=timestamp)
-            request = ListOffsetsRequest(
-                replica_id=-1, topics=[ListOffsetsTopic(name="t", partitions=[part])]
-            )
-            answer = (await connection.request(request)).topics[0].partitions[0]
-            return answer.error_code, answer.offset, answer.timestamp
-
-        assert await ask(-1) == (0, 2, -1)
-        assert await ask(-2) == (0, 0, -1)
-        assert await ask(-3) == (0, 0, 1_700_000_000_000)
-        assert await ask(1_700_000_000_000) == (0, 0, 1_700_000_000_000)
-        assert await ask(1_700_000_000_001) == (0, -1, -1)
-        assert (await ask(-99))[0] == ErrorCode.UNSUPPORTED_VERSION
-        await connection.close()
-
-
-async def test_a_stored_batch_keeps_its_bytes_but_for_offset_and_epoch() -> None:
-    async with running_broker() as runtime:
-        connection = await connect(runtime)
-        await create(connection)
-        sent = build_batch([(b"k", b"v", (("h", None),), 1_700_000_000_000)])
-        await connection.request(produce(b"first"))
-        part = PartitionProduceData(index=0, records=sent)
-        await connection.request(
-            ProduceRequest(
-                acks=-1,
-                timeout_ms=1000,
-                topic_data=[TopicProduceData(name="t", partition_data=[part])],
-            )
-        )
-        response = await connection.request(fetch(1))
-        stored = bytes(response.responses[0].partitions[0].records)
-        assert read_header(stored).base_offset == 1
-        assert stored[16:] == sent[16:]
-        await connection.close()

@@ -171,5 +171,12 @@ def test_an_unknown_topic_property_is_refused_with_the_nearest() -> None:
         validate_overrides({"retention.msec": "1"})
 
 
-def test_a_null_override_is_the_default() -> None:
-    assert validate_overrides({"retention.ms": None}) == {}
+def test_a_null_override_is_refused() -> None:
+    with pytest.raises(ConfigError, match="null"):
+        validate_overrides({"retention.ms": None})
+
+
+def test_batches_are_not_compressed_anew() -> None:
+    assert validate_overrides({"compression.type": "producer"})
+    with pytest.raises(ConfigError, match="set the compression in the producer"):
+        validate_overrides({"compression.type": "gzip"})

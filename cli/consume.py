@@ -1,0 +1,235 @@
+"""EDGE: `minibroker consume TOPIC`: print the records of a topic, once or as they come.
+
+Without --follow it ends at the end offsets it saw at the start. Standard output carries records
+only, byte for byte. A reader that goes away (`| head -1`) ends it without complaint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from base64 import b64encode
+from collections.abc import Callable
+
+from ..client.consumer import Consumer, ConsumerRecord, TopicPartition
+from ..client.errors import ClientError
+from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .addresses import add_bootstrap_server
+from .standard_output import forget_reader
+
+SUMMARY = "print the records of a topic"
+TOPIC_TIMEOUT_MS = 5_000
+POLL_MS = 200
+BATCH_RECORDS = 1_000
+INTERRUPTED = 130
+
+FORMAT = """How to print a record. %%k key, %%v value, %%o offset, %%p partition, %%t topic,
+%%T timestamp (ms since 1970), %%h headers, %%%% a percent sign; \\n, \\t, \\0 and \\\\ as usual. A
+newline follows unless the format ends with one or with \\0 (default '%%v')"""
+ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
+FIELDS: dict[str, Callable[[ConsumerRecord], bytes]] = {
+    "k": lambda record: record.key or b"",
+    "v": lambda record: record.value or b"",
+    "s": lambda record: record.value or b"",
+    "o": lambda record: b"%d" % record.offset,
+    "p": lambda record: b"%d" % record.partition,
+    "t": lambda record: record.topic.encode(),
+    "T": lambda record: b"%d" % record.timestamp,
+    "h": lambda record: b",".join(
+        name.encode() + b"=" + (value or b"") for name, value in record.headers
+    ),
+    "%": lambda record: b"%",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("topic", help="which topic")
+    add_bootstrap_server(parser)
+    parser.add_argument("--partition", type=int, help="only this one (default: all)")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--from-beginning",
+        action="store_true",
+        help="begin with the first record (the default without --follow)",
+    )
+    start.add_argument(
+        "--offset",
+        type=_parse_offset,
+        metavar="N",
+        help="begin there: an offset, -N for the last N of each partition, earliest, latest",
+    )
+    parser.add_argument("--follow", action="store_true", help="wait for more, until Ctrl-C")
+    parser.add_argument("--max-messages", type=int, metavar="N", help="end after N records")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--format", help=FORMAT)
+    shape.add_argument("--json", action="store_true", help="print a JSON object for each record")
+
+
+def run(args: Namespace) -> int:
+    """Print the records."""
+    try:
+        return asyncio.run(_consume(args))
+    except BrokenPipeError:
+        forget_reader()
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (
+        ValueError,
+        ClientError,
+        ConnectionFailed,
+        RequestTimedOut,
+        UnsupportedApi,
+    ) as error:
+        print(f"minibroker consume: {error}", file=sys.stderr)
+        return 1
+
+
+def parse_format(text: str) -> Callable[[ConsumerRecord], bytes]:
+    """The function that prints a record in a --format. Raises ValueError for an unknown %x."""
+    parts: list[bytes | Callable[[ConsumerRecord], bytes]] = []
+    for literal, field, escape in re.findall(r"([^%\\]+)|%(.?)|\\(.?)", text, re.DOTALL):
+        if literal:
+            parts.append(literal.encode())
+        elif escape in ESCAPES:
+            parts.append(ESCAPES[escape])
+        elif field in FIELDS:
+            parts.append(FIELDS[field])
+        else:
+            unknown = f"%{field}" if field else f"\\{escape}" if escape else "a lone % or \\"
+            raise ValueError(f"--format {text!r}: {unknown} means nothing here")
+    if not parts or parts[-1] not in (b"\n", b"\0"):
+        parts.append(b"\n")
+    return lambda record: b"".join(
+        part if isinstance(part, bytes) else part(record) for part in parts
+    )
+
+
+def as_json(record: ConsumerRecord) -> bytes:
+    """One line; bytes that are no UTF-8 become {"base64": …}."""
+    shown = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp,
+        "key": _json_text(record.key),
+        "value": _json_text(record.value),
+        "headers": [[name, _json_text(value)] for name, value in record.headers],
+    }
+    return json.dumps(shown, ensure_ascii=False).encode() + b"\n"
+
+
+def _json_text(data: bytes | None) -> str | dict[str, str] | None:
+    if data is None:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data).decode()}
+
+
+async def _consume(args: Namespace) -> int:
+    host, port = args.bootstrap_server
+    show = as_json if args.json else parse_format("%v" if args.format is None else args.format)
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    consumer = Consumer(
+        bootstrap_servers=[f"{host}:{port}"],
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        max_poll_records=BATCH_RECORDS,
+    )
+    async with consumer:
+        places = await _places(consumer, args)
+        ends = await consumer.end_offsets(places)
+        starts = await _starts(consumer, args, ends)
+        consumer.assign(places)
+        for place, offset in starts.items():
+            consumer.seek(place, offset)
+        printing = asyncio.create_task(_print(consumer, args, ends, show))
+        stopping = asyncio.create_task(interrupted.wait())
+        try:
+            await asyncio.wait({printing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            printing.cancel()
+            await asyncio.wait({printing, stopping})
+        if not printing.cancelled():
+            printing.result()
+            return 0
+    return 0 if args.follow else INTERRUPTED  # Ctrl-C is how --follow ends
+
+
+async def _places(consumer: Consumer, args: Namespace) -> list[TopicPartition]:
+    partitions = await consumer.partitions_for_topic(args.topic, timeout_ms=TOPIC_TIMEOUT_MS)
+    if args.partition is None:
+        return [TopicPartition(args.topic, partition) for partition in partitions]
+    if args.partition not in partitions:
+        count = len(partitions)
+        raise ValueError(f"{args.topic} has {count} partitions, {args.partition} is none of them")
+    return [TopicPartition(args.topic, args.partition)]
+
+
+async def _starts(
+    consumer: Consumer, args: Namespace, ends: dict[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The first offset to print of each partition."""
+    begins = await consumer.beginning_offsets([*ends])
+    offset = args.offset
+    if offset is None:
+        offset = "latest" if args.follow and not args.from_beginning else "earliest"
+    if offset == "earliest":
+        return begins
+    if offset == "latest":
+        return ends
+    if offset < 0:
+        return {place: max(begins[place], end + offset) for place, end in ends.items()}
+    return {place: max(begins[place], offset) for place in ends}
+
+
+async def _print(
+    consumer: Consumer,
+    args: Namespace,
+    ends: dict[TopicPartition, int],
+    show: Callable[[ConsumerRecord], bytes],
+) -> None:
+    left = args.max_messages
+    output = sys.stdout.buffer
+    while left is None or left > 0:
+        if not args.follow and await _is_done(consumer, ends):
+            return
+        count_max = BATCH_RECORDS if left is None else min(left, BATCH_RECORDS)
+        taken = await consumer.getmany(timeout_ms=POLL_MS, max_records=count_max)
+        for place, records in taken.items():
+            end = None if args.follow else ends[place]
+            shown = [show(each) for each in records if end is None or each.offset < end]
+            output.write(b"".join(shown))
+            if left is not None:
+                left -= len(shown)
+        output.flush()
+
+
+async def _is_done(consumer: Consumer, ends: dict[TopicPartition, int]) -> bool:
+    done = True
+    for place, end in ends.items():
+        if await consumer.position(place) >= end:
+            consumer.pause(place)
+        else:
+            done = False
+    return done
+
+
+def _parse_offset(text: str) -> int | str:
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r}: expected N, -N, earliest or latest") from None

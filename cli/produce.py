@@ -1,0 +1,254 @@
+"""EDGE: `minibroker produce TOPIC`: lines in, records out, each stored exactly once.
+
+A record is a line without its newline, otherwise byte for byte. A thread reads, since neither files
+nor terminals can be awaited; at most READ_AHEAD chunks wait. The first Ctrl-C ends the reading and
+sends what was read; the second ends at once. Whatever was not confirmed is counted and said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentParser, Namespace
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ..client.config import CODECS
+from ..client.errors import ClientError
+from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from ..client.producer import Delivery, Producer
+from .addresses import add_bootstrap_server
+from .standard_output import forget_reader
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SUMMARY = "send lines to a topic, each stored exactly once"
+CHUNK_BYTES = 256 * 1024
+READ_AHEAD = 4
+INTERRUPTED_FLUSH_MS = 10_000
+INTERRUPTED = 130
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("topic", help="created on first use where the broker allows it")
+    add_bootstrap_server(parser)
+    parser.add_argument("--file", help="read lines from a file (default: standard input)")
+    parser.add_argument(
+        "--key-separator", metavar="TEXT", help="the key is what stands before it, if it is there"
+    )
+    parser.add_argument("--partition", type=int, help="default: by key, or whichever")
+    parser.add_argument("--acks", choices=("all", "1", "0"), default="all", help="%(default)s")
+    parser.add_argument(
+        "--enable-idempotence",
+        choices=("true", "false"),
+        default="true",
+        help="false may store lines twice (default %(default)s)",
+    )
+    parser.add_argument("--compression-type", choices=[*CODECS], default="none", help="%(default)s")
+    parser.add_argument("--linger-ms", type=float, default=5, help="default %(default)s")
+    parser.add_argument("--batch-size", type=int, default=16_384, help="default %(default)s")
+    parser.add_argument("--max-request-size", type=int, default=1_048_576, help="%(default)s")
+    parser.add_argument(
+        "--delivery-timeout-ms", type=int, default=120_000, help="bounds a line (%(default)s)"
+    )
+    parser.add_argument("--request-timeout-ms", type=int, default=30_000, help="%(default)s")
+    parser.add_argument("--json", action="store_true", help="print a receipt for each record")
+
+
+def run(args: Namespace) -> int:
+    """Send the lines."""
+    try:
+        return asyncio.run(_Run(args).send_all())
+    except BrokenPipeError:
+        forget_reader()
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, ImportError, OSError, ClientError, UnsupportedApi) as error:
+        print(f"minibroker produce: {error}", file=sys.stderr)
+        return 1
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, args: Namespace) -> None:
+        self._args = args
+        self._separator = args.key_separator.encode() if args.key_separator else None
+        self._open: deque[Delivery] = deque()
+        self._stored = 0
+        self._chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
+        self._room = threading.Semaphore(READ_AHEAD)
+        self._exit_code = 0
+        self._main: asyncio.Task[int] | None = None
+
+    async def send_all(self) -> int:
+        """Send everything; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        self._main = asyncio.current_task()
+        descriptor = os.open(self._args.file, os.O_RDONLY) if self._args.file else 0
+        producer = self._producer()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt, number)
+        failure: BaseException | None = None
+        try:
+            await producer.start()
+            threading.Thread(target=self._read, args=(descriptor, loop), daemon=True).start()
+            try:
+                with _progress(self._args.file) as progress:
+                    await self._send_chunks(producer, progress)
+                    interrupted = INTERRUPTED_FLUSH_MS if self._exit_code else None
+                    await producer.flush(interrupted)
+            except (ClientError, asyncio.CancelledError) as error:
+                failure = error
+            await producer.stop(0 if failure else None)
+            await self._take_receipts()
+        except ClientError as error:
+            failure = failure or error
+        except (ConnectionFailed, RequestTimedOut) as error:
+            raise OSError(str(error)) from None
+        return await self._report(failure)
+
+    def _producer(self) -> Producer:
+        args = self._args
+        host, port = args.bootstrap_server
+        return Producer(
+            [f"{host}:{port}"],
+            acks="all" if args.acks == "all" else 1 if args.acks == "1" else 0,
+            enable_idempotence=args.enable_idempotence == "true",
+            compression_type=args.compression_type,
+            linger_ms=args.linger_ms,
+            batch_size=args.batch_size,
+            max_request_size=args.max_request_size,
+            delivery_timeout_ms=args.delivery_timeout_ms,
+            request_timeout_ms=args.request_timeout_ms,
+        )
+
+    async def _send_chunks(self, producer: Producer, progress: _Shown) -> None:
+        rest = b""
+        while (chunk := await self._chunks.get()) is not None:
+            if isinstance(chunk, Exception):
+                raise chunk
+            self._room.release()
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                await self._send(producer, line)
+            await asyncio.sleep(0)
+            await self._take_receipts()
+            progress.show(self._stored, len(chunk))
+        if rest and not self._exit_code:
+            await self._send(producer, rest)
+
+    async def _send(self, producer: Producer, line: bytes) -> None:
+        key, value = None, line
+        if self._separator is not None and self._separator in line:
+            key, _, value = line.partition(self._separator)
+        args = self._args
+        self._open.append(await producer.send(args.topic, value, key=key, partition=args.partition))
+
+    async def _take_receipts(self) -> None:
+        """Count, and print if so wanted, what has been confirmed. Raises ClientError."""
+        while self._open and self._open[0].done:
+            receipt = await self._open[0]
+            self._open.popleft()
+            self._stored += 1
+            if self._args.json:
+                print(json.dumps(receipt._asdict()), flush=not self._open)
+
+    async def _report(self, failure: BaseException | None) -> int:
+        """Say what became of the lines; returns the exit code."""
+        unknown = 0
+        unconfirmed = len(self._open)
+        for delivery in self._open:
+            try:
+                await delivery
+                self._stored += 1
+                unconfirmed -= 1
+            except ClientError as error:
+                failure = failure or error
+                unknown += error.possibly_persisted
+        summary = f"{self._stored} records stored in {self._args.topic}"
+        if not failure:
+            print(summary + (" (interrupted)" if self._exit_code else ""), file=sys.stderr)
+            return self._exit_code
+        print(
+            f"minibroker produce: {str(failure) or 'interrupted'}\n{summary}; {unconfirmed} read "
+            f"and not confirmed, of which {unknown} may have been stored",
+            file=sys.stderr,
+        )
+        return self._exit_code or 1
+
+    def _interrupt(self, number: int) -> None:
+        """End the reading; the second time end everything."""
+        if self._exit_code and self._main is not None:
+            self._main.cancel()
+        self._exit_code = 128 + number
+        self._chunks.put_nowait(None)
+
+    def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread: chunks until the end of the input."""
+        more = True
+        while more:
+            self._room.acquire()
+            chunk: bytes | Exception | None
+            try:
+                chunk = os.read(descriptor, CHUNK_BYTES) or None
+            except OSError as error:
+                chunk = error
+            more = isinstance(chunk, bytes)
+            try:
+                loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
+            except RuntimeError:  # the loop has ended
+                return
+
+
+class _Shown:
+    """A progress bar, or nothing."""
+
+    def __init__(self, progress: Progress | None, bytes_total: int | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("sending", total=bytes_total) if progress else None
+
+    def __enter__(self) -> _Shown:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, stored: int, chunk_bytes: int) -> None:
+        """Move on by a chunk."""
+        if self._progress is not None and self._task is not None:
+            text = f"{stored:,} confirmed"
+            self._progress.update(self._task, advance=chunk_bytes, description=text)
+
+
+def _progress(file: str | None) -> _Shown:
+    """A bar on standard error, if that is a terminal and nobody types the lines."""
+    if not sys.stderr.isatty() or (file is None and sys.stdin.isatty()):
+        return _Shown(None, None)
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    progress = Progress(*columns, console=Console(stderr=True))
+    return _Shown(progress, os.path.getsize(file) if file else None)

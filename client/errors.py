@@ -1,0 +1,50 @@
+"""What the client raises, by what the caller may do next.
+
+Retriable: nothing stands in the way of trying again. Fatal: trying again will not help, or may
+store a record twice. Fenced: somebody newer has taken over. DeliveryTimeout: time ran out.
+Each has `code`, Kafka's error, and `possibly_persisted`: whether the broker may have stored the
+records although the call failed. Only False makes it safe to send the same records again.
+Connections fail with ConnectionFailed and RequestTimedOut (network.py).
+"""
+
+from __future__ import annotations
+
+from ..protocol.errors import ErrorCode
+
+
+class ClientError(Exception):
+    """Base of what the client raises about records and topics.
+
+    Args:
+        text: one or two sentences naming topic-partition, producer id, epoch and sequence where
+            they matter.
+        code: Kafka's error.
+        possibly_persisted: whether records may have been stored all the same.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: ErrorCode = ErrorCode.UNKNOWN_SERVER_ERROR,
+        possibly_persisted: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.possibly_persisted = possibly_persisted
+
+
+class Retriable(ClientError):
+    """It may work later; nothing has to be changed first."""
+
+
+class Fatal(ClientError):
+    """It will not work by trying again; see the text for what to change."""
+
+
+class Fenced(ClientError):
+    """A newer producer or member has taken this one's place."""
+
+
+class DeliveryTimeout(ClientError):
+    """The time given to a delivery or a call ran out."""

@@ -1,0 +1,110 @@
+"""What the client knows of the cluster: brokers, partitions, leaders. Facts in, lookups out.
+
+Knows no connections (cluster.py has them). A partition's leader of an older epoch than one seen
+before is ignored: an answer from a broker that lags behind must not undo a newer one.
+Source: Metadata.java, MetadataCache.java; KIP-320.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..protocol.errors import ErrorCode, error_code
+from ..protocol.messages.metadata import (
+    MetadataResponse,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+
+NO_NODE = -1
+NO_EPOCH = -1
+
+
+@dataclass(slots=True)
+class TopicMetadata:
+    """The partitions of one topic.
+
+    Attributes:
+        leaders: node id by partition, NO_NODE where there is none.
+        epochs: the leader's epoch by partition, NO_EPOCH where it is not told.
+        available: partitions that have a leader, ascending.
+        error: what the broker said instead.
+    """
+
+    leaders: dict[int, int] = field(default_factory=dict)
+    epochs: dict[int, int] = field(default_factory=dict)
+    available: list[int] = field(default_factory=list)
+    error: ErrorCode = ErrorCode.NONE
+
+
+class Metadata:
+    """The newest view of the cluster.
+
+    Attributes:
+        brokers: (host, port) by node id, as advertised.
+        topics: what is known of each topic asked for.
+        wanted: names of the topics to ask for.
+        updated_at_ms: when the newest answer came; minus infinity before the first.
+    """
+
+    def __init__(self) -> None:
+        self.brokers: dict[int, tuple[str, int]] = {}
+        self.topics: dict[str, TopicMetadata] = {}
+        self.wanted: set[str] = set()
+        self.cluster_id: str | None = None
+        self.updated_at_ms = float("-inf")
+
+    def update(self, response: MetadataResponse, now_ms: float) -> None:
+        """Take in an answer."""
+        self.brokers = {each.node_id: (each.host, each.port) for each in response.brokers}
+        self.cluster_id = response.cluster_id
+        self.updated_at_ms = now_ms
+        for answer in response.topics:
+            if answer.name is not None:
+                self._update_topic(answer.name, answer)
+
+    def leader_of(self, topic: str, partition: int) -> int:
+        """Node id of the leader; NO_NODE if there is none, or none is known."""
+        known = self.topics.get(topic)
+        return NO_NODE if known is None else known.leaders.get(partition, NO_NODE)
+
+    def epoch_of(self, topic: str, partition: int) -> int:
+        """The leader's epoch, NO_EPOCH if it is not known."""
+        known = self.topics.get(topic)
+        return NO_EPOCH if known is None else known.epochs.get(partition, NO_EPOCH)
+
+    def is_complete(self) -> bool:
+        """Whether every topic wanted is known and every partition of it has a leader."""
+        return all(self.is_usable(topic) for topic in self.wanted)
+
+    def is_usable(self, topic: str) -> bool:
+        """Whether a topic is known and every partition of it has a leader."""
+        known = self.topics.get(topic)
+        return (
+            known is not None
+            and not known.error
+            and bool(known.available)
+            and len(known.available) == len(known.leaders)
+        )
+
+    def _update_topic(self, name: str, answer: MetadataResponseTopic) -> None:
+        before = self.topics.get(name)
+        error = error_code(answer.error_code)
+        if error.retriable and before is not None and before.available:
+            return  # brokers that start up know less for a while
+        topic = TopicMetadata(error=error)
+        for partition in answer.partitions:
+            index = partition.partition_index
+            leader, epoch = _leader_of(partition), partition.leader_epoch
+            if before is not None and 0 <= epoch < before.epochs.get(index, NO_EPOCH):
+                leader, epoch = before.leaders[index], before.epochs[index]
+            topic.leaders[index] = leader
+            topic.epochs[index] = epoch
+        topic.available = sorted(
+            index for index, leader in topic.leaders.items() if leader in self.brokers
+        )
+        self.topics[name] = topic
+
+
+def _leader_of(partition: MetadataResponsePartition) -> int:
+    return NO_NODE if partition.error_code and partition.leader_id < 0 else partition.leader_id

@@ -1,0 +1,134 @@
+"""EDGE: ListOffsets: where a partition begins and ends, and what it held at a time.
+
+Asks each partition's leader, again after stale metadata or a lost connection, within a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from ..protocol.errors import ErrorCode, error_code
+from ..protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopic,
+)
+from .cluster import Cluster
+from .config import ConsumerConfig
+from .errors import Fatal, Retriable
+from .fetcher import TopicPartition
+from .network import ConnectionFailed, RequestTimedOut, UnsupportedApi
+
+EARLIEST: Final = -2
+LATEST: Final = -1
+
+
+class OffsetAndTimestamp(NamedTuple):
+    """A record's place and time; offset -1 where no record is meant."""
+
+    offset: int
+    timestamp: int
+    leader_epoch: int
+
+
+class Offsets:
+    """Looks offsets up for one client."""
+
+    def __init__(self, config: ConsumerConfig, cluster: Cluster) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._problem = ""
+
+    async def at(
+        self, timestamps: Mapping[TopicPartition, int], timeout_ms: float
+    ) -> dict[TopicPartition, OffsetAndTimestamp]:
+        """The offset of each partition at EARLIEST, LATEST or a time in ms since 1970.
+
+        Raises:
+            Fatal: a broker refuses for good.
+            Retriable: not within `timeout_ms`.
+        """
+        found: dict[TopicPartition, OffsetAndTimestamp] = {}
+        missing = dict(timestamps)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                for topic in sorted({topic for topic, _ in missing}):
+                    await self._cluster.ensure_topic(topic, timeout_ms)
+                while missing:
+                    found.update(await self._round(missing))
+                    missing = {place: t for place, t in missing.items() if place not in found}
+                    if missing:
+                        await asyncio.sleep(self._config.retry_backoff_ms / 1000)
+                        await self._cluster.refresh()
+        except TimeoutError:
+            names = ", ".join(f"{topic}-{partition}" for topic, partition in missing)
+            raise Retriable(
+                f"no offset of {names} within {timeout_ms:.0f} ms; "
+                f"last problem: {self._problem or self._cluster.last_problem or 'none'}",
+                code=ErrorCode.REQUEST_TIMED_OUT,
+            ) from None
+        return found
+
+    async def _round(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, OffsetAndTimestamp]:
+        """Ask every leader once; partitions that must be asked again are left out."""
+        by_node: dict[int, dict[str, list[ListOffsetsPartition]]] = {}
+        metadata = self._cluster.metadata
+        for (topic, partition), timestamp in timestamps.items():
+            node_id = metadata.leader_of(topic, partition)
+            if node_id < 0:
+                self._check_exists(topic, partition)
+                continue
+            wanted = ListOffsetsPartition(
+                partition_index=partition,
+                current_leader_epoch=metadata.epoch_of(topic, partition),
+                timestamp=timestamp,
+            )
+            by_node.setdefault(node_id, {}).setdefault(topic, []).append(wanted)
+        found: dict[TopicPartition, OffsetAndTimestamp] = {}
+        for node_id, topics in by_node.items():
+            found.update(await self._ask(node_id, topics))
+        return found
+
+    async def _ask(
+        self, node_id: int, topics: dict[str, list[ListOffsetsPartition]]
+    ) -> dict[TopicPartition, OffsetAndTimestamp]:
+        request = ListOffsetsRequest(
+            topics=[
+                ListOffsetsTopic(name=name, partitions=wanted) for name, wanted in topics.items()
+            ]
+        )
+        timeout_ms = self._config.request_timeout_ms
+        try:
+            connection = await self._cluster.connection_to(node_id, timeout_ms)
+            response: ListOffsetsResponse = await connection.request(request, timeout_ms=timeout_ms)
+        except (ConnectionFailed, RequestTimedOut) as error:
+            self._problem = str(error)
+            return {}
+        except UnsupportedApi as error:
+            raise Fatal(str(error), code=ErrorCode.UNSUPPORTED_VERSION) from error
+        found = {}
+        for topic in response.topics:
+            for each in topic.partitions:
+                code = error_code(each.error_code)
+                name = f"{topic.name}-{each.partition_index}"
+                if code and not code.retriable:
+                    raise Fatal(f"{name}: {code.name}: {code.text}", code=code)
+                if code:
+                    self._problem = f"{name}: {code.name}: {code.text}"
+                    continue
+                place = TopicPartition(topic.name, each.partition_index)
+                found[place] = OffsetAndTimestamp(each.offset, each.timestamp, each.leader_epoch)
+        return found
+
+    def _check_exists(self, topic: str, partition: int) -> None:
+        known = self._cluster.metadata.topics.get(topic)
+        if known is not None and known.leaders and partition not in known.leaders:
+            raise Fatal(
+                f"{topic} has {len(known.leaders)} partitions, and {partition} is none of them",
+                code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+            )

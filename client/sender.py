@@ -1,0 +1,383 @@
+"""What a producer sends, when, and what answers mean. Sans-IO: facts and time in, calls out.
+
+drain() stamps producer id, epoch and sequence and says which requests to write; answered() and
+lost() tell what became of each; expire() bounds every batch by delivery_timeout_ms.
+OUTCOMES says for each error what follows; lane.py holds what it means for a partition's order.
+After a timeout or a lost connection the same bytes go again under the same sequence.
+Source: Sender.java, TransactionManager.java.   Read next: lane.py, accumulator.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from random import Random
+from typing import Final, NamedTuple
+
+from ..protocol.errors import ErrorCode
+from .accumulator import Accumulator, Place
+from .backoff import backoff_ms
+from .config import IN_FLIGHT_MAX, ProducerConfig
+from .errors import ClientError, DeliveryTimeout, Fatal, Fenced
+from .lane import Lane, born_at_ms
+from .producer_batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Stored
+
+NEVER: Final = float("inf")
+REQUEST_OVERHEAD: Final = 512  # of a Produce request beside its batches, roughly
+PARTITION_OVERHEAD: Final = 32
+
+
+class Then(Enum):
+    """What follows an answer."""
+
+    DONE = auto()  # the batch is stored
+    RETRY = auto()  # the same bytes again
+    GAP = auto()  # the sequence does not follow: lane.py decides
+    FAIL = auto()  # this batch fails, later ones go on
+    FENCE = auto()  # this batch fails, somebody else has its epoch
+    END = auto()  # the producer can do nothing more
+
+
+E = ErrorCode
+OUTCOMES: Final[dict[ErrorCode, tuple[Then, bool]]] = {
+    # code: (what follows, whether this attempt may have been stored)
+    E.NONE: (Then.DONE, True),
+    E.DUPLICATE_SEQUENCE_NUMBER: (Then.DONE, True),  # its offset is not known
+    E.OUT_OF_ORDER_SEQUENCE_NUMBER: (Then.GAP, False),
+    E.UNKNOWN_PRODUCER_ID: (Then.GAP, False),
+    E.INVALID_PRODUCER_EPOCH: (Then.FENCE, False),
+    E.PRODUCER_FENCED: (Then.END, False),
+    E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (Then.END, False),
+    E.CLUSTER_AUTHORIZATION_FAILED: (Then.END, False),
+    E.UNSUPPORTED_VERSION: (Then.END, False),
+    E.INVALID_PRODUCER_ID_MAPPING: (Then.END, False),
+    # Refused before the leader appends:
+    E.CORRUPT_MESSAGE: (Then.RETRY, False),
+    E.UNKNOWN_TOPIC_OR_PARTITION: (Then.RETRY, False),
+    E.LEADER_NOT_AVAILABLE: (Then.RETRY, False),
+    E.NOT_ENOUGH_REPLICAS: (Then.RETRY, False),
+    E.THROTTLING_QUOTA_EXCEEDED: (Then.RETRY, False),
+    # The leader may have appended and lost its place, its disk or its patience afterwards:
+    E.UNKNOWN_SERVER_ERROR: (Then.FAIL, True),
+}
+# Every other retriable code is (RETRY, True), every other code (FAIL, False).
+
+
+def outcome_of(code: ErrorCode) -> tuple[Then, bool]:
+    """(what follows, whether the attempt may have been stored) for any error of Produce."""
+    row = OUTCOMES.get(code)
+    if row is not None:
+        return row
+    return (Then.RETRY, True) if code.retriable else (Then.FAIL, False)
+
+
+class Answer(NamedTuple):
+    """What a broker says about one batch."""
+
+    code: ErrorCode
+    base_offset: int = OFFSET_UNKNOWN
+    log_append_time_ms: int = -1
+    log_start_offset: int = -1
+    message: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ProduceCall:
+    """One Produce request to write: at most one batch of each partition."""
+
+    node_id: int
+    batches: list[ProducerBatch]
+    deadline_ms: float
+    size_bytes: int = REQUEST_OVERHEAD
+
+
+@dataclass(slots=True, eq=False)
+class _Round:
+    """One drain: what is asked of the world, and the calls of the present turn by node."""
+
+    now_ms: float
+    leader_of: Callable[[str, int], int]
+    slots_of: Callable[[int], int]
+    slots: dict[int, int] = field(default_factory=dict)
+    calls: dict[int, ProduceCall] = field(default_factory=dict)
+
+    def has_slot(self, node_id: int) -> bool:
+        """Whether one more call may be written to a node."""
+        if node_id not in self.slots:
+            self.slots[node_id] = self.slots_of(node_id)
+        return self.slots[node_id] > 0
+
+    def take_calls(self) -> list[ProduceCall]:
+        """End the turn."""
+        calls, self.calls = self.calls, {}
+        for node_id in calls:
+            self.slots[node_id] -= 1
+        return [*calls.values()]
+
+
+class Sender:
+    """The idempotent producer's decisions.
+
+    Attributes:
+        producer_id: NO_PRODUCER_ID until the broker has given one.
+        wants_producer_id: records wait for it.
+        wants_metadata: an answer, or a partition without a leader, says that it is stale.
+        fatal: set once; every later send fails with it.
+        in_doubt: the newest reason why something had to be repeated, for texts.
+    """
+
+    def __init__(self, config: ProducerConfig, accumulator: Accumulator, random: Random) -> None:
+        self._config = config
+        self._accumulator = accumulator
+        self._random = random
+        self._lanes: dict[Place, Lane] = {}
+        self._in_flight_max = min(IN_FLIGHT_MAX, config.max_in_flight_requests_per_connection)
+        self.producer_id = NO_PRODUCER_ID
+        self.wants_producer_id = False
+        self.wants_metadata = False
+        self.fatal: ClientError | None = None
+        self.in_doubt = ""
+
+    def drain(
+        self,
+        now_ms: float,
+        leader_of: Callable[[str, int], int],
+        slots_of: Callable[[int], int],
+    ) -> list[ProduceCall]:
+        """The requests to write now, in this order, each at once.
+
+        Args:
+            leader_of: node id of a partition's leader, -1 if there is none.
+            slots_of: how many more requests a node's connection takes now, 0 if it has none.
+        """
+        self._settle_lanes()
+        calls: list[ProduceCall] = []
+        in_flight = (place for place, lane in self._lanes.items() if lane.in_flight)
+        places = [*dict.fromkeys((*self._accumulator.queues, *in_flight))]
+        this = _Round(now_ms, leader_of, slots_of)
+        while True:
+            for place in places:
+                self._add_next(place, this)
+            turn = this.take_calls()
+            if not turn:
+                return calls
+            calls += turn
+
+    def answered(self, batch: ProducerBatch, answer: Answer, now_ms: float) -> None:
+        """A broker's answer about one batch of a call."""
+        lane = self._lane_of(batch)
+        lane.take_off_wire(batch)
+        then, may_be_stored = outcome_of(answer.code)
+        if answer.code.refreshes_metadata:
+            self.wants_metadata = True
+        if then is Then.DONE:
+            lane.acknowledge(batch)
+            offset = answer.base_offset if answer.code is E.NONE else OFFSET_UNKNOWN
+            stored = Stored(offset, answer.log_append_time_ms, answer.log_start_offset)
+            self._finish(batch, stored)
+            return
+        batch.is_unknown = batch.is_unknown or may_be_stored
+        self.in_doubt = f"{answer.code.name}: {answer.message or answer.code.text}"
+        if then is Then.END:
+            self._end(_failure(batch, answer))
+        elif batch.outcome is not None or then in (Then.FAIL, Then.FENCE):
+            lane.give_up(batch)
+            self._finish(batch, _failure(batch, answer))
+        else:
+            batch.is_refused = then is Then.GAP
+            self._retry(lane, now_ms)
+
+    def lost(self, call: ProduceCall, now_ms: float, why: str) -> None:
+        """No answer will come: whether the call took effect is unknown."""
+        self.wants_metadata = True
+        self.in_doubt = why
+        for batch in call.batches:
+            lane = self._lane_of(batch)
+            lane.take_off_wire(batch)
+            batch.is_unknown = True
+            if batch.outcome is not None:
+                lane.give_up(batch)
+                self._accumulator.release(batch)
+            else:
+                self._retry(lane, now_ms)
+
+    def unacknowledged(self, call: ProduceCall) -> None:
+        """A call with acks=0 was written; nothing more will be heard of it."""
+        for batch in call.batches:
+            lane = self._lane_of(batch)
+            lane.take_off_wire(batch)
+            lane.acknowledge(batch)
+            self._finish(batch, Stored(OFFSET_UNKNOWN, -1, -1))
+
+    def expire(self, now_ms: float) -> None:
+        """Fail what has not been delivered delivery_timeout_ms after its `send`."""
+        limit_ms = now_ms - self._config.delivery_timeout_ms
+        for place in [*self._accumulator.queues]:
+            for batch in self._accumulator.take_expired(place, limit_ms):
+                self._finish(batch, self._timeout(batch))
+        for lane in self._lanes.values():
+            for batch in [*lane.in_flight]:
+                if batch.created_at_ms > limit_ms or batch.outcome is not None:
+                    continue
+                batch.complete(self._timeout(batch))
+                if not batch.is_on_wire:  # on the wire it keeps its place until that is over
+                    lane.give_up(batch)
+                    self._accumulator.release(batch)
+
+    def next_wake_ms(self, now_ms: float) -> float:
+        """The next instant after now at which time alone changes something; NEVER if none does."""
+        wake = NEVER
+        born = NEVER
+        for queue in self._accumulator.queues.values():
+            born = min(born, queue[0].created_at_ms)
+            ready = self._accumulator.ready_at_ms(queue)
+            if now_ms < ready < wake:
+                wake = ready
+        for lane in self._lanes.values():
+            if lane.in_flight:
+                born = min(born, born_at_ms(lane.in_flight))
+            if now_ms < lane.retry_at_ms < wake:
+                wake = lane.retry_at_ms
+        return min(wake, born + self._config.delivery_timeout_ms)
+
+    def give_producer_id(self, producer_id: int) -> None:
+        """The broker has given one; partitions without take it up."""
+        self.producer_id = producer_id
+        self.wants_producer_id = False
+
+    def fail_all(self, error: Callable[[ProducerBatch], ClientError]) -> None:
+        """Everything not done fails; batches on the wire keep their place until that is over."""
+        for batch in [*self._accumulator.batches()]:
+            self._accumulator.take((batch.topic, batch.partition))
+            self._finish(batch, error(batch))
+        for lane in self._lanes.values():
+            for batch in [*lane.in_flight]:
+                batch.complete(error(batch))
+                if not batch.is_on_wire:
+                    lane.give_up(batch)
+                    self._accumulator.release(batch)
+
+    def open_batches(self) -> list[ProducerBatch]:
+        """Every batch without an outcome."""
+        batches = [*self._accumulator.batches()]
+        for lane in self._lanes.values():
+            batches += lane.in_flight
+        return [batch for batch in batches if batch.outcome is None]
+
+    def _add_next(self, place: Place, this: _Round) -> None:
+        """Put the next batch of a place, if it may leave now, into this turn's calls."""
+        lane = self._lanes.get(place)
+        size = self._next_size(place, lane, this.now_ms)
+        if size is None:
+            return
+        node_id = this.leader_of(*place)
+        if node_id < 0:
+            self.wants_metadata = True
+            return
+        if not this.has_slot(node_id):
+            return
+        call = this.calls.get(node_id)
+        if call is None:
+            deadline_ms = this.now_ms + self._config.request_timeout_ms
+            call = this.calls[node_id] = ProduceCall(node_id, [], deadline_ms)
+        elif call.size_bytes + size > self._config.max_request_size:
+            return
+        if lane is None:
+            lane = self._lanes[place] = Lane()
+        batch = self._take_next(place, lane)
+        call.batches.append(batch)
+        call.size_bytes += len(batch.wire) + len(place[0]) + PARTITION_OVERHEAD
+
+    def _next_size(self, place: Place, lane: Lane | None, now_ms: float) -> int | None:
+        """The size of the batch that a place would send now; None if it must wait."""
+        if lane is not None:
+            if lane.is_broken or now_ms < lane.retry_at_ms:
+                return None
+            again = lane.next_to_resend()
+            if again is not None:
+                return len(again.wire)
+            most = self._in_flight_max if lane.is_established else 1
+            if lane.is_unresolved or len(lane.in_flight) >= most:
+                return None
+        queue = self._accumulator.queues.get(place)
+        if queue is None or not self._accumulator.is_ready(queue, now_ms):
+            return None
+        if self._config.enable_idempotence and self.producer_id == NO_PRODUCER_ID:
+            has_own = lane is not None and lane.producer_id != NO_PRODUCER_ID
+            if not has_own:
+                self.wants_producer_id = True
+                return None
+        return len(queue[0].buffer)
+
+    def _take_next(self, place: Place, lane: Lane) -> ProducerBatch:
+        batch = lane.next_to_resend()
+        if batch is None:
+            if self._config.enable_idempotence and lane.producer_id == NO_PRODUCER_ID:
+                lane.adopt(self.producer_id)
+            batch = self._accumulator.take(place)
+            lane.stamp(batch)
+        lane.put_on_wire(batch)
+        return batch
+
+    def _settle_lanes(self) -> None:
+        for place, lane in self._lanes.items():
+            if lane.on_wire_count or not (lane.is_broken or lane.is_unresolved):
+                continue
+            had_id = lane.producer_id
+            done, again = lane.settle()
+            for batch in done:
+                self._accumulator.release(batch)
+            self._accumulator.put_back(place, again)
+            if had_id == self.producer_id and lane.producer_id != had_id:
+                self.producer_id = NO_PRODUCER_ID  # its epochs are used up
+
+    def _retry(self, lane: Lane, now_ms: float) -> None:
+        if lane.is_broken:  # by another batch of the same failure
+            return
+        config = self._config
+        wait_ms = backoff_ms(
+            config.retry_backoff_ms, config.retry_backoff_max_ms, lane.attempts, self._random
+        )
+        lane.break_until(now_ms + wait_ms)
+
+    def _lane_of(self, batch: ProducerBatch) -> Lane:
+        return self._lanes[batch.topic, batch.partition]
+
+    def _finish(self, batch: ProducerBatch, outcome: Stored | ClientError) -> None:
+        batch.complete(outcome)
+        self._accumulator.release(batch)
+
+    def _end(self, error: ClientError) -> None:
+        self.fatal = error
+        self.fail_all(
+            lambda batch: Fatal(
+                f"{batch.describe()}: {error}",
+                code=error.code,
+                possibly_persisted=batch.possibly_persisted,
+            )
+        )
+
+    def _timeout(self, batch: ProducerBatch) -> DeliveryTimeout:
+        limit_ms = self._config.delivery_timeout_ms
+        if batch.possibly_persisted:
+            state = "it may have been stored"
+        else:
+            state = "it was not stored" if batch.sends else "it was never sent"
+        reason = f"; last problem: {self.in_doubt}" if self.in_doubt else ""
+        return DeliveryTimeout(
+            f"{batch.describe()} not confirmed within delivery_timeout_ms={limit_ms}; "
+            f"{state}{reason}",
+            code=ErrorCode.REQUEST_TIMED_OUT,
+            possibly_persisted=batch.possibly_persisted,
+        )
+
+
+def _failure(batch: ProducerBatch, answer: Answer) -> ClientError:
+    then, _ = outcome_of(answer.code)
+    kind = Fenced if then is Then.FENCE else Fatal
+    return kind(
+        f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}",
+        code=answer.code,
+        possibly_persisted=batch.is_unknown,
+    )

@@ -1,0 +1,122 @@
+"""EDGE: our broker without sockets: frames into a connection object, answers into a null transport.
+
+What is measured is Python and the file system, so the figures stay comparable where networks and
+neighbours are noisy. `profile` shows where the time of one Produce goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import pstats
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from io import StringIO
+from typing import Any, cast
+
+from minibroker.broker.config_sources import Layer, load
+from minibroker.broker.metadata import Topic
+from minibroker.broker.runtime import Runtime
+from minibroker.broker.server import ClientSession
+from minibroker.broker.topics import NewTopic
+
+from tests.bench.raw_client import Case, produce_frame
+from tests.bench.servers import TOPIC
+
+FRAMES = 64  # given to the connection at once
+REPEATS = 7
+BYTES_A_REPEAT = 8_000_000
+PROFILED = 20_000
+PROFILE_LINES = 25
+
+
+class NullTransport:
+    """Takes whatever is written."""
+
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
+        """As asyncio's."""
+
+    def get_extra_info(self, name: str) -> tuple[str, int]:
+        """As asyncio's: an address."""
+        return ("127.0.0.1", 0)
+
+    def write(self, data: bytes) -> None:
+        """As asyncio's."""
+
+    def writelines(self, parts: Sequence[bytes]) -> None:
+        """As asyncio's."""
+
+    def get_write_buffer_size(self) -> int:
+        """As asyncio's: nothing waits."""
+        return 0
+
+    def close(self) -> None:
+        """As asyncio's."""
+
+    abort = close
+
+
+def handler_microseconds(case: Case, durability: str) -> float:
+    """The broker's own time for one Produce, in µs: the best of REPEATS."""
+    return asyncio.run(_best(case, durability))
+
+
+def profile(case: Case) -> str:
+    """The functions that PROFILED Produces spend most time in, as text."""
+    return asyncio.run(_profiled(case))
+
+
+async def _best(case: Case, durability: str) -> float:
+    async with _session(durability) as session:
+        frames = produce_frame(case, TOPIC) * FRAMES
+        turns = max(1, BYTES_A_REPEAT // (len(frames) * 4))
+        _feed(session, frames)
+        best = float("inf")
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            for _ in range(turns):
+                _feed(session, frames)
+            best = min(best, (time.perf_counter() - began) / (turns * FRAMES))
+        return best * 1e6
+
+
+async def _profiled(case: Case) -> str:
+    async with _session("page-cache") as session:
+        frames = produce_frame(case, TOPIC) * FRAMES
+        _feed(session, frames)
+        profiler = cProfile.Profile()
+        profiler.enable()
+        for _ in range(PROFILED // FRAMES):
+            _feed(session, frames)
+        profiler.disable()
+    text = StringIO()
+    stats = pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime")
+    stats.print_stats(PROFILE_LINES)
+    return text.getvalue()
+
+
+@asynccontextmanager
+async def _session(durability: str) -> AsyncIterator[ClientSession]:
+    with tempfile.TemporaryDirectory() as data:
+        texts = {"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": data}
+        loaded = load([Layer("bench", {**texts, "durability": durability})])
+        async with Runtime(loaded.config, loaded.listeners) as runtime:
+            topic = runtime.broker.plan_topic(NewTopic(TOPIC))
+            assert isinstance(topic, Topic)
+            runtime.broker.create_topics([topic])
+            session = runtime.server.connect(loaded.listeners[0], 0)
+            session.connection_made(cast(Any, NullTransport()))
+            yield session
+            session.connection_lost(None)
+
+
+def _feed(session: ClientSession, frames: bytes) -> None:
+    rest = memoryview(frames)
+    while rest:
+        room = session.get_buffer(-1)
+        count = min(len(room), len(rest))
+        room[:count] = rest[:count]
+        rest = rest[count:]
+        session.buffer_updated(count)

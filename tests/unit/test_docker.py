@@ -1,0 +1,125 @@
+"""Dockerfile and docker-compose.yml agree with the package, the configuration and each other.
+
+Pure reading; tests/system/test_docker_compose.py runs them where there is a Docker engine.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from minibroker.broker.config_sources import Loaded, environment_layer, load
+from minibroker.cli.healthcheck import add_arguments
+from minibroker.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+ENV = dict(re.findall(r"(KAFKA_\w+)=(\S+)", DOCKERFILE.partition("\nENV ")[2].partition("\n")[0]))
+DATA_DIR = "/var/lib/minibroker"
+
+
+def compose() -> dict[str, Any]:
+    """docker-compose.yml with every ${NAME:-default} as the default."""
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    parsed: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
+    return parsed
+
+
+def broker_settings(environment: dict[str, str]) -> Loaded:
+    return load([environment_layer(ENV | environment)])
+
+
+def published(service: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """(host address, host port, container port) of each published port."""
+    found = [text.split(":") for text in service["ports"]]
+    return [(address, int(host), int(inside)) for address, host, inside in found]
+
+
+def test_every_package_folder_reaches_the_build() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
+    folders = set(setuptools["package-dir"].values())
+    let_in = set((ROOT / ".dockerignore").read_text(encoding="utf-8").split())
+    assert "\nCOPY . .\n" in DOCKERFILE
+    assert "*" in let_in
+    needed = folders | {"pyproject.toml", "README.md", "LICENSE", "examples"}
+    assert {f"!{name}" for name in needed} <= let_in
+    assert all((ROOT / name.removeprefix("!")).exists() for name in let_in if name[0] == "!")
+
+
+def test_the_image_listens_everywhere_and_keeps_data_on_its_volume() -> None:
+    loaded = broker_settings({})
+    assert not loaded.warnings
+    assert [listener.host for listener in loaded.listeners] == [""]
+    assert loaded.config.log_dirs == (DATA_DIR,)
+    assert loaded.config.durability == "fsync"
+    assert f"\nVOLUME {DATA_DIR}\n" in DOCKERFILE
+    assert f"-o minibroker -g minibroker {DATA_DIR}\n" in DOCKERFILE
+
+
+def test_the_image_runs_commands_that_exist_as_another_user_than_root() -> None:
+    assert '\nENTRYPOINT ["tini", "--", "minibroker"]\nCMD ["serve"]\n' in DOCKERFILE
+    assert 'CMD ["minibroker", "healthcheck"]' in DOCKERFILE
+    assert {"serve", "healthcheck"} <= set(COMMANDS)
+    assert "useradd --uid 10001 " in DOCKERFILE
+    assert "\nUSER minibroker\n" in DOCKERFILE
+
+
+def test_the_broker_accepts_its_environment_without_a_warning() -> None:
+    loaded = broker_settings(compose()["services"]["broker"]["environment"])
+    assert not loaded.warnings
+
+
+@pytest.mark.parametrize("name", ["broker", "kafka"])
+def test_containers_and_host_are_each_told_an_address_that_works_for_them(name: str) -> None:
+    service = compose()["services"][name]
+    listeners = {each.name: each for each in broker_settings(service["environment"]).listeners}
+    containers, host = listeners["CONTAINERS"], listeners["HOST"]
+    assert containers.host == host.host == ""
+    assert (containers.advertised_host, containers.advertised_port) == (name, containers.port)
+    told = (host.advertised_host, host.advertised_port, host.port)
+    assert published(service) == [told]
+    assert host.is_loopback is False
+    assert host.advertised_host == "127.0.0.1"
+
+
+def test_the_health_check_asks_a_port_the_broker_listens_at() -> None:
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser()
+    add_arguments(parser)
+    _, port = parser.parse_args([]).bootstrap_server
+    alone: dict[str, str] = {}
+    for environment in (alone, compose()["services"]["broker"]["environment"]):
+        assert port in [listener.port for listener in broker_settings(environment).listeners]
+
+
+def test_volumes_services_and_files_named_in_compose_exist() -> None:
+    parsed = compose()
+    services = parsed["services"]
+    assert services["broker"]["volumes"] == [f"data:{DATA_DIR}"]
+    assert set(parsed["volumes"]) == {"data"}
+    assert "profiles" not in services["broker"]
+    client = services["client"]
+    assert client["profiles"] == ["demo"]
+    assert services["kafka"]["profiles"] == ["kafka"]
+    assert client["image"] == services["broker"]["image"]
+    assert set(client["depends_on"]) == {"broker"}
+    script = client["entrypoint"][-1].removeprefix("/opt/minibroker/")
+    assert (ROOT / script).is_file()
+    host, _, port = client["environment"]["BOOTSTRAP_SERVERS"].partition(":")
+    containers = broker_settings(services[host]["environment"]).listeners[0]
+    assert (containers.advertised_host, containers.advertised_port) == (host, int(port))
+
+
+def test_only_what_both_compose_generations_know_is_used() -> None:
+    parsed = compose()
+    assert set(parsed) == {"services", "volumes"}  # v2 warns of "version"
+    known = {"build", "image", "profiles", "ports", "environment", "volumes"}
+    known |= {"depends_on", "entrypoint", "healthcheck"}
+    for service in parsed["services"].values():
+        assert set(service) <= known
+        assert all(isinstance(text, str) for text in service.get("environment", {}).values())
