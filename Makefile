@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash interop docker bench wire demo run check clean
+.PHONY: help setup fmt lint types test crash fuzz soak interop docker bench wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -42,6 +42,12 @@ test: $(READY) ## the fast tests, in parallel (JOBS=2)
 
 crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=20)
 	RUNS=$(or $(RUNS),20) $(BIN)/pytest -m crash tests/crash $(ARGS)
+
+fuzz: $(READY) ## spoilt frames at the codec and at a broker with a good client beside them (MINUTES=2 SEED=1)
+	$(BIN)/python -m tests.fuzz $(or $(MINUTES),2) $(or $(SEED),1)
+
+soak: $(READY) ## all Python clients for long, through random connection cuts (MINUTES=10 SEED=1)
+	$(BIN)/python -m tests.soak $(or $(MINUTES),10) $(or $(SEED),1)
 
 interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn are present
 	$(BIN)/pytest -m interop tests/interop $(ARGS)

@@ -11,6 +11,7 @@ Every wait is bounded and ends in a BrokerProcessError that quotes what the brok
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import signal
@@ -18,10 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
@@ -42,6 +43,8 @@ class BrokerProcess:
         durability: as in `minibroker serve`; None leaves the choice to the broker.
         settings: `--set NAME=VALUE` for each.
     """
+
+    program: ClassVar[Sequence[str]] = ("-c", RUN)
 
     def __init__(
         self,
@@ -79,10 +82,20 @@ class BrokerProcess:
         self._stderr.seek(max(0, end - QUOTED_BYTES))
         return self._stderr.read().decode(errors="replace")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended, neither by itself nor by us."""
+        return self._process is not None and self._process.poll() is None
+
+    def said_from(self, position: int) -> bytes:
+        """Standard error from a byte position on; disturbs nobody who writes there."""
+        descriptor = self._stderr.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size - position, position)
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         listener = f"PLAINTEXT://127.0.0.1:{self.port}"
-        command = [sys.executable, "-c", RUN, "serve", "--listeners", listener]
+        command = [sys.executable, *self.program, "serve", "--listeners", listener]
         self._stderr.seek(0, 2)
         self._process = subprocess.Popen(
             command + self._options, stdout=subprocess.PIPE, stderr=self._stderr
