@@ -35,7 +35,10 @@ LOSE_EVERY = 3
 RUN_TIMEOUT_S = 60.0
 
 # By the value of --client: (the package it needs, the module that sends lines with it).
-CLIENTS = {"kafka-python": ("kafka", "minibroker.cli.demo_kafka_python")}
+CLIENTS = {
+    "ours": ("minibroker", "minibroker.cli.demo_ours"),
+    "kafka-python": ("kafka", "minibroker.cli.demo_kafka_python"),
+}
 
 
 @dataclass(frozen=True, slots=True)
