@@ -1,9 +1,9 @@
 """Bytes in, frames out: int32 big-endian size, then that many bytes.
 
-A frame is handed on as one memoryview, without its size. Whoever holds a frame (a parked request,
-a record batch) may keep it: its bytes do not change as long as anybody does, and a buffer is used
-again only when nobody does. Memory follows what a peer has *sent*, never what it has announced: a
-claimed 100 MB frame costs what arrived of it, times GROWTH at most.
+A frame is handed on as one memoryview, without its size. Its bytes are written once and never
+moved or changed afterwards, so whoever holds a frame (a parked request, a record batch) may keep
+it. Memory follows what a peer has *sent*, never what it has announced: a claimed 100 MB frame
+costs what arrived of it, times GROWTH at most.
 Source: Kafka's NetworkReceive; a negative or too large size ends the connection.
 """
 
@@ -87,37 +87,24 @@ class FrameBuffer:
             room = self.get_buffer()
             count = min(len(room), len(rest))
             room[:count] = rest[:count]
-            del room  # it would keep the buffer from being used again
             rest = rest[count:]
             frames += self.received(count)
         return frames
 
     def _make_room(self) -> None:
-        """Room for more, unless the frame under way just fits into what is left."""
+        """A fresh buffer, unless the frame under way just fits into what is left of this one."""
         pending = self._end - self._start
         missing = self._missing_bytes(pending)
         room = len(self._buffer) - self._end
         if 0 < missing <= room:
             return
-        size = min(max(len(self._buffer) * GROWTH, FIRST_BUFFER_BYTES), BUFFER_BYTES_MAX)
+        size = min(max(len(self._buffer) * 4, FIRST_BUFFER_BYTES), BUFFER_BYTES_MAX)
         if missing:
             size = max(size, min(pending + missing, pending * GROWTH))
-        rest = self._buffer[self._start : self._end]
-        if len(self._buffer) != size or not self._is_released():
-            self._buffer = bytearray(size)
-        self._buffer[:pending] = rest
-        self._view = memoryview(self._buffer)
+        buffer = bytearray(size)
+        buffer[:pending] = self._view[self._start : self._end]
+        self._buffer, self._view = buffer, memoryview(buffer)
         self._start, self._end = 0, pending
-
-    def _is_released(self) -> bool:
-        """Whether nobody holds a frame of the buffer: only then does Python let it be resized."""
-        self._view.release()
-        try:
-            self._buffer.append(0)
-        except BufferError:
-            return False
-        self._buffer.pop()
-        return True
 
     def _missing_bytes(self, pending: int) -> int:
         """How much of the frame under way has not come yet; 0 when its size is not known."""

@@ -39,22 +39,6 @@ def test_a_frame_is_never_changed_by_what_comes_after_it() -> None:
     assert [bytes(each) for each in kept] == [b"%08d" % n for n in range(5000)]
 
 
-def test_a_buffer_is_used_again_once_nobody_holds_a_frame_of_it() -> None:
-    buffer = FrameBuffer(FRAME_BYTES_MAX)
-    held: list[memoryview] = []
-    for _ in range(10):  # until it has its full size
-        held += buffer.feed(framed(bytes(BUFFER_BYTES_MAX // 2)))
-    assert len({id(each.obj) for each in held}) >= 5
-    held.clear()
-    buffer.feed(framed(bytes(BUFFER_BYTES_MAX // 2)))
-    used = buffer._buffer
-    for _ in range(50):
-        (frame_,) = buffer.feed(framed(b"x" * 50_000))
-        assert frame_ == b"x" * 50_000
-        del frame_
-    assert buffer._buffer is used
-
-
 def test_a_large_frame_is_read_into_its_own_buffer_without_a_copy() -> None:
     body = bytes(range(256)) * 4096
     stream = memoryview(framed(body))
