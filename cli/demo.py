@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--client",
         choices=CLIENTS,
-        default="kafka-python",
+        default="ours",
         help="the producer that is put to the test (default: %(default)s)",
     )
 
