@@ -22,7 +22,7 @@ from rich.console import Console
 
 from tests.bench.clients import aiokafka_rate, confluent_rate
 from tests.bench.handler import handler_microseconds, profile
-from tests.bench.raw_client import Case, run
+from tests.bench.raw_client import Case, Measured, run
 from tests.bench.servers import (
     ROOT,
     TOPIC,
@@ -32,6 +32,7 @@ from tests.bench.servers import (
     install_wheel,
     our_broker,
     real_kafka,
+    renew_topic,
 )
 from tests.bench.starting import measure_starts
 from tests.bench.tables import Rates, ratio, show_clients, show_raw
@@ -124,17 +125,24 @@ def _raw(
 ) -> None:
     for server in servers:
         for case in cases:
-            run((server.host, server.port), case, TOPIC, WARM_UP_S)
+            _measure(server, case, WARM_UP_S)
     measured = {case: Rates() for case in cases}
     for number in range(args.rounds):
         for case in cases:
             for server in servers if number % 2 == 0 else servers[::-1]:
-                found = run((server.host, server.port), case, TOPIC, args.seconds)
+                found = _measure(server, case, args.seconds)
                 measured[case].add(server.name, found.requests_per_s, found.p50_ms)
     show_raw(console, f"raw Produce over one socket, durability={durability}", measured)
     for case, rates in measured.items():
         if rates.has("Kafka"):
             ratios[f"{durability}: {case.name}"] = ratio(rates)
+
+
+def _measure(server: Server, case: Case, seconds: float) -> Measured:
+    found = run((server.host, server.port), case, TOPIC, seconds)
+    if server.name != "echo":
+        asyncio.run(renew_topic(server))
+    return found
 
 
 def _real_clients(

@@ -23,6 +23,7 @@ from minibroker.protocol.messages.produce import (
 )
 
 VERSION = 5
+UNKNOWN_TOPIC = 3
 TIMEOUT_S = 30.0
 RECEIVE_BYTES = 1 << 16
 
@@ -77,16 +78,22 @@ def run(address: tuple[str, int], case: Case, topic: str, seconds: float) -> Mea
 
 
 def _check_response(connection: socket.socket, frame: bytes) -> int:
-    """Send one request; return the size of a whole response."""
-    connection.sendall(frame)
-    head = _exactly(connection, 4)
-    body = _exactly(connection, struct.unpack(">i", head)[0])
-    if not _is_foreign(body):
-        response, _ = decoder(ProduceResponse, VERSION)(body, 4)
-        code = response.responses[0].partition_responses[0].error_code
-        if code:
+    """Send one request, again while the topic is not there yet; return the size of a response."""
+    until = time.perf_counter() + TIMEOUT_S
+    while True:
+        connection.sendall(frame)
+        head = _exactly(connection, 4)
+        body = _exactly(connection, struct.unpack(">i", head)[0])
+        code = 0 if _is_foreign(body) else _error_code(body)
+        if code == 0:
+            return len(head) + len(body)
+        if code != UNKNOWN_TOPIC or time.perf_counter() > until:
             raise RuntimeError(f"the broker answered {code}")
-    return len(head) + len(body)
+
+
+def _error_code(body: bytes) -> int:
+    response, _ = decoder(ProduceResponse, VERSION)(body, 4)
+    return response.responses[0].partition_responses[0].error_code
 
 
 def _is_foreign(body: bytes) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from minibroker.client.network import Connection
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
+from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 
 from tests.support.kafka import RealKafka
 
@@ -64,7 +65,7 @@ def install_wheel() -> Path:
 @contextmanager
 def our_broker(name: str, commands: Path, options: Sequence[str]) -> Iterator[Server]:
     """Our broker on a fresh data directory."""
-    with tempfile.TemporaryDirectory(dir=ENVIRONMENT) as data:
+    with tempfile.TemporaryDirectory() as data:
         command = [str(commands / "minibroker"), "serve", "--listeners", "PLAINTEXT://127.0.0.1:0"]
         process = subprocess.Popen(
             [*command, "--log-dirs", data, *options],
@@ -85,7 +86,7 @@ def our_broker(name: str, commands: Path, options: Sequence[str]) -> Iterator[Se
 @contextmanager
 def real_kafka(name: str, settings: dict[str, str]) -> Iterator[Server]:
     """A real Apache Kafka on a fresh data directory."""
-    with RealKafka(settings=settings) as kafka:
+    with RealKafka(settings={"log.segment.delete.delay.ms": "0", **settings}) as kafka:
         host, port = kafka.bootstrap_servers.split(":")
         yield Server(name, host, int(port))
 
@@ -117,3 +118,16 @@ async def create_topic(server: Server) -> None:
     await connection.close()
     if response.topics[0].error_code:
         raise RuntimeError(f"{server.name}: {response.topics[0].error_message}")
+
+
+async def renew_topic(server: Server) -> None:
+    """Delete the topic and create it again: gigabytes that wait for their write-back to the disk
+    would slow whoever is measured next."""
+    connection = await Connection.open(server.host, server.port)
+    gone = DeleteTopicState(name=TOPIC, topic_id=bytes(16))
+    request = DeleteTopicsRequest(topics=[gone], topic_names=[], timeout_ms=30_000)
+    response = await connection.request(request)
+    await connection.close()
+    if response.responses[0].error_code:
+        raise RuntimeError(f"{server.name}: {response.responses[0].error_message}")
+    await create_topic(server)
