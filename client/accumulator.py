@@ -110,10 +110,10 @@ class Accumulator:
         """A batch is done: its memory is free again."""
         self.held_bytes -= len(batch.buffer) - HEADER_BYTES
 
-    def take_expired(self, place: Place, created_before_ms: float) -> list[ProducerBatch]:
-        """Drain the batches of a place that were created at or before an instant."""
+    def take_expired(self, place: Place, now_ms: float, age_ms: float) -> list[ProducerBatch]:
+        """Drain the batches of a place that are `age_ms` old."""
         expired = []
-        while place in self.queues and self.queues[place][0].created_at_ms <= created_before_ms:
+        while place in self.queues and self.queues[place][0].created_at_ms + age_ms <= now_ms:
             expired.append(self.take(place))
         return expired
 

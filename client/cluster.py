@@ -139,6 +139,11 @@ class Cluster:
         if self._refreshing is None and self._group is not None:
             self._refreshing = self.spawn(self._refresh(), "refresh metadata")
 
+    def refresh_if_old(self, now_ms: float) -> None:
+        """Fetch metadata when metadata_max_age_ms have passed; now_ms is of the loop's clock."""
+        if now_ms - self.metadata.updated_at_ms > self._config.metadata_max_age_ms:
+            self.refresh_soon()
+
     async def refresh(self) -> None:
         """Wait for one answer to a metadata request, successful or not."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -186,6 +191,7 @@ class Cluster:
                 await self._stopping.wait()
         finally:
             self._group = None
+            self._on_change()
 
     async def _open(self, node_id: int) -> None:
         """Open one connection, after the backoff that earlier failures ask for."""

@@ -302,6 +302,7 @@ class Consumer:
             if deadline_ms <= now_ms:
                 text = f"node {node_id} gave no answer to Fetch in time"
                 connection.fail(RequestTimedOut(text))
+        self._cluster.refresh_if_old(now_ms)
         metadata = self._cluster.metadata
         calls = fetcher.plan(now_ms, metadata.leader_of, metadata.epoch_of, self._is_free)
         for call in calls:

@@ -212,13 +212,13 @@ class Sender:
 
     def expire(self, now_ms: float) -> None:
         """Fail what has not been delivered delivery_timeout_ms after its `send`."""
-        limit_ms = now_ms - self._config.delivery_timeout_ms
+        age_ms = self._config.delivery_timeout_ms
         for place in [*self._accumulator.queues]:
-            for batch in self._accumulator.take_expired(place, limit_ms):
+            for batch in self._accumulator.take_expired(place, now_ms, age_ms):
                 self._finish(batch, self._timeout(batch))
         for lane in self._lanes.values():
             for batch in [*lane.in_flight]:
-                if batch.created_at_ms > limit_ms or batch.outcome is not None:
+                if batch.created_at_ms + age_ms > now_ms or batch.outcome is not None:
                     continue
                 batch.complete(self._timeout(batch))
                 if not batch.is_on_wire:  # on the wire it keeps its place until that is over

@@ -105,6 +105,7 @@ class Sending:
     def _turn(self) -> None:
         sender, now_ms = self.sender, self.now_ms()
         self._give_up_late_calls(now_ms)
+        self.cluster.refresh_if_old(now_ms)
         sender.expire(now_ms)
         for call in sender.drain(now_ms, self.cluster.metadata.leader_of, self._slots_of):
             self._write(call)

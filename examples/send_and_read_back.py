@@ -19,7 +19,12 @@ LINES = int(os.environ.get("LINES", "1000"))
 
 def send(lines: list[bytes]) -> None:
     """Return once every line is acknowledged. Raises KafkaError if one is not."""
-    producer = KafkaProducer(bootstrap_servers=SERVERS, enable_idempotence=True, acks="all")
+    producer = KafkaProducer(
+        bootstrap_servers=SERVERS,
+        bootstrap_timeout_ms=120_000,  # a broker may just be starting
+        enable_idempotence=True,
+        acks="all",
+    )
     for sent in [producer.send(TOPIC, line) for line in lines]:
         sent.get(timeout=60)
     producer.close()

@@ -1,4 +1,4 @@
-"""What a broker has stored, for blocking tests: one connection a call, straight to the broker."""
+"""Topics and what they hold, for blocking tests: one connection a call, no proxy between."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeVar
 from minibroker.client.network import Connection
 from minibroker.protocol.batch import BatchHeader
 from minibroker.protocol.framing import Buffer
+from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -17,6 +18,19 @@ from minibroker.protocol.messages.produce import (
 from minibroker.testing.stored import Stored, stored_batches, stored_records
 
 T = TypeVar("T")
+
+
+def create_topic(port: int, topic: str) -> None:
+    """A fresh topic of one partition; fails if there is one of that name."""
+    wanted = CreatableTopic(
+        name=topic, num_partitions=1, replication_factor=1, assignments=[], configs=[]
+    )
+
+    async def create(connection: Connection) -> None:
+        response = await connection.request(CreateTopicsRequest(topics=[wanted]))
+        assert not response.topics[0].error_code, response.topics[0].error_message
+
+    _ask(port, create)
 
 
 def read_records(port: int, topic: str) -> list[Stored]:

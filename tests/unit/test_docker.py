@@ -5,6 +5,7 @@ Pure reading; tests/system/test_docker_compose.py runs them where there is a Doc
 
 import re
 import tomllib
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,12 @@ def test_containers_and_host_are_each_told_an_address_that_works_for_them(name: 
 
 
 def test_the_health_check_asks_a_port_the_broker_listens_at() -> None:
-    from argparse import ArgumentParser
-
     parser = ArgumentParser()
     add_arguments(parser)
     _, port = parser.parse_args([]).bootstrap_server
-    alone: dict[str, str] = {}
-    for environment in (alone, compose()["services"]["broker"]["environment"]):
-        assert port in [listener.port for listener in broker_settings(environment).listeners]
+    in_compose = broker_settings(compose()["services"]["broker"]["environment"])
+    for loaded in (broker_settings({}), in_compose):
+        assert port in [listener.port for listener in loaded.listeners]
 
 
 def test_volumes_services_and_files_named_in_compose_exist() -> None:

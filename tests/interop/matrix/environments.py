@@ -1,0 +1,171 @@
+"""EDGE: an environment of its own for each foreign client, made on demand under build/interop/.
+
+Each function returns how to run a client's program (programs/command_line.py says how it is
+spoken to) or raises EnvironmentMissing. What is made stays, and is made anew when its recipe has
+changed. Packages come from wherever this machine's pip, npm, go, apt and mvn get them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support import kafka
+
+ROOT = Path(__file__).parents[3]
+BUILT = ROOT / "build" / "interop"
+PROGRAMS = Path(__file__).with_name("programs")
+PACKAGE = "tests.interop.matrix.programs"
+MAKE_TIMEOUT_S = 600
+
+
+class EnvironmentMissing(Exception):
+    """A tool or package cannot be had here; the text is the reason of a skip."""
+
+
+class Runnable(NamedTuple):
+    """How a program is started: command line, and what to add to the environment."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def python_packages(
+    name: str, module: str, requirements: Sequence[str], newest_python: tuple[int, int]
+) -> Runnable:
+    """Run a program of this repository with exact packages.
+
+    Args:
+        newest_python: the last Python that the packages are for; this one, unless it is newer.
+    """
+
+    def make(folder: Path) -> None:
+        _run([_python(newest_python), "-m", "venv", str(folder)], "python -m venv")
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        _run([*pip, *requirements], "pip")
+
+    folder = _made(name, "\n".join(requirements), make)
+    return _program_of_ours(str(folder / "bin" / "python"), module)
+
+
+def kcat() -> Runnable:
+    """Run the kcat on the PATH; on Debian as root it is installed when it is missing."""
+    if shutil.which("kcat") is None:
+        if os.getuid() != 0 or shutil.which("apt-get") is None:
+            raise EnvironmentMissing("kcat is not on the PATH, and only root could install it")
+        _run(["apt-get", "install", "--yes", "--quiet", "kcat"], "apt-get")
+    return _program_of_ours(sys.executable, "kcat")
+
+
+def node_packages(name: str, program: str, packages: str) -> Runnable:
+    """Run a JavaScript program with the packages of a package.json."""
+    _require("node", "npm")
+    sources = {"client.js": _source(program), "package.json": _source(packages)}
+
+    def make(folder: Path) -> None:
+        _write(folder, sources)
+        quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        _run(["npm", "install", *quiet], "npm", cwd=folder)
+
+    folder = _made(name, "\n".join(sources.values()), make)
+    return Runnable(("node", str(folder / "client.js")), {})
+
+
+def go_module(name: str, program: str, module: str) -> Runnable:
+    """Build a Go program; `go mod tidy` completes its go.mod, so the first time takes a minute."""
+    _require("go")
+    sources = {"main.go": _source(program), "go.mod": _source(module)}
+
+    def make(folder: Path) -> None:
+        _write(folder, sources)
+        _run(["go", "mod", "tidy"], "go mod tidy", cwd=folder)
+        _run(["go", "build", "-o", "client", "."], "go build", cwd=folder)
+
+    folder = _made(name, "\n".join(sources.values()), make)
+    return Runnable((str(folder / "client"),), {})
+
+
+def java_class(name: str, program: str) -> Runnable:
+    """Compile one Java file against the jars of Apache Kafka."""
+    _require("javac")
+    jars = _jars()
+    source = PROGRAMS / program
+
+    def make(folder: Path) -> None:
+        _run(["javac", "-cp", jars, "-d", str(folder), str(source)], "javac")
+
+    folder = _made(name, f"{kafka.VERSION}\n{_source(program)}", make)
+    return Runnable(("java", "-cp", f"{folder}{os.pathsep}{jars}", source.stem), {})
+
+
+def java_tool(module: str) -> Runnable:
+    """Run a Python program that calls a tool in the jars of Apache Kafka."""
+    return _program_of_ours(sys.executable, module, {"JAVA_CLASSPATH": _jars()})
+
+
+def _program_of_ours(
+    python: str, module: str, environment: Mapping[str, str] | None = None
+) -> Runnable:
+    command = (python, "-m", f"{PACKAGE}.{module}")
+    return Runnable(command, {"PYTHONPATH": str(ROOT), **(environment or {})})
+
+
+def _python(newest: tuple[int, int]) -> str:
+    if sys.version_info[:2] <= newest:
+        return sys.executable
+    name = "python{}.{}".format(*newest)
+    _require(name)
+    return name
+
+
+def _jars() -> str:
+    if (reason := kafka.missing_tools()) is not None:
+        raise EnvironmentMissing(reason)
+    try:
+        return f"{kafka.fetch()}/*"
+    except kafka.RealKafkaError as error:
+        raise EnvironmentMissing(str(error)) from error
+
+
+def _require(*tools: str) -> None:
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise EnvironmentMissing(f"{tool} is not on the PATH")
+
+
+def _source(name: str) -> str:
+    return (PROGRAMS / name).read_text(encoding="utf-8")
+
+
+def _write(folder: Path, sources: Mapping[str, str]) -> None:
+    for name, text in sources.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _made(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
+    """The folder of this name; `make` fills it unless it was made by the same recipe before."""
+    folder = BUILT / name
+    stamp = folder / ".ready"
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != recipe:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make(folder)
+        stamp.write_text(recipe, encoding="utf-8")
+    return folder
+
+
+def _run(command: Sequence[str], name: str, *, cwd: Path | None = None) -> None:
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, capture_output=True, text=True, timeout=MAKE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EnvironmentMissing(f"{name} failed: {error}") from error
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines()[-3:]
+        raise EnvironmentMissing(f"{name} failed: {' / '.join(said)}")

@@ -1,0 +1,71 @@
+"""aiokafka as a matrix program, from 0.10 on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import aiokafka
+
+from tests.interop.matrix.programs.command_line import PYTHON, READ_TIMEOUT_S, Target, run
+from tests.interop.matrix.records import Written
+
+
+class AioKafka:
+    """Implements Program."""
+
+    def version(self) -> str:
+        """As installed."""
+        return str(aiokafka.__version__)
+
+    def runs_on(self) -> str:
+        """This interpreter."""
+        return PYTHON
+
+    def write(self, target: Target, records: list[Written]) -> Sequence[int]:
+        """AIOKafkaProducer, idempotent."""
+        return asyncio.run(_write(target, records))
+
+    def read(self, bootstrap: str, topic: str, count: int) -> list[tuple[int, Written]]:
+        """AIOKafkaConsumer with assign()."""
+        return asyncio.run(_read(bootstrap, topic, count))
+
+
+async def _write(target: Target, records: list[Written]) -> list[int]:
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=target.bootstrap,
+        enable_idempotence=True,
+        compression_type=None if target.codec == "none" else target.codec,
+        max_batch_size=target.batch_bytes,
+    )
+    await producer.start()
+    sent = [
+        await producer.send(
+            target.topic, each.value, each.key, partition=0, headers=list(each.headers)
+        )
+        for each in records
+    ]
+    offsets = [(await each).offset for each in sent]
+    await producer.stop()
+    return offsets
+
+
+async def _read(bootstrap: str, topic: str, count: int) -> list[tuple[int, Written]]:
+    partition = aiokafka.TopicPartition(topic, 0)
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    await consumer.start()
+    consumer.assign([partition])
+    consumer.seek(partition, 0)
+    found: list[tuple[int, Written]] = []
+    deadline = time.monotonic() + READ_TIMEOUT_S
+    while len(found) < count and time.monotonic() < deadline:
+        for each in (await consumer.getmany(timeout_ms=500)).get(partition, []):
+            headers = tuple((name, value) for name, value in each.headers)
+            found.append((each.offset, Written(each.key, each.value, headers)))
+    await consumer.stop()
+    return found
+
+
+if __name__ == "__main__":
+    run(AioKafka())

@@ -1,0 +1,285 @@
+"""A producer and a broker in simulated time: a seed decides every delay, loss, error and restart.
+
+Real: accumulator, sender and lanes on one side, partitions, sequence tables and logs on the other.
+Simulated: the wire (in order per connection; a cut loses answers at once, and requests from some
+point on, while those before it may still reach the broker, late), the clock, two nodes between
+which leaders move. Judged by tests/support/history.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable
+from random import Random
+
+from minibroker.broker.config import BrokerConfig
+from minibroker.broker.log.log import Log, LogConfig
+from minibroker.broker.log.memory import MemoryStorage
+from minibroker.broker.partition import Appended, Partition
+from minibroker.broker.sequences import Duplicate, SequenceTable
+from minibroker.broker.topic_config import topic_config
+from minibroker.client.accumulator import Accumulator
+from minibroker.client.config import ProducerConfig
+from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
+from minibroker.client.sender import NEVER, Answer, ProduceCall, Sender
+from minibroker.protocol.batch import headers_in, records_in
+from minibroker.protocol.errors import ErrorCode, Refused
+
+from tests.support.history import Sent
+
+TOPIC = "t"
+PARTITIONS = 2
+NODES = (1, 2)
+PRODUCER_ID = 4_000
+TURNS_MAX = 100_000
+CONFIG = ProducerConfig(
+    bootstrap_servers=(("sim", 1),),
+    linger_ms=5,
+    batch_size=200,
+    delivery_timeout_ms=3_000,
+    request_timeout_ms=500,
+    retry_backoff_ms=20,
+    retry_backoff_max_ms=200,
+)
+REFUSALS = (
+    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.NOT_ENOUGH_REPLICAS,
+    ErrorCode.LEADER_NOT_AVAILABLE,
+)
+DOUBTS = (
+    ErrorCode.REQUEST_TIMED_OUT,
+    ErrorCode.KAFKA_STORAGE_ERROR,
+    ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    ErrorCode.UNKNOWN_SERVER_ERROR,
+)
+ENDS = (ErrorCode.INVALID_RECORD, ErrorCode.MESSAGE_TOO_LARGE)
+
+
+class Link:
+    """One connection: answers and requests arrive in order, until it is cut."""
+
+    def __init__(self) -> None:
+        self.calls: deque[ProduceCall] = deque()
+        self.is_cut = False
+        self.is_silent = False
+        self.requests_until = NEVER  # what arrives later than this is lost
+        self.arrives_at = 0.0
+        self.answered_at = 0.0
+
+
+class World:
+    """One run.
+
+    Args:
+        forgetful: a restarted broker knows only the newest batch of a producer, as Apache Kafka.
+    """
+
+    def __init__(self, seed: int, *, forgetful: bool = False) -> None:
+        self.random = Random(seed)
+        self.forgetful = forgetful
+        self.now_ms = 0.0
+        self.slots_max = CONFIG.max_in_flight_requests_per_connection
+        self.accumulator = Accumulator(CONFIG)
+        self.sender = Sender(CONFIG, self.accumulator, self.random)
+        self.partitions = [_partition(index) for index in range(PARTITIONS)]
+        self.leaders = {index: self.random.choice(NODES) for index in range(PARTITIONS)}
+        self.links: dict[int, Link | None] = dict.fromkeys(NODES)
+        self.sent: list[Sent] = []
+        self.stamped: dict[tuple[int, int, int, int], bytes] = {}
+        self.down_until_ms = 0.0
+        self.wake_at_ms = NEVER
+        self.trouble = self.random.choice((0.0, 0.02, 0.1))  # how often an answer is an error
+        self.turns = itertools.count()
+        self.events: list[tuple[float, int, Callable[[], None]]] = []
+
+    def run(self) -> None:
+        """Send for some seconds, with faults; then wait for every outcome."""
+        random = self.random
+        at_ms = 0.0
+        pace_ms = random.choice((0.1, 2, 40))
+        for number in range(random.randrange(10, 120)):
+            at_ms += random.expovariate(1 / pace_ms)
+            self.at(at_ms, lambda number=number: self.send(number))  # type: ignore[misc]
+        for _ in range(random.randrange(12)):
+            faults = (self.cut, self.cut, self.silence, self.restart, self.move, self.outage)
+            fault = random.choice(faults)
+            self.at(random.uniform(0, at_ms + 500), fault)
+        self.at(random.uniform(0, 50), lambda: self.sender.give_producer_id(PRODUCER_ID))
+        bound_ms = at_ms + CONFIG.delivery_timeout_ms + CONFIG.request_timeout_ms + 1_000
+        while self.events:
+            self.now_ms, _, event = heapq.heappop(self.events)
+            if self.now_ms > bound_ms:
+                break
+            event()
+            self.pump()
+        hanging = [batch.describe() for batch in self.sender.open_batches()]
+        assert not hanging, f"no outcome after {bound_ms:.0f} ms: {hanging}"
+        assert self.accumulator.held_bytes == 0, "memory of finished batches is not free"
+
+    def at(self, at_ms: float, event: Callable[[], None]) -> None:
+        """Let something happen."""
+        turn = next(self.turns)
+        assert turn < TURNS_MAX, "time stands still"
+        heapq.heappush(self.events, (at_ms, turn, event))
+
+    def send(self, number: int) -> None:
+        """One record, with a value of its own."""
+        index = self.random.randrange(PARTITIONS)
+        value = b"%d" % number + b"." * self.random.randrange(60)
+        size = record_bytes_max(None, value, ())
+        batch = self.accumulator.append(
+            (TOPIC, index), None, value, (), 1_000, size_bytes=size, now_ms=self.now_ms
+        )
+        self.sent.append(Sent(index, value, batch, batch.count - 1))
+
+    def pump(self) -> None:
+        """What the edge does after every event."""
+        sender = self.sender
+        for link in self.links.values():
+            if link is not None and link.calls and link.calls[0].deadline_ms <= self.now_ms:
+                self._end_link(link)
+        sender.expire(self.now_ms)
+        for call in sender.drain(self.now_ms, lambda _, index: self.leaders[index], self._slots):
+            self._write(call)
+        sender.wants_metadata = False
+        deadlines = [link.calls[0].deadline_ms for link in self._open_links() if link.calls]
+        wake_ms = min(sender.next_wake_ms(self.now_ms), *deadlines, NEVER)
+        if wake_ms < self.wake_at_ms or self.wake_at_ms <= self.now_ms:
+            self.wake_at_ms = wake_ms
+            if wake_ms != NEVER:
+                self.at(wake_ms, lambda: None)
+
+    def cut(self) -> None:
+        """A connection ends; what is under way is lost, or not."""
+        links = self._open_links()
+        if links:
+            self._end_link(self.random.choice(links))
+
+    def silence(self) -> None:
+        """A connection goes on taking requests and gives no more answers."""
+        for link in self._open_links():
+            link.is_silent = link.is_silent or self.random.random() < 0.5
+
+    def restart(self) -> None:
+        """Every connection ends; the broker reads its logs again."""
+        for link in self._open_links():
+            self._end_link(link)
+        for partition in self.partitions:
+            partition.sequences = self._recovered(partition)
+
+    def outage(self) -> None:
+        """A restart that takes its time, perhaps longer than a record may."""
+        self.restart()
+        self.down_until_ms = self.now_ms + self.random.expovariate(1 / 1_000)
+        self.at(self.down_until_ms, lambda: None)
+
+    def move(self) -> None:
+        """Leaders change places; their logs are the same everywhere."""
+        self.leaders = {index: self.random.choice(NODES) for index in self.leaders}
+
+    def _recovered(self, partition: Partition) -> SequenceTable:
+        headers = [header for _, header in headers_in(_log_bytes(partition))]
+        if self.forgetful:
+            headers = [*{header.producer_id: header for header in headers}.values()]
+        table = SequenceTable()
+        for header in headers:
+            table.record(header, header.base_offset, 0)
+        return table
+
+    def _open_links(self) -> list[Link]:
+        return [link for link in self.links.values() if link is not None]
+
+    def _slots(self, node_id: int) -> int:
+        link = self.links[node_id]
+        if self.now_ms < self.down_until_ms:
+            return 0
+        if link is None:
+            if self.random.random() < 0.3:  # connecting takes a while
+                self.at(self.now_ms + self.random.uniform(1, 50), lambda: None)
+                return 0
+            link = self.links[node_id] = Link()
+        return self.slots_max - len(link.calls)
+
+    def _write(self, call: ProduceCall) -> None:
+        link = self.links[call.node_id]
+        assert link is not None
+        link.calls.append(call)
+        for batch in call.batches:
+            key = (batch.partition, batch.producer_id, batch.producer_epoch, batch.base_sequence)
+            wire = bytes(batch.wire)
+            assert self.stamped.setdefault(key, wire) == wire, f"other bytes under {key}"
+        link.arrives_at = max(link.arrives_at, self.now_ms) + self.random.uniform(0.1, 20)
+        data = [(batch, bytes(batch.wire)) for batch in call.batches]
+        self.at(link.arrives_at, lambda: self._arrive(link, call, data))
+
+    def _arrive(
+        self, link: Link, call: ProduceCall, data: list[tuple[ProducerBatch, bytes]]
+    ) -> None:
+        if self.now_ms >= link.requests_until:
+            return
+        answers = [(batch, self._produce(call.node_id, batch, wire)) for batch, wire in data]
+        link.answered_at = max(link.answered_at, self.now_ms) + self.random.uniform(0.1, 20)
+        self.at(link.answered_at, lambda: self._answer(link, call, answers))
+
+    def _answer(
+        self, link: Link, call: ProduceCall, answers: list[tuple[ProducerBatch, Answer]]
+    ) -> None:
+        if link.is_cut or link.is_silent:
+            return
+        assert link.calls[0] is call, "answers come in order"
+        link.calls.popleft()
+        for batch, answer in answers:
+            self.sender.answered(batch, answer, self.now_ms)
+
+    def _produce(self, node_id: int, batch: ProducerBatch, wire: bytes) -> Answer:
+        if self.leaders[batch.partition] != node_id:
+            return Answer(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        chance = self.random.random()
+        if chance < self.trouble:
+            return Answer(self.random.choice(REFUSALS))
+        if chance < self.trouble * 1.1:
+            return Answer(self.random.choice(ENDS))
+        verdict = self.partitions[batch.partition].produce(memoryview(wire), 1_000)
+        if isinstance(verdict, Refused):
+            return Answer(verdict.code)
+        assert isinstance(verdict, Appended | Duplicate)
+        if chance < self.trouble * 2:
+            return Answer(self.random.choice(DOUBTS))
+        return Answer(ErrorCode.NONE, verdict.base_offset)
+
+    def _end_link(self, link: Link) -> None:
+        """The client sees the end now; what it has written may still arrive, up to some point."""
+        link.is_cut = True
+        if self.random.random() < 0.7:
+            link.requests_until = self.now_ms + self.random.uniform(0, 40)
+        for node_id, each in self.links.items():
+            if each is link:
+                self.links[node_id] = None
+        while link.calls:
+            self.sender.lost(link.calls.popleft(), self.now_ms, "cut")
+
+    def stored(self, index: int) -> list[bytes]:
+        """The values in a partition, in offset order."""
+        data = memoryview(_log_bytes(self.partitions[index]))
+        return [
+            record.value or b""
+            for position, header in headers_in(data)
+            for record in records_in(data[position : position + header.size_bytes])
+        ]
+
+
+def _partition(index: int) -> Partition:
+    log = Log.open(MemoryStorage(), f"t-{index}", LogConfig(), lambda header: None)
+    config = topic_config({}, BrokerConfig())
+    return Partition(
+        TOPIC, index, log, SequenceTable(), config=config, flushed=False, leader_epoch=0
+    )
+
+
+def _log_bytes(partition: Partition) -> bytes:
+    log = partition.log
+    if log.log_end_offset == 0:
+        return b""
+    return log.read(0, log.log_end_offset, 2**30)

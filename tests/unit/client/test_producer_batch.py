@@ -1,0 +1,59 @@
+"""Records encoded as they are appended read back as they were."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
+from minibroker.protocol.batch import crc_is_valid, lengths_add_up, read_header, records_in
+from minibroker.protocol.compression import Codec
+
+NAMES = st.text(max_size=20)
+BYTES = st.none() | st.binary(max_size=40) | st.binary(min_size=1020, max_size=1030)
+RECORDS = st.lists(
+    st.tuples(
+        BYTES,
+        BYTES,
+        st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=9)), max_size=3),
+        st.integers(0, 2**41),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(records=RECORDS, codec=st.sampled_from(Codec))
+def test_what_was_appended_is_what_is_read(
+    records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]], int]],
+    codec: Codec,
+) -> None:
+    batch = ProducerBatch("t", 0, codec, 0.0)
+    for key, value, headers, timestamp in records:
+        before = len(batch.buffer)
+        batch.append(key, value, headers, timestamp)
+        assert len(batch.buffer) - before <= record_bytes_max(key, value, headers)
+    batch.seal(9, 3, 2**31 - 2)
+    wire = bytes(batch.wire)
+    header = read_header(wire)
+    assert crc_is_valid(wire, header)
+    assert codec or lengths_add_up(wire, header)
+    assert (header.producer_id, header.producer_epoch, header.base_sequence) == (9, 3, 2**31 - 2)
+    assert header.max_timestamp == max(record[3] for record in records)
+    read = [(each.key, each.value, [*each.headers], each.timestamp) for each in records_in(wire)]
+    assert read == records
+
+
+@pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP])
+def test_a_second_seal_leaves_the_first_bytes_alone(codec: Codec) -> None:
+    batch = ProducerBatch("t", 0, codec, 0.0)
+    for index in range(2000):
+        batch.append(None, b"%d" % index, (), 1_000)
+    batch.seal(9, 0, 7)
+    first = batch.wire
+    copy = bytes(first)
+    batch.seal(9, 1, 0)
+    assert bytes(first) == copy
+    assert records_in(batch.wire) == records_in(copy)
+    assert read_header(batch.wire).producer_epoch == 1
