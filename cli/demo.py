@@ -35,7 +35,10 @@ LOSE_EVERY = 3
 RUN_TIMEOUT_S = 60.0
 
 # By the value of --client: (the package it needs, the module that sends lines with it).
-CLIENTS = {"kafka-python": ("kafka", "minibroker.cli.demo_kafka_python")}
+CLIENTS = {
+    "ours": ("minibroker", "minibroker.cli.demo_ours"),
+    "kafka-python": ("kafka", "minibroker.cli.demo_kafka_python"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--client",
         choices=CLIENTS,
-        default="kafka-python",
+        default="ours",
         help="the producer that is put to the test (default: %(default)s)",
     )
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SUMMARY = "send lines to a topic, each stored exactly once"
 CHUNK_BYTES = 256 * 1024
 READ_AHEAD = 4
+SHOWN_EVERY = 1_000
 INTERRUPTED_FLUSH_MS = 10_000
 INTERRUPTED = 130
 
@@ -85,6 +86,9 @@ class _Run:
         self._stored = 0
         self._chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(READ_AHEAD)
+        self._more = asyncio.Event()
+        self._is_sent = False
+        self._read_bytes = 0
         self._exit_code = 0
         self._main: asyncio.Task[int] | None = None
 
@@ -99,20 +103,25 @@ class _Run:
         failure: BaseException | None = None
         try:
             await producer.start()
-            threading.Thread(target=self._read, args=(descriptor, loop), daemon=True).start()
-            try:
-                with _progress(self._args.file) as progress:
-                    await self._send_chunks(producer, progress)
-                    interrupted = INTERRUPTED_FLUSH_MS if self._exit_code else None
-                    await producer.flush(interrupted)
-            except (ClientError, asyncio.CancelledError) as error:
-                failure = error
-            await producer.stop(0 if failure else None)
-            await self._take_receipts()
-        except ClientError as error:
-            failure = failure or error
         except (ConnectionFailed, RequestTimedOut) as error:
             raise OSError(str(error)) from None
+        threading.Thread(target=self._read, args=(descriptor, loop), daemon=True).start()
+        try:
+            with _progress(self._args.file) as progress:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._confirm(progress))
+                    await self._send_chunks(producer)
+                    await producer.flush(INTERRUPTED_FLUSH_MS if self._exit_code else None)
+                    self._is_sent = True
+                    self._more.set()
+        except* (ClientError, OSError) as errors:
+            failure = errors.exceptions[0]
+        except* asyncio.CancelledError:
+            failure = asyncio.CancelledError()
+        finally:
+            await producer.stop(None if failure is None else 0)
+        if isinstance(failure, BrokenPipeError):
+            raise failure
         return await self._report(failure)
 
     def _producer(self) -> Producer:
@@ -130,18 +139,18 @@ class _Run:
             request_timeout_ms=args.request_timeout_ms,
         )
 
-    async def _send_chunks(self, producer: Producer, progress: _Shown) -> None:
+    async def _send_chunks(self, producer: Producer) -> None:
         rest = b""
         while (chunk := await self._chunks.get()) is not None:
             if isinstance(chunk, Exception):
                 raise chunk
             self._room.release()
+            self._read_bytes += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 await self._send(producer, line)
+            self._more.set()
             await asyncio.sleep(0)
-            await self._take_receipts()
-            progress.show(self._stored, len(chunk))
         if rest and not self._exit_code:
             await self._send(producer, rest)
 
@@ -152,14 +161,23 @@ class _Run:
         args = self._args
         self._open.append(await producer.send(args.topic, value, key=key, partition=args.partition))
 
-    async def _take_receipts(self) -> None:
-        """Count, and print if so wanted, what has been confirmed. Raises ClientError."""
-        while self._open and self._open[0].done:
-            receipt = await self._open[0]
-            self._open.popleft()
-            self._stored += 1
-            if self._args.json:
-                print(json.dumps(receipt._asdict()), flush=not self._open)
+    async def _confirm(self, progress: _Shown) -> None:
+        """Count, and print if so wanted, whatever is confirmed. Raises ClientError."""
+        while True:
+            while self._open:
+                receipt = await self._open[0]
+                self._open.popleft()
+                self._stored += 1
+                if self._args.json:
+                    is_last = not self._open or not self._open[0].done
+                    print(json.dumps(receipt._asdict()), flush=is_last)
+                if self._stored % SHOWN_EVERY == 0:
+                    progress.show(self._stored, self._read_bytes)
+            progress.show(self._stored, self._read_bytes)
+            if self._is_sent:
+                return
+            self._more.clear()
+            await self._more.wait()
 
     async def _report(self, failure: BaseException | None) -> int:
         """Say what became of the lines; returns the exit code."""
@@ -224,11 +242,11 @@ class _Shown:
         if self._progress is not None:
             self._progress.stop()
 
-    def show(self, stored: int, chunk_bytes: int) -> None:
-        """Move on by a chunk."""
+    def show(self, stored: int, read_bytes: int) -> None:
+        """What has been read and what of it was confirmed."""
         if self._progress is not None and self._task is not None:
             text = f"{stored:,} confirmed"
-            self._progress.update(self._task, advance=chunk_bytes, description=text)
+            self._progress.update(self._task, completed=read_bytes, description=text)
 
 
 def _progress(file: str | None) -> _Shown:

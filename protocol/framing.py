@@ -17,7 +17,7 @@ Buffer = bytes | bytearray | memoryview
 _SIZE = Struct(">i")
 SIZE_BYTES = 4
 FIRST_BUFFER_BYTES = 4 * 1024  # an idle connection that has said little holds no more than this
-BUFFER_BYTES_MAX = 64 * 1024  # one read of a busy connection
+BUFFER_BYTES_MAX = 128 * 1024  # one read of a busy connection
 ROOM_BYTES_MIN = 1024  # with less room than this a fresh buffer saves a nearly empty read
 GROWTH = 16
 

@@ -12,9 +12,16 @@ from minibroker.cli.main import main
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 
 
-def test_the_demo_shows_duplicates_without_idempotence_and_none_with_it() -> None:
+@pytest.mark.parametrize("options", [(), ("--client", "kafka-python")])
+def test_the_demo_shows_duplicates_without_idempotence_and_none_with_it(
+    options: tuple[str, ...],
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", RUN, "demo"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", RUN, "demo", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "kill -9" in done.stderr
@@ -28,7 +35,7 @@ def test_without_kafka_python_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
-    assert main(["demo"]) == 1
+    assert main(["demo", "--client", "kafka-python"]) == 1
     assert capsys.readouterr().err == (
         "minibroker demo needs kafka-python: pip install 'minibroker[demo]'\n"
     )

@@ -139,3 +139,40 @@ def test_any_bytes_in_the_place_of_records_do_no_harm(
     except BatchError:
         return
     assert walked or codec
+
+
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 40)), min_size=1, max_size=6),
+    tampered=st.integers(0, 2**16),
+    flip=st.integers(0, 255),
+)
+def test_runs_of_records_of_one_size_add_up_as_each_alone_does(
+    runs: list[tuple[int, int]], tampered: int, flip: int
+) -> None:
+    values = [b"v" * size for size, count in runs for _ in range(count)]
+    batch = bytearray(build_batch([(None, value, (), 0) for value in values]))
+    header = read_header(batch)
+    assert lengths_add_up(batch, header)
+    batch[61 + tampered % (len(batch) - 61)] ^= flip
+    assert lengths_add_up(batch, header) == adds_up_one_by_one(bytes(batch), len(values))
+
+
+def adds_up_one_by_one(batch: bytes, count: int) -> bool:
+    """The walk in its plainest form."""
+    position = 61
+    for _ in range(count):
+        shift = length = 0
+        while True:
+            if position >= len(batch) or shift > 28:
+                return False
+            byte = batch[position]
+            position += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        length = (length >> 1) ^ -(length & 1)
+        if length < 6:
+            return False
+        position += length
+    return position == len(batch)
