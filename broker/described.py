@@ -45,8 +45,9 @@ class Described:
 
 def describe_topic(overrides: Mapping[str, str], broker: BrokerConfig) -> list[Described]:
     """Every topic property with the value in force."""
+    declared = BrokerConfig.properties()
     return [
-        _topic_property(prop, overrides, broker)
+        _topic_property(prop, overrides, broker, declared)
         for prop in TOPIC_PROPERTIES.values()
         if prop.name != "internal.segment.bytes" or prop.name in overrides
     ]
@@ -63,7 +64,10 @@ def describe_broker(broker: BrokerConfig) -> list[Described]:
 
 
 def _topic_property(
-    prop: Property, overrides: Mapping[str, str], broker: BrokerConfig
+    prop: Property,
+    overrides: Mapping[str, str],
+    broker: BrokerConfig,
+    declared: Mapping[str, Property],
 ) -> Described:
     synonyms: tuple[Synonym, ...] = ()
     if prop.name in overrides:
@@ -73,7 +77,7 @@ def _topic_property(
         default = prop.format(prop.default)
         synonyms += (Synonym(prop.name, default, ConfigSource.DEFAULT),)
     else:
-        synonyms += _broker_synonyms(BrokerConfig.properties()[prop.broker_name], broker)
+        synonyms += _broker_synonyms(declared[prop.broker_name], broker)
     return Described(prop.name, synonyms[0].value, synonyms[0].source, False, synonyms, prop)
 
 
