@@ -31,7 +31,8 @@ def confluent_rate(server: Server) -> float:
     producer = Producer(
         {"bootstrap.servers": f"{server.host}:{server.port}", "enable.idempotence": True}
     )
-    producer.list_topics(TOPIC, timeout=FLUSH_S)
+    producer.produce(TOPIC, VALUE)
+    producer.flush(FLUSH_S)  # it has its connection and producer id from here on
     began = time.perf_counter()
     for number in range(CONFLUENT_RECORDS):
         while True:
