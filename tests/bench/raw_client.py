@@ -23,7 +23,7 @@ from minibroker.protocol.messages.produce import (
 )
 
 VERSION = 5
-UNKNOWN_TOPIC = 3
+NOT_THERE_YET = (3, 5, 6)  # of a topic that has just been created
 TIMEOUT_S = 30.0
 RECEIVE_BYTES = 1 << 16
 
@@ -87,7 +87,7 @@ def _check_response(connection: socket.socket, frame: bytes) -> int:
         code = 0 if _is_foreign(body) else _error_code(body)
         if code == 0:
             return len(head) + len(body)
-        if code != UNKNOWN_TOPIC or time.perf_counter() > until:
+        if code not in NOT_THERE_YET or time.perf_counter() > until:
             raise RuntimeError(f"the broker answered {code}")
 
 
