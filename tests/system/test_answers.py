@@ -4,15 +4,13 @@ import sys
 
 import pytest
 from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch, read_header, records_in
+from minibroker.protocol.batch import build_batch, read_header
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode
-from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
 )
-from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.find_coordinator import FindCoordinatorRequest
 from minibroker.protocol.messages.list_offsets import (
     ListOffsetsPartition,
@@ -26,47 +24,11 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 
+from tests.support.requests import create, fetch, produce, stored_values
 from tests.support.runtime import connect, running_broker
 
 PRODUCE, FETCH, API_VERSIONS = 0, 1, 18
 LONG_MS = 60_000
-
-
-def produce(value: bytes = b"v", *, topic: str = "t", acks: int = -1) -> ProduceRequest:
-    records = build_batch([(None, value, (), 1_700_000_000_000)])
-    part = PartitionProduceData(index=0, records=records)
-    return ProduceRequest(
-        acks=acks,
-        timeout_ms=1000,
-        topic_data=[TopicProduceData(name=topic, partition_data=[part])],
-    )
-
-
-def fetch(
-    offset: int = 0, *, wait_ms: int = 0, min_bytes: int = 1, topic: str = "t"
-) -> FetchRequest:
-    part = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=2**20)
-    return FetchRequest(
-        max_wait_ms=wait_ms,
-        min_bytes=min_bytes,
-        max_bytes=2**24,
-        topics=[FetchTopic(topic=topic, partitions=[part])],
-        forgotten_topics_data=[],
-    )
-
-
-async def create(connection: Connection, topic: str = "t") -> None:
-    new = CreatableTopic(
-        name=topic, num_partitions=1, replication_factor=1, assignments=[], configs=[]
-    )
-    response = await connection.request(CreateTopicsRequest(topics=[new]))
-    assert response.topics[0].error_code == 0
-
-
-async def stored_values(connection: Connection, offset: int = 0) -> list[bytes | None]:
-    response = await connection.request(fetch(offset))
-    records = response.responses[0].partitions[0].records
-    return [record.value for record in records_in(records)] if records else []
 
 
 async def test_a_fetch_session_is_declined() -> None:
