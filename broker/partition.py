@@ -21,6 +21,7 @@ from ..protocol.batch import (
     CONTROL_BIT,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
+    MAGIC,
     BatchHeader,
     Buffer,
     crc_is_valid,
@@ -37,7 +38,6 @@ from .parked import ParkedFetch
 from .sequences import Duplicate, SequenceTable
 from .topic_config import TopicConfig
 
-MAGIC = 2
 CODEC_MAX = int(Codec.ZSTD)
 _LENGTH_AT = slice(8, 12)
 _LENGTH_END = 12  # bytes before what batch_length counts

@@ -227,5 +227,5 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         ),
         segment_bytes=small if isinstance(small, int) else integer("segment.bytes"),
         segment_index_bytes=integer("segment.index.bytes"),
-        segment_ms=min(integer("segment.ms"), LONG_MAX),
+        segment_ms=integer("segment.ms"),
     )

@@ -28,11 +28,11 @@ from ..protocol.messages.metadata import (
     MetadataRequestTopic,
     MetadataResponseTopic,
 )
+from ..protocol.schema import ZERO_UUID
 from .addresses import add_bootstrap_server
 
 SUMMARY = "create, list, describe or delete topics"
 TOPIC_RESOURCE = 2
-ZERO_ID = bytes(16)
 DELETE_BY_STATE_SINCE = 6
 
 
@@ -144,7 +144,7 @@ async def _describe(connection: Connection, args: Namespace) -> None:
 
 async def _delete(connection: Connection, args: Namespace) -> None:
     request = DeleteTopicsRequest(
-        topics=[DeleteTopicState(name=name, topic_id=ZERO_ID) for name in args.topic],
+        topics=[DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in args.topic],
         topic_names=args.topic,
         timeout_ms=30_000,
     )
@@ -162,7 +162,7 @@ async def _topics(
 ) -> list[MetadataResponseTopic]:
     asked = None
     if names is not None:
-        asked = [MetadataRequestTopic(topic_id=ZERO_ID, name=name) for name in names]
+        asked = [MetadataRequestTopic(topic_id=ZERO_UUID, name=name) for name in names]
     request = MetadataRequest(topics=asked, allow_auto_topic_creation=False)
     response = await connection.request(request)
     found: list[MetadataResponseTopic] = response.topics

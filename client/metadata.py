@@ -73,10 +73,6 @@ class Metadata:
         known = self.topics.get(topic)
         return NO_EPOCH if known is None else known.epochs.get(partition, NO_EPOCH)
 
-    def is_complete(self) -> bool:
-        """Whether every topic wanted is known and every partition of it has a leader."""
-        return all(self.is_usable(topic) for topic in self.wanted)
-
     def is_usable(self, topic: str) -> bool:
         """Whether a topic is known and every partition of it has a leader."""
         known = self.topics.get(topic)

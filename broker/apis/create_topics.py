@@ -19,6 +19,7 @@ from ...protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsResponse,
 )
+from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..described import describe_topic
 from ..metadata import Topic
@@ -26,7 +27,6 @@ from ..session import Session
 from ..topics import NewTopic
 
 REPLICATION_FACTOR = 1
-ZERO_ID = bytes(16)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
@@ -93,5 +93,5 @@ def _created(broker: Broker, topic: Topic) -> CreatableTopicResult:
 
 def _refused(name: str, code: ErrorCode, why: str) -> CreatableTopicResult:
     return CreatableTopicResult(
-        name=name, topic_id=ZERO_ID, error_code=code, error_message=why, configs=[]
+        name=name, topic_id=ZERO_UUID, error_code=code, error_message=why, configs=[]
     )

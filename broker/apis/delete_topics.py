@@ -16,10 +16,9 @@ from ...protocol.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
+from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..session import Session
-
-ZERO_ID = bytes(16)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsResponse:
@@ -54,14 +53,14 @@ def refusal(message: DeleteTopicsRequest, code: ErrorCode, why: str) -> DeleteTo
 
 def _asked(message: DeleteTopicsRequest) -> list[DeleteTopicState]:
     """What is to be deleted, whichever version said it."""
-    by_name = [DeleteTopicState(name=name, topic_id=ZERO_ID) for name in message.topic_names]
+    by_name = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in message.topic_names]
     return [*message.topics, *by_name]
 
 
 def _find(broker: Broker, asked: DeleteTopicState) -> str | Refused:
     if not broker.config.delete_topic_enable:
         return Refused(ErrorCode.TOPIC_DELETION_DISABLED, "delete.topic.enable is false")
-    if asked.name is not None and asked.topic_id != ZERO_ID:
+    if asked.name is not None and asked.topic_id != ZERO_UUID:
         return Refused(ErrorCode.INVALID_REQUEST, "give a name or an id, not both")
     if asked.name is None:
         name = broker.state.names_by_id.get(asked.topic_id)

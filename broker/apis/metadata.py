@@ -21,6 +21,7 @@ from ...protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..metadata import Topic
 from ..session import Session
@@ -29,7 +30,6 @@ from ..topics import NewTopic
 
 ALL_SINCE_NULL = 1
 BY_ID_SINCE = 12
-ZERO_ID = bytes(16)
 
 # Bits by AclOperation: all that a topic and a cluster know. Source: AclEntry.supportedOperations.
 TOPIC_OPERATIONS = sum(1 << bit for bit in (3, 4, 5, 6, 7, 8, 10, 11))
@@ -72,7 +72,7 @@ def refusal(message: MetadataRequest, code: ErrorCode, why: str) -> MetadataResp
 
 def _refuse_ids(asked: list[MetadataRequestTopic]) -> None:
     """Kafka's rule: v10 and v11 have the fields for ids, and may not use them."""
-    if any(each.name is None or each.topic_id != ZERO_ID for each in asked):
+    if any(each.name is None or each.topic_id != ZERO_UUID for each in asked):
         raise ApiError(ErrorCode.INVALID_REQUEST, f"topic ids need Metadata v{BY_ID_SINCE}")
 
 
@@ -104,10 +104,10 @@ def _answer(
     if topic is not None:
         return _described(broker, topic)
     if name in refusals:
-        return _refused(name, ZERO_ID, refusals[name])
+        return _refused(name, ZERO_UUID, refusals[name])
     if name_refusal(name) is not None:
-        return _refused(name, ZERO_ID, ErrorCode.INVALID_TOPIC_EXCEPTION)
-    return _refused(name, ZERO_ID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return _refused(name, ZERO_UUID, ErrorCode.INVALID_TOPIC_EXCEPTION)
+    return _refused(name, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
 def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
@@ -164,7 +164,9 @@ def _response(
 
 def _not_created(response: MetadataResponse, names: set[str]) -> MetadataResponse:
     response.topics = [
-        _refused(each.name, ZERO_ID, ErrorCode.KAFKA_STORAGE_ERROR) if each.name in names else each
+        _refused(each.name, ZERO_UUID, ErrorCode.KAFKA_STORAGE_ERROR)
+        if each.name in names
+        else each
         for each in response.topics
     ]
     return response

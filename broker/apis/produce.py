@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...protocol.batch import TRANSACTIONAL_BIT
+from ...protocol.batch import CODEC_BITS, TRANSACTIONAL_BIT
+from ...protocol.compression import Codec
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.produce import (
@@ -30,7 +31,6 @@ from ..session import CloseConnection, Session
 ACKS = (-1, 0, 1)
 ZSTD_SINCE = 7
 _ATTRIBUTES_AT = 21
-_CODEC_BITS, _ZSTD = 0x07, 4
 # The codes for which Kafka answers log_start_offset -1 (ReplicaManager.appendToLocalLog).
 _WITHOUT_LOG_START = frozenset(
     (
@@ -184,4 +184,4 @@ def _is_transactional(message: ProduceRequest) -> bool:
 def _is_zstd(records: bytes | memoryview | None) -> bool:
     if records is None or len(records) <= _ATTRIBUTES_AT + 1:
         return False
-    return records[_ATTRIBUTES_AT + 1] & _CODEC_BITS == _ZSTD
+    return records[_ATTRIBUTES_AT + 1] & CODEC_BITS == Codec.ZSTD
