@@ -17,6 +17,7 @@ from typing import Any
 from ..protocol.batch import BatchHeader
 from ..protocol.errors import Refused
 from .config import BrokerConfig
+from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
 from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
@@ -40,7 +41,7 @@ class Hooks:
     Args:
         flush_wanted: `begin_round` is due.
         fetches_ready: `parked.take_ready` is due.
-        deadline_moved: `parked.next_deadline_ms` has come nearer.
+        deadline_moved: `Broker.next_deadline_ms` has come nearer.
         warn: one line for the operator.
     """
 
@@ -67,6 +68,7 @@ class Broker:
         self._hooks = hooks
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
+        self._timed: list[Timed] = [self.parked]
         self.partitions: dict[tuple[str, int], Partition] = {}
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())
@@ -98,6 +100,16 @@ class Broker:
                 self.commit.want()
         elif partition.waiting is not None:
             self.parked.readable(partition)
+
+    def next_deadline_ms(self) -> int | None:
+        """When `on_deadline` is due next, on the monotonic clock; None for never."""
+        deadlines = (each.next_deadline_ms() for each in self._timed)
+        return min((each for each in deadlines if each is not None), default=None)
+
+    def on_deadline(self, now_ms: int) -> None:
+        """Do everything whose time has come, by the monotonic clock."""
+        for each in self._timed:
+            each.on_deadline(now_ms)
 
     def begin_round(self) -> Round:
         """Start a round of flushes; `finish_round` or `commit.fail` must follow."""

@@ -223,14 +223,14 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline_ms = self.broker.parked.next_deadline_ms()
+        deadline_ms = self.broker.next_deadline_ms()
         if deadline_ms is not None:
             delay_ms = max(deadline_ms - self.broker.clock.monotonic_ms(), 0)
             self._timer = self._loop.call_later(delay_ms / 1000, self._on_deadline)
 
     def _on_deadline(self) -> None:
         self._timer = None
-        self.broker.parked.on_deadline(self.broker.clock.monotonic_ms())
+        self.broker.on_deadline(self.broker.clock.monotonic_ms())
         self._arm_timer()
 
     def _fail(self, error: Exception) -> None:
