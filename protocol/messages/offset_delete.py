@@ -1,4 +1,4 @@
-"""OffsetDelete (key 47), v0–v0–v0. Source: OffsetDeleteRequest.json,
+"""OffsetDelete (key 47), v0–v0. Source: OffsetDeleteRequest.json,
 OffsetDeleteResponse.json; KIP-496.
 """
 
