@@ -56,9 +56,9 @@ class LogModel(RuleBasedStateMachine):
 
     def boundary(self, data: st.DataObject) -> int:
         """A high watermark: where some batch ends."""
-        return data.draw(
-            st.sampled_from([min(self.start, self.end), *(b.next_offset for b in self.model)])
-        )
+        ends = [batch.next_offset for batch in self.model]
+        starts_a_batch = not self.model or self.model[0].base_offset == self.start
+        return data.draw(st.sampled_from([self.start, *ends] if starts_a_batch else ends))
 
     @rule(timestamps=TIMESTAMPS, size=st.sampled_from([0, 10, 100, 1000, 9000]))
     def append(self, timestamps: list[int], size: int) -> None:
