@@ -129,6 +129,7 @@ class Partitions:
             ),
             fold,
             topic_id=topic.topic_id,
+            log_start_offset=topic.log_starts.get(index, 0),
         )
         partition = Partition(
             topic.name,

@@ -105,12 +105,14 @@ class Runtime:
             fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
             warn=log.warning,
+            tell=log.info,
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
             self.server = Server(self.config, Dispatch(self.broker), self._fail)
             for listener in self._listeners:
                 await self._listen(listener)
+            self._arm_timer()
         except BaseException:
             for server in self._sockets:
                 server.close()
