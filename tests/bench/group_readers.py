@@ -10,7 +10,7 @@ import asyncio
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from uuid import uuid4
 
 import aiokafka
@@ -81,7 +81,9 @@ def kafka_python_seconds(server: Server, topic: str, count: int) -> float:
     )
     watch = _Watch(count)
     try:
-        while not watch.took(_total(consumer.poll(timeout_ms=1000, max_records=POLL_RECORDS))):
+        while not watch.took(
+            _total(consumer.poll(timeout_ms=1000, max_records=POLL_RECORDS).values())
+        ):
             pass
     finally:
         consumer.close()
@@ -100,7 +102,7 @@ def aiokafka_seconds(server: Server, topic: str, count: int) -> float:
         )
         watch = _Watch(count)
         async with consumer:
-            while not watch.took(_total(await consumer.getmany(timeout_ms=1000))):
+            while not watch.took(_total((await consumer.getmany(timeout_ms=1000)).values())):
                 pass
         return watch.seconds
 
@@ -119,7 +121,7 @@ def our_seconds(server: Server, topic: str, count: int) -> float:
         )
         watch = _Watch(count)
         async with consumer:
-            while not watch.took(_total(await consumer.getmany(timeout_ms=1000))):
+            while not watch.took(_total((await consumer.getmany(timeout_ms=1000)).values())):
                 pass
         return watch.seconds
 
@@ -142,8 +144,8 @@ def consumer_perf_seconds(server: Server, topic: str, count: int) -> float:
     return int(figures["fetch.time.ms"]) / 1000
 
 
-def _total(records: dict[object, list[object]]) -> int:
-    return sum(map(len, records.values()))
+def _total(lists: Iterable[Sequence[object]]) -> int:
+    return sum(map(len, lists))
 
 
 GROUP_READERS: dict[str, GroupReader] = {
