@@ -177,7 +177,7 @@ def test_a_batch_that_cannot_be_read_has_no_keys() -> None:
 
 def test_a_rule_taken_out_fires_no_more() -> None:
     faults = Faults()
-    gone = []
+    gone: list[ArmedRule] = []
     faults.on_disarmed = gone.append
     first, second = (faults.arm(Rule(action=LoseReply())) for _ in range(2))
     covering = faults.rules
