@@ -347,7 +347,7 @@ def _survivor(durable: bytearray, writes: list[Write], random: Random) -> bytear
         kept = count if random.random() < 0.7 else kept
     data = bytearray(durable)
     for number, write in enumerate(writes):
-        _apply_sectors(data, write, lambda sector, n=number: newest[sector] > n)  # type: ignore[misc]
+        _apply_sectors(data, write, number, newest)
     size = sizes[kept]
     if kept < count and sizes[kept + 1] > size and random.random() < 0.5:
         torn = random.randint(size, sizes[kept + 1])
@@ -369,7 +369,7 @@ class _Ages(dict[int, int]):
         return drawn
 
 
-def _apply_sectors(data: bytearray, write: Write, is_kept: Callable[[int], bool]) -> None:
+def _apply_sectors(data: bytearray, write: Write, number: int, newest: _Ages) -> None:
     """Apply a write to the sectors that have seen it; a cut leaves zeros, the size is set later."""
     if write.is_dropped:
         return
@@ -379,7 +379,7 @@ def _apply_sectors(data: bytearray, write: Write, is_kept: Callable[[int], bool]
     if len(data) < end:
         data += bytes(end - len(data))
     for sector in range(begin // SECTOR_BYTES, -(-end // SECTOR_BYTES)):
-        if is_kept(sector):
+        if newest[sector] > number:
             low = max(begin, sector * SECTOR_BYTES)
             high = min(end, (sector + 1) * SECTOR_BYTES)
             data[low:high] = content[low - begin : high - begin]
