@@ -20,14 +20,15 @@ from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.log import DELETED_SUFFIX, Log, read_topic_id
 from .log.recovery import RecoveryReport
 from .metadata import Record, Topic, format_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .metadata_log import MetadataLog
 from .parked import ParkedFetches
-from .partition import Partition
+from .partition import Partition, log_config
 from .producer_ids import ProducerIds, random_block
+from .running_config import RunningConfig, running_config
 from .sequences import SequenceTable
 from .topic_config import topic_config
 from .topics import NewTopic, draw_topic_id, plan_topic
@@ -61,7 +62,7 @@ class Broker:
     def __init__(
         self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
     ) -> None:
-        self.config = config
+        self._started_with = config
         self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
         self.world = world
         self.clock = world.clock
@@ -73,9 +74,15 @@ class Broker:
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())
         self.state = self._metadata.state
+        self.config = self.running_config.effective()
         self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
         self._note_start()
         self._recover_partitions()
+
+    @property
+    def running_config(self) -> RunningConfig:
+        """The layers behind `config`, which is what they come to."""
+        return running_config(self._started_with, self.state)
 
     @property
     def leader_epoch(self) -> int:
@@ -161,6 +168,22 @@ class Broker:
                 for name, count in counts.items()
             ]
         )
+
+    def change_configs(self, records: Sequence[Record]) -> None:
+        """Take planned changes of configuration into force at once, all or none.
+
+        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        """
+        self._commit(records)
+        self.config = self.running_config.effective()
+        changed = {
+            name: topic_config(topic.overrides, self.config)
+            for name, topic in self.state.topics.items()
+        }
+        for partition in self.partitions.values():
+            if partition.topic in changed:
+                partition.configure(changed[partition.topic])
+        self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.
@@ -264,12 +287,7 @@ class Broker:
         log = Log.open(
             self.world.storage,
             f"{topic.name}-{index}",
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
+            log_config(config),
             fold,
             topic_id=topic.topic_id,
         )
