@@ -28,6 +28,8 @@ from .partitions import Partitions
 from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
 from .retention import Retention
+from .running_config import RunningConfig, running_config
+from .topic_config import topic_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -64,7 +66,7 @@ class Broker:
     def __init__(
         self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
     ) -> None:
-        self.config = config
+        self._started_with = config
         self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
         self.world = world
         self.clock = world.clock
@@ -75,6 +77,7 @@ class Broker:
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())
         self.state = self._metadata.state
+        self.config = config = self.running_config.effective()
         self._report_recovery(self._metadata.log.recovery)
         self._note_start()
         self._partitions = Partitions(config, world, self.state, hooks.warn)
@@ -94,11 +97,16 @@ class Broker:
         expiry = ProducerExpiry(
             self.clock,
             self.partitions.values,
-            expiration_ms=config.producer_id_expiration_ms,
+            expiration_ms=lambda: self.config.producer_id_expiration_ms,
             interval_ms=config.producer_id_expiration_check_interval_ms,
             warn=hooks.warn,
         )
         self._timed += (self._retention, expiry)
+
+    @property
+    def running_config(self) -> RunningConfig:
+        """The layers behind `config`, which is what they come to."""
+        return running_config(self._started_with, self.state)
 
     @property
     def leader_epoch(self) -> int:
@@ -178,6 +186,22 @@ class Broker:
                 for name, count in counts.items()
             ]
         )
+
+    def change_configs(self, records: Sequence[Record]) -> None:
+        """Take planned changes of configuration into force at once, all or none.
+
+        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        """
+        self._commit(records)
+        self.config = self._partitions.config = self.running_config.effective()
+        changed = {
+            name: topic_config(topic.overrides, self.config)
+            for name, topic in self.state.topics.items()
+        }
+        for partition in self.partitions.values():
+            if partition.topic in changed:
+                partition.configure(changed[partition.topic])
+        self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.

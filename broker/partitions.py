@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.log import DELETED_SUFFIX, Log, read_topic_id
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
-from .partition import Partition
+from .partition import Partition, log_config
 from .sequences import SequenceTable
 from .topic_config import topic_config
 from .world import World
@@ -25,6 +25,7 @@ class Partitions:
     """All partitions of one broker; `opened` by topic name and number.
 
     Args:
+        config: of partitions opened from now on; it may be replaced.
         state: topics and starts, as the metadata log says.
         warn: takes one line for the operator.
     """
@@ -37,7 +38,7 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
-        self._config = config
+        self.config = config
         self._world = world
         self._state = state
         self._warn = warn
@@ -77,7 +78,7 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self.opened:
+        if self.config.durability == "fsync" and self.opened:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -110,7 +111,7 @@ class Partitions:
             self._warn(f"recovered {directory}: {report}")
 
     def _open(self, topic: Topic, index: int) -> Partition:
-        config = topic_config(topic.overrides, self._config)
+        config = topic_config(topic.overrides, self.config)
         sequences = SequenceTable()
         now_ms = self._world.clock.now_ms()
 
@@ -121,12 +122,7 @@ class Partitions:
         log = Log.open(
             self._world.storage,
             f"{topic.name}-{index}",
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
+            log_config(config),
             fold,
             topic_id=topic.topic_id,
             log_start_offset=topic.log_starts.get(index, 0),
@@ -137,7 +133,7 @@ class Partitions:
             log,
             sequences,
             config=config,
-            flushed=self._config.durability == "fsync",
+            flushed=self.config.durability == "fsync",
             leader_epoch=self.leader_epoch,
         )
         self.opened[topic.name, index] = partition

@@ -20,7 +20,8 @@ class ProducerExpiry:
 
     Args:
         partitions: all that are open.
-        expiration_ms, interval_ms: producer.id.expiration.ms and its check interval.
+        expiration_ms: gives producer.id.expiration.ms, which may change.
+        interval_ms: producer.id.expiration.check.interval.ms.
         warn: takes one line for the operator.
     """
 
@@ -29,7 +30,7 @@ class ProducerExpiry:
         clock: Clock,
         partitions: Callable[[], Iterable[Partition]],
         *,
-        expiration_ms: int,
+        expiration_ms: Callable[[], int],
         interval_ms: int,
         warn: Callable[[str], None],
     ) -> None:
@@ -45,7 +46,7 @@ class ProducerExpiry:
 
     def on_deadline(self, now_ms: int) -> None:
         """Forget what is due in some of the partitions."""
-        until_ms = self._clock.now_ms() - self._expiration_ms
+        until_ms = self._clock.now_ms() - self._expiration_ms()
         left = FORGOTTEN_A_TURN
         while self._unfinished and left:
             forgotten = self._unfinished[-1].sequences.forget_idle(until_ms, left)
