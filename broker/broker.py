@@ -29,7 +29,6 @@ from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
 from .retention import Retention
 from .running_config import RunningConfig, running_config
-from .topic_config import topic_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -80,7 +79,7 @@ class Broker:
         self.config = config = self.running_config.effective()
         self._report_recovery(self._metadata.log.recovery)
         self._note_start()
-        self._partitions = Partitions(config, world, self.state, hooks.warn)
+        self._partitions = Partitions(self.config, world, self.state, hooks.warn)
         self.partitions = self._partitions.opened
         self._partitions.recover()
         self._retention = Retention(
@@ -193,14 +192,8 @@ class Broker:
         Answer through `when_durable`. Raises StorageError: nothing was changed.
         """
         self._commit(records)
-        self.config = self._partitions.config = self.running_config.effective()
-        changed = {
-            name: topic_config(topic.overrides, self.config)
-            for name, topic in self.state.topics.items()
-        }
-        for partition in self.partitions.values():
-            if partition.topic in changed:
-                partition.configure(changed[partition.topic])
+        self.config = self.running_config.effective()
+        self._partitions.configure(self.config)
         self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:

@@ -63,6 +63,14 @@ class Partitions:
         keys = ((topic.name, index) for index in range(topic.partition_count))
         return [self.opened[key] for key in keys if key in self.opened]
 
+    def configure(self, config: BrokerConfig) -> None:
+        """Take other values of the broker, and of its topics, into force everywhere at once."""
+        self._config = config
+        for topic in self._state.topics.values():
+            values = topic_config(topic.overrides, config)
+            for partition in self.of(topic):
+                partition.configure(values)
+
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
 
