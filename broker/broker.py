@@ -18,6 +18,7 @@ from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
+from .log.log import Log
 from .log.recovery import RecoveryReport
 from .metadata import Record, Topic, format_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
@@ -26,6 +27,7 @@ from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds, random_block
+from .restart import Restart
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -66,13 +68,19 @@ class Broker:
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
         self._producer_ids = ProducerIds()
-        self._metadata = MetadataLog(world.storage, self.clock.now_ms())
+        self.restart = Restart(world.storage, hooks.warn)
+        self._metadata = MetadataLog(
+            world.storage, self.clock.now_ms(), self.restart.known(METADATA_DIRECTORY, None)
+        )
         self.state = self._metadata.state
         self._report_recovery(self._metadata.log.recovery)
         self._note_start()
-        self._partitions = Partitions(config, world, self.state, hooks.warn)
+        self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
         self.partitions = self._partitions.opened
         self._partitions.recover()
+        self._note_metadata_flushed()
+        all_durable = config.durability == "fsync"
+        self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
 
     @property
     def leader_epoch(self) -> int:
@@ -89,7 +97,11 @@ class Broker:
             self.commit.written(partition)
             if partition.waiting is not None:
                 self.commit.want()
-        elif partition.waiting is not None:
+            return
+        if partition.log.has_rolled and self.config.durability == "page-cache":
+            self.commit.written(partition)  # nobody waits; it keeps the next recovery short
+            self.commit.want()
+        if partition.waiting is not None:
             self.parked.readable(partition)
 
     def next_deadline_ms(self) -> int | None:
@@ -108,6 +120,7 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
             if isinstance(log, Partition):
@@ -162,10 +175,12 @@ class Broker:
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
         self._metadata.flush()
+        self._note_metadata_flushed()
         for topic in topics:
             for partition in self._partitions.of(topic):
                 self.commit.forget(partition)
                 self.parked.gone(partition)
+                self.restart.deleted(partition.log)
                 self._partitions.delete(partition)
 
     def new_producer_id(self) -> int:
@@ -179,10 +194,16 @@ class Broker:
         return self._producer_ids.take()
 
     def close(self) -> None:
-        """Flush and close every log, after the last request. Raises StorageError."""
-        self._partitions.close()
-        self._metadata.flush()
+        """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
         self._metadata.log.close()
+        self._partitions.close(self._metadata.dirty_files())
+        self.restart.stopped(self._logs())
+
+    def _note_metadata_flushed(self) -> None:
+        self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
+
+    def _logs(self) -> list[Log]:
+        return [self._metadata.log, *(each.log for each in self.partitions.values())]
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._metadata.commit(records, self.clock.now_ms())

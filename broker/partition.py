@@ -104,6 +104,11 @@ class Partition:
         self.waiting: list[ParkedFetch] | None = None
 
     @property
+    def key(self) -> str:
+        """The log's name in checkpoints."""
+        return self.log.key
+
+    @property
     def high_watermark(self) -> int:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
@@ -155,7 +160,17 @@ class Partition:
 
     def made_durable(self, mark: Mark) -> None:
         """Everything up to a mark has been flushed, so readers may see it."""
-        self.durable_end_offset, self.readable_bytes = mark
+        self.durable_end_offset = mark[0]
+        if self.flushed:
+            self.readable_bytes = mark[1]
+
+    def drop_segments_before(self, offset: int) -> None:
+        """Remove whole segments below `offset`, as far as their producers are remembered.
+
+        Raises:
+            StorageError: what is gone then stays gone.
+        """
+        self.log.drop_segments_before(offset, self.high_watermark)
 
     def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
         log_append_time_ms = -1

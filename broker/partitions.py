@@ -8,14 +8,17 @@ Read next: partition.py, log/recovery.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
+from .limits import SYNC_ALL_FROM_FILES
 from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.storage import File
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition
+from .restart import Restart
 from .sequences import SequenceTable
 from .topic_config import topic_config
 from .world import World
@@ -34,12 +37,14 @@ class Partitions:
         config: BrokerConfig,
         world: World,
         state: ClusterMetadata,
+        restart: Restart,
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
         self._config = config
         self._world = world
         self._state = state
+        self._restart = restart
         self._warn = warn
 
     @property
@@ -87,12 +92,19 @@ class Partitions:
         del self.opened[partition.topic, partition.index]
         partition.log.delete()
 
-    def close(self) -> None:
-        """Flush and close every log. Raises StorageError."""
+    def close(self, dirty_files: Sequence[File]) -> None:
+        """Close every log; flush all of them, and `dirty_files` with them. Raises StorageError."""
+        dirty = [*dirty_files]
         for partition in self.opened.values():
-            for file in partition.dirty_files() if partition.flushed else ():
-                file.flush()
             partition.log.close()
+            dirty += partition.dirty_files()
+        durability = self._config.durability
+        # Under page-cache, what an earlier broker left unflushed must be on disk too.
+        if durability == "page-cache" or len(dirty) >= SYNC_ALL_FROM_FILES:
+            self._world.storage.sync_all()
+        else:
+            for file in dirty:
+                file.flush()
 
     def _recover(self, directory: str, name: str, index: int) -> None:
         storage = self._world.storage
@@ -105,12 +117,11 @@ class Partitions:
         if topic is None or index >= topic.partition_count:
             self._warn(f"leaving {directory} alone: no topic of this broker owns it")
             return
-        report = self._open(topic, index).log.recovery
-        if report is not None:
-            self._warn(f"recovered {directory}: {report}")
+        self._open(topic, index)
 
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)
+        directory = f"{topic.name}-{index}"
         sequences = SequenceTable()
         now_ms = self._world.clock.now_ms()
 
@@ -120,7 +131,7 @@ class Partitions:
 
         log = Log.open(
             self._world.storage,
-            f"{topic.name}-{index}",
+            directory,
             LogConfig(
                 segment_bytes=config.segment_bytes,
                 segment_ms=config.segment_ms,
@@ -128,8 +139,15 @@ class Partitions:
                 segment_index_bytes=config.segment_index_bytes,
             ),
             fold,
-            topic_id=topic.topic_id,
+            topic.topic_id,
+            producers=sequences,
+            known=self._restart.known(directory, topic.topic_id),
         )
+        if log.recovery is not None:
+            self._warn(f"recovered {directory}: {log.recovery}")
+        for note in log.notes:
+            self._warn(note)
+        log.notes.clear()
         partition = Partition(
             topic.name,
             index,

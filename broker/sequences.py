@@ -30,6 +30,7 @@ _BATCH: Final = struct.Struct(">Qqq")
 _ENTRY: Final = struct.Struct(">hq Qqq 96s")
 _EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 96s 24x")
 _EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 16x" * BATCHES_KEPT)
+_PACKED_BYTES: Final = 8 + _ENTRY.size
 _NO_SPAN: Final = sequence.SEQUENCE_MAX
 _NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * (BATCHES_KEPT - 1)
 _NO_EPOCH: Final = -1
@@ -143,6 +144,27 @@ class SequenceTable:
             header[8],
             kept if producer_epoch == epoch_known else _NO_BATCHES,
         )
+
+    def packed(self) -> bytes:
+        """Everything, for a snapshot: PIDs and their entries, in the order of first writing."""
+        return b"".join(
+            part
+            for producer_id, entry in self._entries.items()
+            for part in (producer_id.to_bytes(8), entry)
+        )
+
+    def unpack(self, data: bytes) -> None:
+        """Become what packed() gave. Raises ValueError if this cannot be."""
+        if len(data) % _PACKED_BYTES:
+            raise ValueError(f"{len(data)} bytes are no multiple of {_PACKED_BYTES}")
+        starts = range(0, len(data), _PACKED_BYTES)
+        self._entries = {
+            int.from_bytes(data[at : at + 8]): data[at + 8 : at + _PACKED_BYTES] for at in starts
+        }
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries = {}
 
     def producers(self) -> Iterator[ProducerState]:
         """The state of every PID, in the order in which they first wrote."""

@@ -202,7 +202,8 @@ def test_each_written_file_is_handed_over_once_to_be_flushed(storage: Storage) -
     append(log, ONE)
     append(log, ONE)
     append(log, ONE)
-    assert names() == [f"{0:020d}.log", f"{3:020d}.log"], "the rolled one too"
+    rolled = [f"{0:020d}{suffix}" for suffix in (".log", ".index", ".timeindex", ".summary")]
+    assert names() == [*rolled, f"{3:020d}.log"]
     append(log, ONE)
     assert names() == [f"{3:020d}.log"]
 
@@ -215,7 +216,11 @@ def test_old_segments_are_dropped_whole_and_the_log_start_moves(storage: Storage
     assert (log.log_start_offset, log.log_end_offset) == (3, 10)
     assert log.epoch_end_offset(0) == (0, 4)
     assert segment_names(storage, "") == sorted(
-        [f"{base:020d}{suffix}" for base in (3, 6) for suffix in (".index", ".log", ".timeindex")]
+        [
+            f"{base:020d}{suffix}"
+            for base in (3, 6)
+            for suffix in (".index", ".log", ".summary", ".timeindex")
+        ]
         + [f"{9:020d}.log", "partition.metadata"]
     )
     log.drop_segments_before(10**9)
