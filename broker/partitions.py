@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.log import DELETED_SUFFIX, Log, read_topic_id
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
-from .partition import Partition
+from .partition import Partition, log_config
 from .sequences import SequenceTable
 from .topic_config import topic_config
 from .world import World
@@ -61,6 +61,15 @@ class Partitions:
         """The open partitions of a topic."""
         keys = ((topic.name, index) for index in range(topic.partition_count))
         return [self.opened[key] for key in keys if key in self.opened]
+
+    def configure(self, config: BrokerConfig) -> None:
+        """Go by another configuration of the broker and of its topics from now on."""
+        self._config = config
+        topics = self._state.topics.items()
+        changed = {name: topic_config(topic.overrides, config) for name, topic in topics}
+        for partition in self.opened.values():
+            if partition.topic in changed:
+                partition.configure(changed[partition.topic])
 
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
@@ -121,12 +130,7 @@ class Partitions:
         log = Log.open(
             self._world.storage,
             f"{topic.name}-{index}",
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
+            log_config(config),
             fold,
             topic_id=topic.topic_id,
         )

@@ -200,6 +200,9 @@ class SimulatedStorage:
         self.remove(path)
         self._new_dirs.discard(path)
 
+    def space(self) -> tuple[int, int]:
+        return -1, -1
+
     def sync_all(self) -> None:
         self.check_alive()
         with _named("all files"):
