@@ -67,8 +67,9 @@ def describe_broker(broker: RunningConfig) -> list[Described]:
 def describe_all_brokers(broker: RunningConfig) -> list[Described]:
     """What has been set for every broker of the cluster, and nothing else."""
     described = []
-    for name in sorted(broker.all_brokers):
-        prop = BrokerConfig.properties()[name]
+    declared = BrokerConfig.properties()
+    for name in sorted(broker.all_brokers.keys() & declared):
+        prop = declared[name]
         value, source = prop.format(prop.parse(broker.all_brokers[name])), _ALL_BROKERS
         synonyms = (Synonym(name, value, source),)
         described.append(Described(name, value, source, False, synonyms, prop))

@@ -63,13 +63,12 @@ class Partitions:
         return [self.opened[key] for key in keys if key in self.opened]
 
     def configure(self, config: BrokerConfig) -> None:
-        """Go by another configuration of the broker and of its topics from now on."""
+        """Take other values of the broker, and of its topics, into force everywhere at once."""
         self._config = config
-        topics = self._state.topics.items()
-        changed = {name: topic_config(topic.overrides, config) for name, topic in topics}
-        for partition in self.opened.values():
-            if partition.topic in changed:
-                partition.configure(changed[partition.topic])
+        for topic in self._state.topics.values():
+            values = topic_config(topic.overrides, config)
+            for partition in self.of(topic):
+                partition.configure(values)
 
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
