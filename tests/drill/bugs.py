@@ -43,9 +43,10 @@ BUGS = (
         [
             (
                 "        try:\n            base_offset = self.log.append(",
-                "        if header.producer_id >= 0:\n"
-                "            self.sequences.record(header, self.log.log_end_offset, now_ms)\n"
-                "        try:\n            base_offset = self.log.append(",
+                """        if header.producer_id >= 0:
+            self.sequences.record(header, self.log.log_end_offset, now_ms)
+        try:
+            base_offset = self.log.append(""",
             ),
             (
                 "            self.sequences.record(header, base_offset, now_ms)\n",
