@@ -76,6 +76,16 @@ class Dispatch:
             log.exception("%s from %s failed", request.route.api.name, session.peer)
             return refusal(message, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
 
+    def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
+        """The response message that refuses a whole request.
+
+        Raises:
+            CloseConnection: the protocol has no way to say so.
+        """
+        key = request.route.api.key
+        _, refusal = self._handlers.get(key) or self._load(key)
+        return refusal(request.message, code, why)
+
     def _load(self, key: int) -> tuple[Handler, Refusal]:
         name = _HANDLERS[SERVED[key].name]
         module = import_module(f".apis.{name}", __package__)
