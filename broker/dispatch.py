@@ -32,8 +32,12 @@ _HANDLERS = {
     "InitProducerId": "init_producer_id",
     "OffsetForLeaderEpoch": "offset_for_leader_epoch",
     "DescribeConfigs": "describe_configs",
+    "AlterConfigs": "alter_configs",
+    "DescribeLogDirs": "describe_log_dirs",
     "CreatePartitions": "create_partitions",
+    "IncrementalAlterConfigs": "incremental_alter_configs",
     "DescribeCluster": "describe_cluster",
+    "DescribeProducers": "describe_producers",
 }
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
 

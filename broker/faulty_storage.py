@@ -207,6 +207,9 @@ class FaultyStorage:
         with self.at(Instant.REMOVE, path):
             self._storage.remove_tree(path)
 
+    def space(self) -> tuple[int, int]:
+        return self._storage.space()
+
     def sync_all(self) -> None:
         with self.at(Instant.FLUSH, ""):
             self._storage.sync_all()
