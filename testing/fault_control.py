@@ -1,4 +1,4 @@
-"""Arming faults in a broker under test: one method an action, one handle a rule.
+"""EDGE: arming faults in a broker under test: one method an action, one handle a rule.
 
     lost = broker.faults.lose_reply(api="Produce", topic="orders", nth=2)
     held = broker.faults.hold(at="appended", topic="orders")

@@ -7,9 +7,10 @@
         held.release()
         broker.assert_stored_once("orders", [b"a", b"b"])
 
-Records are kept in memory, or in `data_dir`. kill() and the fault `crash` are simulated: nothing
-that was under way goes on, what was written stays, as after SIGKILL. For blocking clients take
-ChildBroker (child_broker.py): a broker in a thread of the same process would starve.
+Records are kept on a simulated disk, or in `data_dir`. kill() and the fault `crash` are simulated:
+nothing that was under way goes on, what was written stays, as after SIGKILL; after lose_power()
+only what was flushed is sure to stay. For blocking clients take ChildBroker (child_broker.py): a
+broker in a thread of the same process would starve.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from ..broker.exchanges import Exchange
 from ..broker.fault_path import FaultPath
 from ..broker.faults import ArmedRule, Faults, Rule
 from ..broker.log.files import FileStorage
-from ..broker.log.memory import MemoryStorage
 from ..broker.log.storage import Storage
 from ..broker.metadata import Topic
 from ..broker.runtime import RealClock, Runtime
@@ -37,6 +37,8 @@ from ..broker.world import World
 from ..protocol.batch import headers_in
 from .assertions import stored_once
 from .fault_control import WAIT_S, Fault, FaultControl
+from .simulated_disk import SimulatedDisk
+from .simulated_storage import SimulatedStorage
 from .stored import Stored, stored_in
 
 READ_BYTES = 1024 * 1024
@@ -95,11 +97,12 @@ class TestBroker:
     """A broker in the running event loop; its port, data and faults outlive restarts.
 
     Args:
-        data_dir: where its log lies; None keeps everything in memory, for as long as this object.
-        durability: "fsync", "page-cache" or "memory"; by default what serve would choose.
+        data_dir: where its log lies; None takes a simulated disk that lives as long as this object.
+        durability: "fsync", "page-cache" or "memory": what an acknowledgement means.
         settings: Kafka broker properties.
         port: 0 takes a free one.
         die: performs the fault `crash`; None simulates it.
+        seed: of what is left after lose_power().
     """
 
     __test__ = False  # pytest: this is no test
@@ -108,20 +111,19 @@ class TestBroker:
         self,
         *,
         data_dir: Path | None = None,
-        durability: str | None = None,
+        durability: str = "memory",
         settings: Mapping[str, str] | None = None,
         port: int = 0,
         die: Callable[[ArmedRule], None] | None = None,
+        seed: int = 0,
     ) -> None:
         self.port = port
         self.rules = Faults()
         self.faults = LocalFaults(self)
-        self._texts = dict(settings or {})
-        if data_dir is not None:
-            self._texts["log.dirs"] = str(data_dir)
-        if durability is not None:
-            self._texts["durability"] = durability
-        self._memory = MemoryStorage()
+        self._texts = {**(settings or {}), "durability": durability}
+        self._disk = SimulatedDisk(random.Random(seed)) if data_dir is None else None
+        if durability != "memory" or data_dir is not None:
+            self._texts["log.dirs"] = str(data_dir or "simulated")
         self._die = die or self._crash
         self._runtime: Runtime | None = None
         self._ended = asyncio.Event()
@@ -168,7 +170,21 @@ class TestBroker:
     async def kill(self) -> None:
         """End it at once, as SIGKILL would: written is written, nothing else happens any more."""
         self._end()
+        if self._disk is not None:
+            self._disk.kill()
         await asyncio.sleep(0)  # lets connections and the port go
+
+    async def lose_power(self) -> None:
+        """End it at once; of what was not flushed, `seed` decides what is left.
+
+        Raises:
+            RuntimeError: its data lies in a real directory, which keeps what was written.
+        """
+        if self._disk is None:
+            raise RuntimeError("power can be lost on the simulated disk only: give no data_dir")
+        self._end()
+        self._disk.lose_power()
+        await asyncio.sleep(0)
 
     async def restart(self) -> None:
         """Stop it, if it runs, and start it again: same port, same data, same faults."""
@@ -239,9 +255,11 @@ class TestBroker:
         return path
 
     def _storage(self, config: BrokerConfig) -> Storage:
-        if config.log_dirs:
+        if self._disk is None:
             return FileStorage(config.log_dirs[0])
-        return self._memory
+        self._disk.kill()  # whatever has used it before
+        self._disk.is_down = False
+        return SimulatedStorage(self._disk)
 
     def _crash(self, armed: ArmedRule) -> None:
         if threading.get_ident() == self._loop_thread:

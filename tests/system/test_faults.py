@@ -266,6 +266,22 @@ async def test_a_crash_without_disk_keeps_what_was_written() -> None:
         assert (broker.port, values(broker)) == (port, [b"v0"])
 
 
+async def test_what_was_acknowledged_survives_the_loss_of_power() -> None:
+    async with TestBroker(durability="fsync") as broker:
+        broker.create_topic("t")
+        client = await connect(broker)
+        for number in range(5):
+            assert await codes(client, produce(number)) == {0: 0}
+        await broker.lose_power()
+        await broker.restart()
+        assert values(broker) == [b"v%d" % number for number in range(5)]
+
+
+async def test_power_can_be_lost_on_the_simulated_disk_only(broker: TestBroker) -> None:
+    with pytest.raises(RuntimeError, match="give no data_dir"):
+        await broker.lose_power()
+
+
 async def test_a_full_disk_refuses_and_recovers(broker: TestBroker, client: Connection) -> None:
     assert await codes(client, produce(0)) == {0: 0}
     full = broker.faults.disk_full(after_bytes=100, path="t-0/*.log")
