@@ -10,13 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .child_broker import ChildBroker
     from .in_process import TestBroker
     from .proxy import Proxy
     from .stored import Stored
 
-__all__ = ["Proxy", "Stored", "TestBroker"]
+__all__ = ["ChildBroker", "Proxy", "Stored", "TestBroker"]
 
 _HOMES = {
+    "ChildBroker": ".child_broker",
     "Proxy": ".proxy",
     "Stored": ".stored",
     "TestBroker": ".in_process",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from .stored import Stored
+if TYPE_CHECKING:
+    from .stored import Stored
 
 SHOWN_MAX = 10
 

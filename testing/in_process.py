@@ -191,7 +191,7 @@ class TestBroker:
         await self.stop()
         await self.start()
 
-    async def ended(self, *, timeout_s: float = WAIT_S) -> None:
+    async def ended(self, *, timeout_s: float | None = WAIT_S) -> None:
         """Return once it is not running, by a crash or otherwise. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
             await self._ended.wait()
@@ -234,6 +234,10 @@ class TestBroker:
     def history(self, client_id: str | None = None) -> list[Exchange]:
         """The newest requests and what became of them; of every client, or of one."""
         return self._path.history.exchanges(client_id)
+
+    def forget_history(self) -> None:
+        """Begin the history anew."""
+        self._path.history.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()
