@@ -10,20 +10,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .consumer import Consumer, ConsumerRecord, TopicPartition
-    from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
+    from .consumer import Consumer
+    from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, LogTruncation, Retriable
     from .network import ConnectionFailed, RequestTimedOut
+    from .offsets import OffsetAndTimestamp
+    from .partitions import OffsetAndMetadata, TopicPartition
     from .producer import Delivery, Producer, RecordMetadata
+    from .reading import ConsumerRecord
+    from .subscription import ConsumerRebalanceListener
 
 __all__ = [
     "ClientError",
     "ConnectionFailed",
     "Consumer",
+    "ConsumerRebalanceListener",
     "ConsumerRecord",
     "Delivery",
     "DeliveryTimeout",
     "Fatal",
     "Fenced",
+    "LogTruncation",
+    "OffsetAndMetadata",
+    "OffsetAndTimestamp",
     "Producer",
     "RecordMetadata",
     "RequestTimedOut",
@@ -32,8 +40,13 @@ __all__ = [
 ]
 
 HOMES = {
-    **dict.fromkeys(("Consumer", "ConsumerRecord", "TopicPartition"), "consumer"),
-    **dict.fromkeys(("ClientError", "DeliveryTimeout", "Fatal", "Fenced", "Retriable"), "errors"),
+    "Consumer": "consumer",
+    "ConsumerRebalanceListener": "subscription",
+    "ConsumerRecord": "reading",
+    "OffsetAndTimestamp": "offsets",
+    **dict.fromkeys(("OffsetAndMetadata", "TopicPartition"), "partitions"),
+    **dict.fromkeys(("ClientError", "DeliveryTimeout", "Fatal", "Fenced"), "errors"),
+    **dict.fromkeys(("LogTruncation", "Retriable"), "errors"),
     **dict.fromkeys(("ConnectionFailed", "RequestTimedOut"), "network"),
     **dict.fromkeys(("Delivery", "Producer", "RecordMetadata"), "producer"),
 }
