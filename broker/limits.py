@@ -34,3 +34,9 @@ FETCH_WAIT_MS_MAX = 300_000
 
 # When the broker stops, answers on their way to clients that read have this long to leave, in ms.
 CLOSE_MS_MAX = 500
+
+# Producer ids that one partition remembers: one new producer a second for a whole day, the default
+# of producer.id.expiration.ms. Kafka has no bound. At 300 bytes each it is 30 MB.
+PRODUCERS_MAX = 100_000
+# How many of the longest idle go at once when there are more.
+PRODUCERS_EVICTED = 1000

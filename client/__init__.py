@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .consumer import Consumer
+    from .delivery import Delivery, Receipts, RecordMetadata
     from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, LogTruncation, Retriable
     from .network import ConnectionFailed, RequestTimedOut
     from .offsets import OffsetAndTimestamp
     from .partitions import OffsetAndMetadata, TopicPartition
-    from .producer import Delivery, Producer, RecordMetadata
+    from .producer import Producer
     from .reading import ConsumerRecord
     from .subscription import ConsumerRebalanceListener
 
@@ -33,6 +34,7 @@ __all__ = [
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "Producer",
+    "Receipts",
     "RecordMetadata",
     "RequestTimedOut",
     "Retriable",
@@ -48,7 +50,8 @@ HOMES = {
     **dict.fromkeys(("ClientError", "DeliveryTimeout", "Fatal", "Fenced"), "errors"),
     **dict.fromkeys(("LogTruncation", "Retriable"), "errors"),
     **dict.fromkeys(("ConnectionFailed", "RequestTimedOut"), "network"),
-    **dict.fromkeys(("Delivery", "Producer", "RecordMetadata"), "producer"),
+    **dict.fromkeys(("Delivery", "Receipts", "RecordMetadata"), "delivery"),
+    "Producer": "producer",
 }
 
 
