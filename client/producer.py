@@ -273,14 +273,9 @@ class Producer(Generic[K, V]):
         runs: list[Run] = []
         refused: ClientError | None = None
         try:
-            if keys is None and None not in encoded:
-                await self._intake.add_values(
-                    topic,
-                    encoded,
-                    partition,
-                    timestamp,
-                    runs,  # type: ignore[arg-type]
-                )
+            plain = [each for each in encoded if each is not None]
+            if keys is None and len(plain) == len(encoded):
+                await self._intake.add_values(topic, plain, partition, timestamp, runs)
             else:
                 encoded_keys = _all_serialized(
                     keys or [None] * len(values), self._key_serializer, "key"

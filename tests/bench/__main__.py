@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,6 +33,7 @@ from tests.bench.servers import (
 )
 from tests.bench.starting import measure_starts
 from tests.bench.tables import Rates, ratio, show_clients, show_raw
+from tests.bench.where import describe_run
 from tests.support.kafka import missing_tools
 
 SINGLES = Case("100 B singles, 50 in flight", 1, 100, 50)
@@ -62,7 +60,7 @@ def main() -> int:
     """Measure and print."""
     args = _arguments()
     console = Console(width=WIDTH, highlight=False)
-    where = _where(args)
+    where = describe_run(f"medians of {args.rounds} alternating rounds of {args.seconds:g} s")
     console.print(where)
     if args.profile:
         console.print(profile(SINGLES))
@@ -169,21 +167,6 @@ def _handlers(console: Console) -> None:
         if case is not ONE
     ]
     console.print("the broker's own time for one Produce, without sockets: " + ", ".join(shown))
-
-
-def _where(args: argparse.Namespace) -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    ).stdout.strip()
-    return (
-        f"commit {commit or 'unknown'}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; "
-        f"medians of {args.rounds} alternating rounds of {args.seconds:g} s"
-    )
 
 
 if __name__ == "__main__":
