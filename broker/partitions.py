@@ -41,6 +41,7 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
+        self._was_read = False  # a log whose clean stop nobody has noted
         self._config = config
         self._world = world
         self._state = state
@@ -82,7 +83,7 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self.opened:
+        if self._config.durability == "fsync" and self._was_read:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -122,6 +123,7 @@ class Partitions:
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)
         directory = f"{topic.name}-{index}"
+        known = self._restart.known(directory, topic.topic_id)
         sequences = SequenceTable()
         now_ms = self._world.clock.now_ms()
 
@@ -141,8 +143,9 @@ class Partitions:
             fold,
             topic.topic_id,
             producers=sequences,
-            known=self._restart.known(directory, topic.topic_id),
+            known=known,
         )
+        self._was_read |= known.last is None
         if log.recovery is not None:
             self._warn(f"recovered {directory}: {log.recovery}")
         for note in log.notes:

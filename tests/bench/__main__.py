@@ -4,6 +4,7 @@ Machines are noisy: read the ratios, not the absolutes. A ratio is the median ov
 divided by Kafka's in the same round. Every server is warmed up before the first round.
     make bench ARGS=--no-kafka      ours and the echo server only
     make bench ARGS=--profile       where the time of one Produce goes, without sockets
+    make bench ARGS=--scale         10,000 partitions, recovery: without sockets or Kafka
     make bench ARGS=--picture       and draw docs/benchmarks.png
 """
 
