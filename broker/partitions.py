@@ -8,13 +8,14 @@ Read next: partition.py, log/recovery.py.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
 from .limits import SYNC_ALL_FROM_FILES
 from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
-from .log.storage import File
+from .log.storage import File, Storage
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition
@@ -74,7 +75,14 @@ class Partitions:
         Raises:
             DamagedLog, StorageError: the data cannot be used as it is.
         """
-        storage = self._world.storage
+        # None of what is made here becomes garbage; looking for it takes a third of the time.
+        gc.disable()
+        try:
+            self._recover_all(self._world.storage)
+        finally:
+            gc.enable()
+
+    def _recover_all(self, storage: Storage) -> None:
         for directory in storage.list_dir(""):
             if directory == METADATA_DIRECTORY:
                 continue
@@ -109,12 +117,15 @@ class Partitions:
 
     def _recover(self, directory: str, name: str, index: int) -> None:
         storage = self._world.storage
+        topic = self._state.topics.get(name)
+        if topic is not None and self._restart.knows(directory, topic.topic_id):
+            self._open(topic, index)
+            return
         topic_id = read_topic_id(storage, directory)
         if topic_id is not None and topic_id not in self._state.names_by_id:
             self._warn(f"removing {directory}: its topic has been deleted")
             storage.remove_tree(directory)
             return
-        topic = self._state.topics.get(name)
         if topic is None or index >= topic.partition_count:
             self._warn(f"leaving {directory} alone: no topic of this broker owns it")
             return

@@ -59,13 +59,16 @@ def _make_missing(directory: str) -> list[str]:
 class OpenFiles:
     """The files that are open, the least recently used first; beyond `count_max` that is closed."""
 
-    __slots__ = ("_files", "count_max", "used")
+    __slots__ = ("_files", "count_max", "lock", "used")
 
     def __init__(self, count_max: int) -> None:
         self.count_max = count_max
         self._files: OrderedDict[DiskFile, None] = OrderedDict()
         self.used = self._files.move_to_end
         """Called with an open file at each use."""
+        # Between flush() in its thread and close() on the loop: a descriptor must not be closed,
+        # and its number handed to another file, in the moment before it is flushed.
+        self.lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -87,7 +90,6 @@ class DiskFile:
     __slots__ = (
         "_descriptor",
         "_has_torn_end",
-        "_lock",
         "_new_names_in",
         "_open_files",
         "_size",
@@ -108,9 +110,6 @@ class DiskFile:
         self._descriptor = descriptor
         self._new_names_in = new_names_in  # directories still to be flushed for this file's sake
         self._has_torn_end = False  # bytes beyond _size, left by a write that failed
-        # Between flush() in its thread and close() on the loop: a descriptor must not be closed,
-        # and its number handed to another file, in the moment before it is flushed.
-        self._lock = threading.Lock()
         if descriptor >= 0:
             open_files.opened(self)
 
@@ -184,7 +183,7 @@ class DiskFile:
             self._new_names_in = ()
 
     def close(self) -> None:
-        with self._lock:
+        with self._open_files.lock:
             if self._descriptor < 0:
                 return
             os.close(self._descriptor)
@@ -192,14 +191,14 @@ class DiskFile:
         self._open_files.closed(self)
 
     def _open(self) -> int:
-        with _named(self.path), self._lock:
+        with _named(self.path), self._open_files.lock:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
         self._open_files.opened(self)
         return self._descriptor
 
     def _borrow(self) -> int:
         """Return a descriptor of our own, whatever close() does meanwhile."""
-        with self._lock:
+        with self._open_files.lock:
             if self._descriptor >= 0:
                 return os.dup(self._descriptor)
         return os.open(self.path, os.O_RDWR)
@@ -247,8 +246,10 @@ class FileStorage:
 
     def open_file(self, path: str) -> DiskFile:
         full = self._full(path)
-        with _named(full):
+        try:  # here and in other reads, _named() would take longer than the call
             return DiskFile(self.open_files, full, os.stat(full).st_size)
+        except OSError as error:
+            raise _refusal(full, error) from error
 
     def create_file(self, path: str) -> DiskFile:
         full = self._full(path)
@@ -268,11 +269,12 @@ class FileStorage:
 
     def list_dir(self, path: str) -> list[str]:
         full = self._full(path)
-        with _named(full):
-            try:
-                return sorted(os.listdir(full))
-            except FileNotFoundError:
-                return []
+        try:
+            return sorted(os.listdir(full))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _refusal(full, error) from error
 
     def make_dirs(self, path: str) -> None:
         self._new_dirs.update(_make_missing(self._full(path)))
@@ -282,8 +284,11 @@ class FileStorage:
 
     def read_bytes(self, path: str) -> bytes:
         full = self._full(path)
-        with _named(full), open(full, "rb") as file:
-            return file.read()
+        try:
+            with open(full, "rb", buffering=0) as file:
+                return file.readall()
+        except OSError as error:
+            raise _refusal(full, error) from error
 
     def replace(self, path: str, data: bytes) -> None:
         full = self._full(path)
