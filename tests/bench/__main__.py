@@ -19,6 +19,7 @@ from tests.bench.consuming import measure_consuming
 from tests.bench.handler import profile
 from tests.bench.producing import SINGLES, measure_producing
 from tests.bench.run import Run
+from tests.bench.scale import measure_scale
 from tests.bench.servers import ROOT, install_wheel
 from tests.bench.starting import measure_starts
 from tests.bench.where import describe_run
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "start": measure_starts,
     "produce": measure_producing,
     "consume": measure_consuming,
+    "scale": measure_scale,
 }
 WIDTH = 110
 PICTURE = ROOT / "docs" / "benchmarks.png"
