@@ -7,19 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka.admin
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ConfigSource,
-    NewPartitions,
-    NewTopic,
-    OffsetSpec,
-    ResourceType,
-)
 
 with warnings.catch_warnings():  # kafka-python reads its schemas by a deprecated function
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -31,6 +21,7 @@ from tests.support.clients import write_confluent
 
 pytestmark = pytest.mark.interop
 WAIT_S = 20
+CONFLUENT: Any = confluent_kafka.admin  # its names are not exported for type checkers
 
 
 @pytest.fixture
@@ -46,28 +37,34 @@ def only(answers: dict[Any, Any]) -> Any:
 
 
 def test_confluent_kafka_administers_us(address: str) -> None:
-    admin = AdminClient({"bootstrap.servers": address})
-    only(admin.create_topics([NewTopic("t", 1, 1, config={"retention.ms": "5000000"})]))
-    only(admin.create_partitions([NewPartitions("t", 2)]))
-    entry = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.APPEND)
-    topic = ConfigResource(ResourceType.TOPIC, "t", incremental_configs=[entry])
+    admin = CONFLUENT.AdminClient({"bootstrap.servers": address})
+    only(admin.create_topics([CONFLUENT.NewTopic("t", 1, 1, config={"retention.ms": "5000000"})]))
+    only(admin.create_partitions([CONFLUENT.NewPartitions("t", 2)]))
+    entry = CONFLUENT.ConfigEntry(
+        "cleanup.policy", "compact", incremental_operation=CONFLUENT.AlterConfigOpType.APPEND
+    )
+    topic = CONFLUENT.ConfigResource(CONFLUENT.ResourceType.TOPIC, "t", incremental_configs=[entry])
     only(admin.incremental_alter_configs([topic]))
-    told = only(admin.describe_configs([ConfigResource(ResourceType.TOPIC, "t")]))
+    told = only(
+        admin.describe_configs([CONFLUENT.ConfigResource(CONFLUENT.ResourceType.TOPIC, "t")])
+    )
     policy = told["cleanup.policy"]
     assert (policy.value, policy.source) == (
         "delete,compact",
-        ConfigSource.DYNAMIC_TOPIC_CONFIG.value,
+        CONFLUENT.ConfigSource.DYNAMIC_TOPIC_CONFIG.value,
     )
     assert told["retention.ms"].value == "5000000"
-    replaced = ConfigResource(ResourceType.TOPIC, "t", {"segment.ms": "70000"})
-    with pytest.warns(DeprecationWarning):
+    replaced = CONFLUENT.ConfigResource(CONFLUENT.ResourceType.TOPIC, "t", {"segment.ms": "70000"})
+    with pytest.warns(DeprecationWarning, match="alter_configs has been deprecated"):
         only(admin.alter_configs([replaced]))
-    told = only(admin.describe_configs([ConfigResource(ResourceType.TOPIC, "t")]))
+    told = only(
+        admin.describe_configs([CONFLUENT.ConfigResource(CONFLUENT.ResourceType.TOPIC, "t")])
+    )
     assert (told["cleanup.policy"].value, told["segment.ms"].value) == ("delete", "70000")
     write_confluent(address, "t", [b"v"] * 10)
     gone = only(admin.delete_records([TopicPartition("t", 0, 4)]))
     assert gone.low_watermark == 4
-    earliest = only(admin.list_offsets({TopicPartition("t", 0): OffsetSpec.earliest()}))
+    earliest = only(admin.list_offsets({TopicPartition("t", 0): CONFLUENT.OffsetSpec.earliest()}))
     assert earliest.offset == 4
     cluster = admin.describe_cluster().result(WAIT_S)
     assert [node.id for node in cluster.nodes] == [1]

@@ -73,7 +73,8 @@ async def test_no_names_ask_for_every_property() -> None:
         await create(connection)
         request = described(TOPIC, "t")
         told = []
-        for names in (None, []):
+        all_ways: list[list[str] | None] = [None, []]
+        for names in all_ways:
             request.resources[0].configuration_keys = names
             told.append(shown(await connection.request(request)))
         assert told[0] == told[1]
