@@ -13,19 +13,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..protocol.errors import Refused
+from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
 from .log.recovery import RecoveryReport
-from .metadata import Record, Topic, format_record, topic_record
+from .metadata import Record, Topic, format_record, log_starts_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .metadata_log import MetadataLog
 from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
+from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
+from .retention import Retention
 from .running_config import RunningConfig, running_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
@@ -40,12 +42,17 @@ class Hooks:
         fetches_ready: `parked.take_ready` is due.
         deadline_moved: `Broker.next_deadline_ms` has come nearer.
         warn: one line for the operator.
+        tell: the same, for what goes as it should.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
     deadline_moved: Callable[[], None]
     warn: Callable[[str], None]
+    tell: Callable[[str], None] = lambda line: None
+
+
+HIGH_WATERMARK = -1  # as an offset of DeleteRecords
 
 
 class Broker:
@@ -69,12 +76,31 @@ class Broker:
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())
         self.state = self._metadata.state
-        self.config = self.running_config.effective()
+        self.config = config = self.running_config.effective()
         self._report_recovery(self._metadata.log.recovery)
         self._note_start()
         self._partitions = Partitions(self.config, world, self.state, hooks.warn)
         self.partitions = self._partitions.opened
         self._partitions.recover()
+        self._retention = Retention(
+            self.clock,
+            self.partitions.values,
+            move=self._move_log_starts,
+            when_durable=self._once_durable,
+            first_ms=config.log_initial_task_delay_ms,
+            interval_ms=config.log_retention_check_interval_ms,
+            on_earlier=hooks.deadline_moved,
+            tell=hooks.tell,
+            warn=hooks.warn,
+        )
+        expiry = ProducerExpiry(
+            self.clock,
+            self.partitions.values,
+            expiration_ms=lambda: self.config.producer_id_expiration_ms,
+            interval_ms=config.producer_id_expiration_check_interval_ms,
+            warn=hooks.warn,
+        )
+        self._timed += (self._retention, expiry)
 
     @property
     def running_config(self) -> RunningConfig:
@@ -185,6 +211,32 @@ class Broker:
                 self.parked.gone(partition)
                 self._partitions.delete(partition)
 
+    def delete_records(self, partition: Partition, offset: int) -> int | Refused:
+        """Let a partition begin at `offset`; answer through `when_durable`.
+
+        Args:
+            offset: -1 for the high watermark.
+        Returns: where it begins now, which is further on if it did so already; or
+            OFFSET_OUT_OF_RANGE, or POLICY_VIOLATION for a topic that is only compacted.
+        Raises:
+            StorageError: nothing was deleted.
+        Source: Partition.deleteRecordsOnLeader, UnifiedLog.maybeIncrementLogStartOffset.
+        """
+        if not partition.config.deletes:
+            return Refused(
+                ErrorCode.POLICY_VIOLATION, "the topic's cleanup.policy does not name delete"
+            )
+        high_watermark = partition.high_watermark
+        wanted = high_watermark if offset == HIGH_WATERMARK else offset
+        if not 0 <= wanted <= high_watermark:
+            return Refused(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"offset {offset} is not within 0 and the high watermark {high_watermark}",
+            )
+        if wanted > partition.log.log_start_offset:
+            self._retention.begin_at({partition: wanted})
+        return partition.log.log_start_offset
+
     def new_producer_id(self) -> int:
         """A producer id nobody has had; answer through `when_durable`.
 
@@ -200,6 +252,23 @@ class Broker:
         self._partitions.close()
         self._metadata.flush()
         self._metadata.log.close()
+
+    def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in log_starts.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit(
+            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
+        )
+        for partition, offset in log_starts.items():
+            partition.log.raise_start(offset)
+
+    def _once_durable(self, then: Callable[[], None]) -> None:
+        if self._metadata.is_durable:
+            then()
+        else:
+            promise = self.commit.promise(True, lambda: False)
+            promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._metadata.commit(records, self.clock.now_ms())

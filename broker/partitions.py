@@ -25,6 +25,7 @@ class Partitions:
     """All partitions of one broker; `opened` by topic name and number.
 
     Args:
+        config: of partitions opened from now on; it may be replaced.
         state: topics and starts, as the metadata log says.
         warn: takes one line for the operator.
     """
@@ -37,7 +38,7 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
-        self._config = config
+        self.config = config
         self._world = world
         self._state = state
         self._warn = warn
@@ -85,7 +86,7 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self.opened:
+        if self.config.durability == "fsync" and self.opened:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -118,7 +119,7 @@ class Partitions:
             self._warn(f"recovered {directory}: {report}")
 
     def _open(self, topic: Topic, index: int) -> Partition:
-        config = topic_config(topic.overrides, self._config)
+        config = topic_config(topic.overrides, self.config)
         sequences = SequenceTable()
         now_ms = self._world.clock.now_ms()
 
@@ -132,6 +133,7 @@ class Partitions:
             log_config(config),
             fold,
             topic_id=topic.topic_id,
+            log_start_offset=topic.log_starts.get(index, 0),
         )
         partition = Partition(
             topic.name,
@@ -139,7 +141,7 @@ class Partitions:
             log,
             sequences,
             config=config,
-            flushed=self._config.durability == "fsync",
+            flushed=self.config.durability == "fsync",
             leader_epoch=self.leader_epoch,
         )
         self.opened[topic.name, index] = partition
