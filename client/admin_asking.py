@@ -150,7 +150,8 @@ def check(number: int, what: str, said: str | None = None) -> None:
         return
     hint = f"; {HINTS[code]}" if code in HINTS else ""
     kind = Retriable if code.retriable and code not in FINAL else Fatal
-    raise kind(f"{what}: {code.name}: {said or code.text}{hint}", code=code)
+    text = (said or code.text).rstrip(".") + hint if hint else said or code.text
+    raise kind(f"{what}: {code.name}: {text}", code=code)
 
 
 # Retriable for a client that reads or writes, final for one that asks whether a thing is there.
