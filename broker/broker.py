@@ -18,6 +18,7 @@ from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
+from .log.log import Log
 from .log.recovery import RecoveryReport
 from .metadata import Record, Topic, format_record, log_starts_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
@@ -27,6 +28,7 @@ from .partition import Partition
 from .partitions import Partitions
 from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
+from .restart import Restart
 from .retention import Retention
 from .running_config import RunningConfig, running_config
 from .topics import NewTopic, draw_topic_id, plan_topic
@@ -74,18 +76,25 @@ class Broker:
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
         self._producer_ids = ProducerIds()
-        self._metadata = MetadataLog(world.storage, self.clock.now_ms())
+        self.restart = Restart(world.storage, hooks.warn)
+        self._metadata = MetadataLog(
+            world.storage, self.clock.now_ms(), self.restart.known(METADATA_DIRECTORY, None)
+        )
         self.state = self._metadata.state
         self.config = config = self.running_config.effective()
         self._report_recovery(self._metadata.log.recovery)
         self._note_start()
-        self._partitions = Partitions(self.config, world, self.state, hooks.warn)
+        self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
         self.partitions = self._partitions.opened
         self._partitions.recover()
+        self._note_metadata_flushed()
+        all_durable = config.durability == "fsync"
+        self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
         self._retention = Retention(
             self.clock,
             self.partitions.values,
             move=self._move_log_starts,
+            written=self.commit.written,
             when_durable=self._once_durable,
             first_ms=config.log_initial_task_delay_ms,
             interval_ms=config.log_retention_check_interval_ms,
@@ -122,7 +131,11 @@ class Broker:
             self.commit.written(partition)
             if partition.waiting is not None:
                 self.commit.want()
-        elif partition.waiting is not None:
+            return
+        if partition.log.has_rolled and self.config.durability == "page-cache":
+            self.commit.written(partition)  # nobody waits; it keeps the next recovery short
+            self.commit.want()
+        if partition.waiting is not None:
             self.parked.readable(partition)
 
     def next_deadline_ms(self) -> int | None:
@@ -141,6 +154,7 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
             if isinstance(log, Partition):
@@ -205,10 +219,12 @@ class Broker:
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
         self._metadata.flush()
+        self._note_metadata_flushed()
         for topic in topics:
             for partition in self._partitions.of(topic):
                 self.commit.forget(partition)
                 self.parked.gone(partition)
+                self.restart.deleted(partition.log)
                 self._partitions.delete(partition)
 
     def delete_records(self, partition: Partition, offset: int) -> int | Refused:
@@ -248,10 +264,16 @@ class Broker:
         return self._producer_ids.take()
 
     def close(self) -> None:
-        """Flush and close every log, after the last request. Raises StorageError."""
-        self._partitions.close()
-        self._metadata.flush()
+        """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
         self._metadata.log.close()
+        self._partitions.close(self._metadata.dirty_files())
+        self.restart.stopped(self._logs())
+
+    def _note_metadata_flushed(self) -> None:
+        self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
+
+    def _logs(self) -> list[Log]:
+        return [self._metadata.log, *(each.log for each in self.partitions.values())]
 
     def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
         by_topic: dict[str, dict[int, int]] = {}

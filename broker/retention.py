@@ -82,6 +82,8 @@ class Retention:
     Args:
         partitions: all that are open.
         move: lets log starts move up, in memory and in what is written; StorageError: none has.
+        written: hears of a partition with a new segment. It must be durable as well: a log whose
+            old segments are half gone, and whose new one is lost, would look damaged.
         when_durable: calls what it is given once all that was moved is durable.
         first_ms, interval_ms: log.initial.task.delay.ms, log.retention.check.interval.ms.
         on_earlier: called when there is something to do before the next deadline.
@@ -94,6 +96,7 @@ class Retention:
         partitions: Callable[[], Iterable[Partition]],
         *,
         move: Callable[[Mapping[Partition, int]], None],
+        written: Callable[[Partition], None],
         when_durable: Callable[[Callable[[], None]], None],
         first_ms: int,
         interval_ms: int,
@@ -103,6 +106,7 @@ class Retention:
     ) -> None:
         self._clock = clock
         self._move = move
+        self._written = written
         self._when_durable = when_durable
         self._on_earlier = on_earlier
         self._tell = tell
@@ -128,6 +132,8 @@ class Retention:
         if self._removing:
             self._remove_some()
         taken = self._sweep.take(now_ms, LOOKS_A_TURN)
+        if due := [each for each in taken if each.log.has_removable]:  # by a step that failed
+            self._when_durable(lambda: self._remove_from(due))
         cuts = {each: cut for each in taken if (cut := self._cut(each)) is not None}
         if not cuts:
             return
@@ -149,6 +155,7 @@ class Retention:
         if cut is not None and cut.log_start_offset == log.log_end_offset:
             try:
                 log.roll()
+                self._written(partition)
             except StorageError as error:
                 self._warn(f"retention is put off: {error}")
                 return None
@@ -161,7 +168,7 @@ class Retention:
     def _remove_some(self) -> None:
         partition = self._removing[0]
         try:
-            if partition.log.remove_below_start(REMOVED_A_TURN_BYTES):
+            if partition.remove_below_start(REMOVED_A_TURN_BYTES):
                 return
         except StorageError as error:
             self._warn(f"an old segment could not be removed: {error}")
