@@ -74,7 +74,7 @@ def confluent(bootstrap: str, topic: str, group: str, assignor: str, write: Writ
         taken = [each for each in consumer.consume(500, POLL_MS / 1000) if each.error() is None]
         if not taken:
             continue
-        write((each.partition(), each.offset(), each.value()) for each in taken)
+        write((each.partition() or 0, each.offset() or 0, each.value()) for each in taken)
         try:
             consumer.commit(asynchronous=False)
         except KafkaException as error:
