@@ -2,9 +2,8 @@
 
 Handlers (apis/) ask this object; the edge (runtime.py) flushes for it and arms its timers. What
 it knows beyond the running partitions is a fold over the metadata log (metadata.py).
-Opening reads the metadata, removes what a crash left half deleted, recovers every partition that
-has files, reserves producer ids and notes the start, all flushed before anybody is answered.
-A partition without files is opened when it is first asked for; it costs nothing until then.
+Opening reads the metadata, reserves producer ids and notes the start, and recovers the partitions
+(partitions.py), all flushed before anybody is answered.
 """
 
 from __future__ import annotations
@@ -14,22 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..protocol.batch import BatchHeader
 from ..protocol.errors import Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
 from .log.recovery import RecoveryReport
 from .metadata import Record, Topic, format_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .metadata_log import MetadataLog
 from .parked import ParkedFetches
 from .partition import Partition
+from .partitions import Partitions
 from .producer_ids import ProducerIds, random_block
-from .sequences import SequenceTable
-from .topic_config import topic_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -69,28 +65,23 @@ class Broker:
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
-        self.partitions: dict[tuple[str, int], Partition] = {}
         self._producer_ids = ProducerIds()
         self._metadata = MetadataLog(world.storage, self.clock.now_ms())
         self.state = self._metadata.state
-        self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
+        self._report_recovery(self._metadata.log.recovery)
         self._note_start()
-        self._recover_partitions()
+        self._partitions = Partitions(config, world, self.state, hooks.warn)
+        self.partitions = self._partitions.opened
+        self._partitions.recover()
 
     @property
     def leader_epoch(self) -> int:
         """Stamped into batches; rises by one with every start."""
-        return self.state.start_count - 1
+        return self._partitions.leader_epoch
 
     def partition(self, topic: str, index: int) -> Partition | None:
         """A partition, opened if need be; None if there is none of that name and number."""
-        partition = self.partitions.get((topic, index))
-        if partition is not None:
-            return partition
-        known = self.state.topics.get(topic)
-        if known is None or not 0 <= index < known.partition_count:
-            return None
-        return self._open_partition(known, index)
+        return self._partitions.get(topic, index)
 
     def appended(self, partition: Partition) -> None:
         """A partition was appended to: readers and the flush must hear of it."""
@@ -169,19 +160,13 @@ class Broker:
         all its records or gone. Raises StorageError: none was deleted.
         """
         topics = [self.state.topics[name] for name in names]
-        opened = [
-            partition
-            for topic in topics
-            for index in range(topic.partition_count)
-            if (partition := self.partitions.get((topic.name, index))) is not None
-        ]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
         self._metadata.flush()
-        for partition in opened:
-            del self.partitions[partition.topic, partition.index]
-            self.commit.forget(partition)
-            self.parked.gone(partition)
-            partition.log.delete()
+        for topic in topics:
+            for partition in self._partitions.of(topic):
+                self.commit.forget(partition)
+                self.parked.gone(partition)
+                self._partitions.delete(partition)
 
     def new_producer_id(self) -> int:
         """A producer id nobody has had; answer through `when_durable`.
@@ -195,10 +180,7 @@ class Broker:
 
     def close(self) -> None:
         """Flush and close every log, after the last request. Raises StorageError."""
-        for partition in self.partitions.values():
-            for file in partition.dirty_files() if partition.flushed else ():
-                file.flush()
-            partition.log.close()
+        self._partitions.close()
         self._metadata.flush()
         self._metadata.log.close()
 
@@ -223,68 +205,6 @@ class Broker:
         self._metadata.commit(records, now_ms)
         self._metadata.flush()
 
-    def _recover_partitions(self) -> None:
-        storage = self.world.storage
-        for directory in storage.list_dir(""):
-            if directory == METADATA_DIRECTORY:
-                continue
-            name, dash, number = directory.rpartition("-")
-            if directory.endswith(DELETED_SUFFIX):
-                storage.remove_tree(directory)
-            elif dash and number.isdecimal():
-                self._recover_partition(directory, name, int(number))
-        if self.config.durability == "fsync" and self.partitions:
-            # What a killed broker had written but not flushed is readable now, and will be
-            # acknowledged as a duplicate or served: it must be as durable as everything else.
-            storage.sync_all()
-
-    def _recover_partition(self, directory: str, name: str, index: int) -> None:
-        storage = self.world.storage
-        topic_id = read_topic_id(storage, directory)
-        if topic_id is not None and topic_id not in self.state.names_by_id:
-            self._hooks.warn(f"removing {directory}: its topic has been deleted")
-            storage.remove_tree(directory)
-            return
-        topic = self.state.topics.get(name)
-        if topic is None or index >= topic.partition_count:
-            self._hooks.warn(f"leaving {directory} alone: no topic of this broker owns it")
-            return
-        partition = self._open_partition(topic, index)
-        self._report_recovery(directory, partition.log.recovery)
-
-    def _open_partition(self, topic: Topic, index: int) -> Partition:
-        config = topic_config(topic.overrides, self.config)
-        sequences = SequenceTable()
-        now_ms = self.clock.now_ms()
-
-        def fold(header: BatchHeader) -> None:
-            if header.producer_id >= 0 and not header.is_control:
-                sequences.record(header, header.base_offset, now_ms)
-
-        log = Log.open(
-            self.world.storage,
-            f"{topic.name}-{index}",
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
-            fold,
-            topic_id=topic.topic_id,
-        )
-        partition = Partition(
-            topic.name,
-            index,
-            log,
-            sequences,
-            config=config,
-            flushed=self.config.durability == "fsync",
-            leader_epoch=self.leader_epoch,
-        )
-        self.partitions[topic.name, index] = partition
-        return partition
-
-    def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
+    def _report_recovery(self, report: RecoveryReport | None) -> None:
         if report is not None:
-            self._hooks.warn(f"recovered {directory}: {report}")
+            self._hooks.warn(f"recovered {METADATA_DIRECTORY}: {report}")
