@@ -17,15 +17,18 @@ from ..protocol.errors import Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
+from .groups.coordinator import Coordinator
+from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
+from .groups.ledger import Ledger
 from .listeners import Listener
 from .log.recovery import RecoveryReport
-from .metadata import Record, Topic, format_record, topic_record
-from .metadata_log import DIRECTORY as METADATA_DIRECTORY
-from .metadata_log import MetadataLog
+from .metadata import DIRECTORY as METADATA_DIRECTORY
+from .metadata import ClusterMetadata, Record, Topic, format_record, topic_record
 from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds, random_block
+from .state_log import StateLog
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -66,13 +69,21 @@ class Broker:
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
         self._producer_ids = ProducerIds()
-        self._metadata = MetadataLog(world.storage, self.clock.now_ms())
-        self.state = self._metadata.state
-        self._report_recovery(self._metadata.log.recovery)
+        self.state = ClusterMetadata()
+        now_ms = self.clock.now_ms()
+        self._metadata = StateLog(world.storage, METADATA_DIRECTORY, self.state, now_ms)
+        self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
         self._note_start()
         self._partitions = Partitions(config, world, self.state, hooks.warn)
         self.partitions = self._partitions.opened
+        self._ledger = Ledger(config, world, self.commit)
+        self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         self._partitions.recover()
+        self.groups = Coordinator(
+            config, self._ledger, world.clock, world.random, hooks.deadline_moved
+        )
+        self.groups.forget_topics_but(self.state.names_by_id)
+        self._timed.append(self.groups.timers)
 
     @property
     def leader_epoch(self) -> int:
@@ -167,6 +178,7 @@ class Broker:
                 self.commit.forget(partition)
                 self.parked.gone(partition)
                 self._partitions.delete(partition)
+        self.groups.forget_topics(names)
 
     def new_producer_id(self) -> int:
         """A producer id nobody has had; answer through `when_durable`.
@@ -181,6 +193,7 @@ class Broker:
     def close(self) -> None:
         """Flush and close every log, after the last request. Raises StorageError."""
         self._partitions.close()
+        self._ledger.close()
         self._metadata.flush()
         self._metadata.log.close()
 
@@ -205,6 +218,6 @@ class Broker:
         self._metadata.commit(records, now_ms)
         self._metadata.flush()
 
-    def _report_recovery(self, report: RecoveryReport | None) -> None:
+    def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
         if report is not None:
-            self._hooks.warn(f"recovered {METADATA_DIRECTORY}: {report}")
+            self._hooks.warn(f"recovered {directory}: {report}")

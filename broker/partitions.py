@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
+from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
-from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition
 from .sequences import SequenceTable
 from .topic_config import topic_config
@@ -70,14 +71,14 @@ class Partitions:
         """
         storage = self._world.storage
         for directory in storage.list_dir(""):
-            if directory == METADATA_DIRECTORY:
+            if directory in (METADATA_DIRECTORY, GROUPS_DIRECTORY):
                 continue
             name, dash, number = directory.rpartition("-")
             if directory.endswith(DELETED_SUFFIX):
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self.opened:
+        if self._config.durability == "fsync" and (self.opened or storage.exists(GROUPS_DIRECTORY)):
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()

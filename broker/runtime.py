@@ -108,6 +108,7 @@ class Runtime:
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
+            self._arm_timer()
             self.server = Server(self.config, Dispatch(self.broker), self._fail)
             for listener in self._listeners:
                 await self._listen(listener)
@@ -126,6 +127,7 @@ class Runtime:
         for server in self._sockets:
             server.close()
         self.broker.parked.release_all()
+        self.broker.groups.release_all()
         await self._drain()
         await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:

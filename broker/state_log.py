@@ -34,7 +34,7 @@ class State(Protocol[R]):
         """Key and value of a record, as they are stored."""
 
     def decode(self, key: bytes | None, value: bytes | None) -> R:
-        """The record of a stored key and value. Raises ValueError for what is not known."""
+        """The record of a stored key and value. Raises MetadataError for what is not known."""
 
     def apply(self, record: R) -> None:
         """Take one record into the state."""
@@ -53,7 +53,7 @@ class StateLog(Generic[R]):
         state: an empty state; the log is replayed into it.
     Raises:
         DamagedLog, StorageError: the log cannot be read.
-        ValueError: it holds records of a newer version.
+        MetadataError: it holds records of a newer version.
     """
 
     def __init__(self, storage: Storage, directory: str, state: State[R], now_ms: int) -> None:

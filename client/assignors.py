@@ -153,9 +153,7 @@ def assign_cooperative_sticky(
     owners = _claims(members, claimed)
     return {
         member_id: [
-            place
-            for place in places
-            if place not in claimed or owners.get(place) == member_id
+            place for place in places if place not in claimed or owners.get(place) == member_id
         ]
         for member_id, places in assignment.items()
     }
@@ -228,9 +226,7 @@ def _claims(
     return {place: owner for place, (_, owner) in claims.items() if owner is not None}
 
 
-def _places(
-    members: Sequence[Member], partition_counts: Mapping[str, int]
-) -> list[TopicPartition]:
+def _places(members: Sequence[Member], partition_counts: Mapping[str, int]) -> list[TopicPartition]:
     """Every partition that somebody wants, by topic and number."""
     topics = frozenset[str]().union(*(member.topics for member in members))
     return [

@@ -9,21 +9,22 @@ GroupCoordinatorService's; everything else is GroupMetadataManager's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
 from ...protocol.errors import ApiError, ErrorCode
+from ...protocol.schema import ZERO_UUID
 from ..config import BrokerConfig
 from ..limits import GROUPS_MAX
 from ..log.storage import StorageError
 from ..world import Clock
 from .joins import Join, Joins
 from .members import CONSUMER, Group, Joined, Synced
-from .offsets import GroupsState, Offsets, expired
-from .records import GroupRecord, OffsetCommitValue, OffsetRecord, StateRecord
+from .offsets import Offsets, expired
 from .rebalances import Ledger, Rebalances
+from .records import GroupRecord, OffsetCommitValue, OffsetRecord, StateRecord
 from .states import ANSWERS, COMPLETING, DEAD, EMPTY, PREPARING, STABLE, Ask, GroupState, Then
 from .timers import Timers
 
@@ -50,28 +51,27 @@ class Coordinator:
     """All groups of a broker.
 
     Args:
-        state: what the log said at the start; from then on it follows the ledger.
         random: draws member ids.
+        on_earlier: called when `timers` has an earlier deadline than before.
     """
 
     def __init__(
         self,
         config: BrokerConfig,
-        state: GroupsState,
         ledger: Ledger,
         clock: Clock,
         random: Random,
         on_earlier: Callable[[], None],
     ) -> None:
-        self.state = state
-        self.timers = Timers(on_earlier)
+        self.ledger = ledger
+        self.timers = Timers()
         self._config = config
-        self._ledger = ledger
         self._clock = clock
         self._rebalances = Rebalances(config, ledger, clock, self.timers)
         self._joins = Joins(config, self._rebalances, ledger, random)
         self._groups: dict[str, Group] = {}
         self._load()
+        self.timers.on_earlier = on_earlier
 
     def join(self, ask: Join, take: Callable[[Joined], None]) -> None:
         """Let a member join; `take` gets the answer when the generation begins, or at once.
@@ -112,9 +112,13 @@ class Coordinator:
             return
         group = self._groups.get(speaker.group_id)
         code = self._check(group, speaker)
-        if code is NONE and group is not None and (
-            protocol_type not in (None, group.protocol_type)
-            or protocol_name not in (None, group.protocol_name)
+        if (
+            code is NONE
+            and group is not None
+            and (
+                protocol_type not in (None, group.protocol_type)
+                or protocol_name not in (None, group.protocol_name)
+            )
         ):
             code = ErrorCode.INCONSISTENT_GROUP_PROTOCOL
         if code is not NONE or group is None:
@@ -132,7 +136,7 @@ class Coordinator:
                 self._rebalances.assign(group, assignments)
         else:
             refusal = Synced(ErrorCode.NOT_COORDINATOR)
-            self._ledger.answer(group.synced(member), refusal, take)
+            self.ledger.answer(group.synced(member), refusal, take)
 
     def heartbeat(self, speaker: Speaker) -> ErrorCode:
         """A member lives; REBALANCE_IN_PROGRESS tells it to join again."""
@@ -145,9 +149,7 @@ class Coordinator:
         self._rebalances.expect_heartbeat(group, group.members[speaker.member_id])
         return _code(ANSWERS[group.state, Ask.HEARTBEAT])
 
-    def leave(
-        self, group_id: str, leaving: Iterable[tuple[str, str | None]]
-    ) -> list[ErrorCode]:
+    def leave(self, group_id: str, leaving: Iterable[tuple[str, str | None]]) -> list[ErrorCode]:
         """Let members go, each given as (member id, instance id); a code for each.
 
         Without a member id the instance id says who: so an administrator removes a static member.
@@ -190,17 +192,15 @@ class Coordinator:
             self._rebalances.expect_heartbeat(group, group.members[speaker.member_id])
         return code
 
-    def commit(
-        self, group_id: str, offsets: Sequence[tuple[str, int, OffsetCommitValue]]
-    ) -> None:
+    def commit(self, group_id: str, offsets: Sequence[tuple[str, int, OffsetCommitValue]]) -> None:
         """Write offsets as (topic, partition, value). Raises StorageError: none was written."""
-        self._ledger.commit([OffsetRecord(group_id, *each) for each in offsets])
+        self.ledger.commit([OffsetRecord(group_id, *each) for each in offsets])
         if group_id not in self._groups:
             self._groups[group_id] = Group(group_id, self._clock.now_ms())
 
     def offsets_of(self, group_id: str) -> Offsets:
         """The committed offsets of a group; none for one that is not known."""
-        return self.state.of_group(group_id)
+        return self.ledger.state.of_group(group_id)
 
     def state_of(self, group_id: str) -> GroupState:
         """A group's state; DEAD for one that is not known."""
@@ -219,7 +219,7 @@ class Coordinator:
         """Delete a group with its offsets. Raises StorageError: nothing was deleted."""
         answer = ANSWERS[self.state_of(group_id), Ask.DELETE]
         if answer is Then.ANSWER:
-            self._delete(self._groups[group_id], self.state.removals(group_id))
+            self._delete(self._groups[group_id], self.ledger.state.removals(group_id))
         return _code(answer)
 
     def delete_offsets(
@@ -248,14 +248,26 @@ class Coordinator:
             if partition in self.offsets_of(group_id).get(topic, {}):
                 records.append(OffsetRecord(group_id, topic, partition, None))
         if records:
-            self._ledger.commit(records)
+            self.ledger.commit(records)
         return codes
 
     def forget_topics(self, names: Iterable[str]) -> None:
         """Topics were deleted: their offsets go. Raises StorageError."""
-        records = [each for name in names for each in self.state.removals_of_topic(name)]
+        records = [each for name in names for each in self.ledger.state.removals_of_topic(name)]
         if records:
-            self._ledger.commit(records)
+            self.ledger.commit(records)
+
+    def forget_topics_but(self, topic_ids: Container[bytes]) -> None:
+        """Offsets of topics that a crash has left behind go: those whose id is none of these."""
+        records: list[StateRecord] = [
+            OffsetRecord(group_id, topic, partition, None)
+            for group_id, topics in self.ledger.state.offsets.items()
+            for topic, partitions in topics.items()
+            for partition, value in partitions.items()
+            if value.topic_id != ZERO_UUID and value.topic_id not in topic_ids
+        ]
+        if records:
+            self.ledger.commit(records)
 
     def release_all(self) -> None:
         """Answer everyone who waits: the broker stops."""
@@ -267,19 +279,19 @@ class Coordinator:
     def _load(self) -> None:
         """Groups as the log tells of them; their members have a session timeout to show up."""
         now_ms = self._clock.now_ms()
-        for group_id, value in self.state.groups.items():
+        for group_id, value in self.ledger.state.groups.items():
             group = self._groups[group_id] = Group.recorded(group_id, value, now_ms)
             for member in group.members.values():
                 self._rebalances.expect_heartbeat(group, member)
             if len(group.members) > self._joins.members_max:
                 self._rebalances.begin(group)
-        for group_id in self.state.offsets:
+        for group_id in self.ledger.state.offsets:
             self._groups.setdefault(group_id, Group(group_id, now_ms))
         self._await_expiry()
 
     def _create(self, group_id: str) -> None:
         group = Group(group_id, self._clock.now_ms())
-        self._ledger.commit([GroupRecord(group_id, group.record({}))])
+        self.ledger.commit([GroupRecord(group_id, group.record({}))])
         self._groups[group_id] = group
 
     def _check(self, group: Group | None, speaker: Speaker) -> ErrorCode:
@@ -304,7 +316,7 @@ class Coordinator:
         return NONE
 
     def _delete(self, group: Group, removals: Sequence[StateRecord]) -> None:
-        self._ledger.commit([*removals, GroupRecord(group.group_id, None)])
+        self.ledger.commit([*removals, GroupRecord(group.group_id, None)])
         self._rebalances.forget_group(group)
         del self._groups[group.group_id]
 
@@ -325,8 +337,16 @@ class Coordinator:
                 if kept_count == 0 and group.state is EMPTY:
                     self._delete(group, removals)
                 elif removals:
-                    self._ledger.commit(removals)
+                    self.ledger.commit(removals)
 
 
 def _code(answer: ErrorCode | Then) -> ErrorCode:
     return answer if isinstance(answer, ErrorCode) else NONE
+
+
+def coordinator_code(code: ErrorCode) -> ErrorCode:
+    """How a coordinator says that its log could not be written.
+
+    Source: CoordinatorOperationExceptionHelper.handleOperationException.
+    """
+    return ErrorCode.NOT_COORDINATOR if code is ErrorCode.KAFKA_STORAGE_ERROR else code

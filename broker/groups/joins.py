@@ -120,10 +120,10 @@ class Joins:
         member = group.members[ask.member_id]
         answer = ANSWERS[group.state, Ask.JOIN_KNOWN]
         is_same = member.protocols == ask.protocols
-        leads = group.leader == member.member_id
-        if answer is Then.REPEAT_OR_REBALANCE and is_same:
-            take(group.joined(member))
-        elif answer is Then.ALSO_IF_LEADER and is_same and not leads:
+        may_repeat = answer is Then.REPEAT_OR_REBALANCE or (
+            answer is Then.ALSO_IF_LEADER and group.leader != member.member_id
+        )
+        if is_same and may_repeat:
             take(group.joined(member))
         else:
             self._update(member, ask, take)
@@ -168,4 +168,3 @@ class Joins:
         member.session_timeout_ms = ask.session_timeout_ms
         member.rebalance_timeout_ms = ask.rebalance_timeout_ms
         member.wait_for_join(take)
-

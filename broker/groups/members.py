@@ -264,9 +264,7 @@ class Group:
 
     def synced(self, member: Member) -> Synced:
         """The answer that tells a member what it was assigned."""
-        return Synced(
-            ErrorCode.NONE, self.protocol_type, self.protocol_name, member.assignment
-        )
+        return Synced(ErrorCode.NONE, self.protocol_type, self.protocol_name, member.assignment)
 
     def is_subscribed_to(self, topic: str) -> bool:
         """Whether a member consumes a topic, as far as can be known."""
@@ -332,9 +330,7 @@ class Group:
         )
 
     def _common_protocols(self) -> set[str]:
-        offers = Counter(
-            name for each in self.members.values() for name in dict(each.protocols)
-        )
+        offers = Counter(name for each in self.members.values() for name in dict(each.protocols))
         return {name for name, count in offers.items() if count == len(self.members)}
 
     def _subscriptions(self) -> frozenset[str] | None:

@@ -4,7 +4,7 @@ Which offsets have expired is told here, too. Kafka's rule: a group that speaks 
 its offsets while it has members, except of topics it has unsubscribed from; from the moment it is
 empty the retention runs. Offsets without such a group live from their commit on. An offset that was
 committed with a time of its own (OffsetCommit v2 to v4) has that.
-Source: OffsetMetadataManager.cleanupExpiredOffsets, ClassicGroup.offsetExpirationCondition; KIP-211.
+Source: OffsetMetadataManager.cleanupExpiredOffsets, OffsetExpirationConditionImpl; KIP-211.
 """
 
 from __future__ import annotations
@@ -127,9 +127,7 @@ class GroupsState:
         return None if value is None else OffsetRecord(group_id, topic, partition, value)
 
 
-def expired(
-    group: Group, offsets: Offsets, now_ms: int, retention_ms: int
-) -> list[StateRecord]:
+def expired(group: Group, offsets: Offsets, now_ms: int, retention_ms: int) -> list[StateRecord]:
     """Records that remove what has expired of a group's offsets at `now_ms` since 1970."""
     if group.protocol_type is None:
         since_ms = None

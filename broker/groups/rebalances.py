@@ -19,6 +19,7 @@ from ..limits import NEW_MEMBER_JOIN_MS_MAX
 from ..log.storage import StorageError
 from ..world import Clock
 from .members import Group, Joined, Member, Synced
+from .offsets import GroupsState
 from .records import GroupRecord, StateRecord
 from .states import COMPLETING, DEAD, EMPTY, NEXT, PREPARING, STABLE
 from .timers import Timers
@@ -27,7 +28,13 @@ A = TypeVar("A")
 
 
 class Ledger(Protocol):
-    """Where groups write what must be durable."""
+    """Where groups write what must be durable.
+
+    Args:
+        state: what is written, and what was before the start.
+    """
+
+    state: GroupsState
 
     def commit(self, records: Sequence[StateRecord]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
@@ -39,9 +46,7 @@ class Ledger(Protocol):
 class Rebalances:
     """Leads groups from generation to generation."""
 
-    def __init__(
-        self, config: BrokerConfig, ledger: Ledger, clock: Clock, timers: Timers
-    ) -> None:
+    def __init__(self, config: BrokerConfig, ledger: Ledger, clock: Clock, timers: Timers) -> None:
         self._config = config
         self._ledger = ledger
         self._clock = clock

@@ -26,6 +26,7 @@ from ...protocol.schema import (
     struct,
     wire,
 )
+from ..metadata import MetadataError
 
 OFFSET_KEYS = (0, 1)  # 0 is of old Kafkas
 GROUP_KEY = 2
@@ -102,7 +103,7 @@ class GroupRecord(NamedTuple):
 StateRecord = OffsetRecord | GroupRecord
 
 
-class UnknownRecord(ValueError):
+class UnknownRecord(MetadataError):
     """A record of a kind that this version does not know; the text says what to do."""
 
 

@@ -72,18 +72,15 @@ _SINCE_V9_NOT_FOUND = ErrorCode.ILLEGAL_GENERATION  # OffsetCommit v9 says 69 in
 Answer = ErrorCode | Then
 _COLUMNS = (EMPTY, PREPARING, COMPLETING, STABLE, DEAD)
 _ROWS: Mapping[Ask, tuple[Answer, ...]] = {
-    # fmt: off
-    Ask.JOIN_NEW:       (Then.ADD, Then.ADD, Then.ADD, Then.ADD, Then.CREATE),
-    Ask.JOIN_KNOWN:     (_UNKNOWN, Then.PARK, Then.REPEAT_OR_REBALANCE, Then.ALSO_IF_LEADER,
-                         _UNKNOWN),
-    Ask.SYNC:           (_UNKNOWN, _REBALANCE, Then.PARK, Then.ANSWER, _UNKNOWN),
-    Ask.HEARTBEAT:      (_UNKNOWN, _REBALANCE, Then.ANSWER, Then.ANSWER, _UNKNOWN),
-    Ask.LEAVE:          (_UNKNOWN, Then.ANSWER, Then.ANSWER, Then.ANSWER, _UNKNOWN),
-    Ask.COMMIT:         (_UNKNOWN, Then.ANSWER, _REBALANCE, Then.ANSWER, _SINCE_V9_NOT_FOUND),
-    Ask.COMMIT_ALONE:   (Then.ANSWER, _UNKNOWN, _UNKNOWN, _UNKNOWN, Then.CREATE),
-    Ask.DELETE:         (Then.ANSWER, _NON_EMPTY, _NON_EMPTY, _NON_EMPTY, _NOT_FOUND),
+    Ask.JOIN_NEW: (Then.ADD, Then.ADD, Then.ADD, Then.ADD, Then.CREATE),
+    Ask.JOIN_KNOWN: (_UNKNOWN, Then.PARK, Then.REPEAT_OR_REBALANCE, Then.ALSO_IF_LEADER, _UNKNOWN),
+    Ask.SYNC: (_UNKNOWN, _REBALANCE, Then.PARK, Then.ANSWER, _UNKNOWN),
+    Ask.HEARTBEAT: (_UNKNOWN, _REBALANCE, Then.ANSWER, Then.ANSWER, _UNKNOWN),
+    Ask.LEAVE: (_UNKNOWN, Then.ANSWER, Then.ANSWER, Then.ANSWER, _UNKNOWN),
+    Ask.COMMIT: (_UNKNOWN, Then.ANSWER, _REBALANCE, Then.ANSWER, _SINCE_V9_NOT_FOUND),
+    Ask.COMMIT_ALONE: (Then.ANSWER, _UNKNOWN, _UNKNOWN, _UNKNOWN, Then.CREATE),
+    Ask.DELETE: (Then.ANSWER, _NON_EMPTY, _NON_EMPTY, _NON_EMPTY, _NOT_FOUND),
     Ask.DELETE_OFFSETS: (Then.ANSWER, Then.ANSWER, Then.ANSWER, Then.ANSWER, _NOT_FOUND),
-    # fmt: on
 }
 ANSWERS: Mapping[tuple[GroupState, Ask], Answer] = MappingProxyType(
     {

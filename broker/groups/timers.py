@@ -16,12 +16,11 @@ Key = tuple[str, str, str]
 class Timers:
     """Deadlines by key. Implements deadlines.Timed.
 
-    Args:
-        on_earlier: called when a deadline comes before all others.
+    `on_earlier`, once somebody has set it, is called when a deadline comes before all others.
     """
 
-    def __init__(self, on_earlier: Callable[[], None]) -> None:
-        self._on_earlier = on_earlier
+    def __init__(self) -> None:
+        self.on_earlier: Callable[[], None] | None = None
         self._due: dict[Key, tuple[int, Callable[[], None]]] = {}
         self._heap: list[tuple[int, Key]] = []  # every key of _due is in it, not later than due
 
@@ -33,8 +32,8 @@ class Timers:
             return
         first = self.next_deadline_ms() if self._heap else None
         heapq.heappush(self._heap, (at_ms, key))
-        if first is None or at_ms < first:
-            self._on_earlier()
+        if self.on_earlier is not None and (first is None or at_ms < first):
+            self.on_earlier()
 
     def cancel(self, key: Key) -> None:
         """Forget a key's deadline, if it has one."""
