@@ -1,8 +1,8 @@
 """DescribeGroups (key 15), v0-v5. Source: DescribeGroupsRequest.json, DescribeGroupsResponse.json.
 
 v3 authorized operations · v4 static members
-Ours: a group that is not there is "Dead", without an error, as in Kafka. What members said and were
-    given is told while the group is Stable. There are no authorized operations to tell.
+Ours: a group that is not there is "Dead", without an error, as in Kafka. What members
+    say is told while the group is Stable. There are no authorized operations to tell.
 """
 
 from __future__ import annotations
@@ -58,12 +58,11 @@ def _described(group_id: str, group: Group | None) -> DescribedGroup:
 
 
 def _member(group: Group, member: Member) -> DescribedGroupMember:
-    is_stable = group.state is STABLE
     return DescribedGroupMember(
         member_id=member.member_id,
         group_instance_id=member.group_instance_id,
         client_id=member.client_id,
         client_host=member.client_host,
-        member_metadata=member.metadata(group.protocol_name) if is_stable else b"",
-        member_assignment=member.assignment if is_stable else b"",
+        member_metadata=member.metadata(group.protocol_name) if group.state is STABLE else b"",
+        member_assignment=member.assignment,
     )

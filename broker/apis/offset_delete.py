@@ -25,8 +25,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Promise:
     asked = [
         (topic.name, each.partition_index)
         for topic in message.topics
-        if topic.name in broker.state.topics
         for each in topic.partitions
+        if (found := broker.state.topics.get(topic.name)) is not None
+        and 0 <= each.partition_index < found.partition_count
     ]
     codes = {}
     if asked or not message.topics:

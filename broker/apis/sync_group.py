@@ -1,6 +1,6 @@
 """SyncGroup (key 14), v0-v5. Source: SyncGroupRequest.json, SyncGroupResponse.json; KIP-559.
 
-v3 static members · v5 protocol type and name, checked
+v3 static members · v5 protocol type and name, which must be there and right
 Ours: the assignment is answered when it is durable.
 """
 
@@ -16,9 +16,18 @@ from ..parked import Promise
 from ..session import Session
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Promise:
+PROTOCOL_SINCE = 5
+
+
+def handle(broker: Broker, request: Request, session: Session) -> SyncGroupResponse | Promise:
     """Give a member its assignment, once the leader has made it."""
     message: SyncGroupRequest = request.message
+    if request.route.version >= PROTOCOL_SINCE and None in (
+        message.protocol_type,
+        message.protocol_name,
+    ):
+        why = "a sync names the protocol"
+        return refusal(message, ErrorCode.INCONSISTENT_GROUP_PROTOCOL, why)
     promise = Promise()
     broker.groups.sync(
         Speaker(
