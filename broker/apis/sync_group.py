@@ -15,7 +15,6 @@ from ..groups.members import Synced
 from ..parked import Promise
 from ..session import Session
 
-
 PROTOCOL_SINCE = 5
 
 
