@@ -28,6 +28,7 @@ from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds, random_block
+from .running_config import RunningConfig, running_config
 from .state_log import StateLog
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
@@ -60,7 +61,7 @@ class Broker:
     def __init__(
         self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
     ) -> None:
-        self.config = config
+        self._started_with = config
         self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
         self.world = world
         self.clock = world.clock
@@ -72,18 +73,24 @@ class Broker:
         self.state = ClusterMetadata()
         now_ms = self.clock.now_ms()
         self._metadata = StateLog(world.storage, METADATA_DIRECTORY, self.state, now_ms)
+        self.config = self.running_config.effective()
         self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
         self._note_start()
-        self._partitions = Partitions(config, world, self.state, hooks.warn)
+        self._partitions = Partitions(self.config, world, self.state, hooks.warn)
         self.partitions = self._partitions.opened
-        self._ledger = Ledger(config, world, self.commit)
+        self._ledger = Ledger(self.config, world, self.commit)
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         self._partitions.recover()
         self.groups = Coordinator(
-            config, self._ledger, world.clock, world.random, hooks.deadline_moved
+            self.config, self._ledger, world.clock, world.random, hooks.deadline_moved
         )
         self.groups.forget_topics_but(self.state.names_by_id)
         self._timed.append(self.groups.timers)
+
+    @property
+    def running_config(self) -> RunningConfig:
+        """The layers behind `config`, which is what they come to."""
+        return running_config(self._started_with, self.state)
 
     @property
     def leader_epoch(self) -> int:
@@ -163,6 +170,16 @@ class Broker:
                 for name, count in counts.items()
             ]
         )
+
+    def change_configs(self, records: Sequence[Record]) -> None:
+        """Take planned changes of configuration into force at once, all or none.
+
+        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        """
+        self._commit(records)
+        self.config = self.running_config.effective()
+        self._partitions.configure(self.config)
+        self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.

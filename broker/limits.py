@@ -48,3 +48,9 @@ GROUP_METADATA_BYTES_MAX = 16 * 1024 * 1024
 # A new member that waits for its first generation longer than this is given up, in ms. Kafka's
 # group.new.member.join.timeout, which is no property.
 NEW_MEMBER_JOIN_MS_MAX = 300_000
+
+# Producer ids that one partition remembers: one new producer a second for a whole day, the default
+# of producer.id.expiration.ms. Kafka has no bound. At 300 bytes each it is 30 MB.
+PRODUCERS_MAX = 100_000
+# How many of the longest idle go at once when there are more.
+PRODUCERS_EVICTED = 1000

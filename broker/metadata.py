@@ -3,7 +3,8 @@
 A record is a JSON object with a "type"; the types and their fields are those of `apply`. The
 state changes nowhere else, so that start-up and running are one path. Records are kept in the log
 `__cluster_metadata` (state_log.py); who decides which records to write is broker.py.
-The first record names the format; a newer one is refused, since it cannot be understood.
+The first record names the format; a newer one is refused, since it cannot be understood. A new type
+of record needs no new format: a version that does not know it refuses it as well.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class ClusterMetadata:
         start_count: how often a broker has been started on this data; the leader epoch derives
             from it.
         next_producer_id: the first producer id that no block has been reserved for.
+        broker_overrides: validated texts by broker property name, by broker: a node id, or "" for
+            every broker of the cluster. Changed only while a broker runs.
     """
 
     cluster_id: str = ""
@@ -55,6 +58,7 @@ class ClusterMetadata:
     next_producer_id: int = 0
     topics: dict[str, Topic] = field(default_factory=dict)
     names_by_id: dict[bytes, str] = field(default_factory=dict)
+    broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def encode(self, record: Record) -> tuple[None, bytes]:
         """A record as it is stored: no key, and JSON."""
@@ -71,6 +75,7 @@ class ClusterMetadata:
             case "snapshot":  # everything before it is void: the records that follow say it all
                 self.topics.clear()
                 self.names_by_id.clear()
+                self.broker_overrides.clear()
             case "format":
                 _check_format(record["version"])
                 self.cluster_id = record["cluster_id"]
@@ -87,6 +92,10 @@ class ClusterMetadata:
                 del self.topics[self.names_by_id.pop(bytes.fromhex(record["id"]))]
             case "partitions":
                 self._by_id(record["id"]).partition_count = record["count"]
+            case "topic-config":
+                self._by_id(record["id"]).overrides = record["configs"]
+            case "broker-config":
+                self.broker_overrides[record["broker"]] = record["configs"]
             case unknown:
                 raise MetadataError(
                     f"the metadata log holds a record of unknown type {unknown!r}: "
@@ -95,7 +104,7 @@ class ClusterMetadata:
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
-        return len(self.topics) + 4
+        return len(self.topics) + len(self.broker_overrides) + 4
 
     def snapshot(self) -> Iterator[Sequence[Record]]:
         """Records that make this state from nothing, whatever was before: all in one portion."""
@@ -105,6 +114,7 @@ class ClusterMetadata:
             {"type": "start", "count": self.start_count},
             {"type": "producer-ids", "next": self.next_producer_id},
             *map(topic_record, self.topics.values()),
+            *(broker_config_record(*each) for each in self.broker_overrides.items()),
         ]
 
     def _by_id(self, hex_id: str) -> Topic:
@@ -125,6 +135,16 @@ def topic_record(topic: Topic) -> Record:
         "partitions": topic.partition_count,
         "configs": topic.overrides,
     }
+
+
+def topic_config_record(topic: Topic, overrides: dict[str, str]) -> Record:
+    """All overrides of a topic, in place of those it had."""
+    return {"type": "topic-config", "id": topic.topic_id.hex(), "configs": overrides}
+
+
+def broker_config_record(broker: str, overrides: dict[str, str]) -> Record:
+    """All overrides of one broker ("" for every broker), in place of those there were."""
+    return {"type": "broker-config", "broker": broker, "configs": overrides}
 
 
 def _check_format(version: int) -> None:

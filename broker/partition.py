@@ -32,7 +32,7 @@ from ..protocol.batch import (
 from ..protocol.compression import Codec
 from ..protocol.errors import ErrorCode, Refused
 from .group_commit import Mark
-from .log.log import Log
+from .log.log import Log, LogConfig
 from .log.storage import File, StorageError
 from .parked import ParkedFetch
 from .sequences import Duplicate, SequenceTable
@@ -107,6 +107,11 @@ class Partition:
     def high_watermark(self) -> int:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
+
+    def configure(self, config: TopicConfig) -> None:
+        """Work by other values from the next batch on."""
+        self.config = config
+        self.log.config = log_config(config)
 
     def epoch_end_offset(self, leader_epoch: int) -> tuple[int, int]:
         """(epoch, end offset) of the largest epoch at or below the one asked for.
@@ -220,6 +225,16 @@ class Partition:
                 f"message.timestamp.before.max.ms behind the broker's {now_ms}",
             )
         return None
+
+
+def log_config(config: TopicConfig) -> LogConfig:
+    """The part of a topic's configuration that its logs go by."""
+    return LogConfig(
+        segment_bytes=config.segment_bytes,
+        segment_ms=config.segment_ms,
+        index_interval_bytes=config.index_interval_bytes,
+        segment_index_bytes=config.segment_index_bytes,
+    )
 
 
 def _not_one_batch(records: Buffer) -> Refused:

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.log import DELETED_SUFFIX, Log, read_topic_id
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
-from .partition import Partition
+from .partition import Partition, log_config
 from .sequences import SequenceTable
 from .topic_config import topic_config
 from .world import World
@@ -62,6 +62,14 @@ class Partitions:
         """The open partitions of a topic."""
         keys = ((topic.name, index) for index in range(topic.partition_count))
         return [self.opened[key] for key in keys if key in self.opened]
+
+    def configure(self, config: BrokerConfig) -> None:
+        """Take other values of the broker, and of its topics, into force everywhere at once."""
+        self._config = config
+        for topic in self._state.topics.values():
+            values = topic_config(topic.overrides, config)
+            for partition in self.of(topic):
+                partition.configure(values)
 
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
@@ -122,12 +130,7 @@ class Partitions:
         log = Log.open(
             self._world.storage,
             f"{topic.name}-{index}",
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
+            log_config(config),
             fold,
             topic_id=topic.topic_id,
         )

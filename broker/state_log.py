@@ -17,12 +17,14 @@ from typing import Generic, Protocol, TypeVar
 from ..protocol.batch import build_batch, headers_in, read_header, records_in
 from .group_commit import Mark
 from .log.log import Log, LogConfig
+from .log.segment import POSITION_MAX
 from .log.storage import File, Storage, StorageError
 
 LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
 REWRITE_SLACK = 1000  # records of history that are never worth a rewrite
 REWRITE_FACTOR = 4
+WHOLE_SEGMENT = POSITION_MAX
 
 R = TypeVar("R")
 
@@ -70,6 +72,9 @@ class StateLog(Generic[R]):
             while self.append_portion(now_ms):
                 pass
             self.flush()
+            storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
+            while self.log.remove_below_start(WHOLE_SEGMENT):
+                storage.sync_all()
 
     @property
     def is_durable(self) -> bool:
@@ -141,8 +146,9 @@ class StateLog(Generic[R]):
         self.durable_end_offset = max(self.durable_end_offset, mark[0])
         if self._rewritten_to is not None and self.durable_end_offset >= self._rewritten_to:
             self._rewritten_to = None
+            self.log.raise_start(self._rewritten_from)
             with suppress(StorageError):  # what is left goes with the next rewrite
-                self.log.drop_segments_before(self._rewritten_from)
+                self.log.remove_below_start(WHOLE_SEGMENT)
 
     def flush(self) -> None:
         """Flush here and now, for what is rare: start, topic deletion. Raises StorageError."""

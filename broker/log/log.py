@@ -15,13 +15,14 @@ from __future__ import annotations
 import base64
 import binascii
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ...protocol.batch import BatchHeader
 from .epochs import LeaderEpochs
 from .recovery import RecoveryReport, recover
+from .removal import finish_removal, lost_all
 from .segment import (
     NO_TIMESTAMP,
     POSITION_MAX,
@@ -61,6 +62,7 @@ class Log:
         "_dirty",
         "_dirty_segment",
         "_epochs",
+        "_leaving",
         "_segments",
         "_topic_id",
         "config",
@@ -82,6 +84,7 @@ class Log:
         self.recovery: RecoveryReport | None = None
         self._topic_id = topic_id
         self._segments: list[Segment] = []
+        self._leaving: Segment | None = None  # below the log start, its files half removed
         self._active: Segment | None = None
         self._epochs = LeaderEpochs()
         self._dirty: list[File] = []
@@ -95,6 +98,8 @@ class Log:
         config: LogConfig,
         on_batch: Callable[[BatchHeader], None],
         topic_id: bytes | None = None,
+        *,
+        log_start_offset: int = 0,
     ) -> Log:
         """Recover a log from its directory, or begin an empty one if there is none.
 
@@ -102,11 +107,14 @@ class Log:
             directory: its name in the data directory, `<topic>-<partition>`.
             on_batch: called for every batch that is there, in order.
             topic_id: 16 bytes, written to `partition.metadata` when the directory is made.
+            log_start_offset: what was made durable of it: segments below go unread. A log that
+                ends below it is emptied, and goes on there: no offset is given out twice.
         Raises:
             DamagedLog: bytes before the tail are damaged; nothing was changed.
             StorageError: the disk could not be read.
         """
         log = cls(storage, directory, config, topic_id)
+        finish_removal(storage, directory, log_start_offset)
         recovered = recover(storage, directory, config.index_interval_bytes, on_batch)
         log.recovery = recovered.report
         log._epochs = recovered.epochs
@@ -115,7 +123,16 @@ class Log:
             log._active = recovered.segments[-1]
             log.log_start_offset = recovered.segments[0].base_offset
             log.log_end_offset = log._active.next_offset
+        if log_start_offset > log.log_end_offset:
+            log.recovery = lost_all(log._segments, log.log_end_offset, log_start_offset)
+            log._active, log.log_end_offset = None, log_start_offset
+        log.raise_start(max(log_start_offset, log.log_start_offset))
         return log
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments that can be read, oldest first, the active one last; none if it is new."""
+        return self._segments
 
     @property
     def size_bytes(self) -> int:
@@ -244,6 +261,8 @@ class Log:
         for segment in self._segments:
             if segment.base_offset >= end_offset:
                 break
+            if segment.next_offset <= self.log_start_offset:
+                continue
             timestamp, offset = segment.newest_timestamp(end_offset)
             if timestamp > newest:
                 newest, found, newest_offset = timestamp, segment, offset
@@ -262,17 +281,38 @@ class Log:
         self._dirty_segment = None
         return files
 
-    def drop_segments_before(self, offset: int) -> None:
-        """Remove the segments that end at or before `offset`, oldest first, never the active one.
+    def raise_start(self, offset: int) -> None:
+        """Let the log begin at `offset`; what lies below is no longer there for readers.
 
-        `log_start_offset` moves up with each. Raises StorageError; what is gone then stays gone.
+        It stays so after a restart only if the caller makes that durable and gives it to open().
+
+        Args:
+            offset: log_start_offset … log_end_offset; it may lie within a batch.
+        """
+        assert self.log_start_offset <= offset <= self.log_end_offset, f"log start {offset}"
+        self.log_start_offset = offset
+        self._epochs.drop_before(offset)
+
+    def remove_below_start(self, bytes_max: int) -> bool:
+        """Do one step of removing the segments that end at or before the log start, oldest first.
+
+        A large file is shortened step by step: giving back a gigabyte at once takes the system
+        hundreds of milliseconds. After a crash open() does the rest, so the log start that it is
+        given must be durable before the first step. The active segment stays.
+
+        Args:
+            bytes_max: how much one step may remove.
+        Returns: False when there was nothing left to do.
+        Raises: StorageError; the next call tries again.
         """
         segments = self._segments
-        while len(segments) > 1 and segments[1].base_offset <= offset:
-            segments[0].remove()
-            del segments[0]
-            self.log_start_offset = segments[0].base_offset
-        self._epochs.drop_before(self.log_start_offset)
+        if self._leaving is None:
+            if len(segments) < 2 or segments[1].base_offset > self.log_start_offset:
+                return False
+            self._leaving = segments.pop(0)
+        if self._leaving.shrink(bytes_max):
+            self._leaving = None
+        return True
 
     def delete(self) -> None:
         """Remove the log with its directory, which is renamed first, so that a crash shows.
@@ -280,6 +320,7 @@ class Log:
         Flushes under way do no harm. The log is not to be used again. Raises StorageError.
         """
         self._close_files()
+        self._segments, self._active, self._leaving = [], None, None
         if self.storage.exists(self.directory):
             topic, _, partition = self.directory.rpartition("-")
             rest = f"-{partition}.{(self._topic_id or b'').hex()}{DELETED_SUFFIX}"
@@ -296,6 +337,8 @@ class Log:
     def _close_files(self) -> None:
         for segment in self._segments:
             segment.close()
+        if self._leaving is not None:
+            self._leaving.close()
 
 
 def _base_offset(segment: Segment) -> int:

