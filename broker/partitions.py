@@ -14,12 +14,13 @@ from dataclasses import replace
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
+from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
 from .log.identity import read_topic_id
 from .log.log import DELETED_SUFFIX, Log
 from .log.storage import File, Storage
+from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
-from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
@@ -94,7 +95,7 @@ class Partitions:
 
     def _recover_all(self, storage: Storage) -> None:
         for directory in storage.list_dir(""):
-            if directory == METADATA_DIRECTORY:
+            if directory in (METADATA_DIRECTORY, GROUPS_DIRECTORY):
                 continue
             name, dash, number = directory.rpartition("-")
             if directory.endswith(DELETED_SUFFIX):
