@@ -13,21 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..protocol.errors import Refused
+from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
-from .metadata import Record, Topic, format_record, topic_record
+from .metadata import Record, Topic, format_record, log_starts_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .metadata_log import MetadataLog
 from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
+from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
 from .restart import Restart
+from .retention import Retention
+from .running_config import RunningConfig, running_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -41,12 +44,17 @@ class Hooks:
         fetches_ready: `parked.take_ready` is due.
         deadline_moved: `Broker.next_deadline_ms` has come nearer.
         warn: one line for the operator.
+        tell: the same, for what goes as it should.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
     deadline_moved: Callable[[], None]
     warn: Callable[[str], None]
+    tell: Callable[[str], None] = lambda line: None
+
+
+HIGH_WATERMARK = -1  # as an offset of DeleteRecords
 
 
 class Broker:
@@ -59,7 +67,7 @@ class Broker:
     def __init__(
         self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
     ) -> None:
-        self.config = config
+        self._started_with = config
         self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
         self.world = world
         self.clock = world.clock
@@ -73,6 +81,7 @@ class Broker:
             world.storage, self.clock.now_ms(), self.restart.known(METADATA_DIRECTORY, None)
         )
         self.state = self._metadata.state
+        self.config = config = self.running_config.effective()
         self._report_recovery(self._metadata.log.recovery)
         self._note_start()
         self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
@@ -81,6 +90,31 @@ class Broker:
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
+        self._retention = Retention(
+            self.clock,
+            self.partitions.values,
+            move=self._move_log_starts,
+            written=self.commit.written,
+            when_durable=self._once_durable,
+            first_ms=config.log_initial_task_delay_ms,
+            interval_ms=config.log_retention_check_interval_ms,
+            on_earlier=hooks.deadline_moved,
+            tell=hooks.tell,
+            warn=hooks.warn,
+        )
+        expiry = ProducerExpiry(
+            self.clock,
+            self.partitions.values,
+            expiration_ms=lambda: self.config.producer_id_expiration_ms,
+            interval_ms=config.producer_id_expiration_check_interval_ms,
+            warn=hooks.warn,
+        )
+        self._timed += (self._retention, expiry)
+
+    @property
+    def running_config(self) -> RunningConfig:
+        """The layers behind `config`, which is what they come to."""
+        return running_config(self._started_with, self.state)
 
     @property
     def leader_epoch(self) -> int:
@@ -166,6 +200,16 @@ class Broker:
             ]
         )
 
+    def change_configs(self, records: Sequence[Record]) -> None:
+        """Take planned changes of configuration into force at once, all or none.
+
+        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        """
+        self._commit(records)
+        self.config = self.running_config.effective()
+        self._partitions.configure(self.config)
+        self._hooks.deadline_moved()
+
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.
 
@@ -182,6 +226,32 @@ class Broker:
                 self.parked.gone(partition)
                 self.restart.deleted(partition.log)
                 self._partitions.delete(partition)
+
+    def delete_records(self, partition: Partition, offset: int) -> int | Refused:
+        """Let a partition begin at `offset`; answer through `when_durable`.
+
+        Args:
+            offset: -1 for the high watermark.
+        Returns: where it begins now, which is further on if it did so already; or
+            OFFSET_OUT_OF_RANGE, or POLICY_VIOLATION for a topic that is only compacted.
+        Raises:
+            StorageError: nothing was deleted.
+        Source: Partition.deleteRecordsOnLeader, UnifiedLog.maybeIncrementLogStartOffset.
+        """
+        if not partition.config.deletes:
+            return Refused(
+                ErrorCode.POLICY_VIOLATION, "the topic's cleanup.policy does not name delete"
+            )
+        high_watermark = partition.high_watermark
+        wanted = high_watermark if offset == HIGH_WATERMARK else offset
+        if not 0 <= wanted <= high_watermark:
+            return Refused(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"offset {offset} is not within 0 and the high watermark {high_watermark}",
+            )
+        if wanted > partition.log.log_start_offset:
+            self._retention.begin_at({partition: wanted})
+        return partition.log.log_start_offset
 
     def new_producer_id(self) -> int:
         """A producer id nobody has had; answer through `when_durable`.
@@ -204,6 +274,23 @@ class Broker:
 
     def _logs(self) -> list[Log]:
         return [self._metadata.log, *(each.log for each in self.partitions.values())]
+
+    def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in log_starts.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit(
+            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
+        )
+        for partition, offset in log_starts.items():
+            partition.log.raise_start(offset)
+
+    def _once_durable(self, then: Callable[[], None]) -> None:
+        if self._metadata.is_durable:
+            then()
+        else:
+            promise = self.commit.promise(True, lambda: False)
+            promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._metadata.commit(records, self.clock.now_ms())

@@ -17,6 +17,7 @@ from ..protocol.batch import build_batch, headers_in, read_header, records_in
 from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
+from .log.segment import POSITION_MAX
 from .log.storage import File, Storage
 from .metadata import ClusterMetadata, Record
 
@@ -25,6 +26,7 @@ LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
 REWRITE_SLACK = 1000  # records of history that are never worth a rewrite
 REWRITE_FACTOR = 4
+WHOLE_SEGMENT = POSITION_MAX
 
 
 class MetadataLog:
@@ -37,6 +39,7 @@ class MetadataLog:
 
     def __init__(self, storage: Storage, now_ms: int, known: Known = NOTHING_KNOWN) -> None:
         self.state = ClusterMetadata()
+        self._storage = storage
         self.log = Log.open(storage, DIRECTORY, LogConfig(), lambda header: None, known=known)
         self.durable_end_offset = self.log.log_end_offset
         self._record_count = 0
@@ -104,7 +107,9 @@ class MetadataLog:
         self._record_count = 0
         self._append(self.state.snapshot(), now_ms)
         self.flush()
-        self.log.drop_segments_before(base_offset)
+        self.log.raise_start(base_offset)
+        while self.log.remove_below_start(WHOLE_SEGMENT, base_offset):
+            self._storage.sync_all()  # 1. older one gone for good, 2. next: no gap after a crash
 
 
 def _encoded(record: Record) -> bytes:

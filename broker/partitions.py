@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
 from .limits import SYNC_ALL_FROM_FILES
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.identity import read_topic_id
+from .log.log import DELETED_SUFFIX, Log
 from .log.storage import File, Storage
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
-from .partition import Partition
+from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
 from .topic_config import topic_config
@@ -68,6 +70,14 @@ class Partitions:
         """The open partitions of a topic."""
         keys = ((topic.name, index) for index in range(topic.partition_count))
         return [self.opened[key] for key in keys if key in self.opened]
+
+    def configure(self, config: BrokerConfig) -> None:
+        """Take other values of the broker, and of its topics, into force everywhere at once."""
+        self._config = config
+        for topic in self._state.topics.values():
+            values = topic_config(topic.overrides, config)
+            for partition in self.of(topic):
+                partition.configure(values)
 
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
@@ -145,16 +155,11 @@ class Partitions:
         log = Log.open(
             self._world.storage,
             directory,
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
+            log_config(config),
             fold,
             topic.topic_id,
             producers=sequences,
-            known=known,
+            known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
         )
         self._was_read |= known.last is None
         if log.recovery is not None:

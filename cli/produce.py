@@ -18,9 +18,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..client.config import CODECS
+from ..client.delivery import Delivery
 from ..client.errors import ClientError
 from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
-from ..client.producer import Delivery, Producer
+from ..client.producer import Producer
 from .addresses import add_bootstrap_server
 from .standard_output import forget_reader
 

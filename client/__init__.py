@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .consumer import Consumer, ConsumerRecord, TopicPartition
+    from .delivery import Delivery, Receipts, RecordMetadata
     from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
     from .network import ConnectionFailed, RequestTimedOut
-    from .producer import Delivery, Producer, RecordMetadata
+    from .producer import Producer
 
 __all__ = [
     "ClientError",
@@ -25,6 +26,7 @@ __all__ = [
     "Fatal",
     "Fenced",
     "Producer",
+    "Receipts",
     "RecordMetadata",
     "RequestTimedOut",
     "Retriable",
@@ -35,7 +37,8 @@ HOMES = {
     **dict.fromkeys(("Consumer", "ConsumerRecord", "TopicPartition"), "consumer"),
     **dict.fromkeys(("ClientError", "DeliveryTimeout", "Fatal", "Fenced", "Retriable"), "errors"),
     **dict.fromkeys(("ConnectionFailed", "RequestTimedOut"), "network"),
-    **dict.fromkeys(("Delivery", "Producer", "RecordMetadata"), "producer"),
+    **dict.fromkeys(("Delivery", "Receipts", "RecordMetadata"), "delivery"),
+    "Producer": "producer",
 }
 
 

@@ -1,8 +1,9 @@
 """Batches that fill: append, ready, drain. Bounded by batch_size, linger_ms and buffer_memory.
 
 Knows no sequences and no brokers (sender.py does). A batch leaves when it is full, when it is
-older than linger_ms, or when somebody flushes; a record larger than batch_size gets a batch of its
-own. Memory counts from append until the sender releases a batch.
+older than linger_ms, or when somebody flushes or waits for memory; one that somebody awaits leaves
+as soon as no other of its partition is on its way. A record larger than batch_size gets a batch of
+its own. A batch takes batch_size of buffer_memory from its first record until it is released.
 Source: RecordAccumulator.java.
 """
 
@@ -12,9 +13,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from ..protocol.batch import HEADER_BYTES, RecordHeader
+from ..protocol.batch import RecordHeader
 from .config import ProducerConfig
-from .producer_batch import ProducerBatch
+from .producer_batch import PLAIN_OVERHEAD_MAX, ProducerBatch
 
 Place: TypeAlias = tuple[str, int]
 """(topic, partition)"""
@@ -38,8 +39,28 @@ class Accumulator:
         self.held_bytes = 0
 
     def has_room(self, size_bytes: int) -> bool:
-        """Whether buffer_memory has room; a record larger than all of it may go alone."""
-        return self.held_bytes + size_bytes <= self._memory or self.held_bytes == 0
+        """Whether buffer_memory has room for a new batch with a record of this size.
+
+        A record larger than all of it may go alone.
+        """
+        return self.held_bytes + self._room_of(size_bytes) <= self._memory or self.held_bytes == 0
+
+    def filling(self, place: Place, size_bytes: int) -> ProducerBatch | None:
+        """The batch that takes a record of this size without new memory, if there is one."""
+        queue = self.queues.get(place)
+        if queue and queue[-1].room >= size_bytes:
+            return queue[-1]
+        return None
+
+    def open(self, place: Place, size_bytes: int, now_ms: float) -> ProducerBatch:
+        """A new batch, with room for a record of this size at least; the one before is full."""
+        queue = self.queues.setdefault(place, deque())
+        if queue:
+            queue[-1].close()
+        batch = ProducerBatch(*place, self._codec, now_ms, room=self._room_of(size_bytes))
+        self.held_bytes += batch.reserved_bytes
+        queue.append(batch)
+        return batch
 
     def append(
         self,
@@ -47,7 +68,7 @@ class Accumulator:
         key: bytes | None,
         value: bytes | None,
         headers: Sequence[RecordHeader],
-        timestamp: int,
+        timestamp: float,
         *,
         size_bytes: int,
         now_ms: float,
@@ -58,34 +79,18 @@ class Accumulator:
             size_bytes: what record_bytes_max says of it.
         Returns: the batch; the record is its last so far.
         """
-        queue = self.queues.get(place)
-        if queue is None:
-            queue = self.queues[place] = deque()
-        if queue:
-            batch = queue[-1]
-            if batch.sends or len(batch.buffer) + size_bytes > self._batch_size:
-                batch = self._open(queue, place, now_ms)
-        else:
-            batch = self._open(queue, place, now_ms)
-        buffer = batch.buffer
-        before = len(buffer)
-        batch.append(key, value, headers, timestamp)
-        self.held_bytes += len(buffer) - before
+        batch = self.filling(place, size_bytes) or self.open(place, size_bytes, now_ms)
+        batch.append(key, value, headers, timestamp, size_bytes)
         return batch
 
-    def calls_for_attention(self, batch: ProducerBatch) -> bool:
-        """Whether the append just made changes when the next batch is ready."""
-        return batch.count == 1 or len(batch.buffer) + HEADER_BYTES >= self._batch_size
-
     def is_ready(self, queue: deque[ProducerBatch], now_ms: float) -> bool:
-        """Whether the oldest batch of a queue may leave."""
-        if len(queue) > 1 or self._flushing:
-            return bool(queue)
+        """Whether the oldest batch of a queue may leave, whatever else is on its way."""
         oldest = queue[0]
         return (
-            now_ms >= oldest.created_at_ms + self._linger_ms
-            or len(oldest.buffer) + HEADER_BYTES >= self._batch_size
-            or oldest.sends > 0
+            len(queue) > 1
+            or self._flushing > 0
+            or oldest.room <= PLAIN_OVERHEAD_MAX
+            or now_ms >= oldest.created_at_ms + self._linger_ms
         )
 
     def ready_at_ms(self, queue: deque[ProducerBatch]) -> float:
@@ -96,6 +101,7 @@ class Accumulator:
         """Drain the oldest batch of a place; nothing is added to it any more."""
         queue = self.queues[place]
         batch = queue.popleft()
+        batch.close()
         if not queue:
             del self.queues[place]
         return batch
@@ -108,7 +114,8 @@ class Accumulator:
 
     def release(self, batch: ProducerBatch) -> None:
         """A batch is done: its memory is free again."""
-        self.held_bytes -= len(batch.buffer) - HEADER_BYTES
+        self.held_bytes -= batch.reserved_bytes
+        batch.forget_records()
 
     def take_expired(self, place: Place, now_ms: float, age_ms: float) -> list[ProducerBatch]:
         """Drain the batches of a place that are `age_ms` old."""
@@ -130,7 +137,5 @@ class Accumulator:
         """One flush is over."""
         self._flushing -= 1
 
-    def _open(self, queue: deque[ProducerBatch], place: Place, now_ms: float) -> ProducerBatch:
-        batch = ProducerBatch(*place, self._codec, now_ms)
-        queue.append(batch)
-        return batch
+    def _room_of(self, size_bytes: int) -> int:
+        return max(min(self._batch_size, self._memory), size_bytes)

@@ -91,6 +91,11 @@ class Cluster:
         if main.done() and not main.cancelled():
             main.result()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection to some broker is open."""
+        return any(connection.is_open for connection in self._connections.values())
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run `work` until it ends or the cluster stops."""
         assert self._group is not None, "the client is started first"

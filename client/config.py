@@ -18,6 +18,7 @@ OffsetReset: TypeAlias = Literal["earliest", "latest", "none"]
 
 CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
 OFFSET_RESETS = ("earliest", "latest", "none")
+RETRIES_MAX = 2**31 - 1
 IN_FLIGHT_MAX = 5  # a broker remembers that many batches of a producer and partition
 
 
@@ -64,6 +65,7 @@ class ProducerConfig(ConnectionConfig):
     max_in_flight_requests_per_connection: int = 5
     max_block_ms: int = 60_000
     delivery_timeout_ms: int = 120_000
+    retries: int = RETRIES_MAX
     compression_type: CompressionType = "none"
 
     def __post_init__(self) -> None:
@@ -81,14 +83,19 @@ class ProducerConfig(ConnectionConfig):
         if self.compression_type not in CODECS:
             known = ", ".join(CODECS)
             raise ValueError(f"compression_type={self.compression_type!r}: expected one of {known}")
-        if self.linger_ms < 0 or self.max_block_ms < 0:
-            raise ValueError("linger_ms and max_block_ms must not be negative")
+        if self.linger_ms < 0 or self.max_block_ms < 0 or self.retries < 0:
+            raise ValueError("linger_ms, max_block_ms and retries must not be negative")
         if not self.enable_idempotence:
             return
         if self.acks not in ("all", -1):
             raise ValueError(
                 f"acks={self.acks} cannot be exactly once: use acks='all' or "
                 "enable_idempotence=False"
+            )
+        if self.retries == 0:
+            raise ValueError(
+                "retries=0 cannot be exactly once: leave it out (delivery_timeout_ms bounds every "
+                "record) or use enable_idempotence=False"
             )
         if self.max_in_flight_requests_per_connection > IN_FLIGHT_MAX:
             raise ValueError(

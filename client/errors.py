@@ -9,7 +9,13 @@ Connections fail with ConnectionFailed and RequestTimedOut (network.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ..protocol.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from .delivery import RecordMetadata
 
 
 class ClientError(Exception):
@@ -20,6 +26,9 @@ class ClientError(Exception):
             they matter.
         code: Kafka's error.
         possibly_persisted: whether records may have been stored all the same.
+
+    Attributes:
+        outcomes: from send_many, what became of each record, in the order of the values.
     """
 
     def __init__(
@@ -32,6 +41,7 @@ class ClientError(Exception):
         super().__init__(text)
         self.code = code
         self.possibly_persisted = possibly_persisted
+        self.outcomes: Sequence[RecordMetadata | ClientError] = ()
 
 
 class Retriable(ClientError):

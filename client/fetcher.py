@@ -36,16 +36,10 @@ from ..protocol.messages.fetch import (
 from .backoff import backoff_ms
 from .config import ConsumerConfig
 from .errors import ClientError, Fatal
+from .partitions import TopicPartition
 
 NEVER: Final = float("inf")
 NO_POSITION: Final = -1
-
-
-class TopicPartition(NamedTuple):
-    """A partition of a topic."""
-
-    topic: str
-    partition: int
 
 
 class ConsumerRecord(NamedTuple):

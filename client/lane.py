@@ -120,6 +120,12 @@ class Lane:
         if not batch.is_passed:
             self.is_unresolved = True
 
+    def replace(self, batch: ProducerBatch, pieces: Sequence[ProducerBatch]) -> None:
+        """Pieces under the same sequences take the place of a batch that was refused as a whole."""
+        index = self.in_flight.index(batch)
+        self.in_flight[index : index + 1] = pieces
+        self.is_broken = True
+
     def break_until(self, retry_at_ms: float) -> None:
         """An attempt has failed and is to be repeated."""
         self.is_broken = True

@@ -19,8 +19,8 @@ from ..protocol.messages.list_offsets import (
 from .cluster import Cluster
 from .config import ConsumerConfig
 from .errors import Fatal, Retriable
-from .fetcher import TopicPartition
 from .network import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .partitions import TopicPartition
 
 EARLIEST: Final = -2
 LATEST: Final = -1

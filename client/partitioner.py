@@ -49,14 +49,16 @@ class StickyPartitioner:
         self._random = random
         self._current: dict[str, tuple[int, int]] = {}  # topic -> (partition, bytes left)
 
-    def pick(self, topic: str, available: Sequence[int], size_bytes: int) -> int:
-        """The partition of a record of `size_bytes`.
+    def pick(self, topic: str, available: Sequence[int], spent_bytes: int) -> int:
+        """The partition of the next batch.
 
         Args:
             available: partitions that have a leader; not empty.
+            spent_bytes: what went to the present partition since the last pick.
         """
         partition, left = self._current.get(topic, (-1, 0))
+        left -= spent_bytes
         if left <= 0 or partition not in available:
             partition, left = self._random.choice(available), self._batch_size
-        self._current[topic] = partition, left - size_bytes
+        self._current[topic] = partition, left
         return partition

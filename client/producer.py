@@ -4,9 +4,10 @@
         receipt = await producer.send_and_wait("orders", b"value", key=b"key")
         delivery = await producer.send("orders", b"value")     # waits only for buffer room
         receipt = await delivery
+        receipts = await producer.send_many("orders", values)  # one wait for all of them
 
-`send` encodes the record into its batch at once; what happens to the batch is decided in sender.py
-and performed in sending.py. Cancelling a send or an await leaves the record on its way and nothing
+Records are collected in batches (intake.py); what happens to a batch is decided in sender.py and
+performed in sending.py. Cancelling a send or an await leaves the record on its way and nothing
 else waiting. Names follow aiokafka where it has them.
 """
 
@@ -14,100 +15,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
+from time import time
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Generic, Self
 
 from ..protocol.batch import RecordHeader
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
 from .accumulator import Accumulator
-from .config import Acks, CompressionType, ProducerConfig, parse_servers
-from .errors import ClientError, DeliveryTimeout, Fatal, Retriable
-from .partitioner import StickyPartitioner, partition_for_key
-from .producer_batch import OFFSET_UNKNOWN, ProducerBatch, record_bytes_max
+from .config import RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
+from .delivery import Delivery, Receipts, RecordMetadata, Run, outcome_at, until_all_done
+from .errors import ClientError, DeliveryTimeout, Fatal
+from .intake import Intake
+from .producer_batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch, Split
 from .sending import Sending
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    K = TypeVar("K", default=bytes)  # what a key is before key_serializer
+    V = TypeVar("V", default=bytes)
+else:
+    from typing import TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
 
 LOG = logging.getLogger("minibroker.client")
 STOP_ON_ERROR_MS = 1_000  # what leaving `async with` on an exception waits for open batches
 
 
-class RecordMetadata(NamedTuple):
-    """The receipt of a stored record.
-
-    Attributes:
-        offset: -1 where the broker did not tell: acks=0, or stored by an attempt whose answer
-            was lost and that the broker no longer remembers in detail.
-        timestamp: ms since 1970; the broker's own on topics with LogAppendTime.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-
-
-class Delivery:
-    """A record on its way: await it for its receipt, as often and from as many tasks as you like.
-
-    Raises when awaited: DeliveryTimeout, Fatal, Fenced or Retriable.
-    """
-
-    __slots__ = ("_batch", "_index", "_timestamp")
-
-    def __init__(self, batch: ProducerBatch, index: int, timestamp: int) -> None:
-        self._batch = batch
-        self._index = index
-        self._timestamp = timestamp
-
-    @property
-    def done(self) -> bool:
-        """Whether awaiting would return or raise at once."""
-        return self._batch.outcome is not None
-
-    def __await__(self) -> Generator[Any, None, RecordMetadata]:
-        batch = self._batch
-        if batch.outcome is None:
-            yield from _until_done(batch).__await__()
-        outcome = batch.outcome
-        if isinstance(outcome, ClientError):
-            raise outcome.with_traceback(None)
-        assert outcome is not None
-        offset = outcome.base_offset
-        append_time_ms = outcome.log_append_time_ms
-        return RecordMetadata(
-            batch.topic,
-            batch.partition,
-            offset + self._index if offset >= 0 else OFFSET_UNKNOWN,
-            self._timestamp if append_time_ms < 0 else append_time_ms,
-        )
-
-
-async def _until_done(batch: ProducerBatch) -> None:
-    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def wake() -> None:
-        if not waiting.done():
-            waiting.set_result(None)
-
-    batch.on_done.append(wake)
-    try:
-        await waiting
-    finally:
-        if batch.outcome is None:
-            batch.on_done.remove(wake)
-
-
-class Producer:
+class Producer(Generic[K, V]):
     """A producer for any Kafka; made inside a running loop, started by `async with` or start().
 
     Args:
         bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
-        linger_ms: how long a batch waits for more records; 0 sends what one loop turn brings.
+        linger_ms: how long a batch waits for more records, unless somebody awaits one of its
+            own and no other batch of its partition is on its way; 0 sends what one loop turn
+            brings.
         delivery_timeout_ms: bounds every record, counted from its send.
+        retries: attempts after the first; delivery_timeout_ms is the better bound.
+        key_serializer, value_serializer: make bytes of what is sent, None stays None; without
+            them keys and values are bytes.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room.
 
     Every option has Kafka's name, meaning and default.
@@ -131,8 +82,11 @@ class Producer:
         max_in_flight_requests_per_connection: int = 5,
         max_block_ms: int = 60_000,
         delivery_timeout_ms: int = 120_000,
+        retries: int = RETRIES_MAX,
         request_timeout_ms: int = 30_000,
         compression_type: CompressionType = "none",
+        key_serializer: Callable[[K], bytes] | None = None,
+        value_serializer: Callable[[V], bytes] | None = None,
         retry_backoff_ms: int = 100,
         retry_backoff_max_ms: int = 1_000,
         reconnect_backoff_ms: int = 50,
@@ -153,6 +107,7 @@ class Producer:
             max_in_flight_requests_per_connection=max_in_flight_requests_per_connection,
             max_block_ms=max_block_ms,
             delivery_timeout_ms=delivery_timeout_ms,
+            retries=retries,
             request_timeout_ms=request_timeout_ms,
             compression_type=compression_type,
             retry_backoff_ms=retry_backoff_ms,
@@ -166,16 +121,18 @@ class Producer:
         if self._config.codec != Codec.NONE:
             compress(self._config.codec, b"")
         random = Random()
+        self._key_serializer = key_serializer
+        self._value_serializer = value_serializer
         self._accumulator = Accumulator(self._config)
-        self._sticky = StickyPartitioner(batch_size, random)
-        self._sending = Sending(self._config, self._accumulator, random, self._give_room)
-        self._waiting_for_room: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._closed: ClientError | None = Fatal("the producer has not been started")
+        self._sending = Sending(self._config, self._accumulator, random, self._on_progress)
+        self._intake = Intake(self._config, self._accumulator, self._sending, random)
+        # by topic, where plain records go; empty if every record has to be serialized first
+        self._filling = self._intake.filling if value_serializer is None else {}
 
     async def start(self) -> None:
         """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
         await self._sending.cluster.start()
-        self._closed = None
+        self._intake.closed = None
 
     async def stop(self, timeout_ms: float | None = None) -> None:
         """Wait for what was sent, then end. Does nothing the second time.
@@ -184,9 +141,9 @@ class Producer:
             timeout_ms: bound of the wait; by default delivery_timeout_ms, within which every
                 record has been confirmed or has failed. What is open then fails.
         """
-        if self._closed is not None:
+        if self._intake.closed is not None:
             return
-        self._closed = Fatal("the producer was stopped")
+        self._intake.close(Fatal("the producer was stopped"))
         try:
             if not self._sending.sender.fatal:
                 await self.flush(timeout_ms)
@@ -195,8 +152,7 @@ class Producer:
         finally:
             self._sending.stop()
             self._sending.sender.fail_all(_stopped)
-            while self._waiting_for_room:
-                self._wake_waiting()
+            self._intake.give_room()
             await self._sending.cluster.stop()
 
     async def __aenter__(self) -> Self:
@@ -209,14 +165,17 @@ class Producer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.stop(None if error is None else STOP_ON_ERROR_MS)
+        if error is None:
+            await self.stop()
+        else:
+            await self.stop(STOP_ON_ERROR_MS if self._sending.cluster.is_connected else 0)
 
     async def send(
         self,
         topic: str,
-        value: bytes | None = None,
+        value: V | None = None,
         *,
-        key: bytes | None = None,
+        key: K | None = None,
         partition: int | None = None,
         timestamp_ms: int | None = None,
         headers: Sequence[RecordHeader] = (),
@@ -233,43 +192,42 @@ class Producer:
             Fatal: the topic cannot be, the record is too large, or the producer is at its end.
             Retriable: no metadata or no room within max_block_ms.
         """
-        sending = self._sending
-        size = record_bytes_max(key, value, headers)
-        known = sending.cluster.metadata.topics.get(topic)
+        # Most records end here; whatever is special about one goes the long way below.
+        batch = self._filling.get(topic)
         if (
-            self._closed is not None
-            or sending.sender.fatal is not None
-            or known is None
-            or not known.available
-            or not self._accumulator.has_room(size)
-            or self._waiting_for_room
-            or size > self._config.max_request_size
+            batch is not None
+            and value.__class__ is bytes
+            and batch.room >= (size := len(value) + PLAIN_OVERHEAD_MAX)
+            and size < PLAIN_VALUE_END
+            and key is None
+            and partition is None
+            and timestamp_ms is None
+            and not headers
         ):
-            await self._until_ready(topic, size)
-            known = sending.cluster.metadata.topics[topic]
-        if partition is None:
-            if key is None:
-                partition = self._sticky.pick(topic, known.available, size)
-            else:
-                partition = partition_for_key(key, len(known.leaders))
-        elif partition not in known.leaders:
-            raise _no_partition(topic, partition, len(known.leaders))
-        if timestamp_ms is None:
-            timestamp_ms = int(time.time() * 1000)
-        now_ms = sending.now_ms()
-        batch = self._accumulator.append(
-            (topic, partition), key, value, headers, timestamp_ms, size_bytes=size, now_ms=now_ms
+            batch.room -= size
+            values = batch.values
+            index = len(values)
+            values.append(value)
+            batch.timestamps.append(time() * 1000)
+            if batch.keys:
+                batch.keys.append(None)
+            return Delivery(batch, index)
+        run = await self._intake.add(
+            topic,
+            None if key is None else _serialized(key, self._key_serializer, "key"),
+            None if value is None else _serialized(value, self._value_serializer, "value"),
+            headers,
+            partition=partition,
+            timestamp=time() * 1000 if timestamp_ms is None else timestamp_ms,
         )
-        if self._accumulator.calls_for_attention(batch):
-            self._arrange(batch, now_ms)
-        return Delivery(batch, batch.count - 1, timestamp_ms)
+        return Delivery(run.batch, run.first)
 
     async def send_and_wait(
         self,
         topic: str,
-        value: bytes | None = None,
+        value: V | None = None,
         *,
-        key: bytes | None = None,
+        key: K | None = None,
         partition: int | None = None,
         timestamp_ms: int | None = None,
         headers: Sequence[RecordHeader] = (),
@@ -286,6 +244,64 @@ class Producer:
             )
         )
 
+    async def send_many(
+        self,
+        topic: str,
+        values: Sequence[V | None],
+        keys: Sequence[K | None] | None = None,
+        *,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+    ) -> Receipts:
+        """Send records in bulk and wait for all of them.
+
+        Args:
+            keys: one for each value.
+            timestamp_ms: of all of them; by default now.
+
+        Returns: the receipts, in the order of the values.
+
+        Raises:
+            ValueError: keys and values differ in number.
+            ClientError: of the kind that the first failed record met; `outcomes` of the error says
+                what became of each record, and possibly_persisted whether any may be stored.
+        """
+        timestamp = time() * 1000 if timestamp_ms is None else timestamp_ms
+        if keys is not None and len(keys) != len(values):
+            raise ValueError(f"{len(values)} values and {len(keys)} keys")
+        encoded = _all_serialized(values, self._value_serializer, "value")
+        runs: list[Run] = []
+        refused: ClientError | None = None
+        try:
+            if keys is None and None not in encoded:
+                await self._intake.add_values(
+                    topic,
+                    encoded,
+                    partition,
+                    timestamp,
+                    runs,  # type: ignore[arg-type]
+                )
+            else:
+                encoded_keys = _all_serialized(
+                    keys or [None] * len(values), self._key_serializer, "key"
+                )
+                for key, value in zip(encoded_keys, encoded, strict=True):
+                    runs.append(
+                        await self._intake.add(
+                            topic, key, value, (), partition=partition, timestamp=timestamp
+                        )
+                    )
+        except ClientError as error:
+            refused = error
+        batches = [*dict.fromkeys(run.batch for run in runs)]
+        for batch in batches:
+            batch.is_awaited = True
+        self._sending.wake()
+        await until_all_done(batches)
+        if refused is not None or any(_has_failed(batch) for batch in batches):
+            raise _partly_failed(topic, runs, len(values), refused)
+        return Receipts(runs)
+
     async def flush(self, timeout_ms: float | None = None) -> None:
         """Send at once what was handed over so far, and wait until each has its outcome.
 
@@ -299,98 +315,73 @@ class Producer:
         try:
             self._sending.wake()
             async with asyncio.timeout(limit_ms / 1000):
-                for batch in self._sending.sender.open_batches():
-                    if batch.outcome is None:
-                        await _until_done(batch)
+                await until_all_done(self._sending.sender.open_batches())
         except TimeoutError:
-            count, persisted = self._unconfirmed()
-            if not count:
+            batches = self._sending.sender.open_batches()
+            if not batches:
                 return
             raise DeliveryTimeout(
-                f"{count} records not confirmed within {limit_ms:.0f} ms; "
-                f"last problem: {self._sending.sender.in_doubt or 'none'}",
+                f"{sum(each.count for each in batches)} records not confirmed within "
+                f"{limit_ms:.0f} ms; last problem: {self._sending.sender.in_doubt or 'none'}",
                 code=ErrorCode.REQUEST_TIMED_OUT,
-                possibly_persisted=persisted,
+                possibly_persisted=any(each.sends for each in batches),
             ) from None
         finally:
             self._accumulator.end_flush()
 
     async def partitions_for(self, topic: str) -> list[int]:
         """The partitions of a topic, ascending. Raises as `send`."""
+        self._intake.raise_if_closed()
         await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
         return sorted(self._sending.cluster.metadata.topics[topic].leaders)
 
-    async def _until_ready(self, topic: str, size: int) -> None:
-        """Wait for what `send` lacks, or say why it cannot be had."""
-        self._raise_if_closed()
-        if size > self._config.max_request_size:
-            raise Fatal(
-                f"a record of about {size} bytes for {topic}: max_request_size is "
-                f"{self._config.max_request_size}",
-                code=ErrorCode.MESSAGE_TOO_LARGE,
-            )
-        started_ms = self._sending.now_ms()
-        limit_ms = self._config.max_block_ms
-        await self._sending.cluster.ensure_topic(topic, limit_ms)
-        left_ms = limit_ms - (self._sending.now_ms() - started_ms)
-        if self._waiting_for_room or not self._accumulator.has_room(size):
-            await self._until_room(size, left_ms)
-        self._raise_if_closed()
+    def _on_progress(self) -> None:
+        self._intake.give_room()
 
-    async def _until_room(self, size: int, left_ms: float) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (size, waiting)
-        self._waiting_for_room.append(entry)
-        self._sending.wake()
-        try:
-            async with asyncio.timeout(left_ms / 1000):
-                await waiting
-        except TimeoutError:
-            raise Retriable(
-                f"no room for {size} bytes within max_block_ms={self._config.max_block_ms}: "
-                f"buffer_memory={self._config.buffer_memory} is full; "
-                f"last problem: {self._sending.sender.in_doubt or 'none'}",
-                code=ErrorCode.REQUEST_TIMED_OUT,
-            ) from None
-        finally:
-            if entry in self._waiting_for_room:
-                self._waiting_for_room.remove(entry)
-            self._give_room()
 
-    def _give_room(self) -> None:
-        """Wake those who wait for room, in order, as far as it reaches."""
-        room = self._accumulator.held_bytes
-        while self._waiting_for_room:
-            size = self._waiting_for_room[0][0]
-            if not (room == 0 or room + size <= self._config.buffer_memory):
-                return
-            room += size
-            self._wake_waiting()
+def _serialized(given: object, serializer: Callable[..., bytes] | None, what: str) -> bytes:
+    encoded = given if serializer is None else serializer(given)
+    if isinstance(encoded, bytes):
+        return encoded
+    if isinstance(encoded, bytearray | memoryview):
+        return bytes(encoded)
+    raise TypeError(f"a {what} must be bytes, not {type(encoded).__name__}; see {what}_serializer")
 
-    def _wake_waiting(self) -> None:
-        _, waiting = self._waiting_for_room.popleft()
-        if not waiting.done():
-            waiting.set_result(None)
 
-    def _arrange(self, batch: ProducerBatch, now_ms: float) -> None:
-        """A batch began or is full: look at once, or when its linger ends."""
-        if batch.count > 1 or self._config.linger_ms == 0:
-            self._sending.wake()
-            return
-        full = len(self._accumulator.queues[batch.topic, batch.partition]) > 1
-        if full or len(batch.buffer) >= self._config.batch_size:
-            self._sending.wake()
-        else:
-            self._sending.wake_at(now_ms + self._config.linger_ms)
+def _all_serialized(
+    given: Sequence[object], serializer: Callable[..., bytes] | None, what: str
+) -> list[bytes | None]:
+    if serializer is None and {*map(type, given)} <= {bytes}:
+        return [*given]  # type: ignore[list-item]  # bytes, as was just seen
+    return [None if each is None else _serialized(each, serializer, what) for each in given]
 
-    def _unconfirmed(self) -> tuple[int, bool]:
-        batches = self._sending.sender.open_batches()
-        return sum(each.count for each in batches), any(each.sends for each in batches)
 
-    def _raise_if_closed(self) -> None:
-        error = self._closed or self._sending.sender.fatal
-        if error is not None:
-            raise Fatal(str(error), code=error.code)
+def _has_failed(batch: ProducerBatch) -> bool:
+    if isinstance(batch.outcome, Split):
+        return any(map(_has_failed, batch.outcome.pieces))
+    return isinstance(batch.outcome, ClientError)
+
+
+def _partly_failed(
+    topic: str, runs: Sequence[Run], count: int, refused: ClientError | None
+) -> ClientError:
+    """The error of a send_many of which not everything was stored."""
+    outcomes: list[RecordMetadata | ClientError] = [
+        outcome_at(run.batch, index)
+        for run in runs
+        for index in range(run.first, run.first + run.length)
+    ]
+    if refused is not None:
+        outcomes += [refused] * (count - len(outcomes))
+    failed = [each for each in outcomes if isinstance(each, ClientError)]
+    error = type(failed[0])(
+        f"{len(failed)} of {count} records for {topic} failed, {count - len(failed)} are stored; "
+        f"the first failure: {failed[0]}",
+        code=failed[0].code,
+        possibly_persisted=len(failed) < count or any(each.possibly_persisted for each in failed),
+    )
+    error.outcomes = outcomes
+    return error
 
 
 def _stopped(batch: ProducerBatch) -> ClientError:
@@ -398,11 +389,4 @@ def _stopped(batch: ProducerBatch) -> ClientError:
     return Fatal(
         f"{batch.describe()}: the producer was stopped before it was confirmed; {state}",
         possibly_persisted=batch.possibly_persisted,
-    )
-
-
-def _no_partition(topic: str, partition: int, count: int) -> Fatal:
-    return Fatal(
-        f"{topic} has {count} partitions, and {partition} is none of them",
-        code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     )

@@ -1,9 +1,9 @@
-"""One batch on its way to a partition: its record bytes, and what has become of it.
+"""One batch on its way to a partition: its records in columns, and what has become of it.
 
-Records are encoded as they are appended, so that sealing a batch is one header and one CRC.
+Records are collected as they come and encoded together when the batch is sealed (record_encoding).
 `seal` stamps producer id, epoch and sequence; the bytes stay the same until it is called again,
 which happens only when it is certain that no earlier bytes of this batch were stored (sender.py).
-Source: DefaultRecord.writeTo, DefaultRecordBatch.writeHeader.
+Source: DefaultRecordBatch.writeHeader, ProducerBatch.java.
 """
 
 from __future__ import annotations
@@ -18,36 +18,20 @@ from ..protocol import sequence
 from ..protocol.batch import HEADER_BYTES, MAGIC, RecordHeader
 from ..protocol.compression import Codec, compress
 from .errors import ClientError
+from .record_encoding import ONE_BYTE_END, plain_records, records
 
-RECORD_OVERHEAD_MAX: Final = 32  # bytes of a record beside key, value and headers, at most
+RECORD_OVERHEAD_MAX: Final = 21  # bytes of a record beside key, value and headers, at most
+PLAIN_OVERHEAD_MAX: Final = 16  # the same without key, with a value below PLAIN_VALUE_END
+PLAIN_VALUE_END: Final = 8_192
 HEADER_OVERHEAD_MAX: Final = 10
 NO_PRODUCER_ID: Final = -1
 NO_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
 OFFSET_UNKNOWN: Final = -1
 
-_HEADER: Final = Struct(">qiibIhiqqqhii")
-_CRC: Final = Struct(">I")
-_CRC_AT: Final = 17
-_CRC_FROM: Final = 21
+_UP_TO_CRC: Final = Struct(">qiibI")
+_AFTER_CRC: Final = Struct(">hiqqqhii")
 _BEFORE_LENGTH: Final = 12  # what batch_length does not count
-_EMPTY_HEADER: Final = bytes(HEADER_BYTES)
-
-
-def _varint(number: int) -> bytes:
-    """`number` (64 bits at most) as a zig-zag varint."""
-    zigzag = (number << 1) ^ (number >> 63)
-    encoded = bytearray()
-    while zigzag >= 0x80:
-        encoded.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    encoded.append(zigzag)
-    return bytes(encoded)
-
-
-_VARINTS_KEPT: Final = 1024
-_VARINTS: Final = tuple(_varint(number) for number in range(_VARINTS_KEPT))
-_NULL: Final = _varint(-1)
 
 
 class Stored(NamedTuple):
@@ -62,14 +46,26 @@ class Stored(NamedTuple):
     log_start_offset: int
 
 
+class Split(NamedTuple):
+    """A batch that was too large for the broker, and the batches that took its place, in order."""
+
+    pieces: tuple[ProducerBatch, ...]
+
+
 class ProducerBatch:
     """Records of one partition, sent together.
 
     Attributes:
-        created_at_ms: when its first record was handed to `send`; delivery_timeout_ms counts
+        values, keys, timestamps: a record each; keys is empty while no record has one.
+        headers: by index, of the records that have some.
+        room: bytes that still fit; below 0 when nothing may be added any more.
+        reserved_bytes: its share of buffer_memory.
+        created_at_ms: when the `send` of its first record began; delivery_timeout_ms counts
             from here.
-        outcome: None until it is known; then Stored or the error.
+        outcome: None until it is known; then Stored, the error, or Split.
         sends: how often it was handed to a connection.
+        is_awaited: somebody waits for the outcome, so that lingering would only cost time.
+        on_awaited: to be called when that begins.
         is_unknown: an attempt was made of which nobody knows whether it was stored.
         is_on_wire: an attempt has not been answered yet.
         is_refused: the newest answer was that the sequence does not follow.
@@ -78,48 +74,66 @@ class ProducerBatch:
 
     __slots__ = (
         "_body",
+        "_filled_bytes",
+        "_is_plain",
         "_sealed",
         "base_sequence",
-        "base_timestamp",
-        "buffer",
         "codec",
-        "count",
         "created_at_ms",
+        "headers",
+        "is_awaited",
         "is_on_wire",
         "is_passed",
         "is_refused",
         "is_unknown",
-        "max_timestamp",
+        "keys",
+        "on_awaited",
         "on_done",
         "outcome",
         "partition",
         "producer_epoch",
         "producer_id",
+        "reserved_bytes",
+        "room",
         "sends",
+        "timestamps",
         "topic",
+        "values",
     )
 
-    def __init__(self, topic: str, partition: int, codec: Codec, created_at_ms: float) -> None:
+    def __init__(
+        self, topic: str, partition: int, codec: Codec, created_at_ms: float, *, room: int
+    ) -> None:
         self.topic = topic
         self.partition = partition
         self.codec = codec
         self.created_at_ms = created_at_ms
-        self.buffer = bytearray(_EMPTY_HEADER)
-        self.count = 0
-        self.base_timestamp = 0
-        self.max_timestamp = 0
+        self.room = self.reserved_bytes = room
+        self.values: list[bytes | None] = []
+        self.keys: list[bytes | None] = []
+        self.headers: dict[int, Sequence[RecordHeader]] = {}
+        self.timestamps: list[float] = []
         self.producer_id = NO_PRODUCER_ID
         self.producer_epoch = NO_EPOCH
         self.base_sequence = NO_SEQUENCE
         self.sends = 0
+        self.is_awaited = False
         self.is_unknown = False
         self.is_on_wire = False
         self.is_refused = False
         self.is_passed = False
-        self.outcome: Stored | ClientError | None = None
+        self.outcome: Stored | Split | ClientError | None = None
+        self.on_awaited: Callable[[], None] | None = None
         self.on_done: list[Callable[[], None]] = []
+        self._filled_bytes = 0
+        self._is_plain = True
         self._body: bytes | None = None  # the packed records, once they were packed
-        self._sealed: bytes | bytearray | None = None
+        self._sealed: bytes | None = None
+
+    @property
+    def count(self) -> int:
+        """How many records it has."""
+        return len(self.timestamps)
 
     @property
     def name(self) -> str:
@@ -136,73 +150,78 @@ class ProducerBatch:
         key: bytes | None,
         value: bytes | None,
         headers: Sequence[RecordHeader],
-        timestamp: int,
+        timestamp: float,
+        size_bytes: int,
     ) -> None:
-        """Encode one record behind the others."""
-        count = self.count
-        if count == 0:
-            self.base_timestamp = self.max_timestamp = timestamp
-            delta = 0
-        else:
-            delta = timestamp - self.base_timestamp
-            self.max_timestamp = max(self.max_timestamp, timestamp)
-        kept = _VARINTS
-        delta_bytes = kept[delta] if 0 <= delta < _VARINTS_KEPT else _varint(delta)
-        index_bytes = kept[count] if count < _VARINTS_KEPT else _varint(count)
-        if key is None:
-            key_length, key = _NULL, b""
-        else:
-            size = len(key)
-            key_length = kept[size] if size < _VARINTS_KEPT else _varint(size)
-        if value is None:
-            value_length, value = _NULL, b""
-        else:
-            size = len(value)
-            value_length = kept[size] if size < _VARINTS_KEPT else _varint(size)
-        tail = _encoded_headers(headers) if headers else b"\0"
-        record = b"".join(
-            (b"\0", delta_bytes, index_bytes, key_length, key, value_length, value, tail)
-        )
-        size = len(record)
-        buffer = self.buffer
-        buffer += kept[size] if size < _VARINTS_KEPT else _varint(size)
-        buffer += record
-        self.count = count + 1
+        """Add one record of any kind behind the others."""
+        if key is not None or headers or value is None:
+            self._is_plain = False
+        if key is not None and not self.keys:
+            self.keys = [None] * len(self.values)
+        if headers:
+            self.headers[len(self.values)] = headers
+        if self.keys or key is not None:
+            self.keys.append(key)
+        self.values.append(value)
+        self.timestamps.append(timestamp)
+        self.room -= size_bytes
+
+    def extend(self, values: Sequence[bytes], timestamp: float, size_bytes: int) -> None:
+        """Add records that are values and nothing else."""
+        if self.keys:
+            self.keys += [None] * len(values)
+        self.values += values
+        self.timestamps += [timestamp] * len(values)
+        self.room -= size_bytes
+
+    def close(self) -> None:
+        """Nothing is added any more."""
+        if self.room >= 0:
+            self._filled_bytes = self.reserved_bytes - self.room
+            self.room = -1
+
+    @property
+    def size_bytes(self) -> int:
+        """What its records take, before compression; a little too much rather than too little."""
+        return self._filled_bytes if self.room < 0 else self.reserved_bytes - self.room
 
     def seal(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         """Stamp the batch; `wire` is what to send from now on, any number of times."""
         self.producer_id = producer_id
         self.producer_epoch = producer_epoch
         self.base_sequence = base_sequence
-        sealed = self.buffer
-        if self.codec != Codec.NONE:
-            if self._body is None:
-                self._body = compress(self.codec, bytes(memoryview(self.buffer)[HEADER_BYTES:]))
-            sealed = bytearray(HEADER_BYTES) + self._body
-        elif self._sealed is not None:
-            sealed = bytearray(sealed)  # the old bytes may still lie in a socket's buffer
-        _HEADER.pack_into(
-            sealed,
-            0,
-            0,
-            len(sealed) - _BEFORE_LENGTH,
-            -1,
-            MAGIC,
-            0,
+        stamps = [*map(int, self.timestamps)]
+        if self._body is None:
+            self._body = self._packed(stamps)
+        body = self._body
+        after_crc = _AFTER_CRC.pack(
             self.codec,
-            self.count - 1,
-            self.base_timestamp,
-            self.max_timestamp,
+            len(stamps) - 1,
+            stamps[0],
+            max(stamps),
             producer_id,
             producer_epoch,
             base_sequence,
-            self.count,
+            len(stamps),
         )
-        _CRC.pack_into(sealed, _CRC_AT, crc32c(memoryview(sealed)[_CRC_FROM:]))
-        self._sealed = sealed
+        crc = crc32c(body, crc32c(after_crc))
+        length = HEADER_BYTES + len(body) - _BEFORE_LENGTH
+        self._sealed = b"".join((_UP_TO_CRC.pack(0, length, -1, MAGIC, crc), after_crc, body))
+
+    def _packed(self, stamps: list[int]) -> bytes:
+        first = stamps[0]
+        if stamps.count(first) == len(stamps):
+            deltas = [0] * len(stamps)
+        else:
+            deltas = [stamp - first for stamp in stamps]
+        if self._is_plain and not self.keys and min(deltas) >= 0 and max(deltas) < ONE_BYTE_END:
+            body = plain_records(self.values, deltas)  # type: ignore[arg-type]  # all are bytes
+        else:
+            body = records(self.values, self.keys, self.headers, deltas)
+        return body if self.codec == Codec.NONE else compress(self.codec, body)
 
     @property
-    def wire(self) -> bytes | bytearray:
+    def wire(self) -> bytes:
         """The sealed batch."""
         assert self._sealed is not None, "a batch is sealed before it is sent"
         return self._sealed
@@ -212,7 +231,31 @@ class ProducerBatch:
         """What the batch behind this one begins with."""
         return sequence.add(self.base_sequence, self.count)
 
-    def complete(self, outcome: Stored | ClientError) -> None:
+    def split(self) -> tuple[ProducerBatch, ProducerBatch]:
+        """Two batches with half of the records each, sealed under the same sequences.
+
+        Only for a batch that is certainly not stored.
+        """
+        half = self.count // 2
+        first, second = self._part(0, half), self._part(half, self.count)
+        first.seal(self.producer_id, self.producer_epoch, self.base_sequence)
+        behind = first.next_sequence if self.base_sequence >= 0 else NO_SEQUENCE
+        second.seal(self.producer_id, self.producer_epoch, behind)
+        return first, second
+
+    def _part(self, first: int, end: int) -> ProducerBatch:
+        part = ProducerBatch(self.topic, self.partition, self.codec, self.created_at_ms, room=0)
+        part.values = self.values[first:end]
+        part.keys = self.keys[first:end]
+        part.headers = {n - first: each for n, each in self.headers.items() if first <= n < end}
+        part.timestamps = self.timestamps[first:end]
+        part.is_awaited = self.is_awaited
+        part.sends = self.sends
+        part._is_plain = self._is_plain
+        part.close()
+        return part
+
+    def complete(self, outcome: Stored | Split | ClientError) -> None:
         """Make the outcome known; the first one counts."""
         if self.outcome is not None:
             return
@@ -221,14 +264,20 @@ class ProducerBatch:
         for call in waiting:
             call()
 
+    def forget_records(self) -> None:
+        """Free what is needed no more; receipts still know their timestamps."""
+        self.values = self.keys = []
+        self.headers = {}
+        self._body = self._sealed = None
+
     def describe(self) -> str:
         """Topic-partition, producer id, epoch and sequences, for texts."""
-        records = f"{self.count} record{'s' if self.count > 1 else ''} for {self.name}"
+        what = f"{self.count} record{'s' if self.count > 1 else ''} for {self.name}"
         if self.base_sequence < 0:
-            return records
+            return what
         last = sequence.last_of(self.base_sequence, self.count)
         return (
-            f"{records} (producer id {self.producer_id}, epoch {self.producer_epoch}, "
+            f"{what} (producer id {self.producer_id}, epoch {self.producer_epoch}, "
             f"sequences {self.base_sequence} to {last})"
         )
 
@@ -237,16 +286,9 @@ def record_bytes_max(
     key: bytes | None, value: bytes | None, headers: Sequence[RecordHeader]
 ) -> int:
     """How much a record may add to a batch; a little too much rather than too little."""
+    if key is None and not headers and value is not None and len(value) < PLAIN_VALUE_END:
+        return PLAIN_OVERHEAD_MAX + len(value)
     size = RECORD_OVERHEAD_MAX + len(key or b"") + len(value or b"")
     for name, content in headers:
         size += HEADER_OVERHEAD_MAX + 4 * len(name) + len(content or b"")
     return size
-
-
-def _encoded_headers(headers: Sequence[RecordHeader]) -> bytes:
-    parts = [_varint(len(headers))]
-    for name, content in headers:
-        encoded = name.encode()
-        parts += (_varint(len(encoded)), encoded)
-        parts += (_NULL,) if content is None else (_varint(len(content)), content)
-    return b"".join(parts)

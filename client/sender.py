@@ -19,9 +19,9 @@ from ..protocol.errors import ErrorCode
 from .accumulator import Accumulator, Place
 from .backoff import backoff_ms
 from .config import IN_FLIGHT_MAX, ProducerConfig
-from .errors import ClientError, DeliveryTimeout, Fatal, Fenced
+from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
 from .lane import Lane, born_at_ms
-from .producer_batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Stored
+from .producer_batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, Stored
 
 NEVER: Final = float("inf")
 REQUEST_OVERHEAD: Final = 512  # of a Produce request beside its batches, roughly
@@ -34,6 +34,7 @@ class Then(Enum):
     DONE = auto()  # the batch is stored
     RETRY = auto()  # the same bytes again
     GAP = auto()  # the sequence does not follow: lane.py decides
+    SPLIT = auto()  # the same records and sequences in two batches; a single record fails
     FAIL = auto()  # this batch fails, later ones go on
     FENCE = auto()  # this batch fails, somebody else has its epoch
     END = auto()  # the producer can do nothing more
@@ -52,6 +53,7 @@ OUTCOMES: Final[dict[ErrorCode, tuple[Then, bool]]] = {
     E.CLUSTER_AUTHORIZATION_FAILED: (Then.END, False),
     E.UNSUPPORTED_VERSION: (Then.END, False),
     E.INVALID_PRODUCER_ID_MAPPING: (Then.END, False),
+    E.MESSAGE_TOO_LARGE: (Then.SPLIT, False),
     # Refused before the leader appends:
     E.CORRUPT_MESSAGE: (Then.RETRY, False),
     E.UNKNOWN_TOPIC_OR_PARTITION: (Then.RETRY, False),
@@ -182,8 +184,11 @@ class Sender:
         if then is Then.END:
             self._end(_failure(batch, answer))
         elif batch.outcome is not None or then in (Then.FAIL, Then.FENCE):
-            lane.give_up(batch)
-            self._finish(batch, _failure(batch, answer))
+            self._give_up(lane, batch, _failure(batch, answer))
+        elif then is Then.SPLIT:
+            self._split(lane, batch, answer)
+        elif batch.sends > self._config.retries:
+            self._give_up(lane, batch, self._tried_enough(batch))
         else:
             batch.is_refused = then is Then.GAP
             self._retry(lane, now_ms)
@@ -196,9 +201,8 @@ class Sender:
             lane = self._lane_of(batch)
             lane.take_off_wire(batch)
             batch.is_unknown = True
-            if batch.outcome is not None:
-                lane.give_up(batch)
-                self._accumulator.release(batch)
+            if batch.outcome is not None or batch.sends > self._config.retries:
+                self._give_up(lane, batch, self._tried_enough(batch))
             else:
                 self._retry(lane, now_ms)
 
@@ -296,19 +300,24 @@ class Sender:
                 return None
             again = lane.next_to_resend()
             if again is not None:
+                if lane.on_wire_count and not lane.is_established:
+                    return None
                 return len(again.wire)
             most = self._in_flight_max if lane.is_established else 1
             if lane.is_unresolved or len(lane.in_flight) >= most:
                 return None
         queue = self._accumulator.queues.get(place)
-        if queue is None or not self._accumulator.is_ready(queue, now_ms):
+        if queue is None:
+            return None
+        is_urgent = queue[0].is_awaited and (lane is None or not lane.in_flight)
+        if not is_urgent and not self._accumulator.is_ready(queue, now_ms):
             return None
         if self._config.enable_idempotence and self.producer_id == NO_PRODUCER_ID:
             has_own = lane is not None and lane.producer_id != NO_PRODUCER_ID
             if not has_own:
                 self.wants_producer_id = True
                 return None
-        return len(queue[0].buffer)
+        return queue[0].size_bytes
 
     def _take_next(self, place: Place, lane: Lane) -> ProducerBatch:
         batch = lane.next_to_resend()
@@ -341,6 +350,21 @@ class Sender:
         )
         lane.break_until(now_ms + wait_ms)
 
+    def _split(self, lane: Lane, batch: ProducerBatch, answer: Answer) -> None:
+        """Two halves in place of a batch that is too large, if it is certainly not stored."""
+        if batch.count == 1 or batch.is_unknown:
+            self._give_up(lane, batch, _failure(batch, answer))
+            return
+        pieces = batch.split()
+        lane.replace(batch, pieces)
+        pieces[0].reserved_bytes = batch.reserved_bytes
+        batch.complete(Split(pieces))
+        batch.forget_records()
+
+    def _give_up(self, lane: Lane, batch: ProducerBatch, error: ClientError) -> None:
+        lane.give_up(batch)
+        self._finish(batch, error)
+
     def _lane_of(self, batch: ProducerBatch) -> Lane:
         return self._lanes[batch.topic, batch.partition]
 
@@ -356,6 +380,15 @@ class Sender:
                 code=error.code,
                 possibly_persisted=batch.possibly_persisted,
             )
+        )
+
+    def _tried_enough(self, batch: ProducerBatch) -> ClientError:
+        state = "it may have been stored" if batch.is_unknown else "it was not stored"
+        return Retriable(
+            f"{batch.describe()} not confirmed after {batch.sends} attempts "
+            f"(retries={self._config.retries}); {state}; last problem: {self.in_doubt}",
+            code=ErrorCode.REQUEST_TIMED_OUT,
+            possibly_persisted=batch.is_unknown,
         )
 
     def _timeout(self, batch: ProducerBatch) -> DeliveryTimeout:

@@ -214,7 +214,10 @@ class ClientConnection:
         """The highest version both sides know. Raises UnsupportedApi when there is none."""
         ours_first, ours_last = api.versions
         if api.key not in self.versions:
-            raise UnsupportedApi(f"the broker does not offer {api.name} (key {api.key}) at all")
+            raise UnsupportedApi(
+                f"{api.name} (key {api.key}): the broker offers no version of it, this client "
+                f"speaks v{ours_first}-v{ours_last}"
+            )
         first, last = self.versions[api.key]
         version = min(last, ours_last)
         if version < max(first, ours_first):

@@ -1,1 +1,1 @@
-"""What tests need around a broker: today the fault proxy (proxy.py)."""
+"""What tests need around a broker: a proxy (proxy.py), a simulated disk (simulated_disk.py)."""

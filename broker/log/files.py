@@ -321,6 +321,11 @@ class FileStorage:
             shutil.rmtree(full)
         self._new_dirs.discard(full)
 
+    def space(self) -> tuple[int, int]:
+        with _named(self.root):
+            volume = os.statvfs(self.root)
+        return volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
+
     def sync_all(self) -> None:
         import ctypes  # here for the same reason
 

@@ -12,19 +12,19 @@ Read next: segment.py, recovery.py, storage.py.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ...protocol.batch import BatchHeader
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
+from .identity import METADATA_NAME, metadata_text
 from .opening import open_directory
 from .recovery import NOTHING_KNOWN, Known, RecoveryReport
+from .removal import finish_removal
 from .segment import (
     NO_TIMESTAMP,
     POSITION_MAX,
@@ -35,7 +35,6 @@ from .segment import (
 from .snapshots import Producers, Snapshots
 from .storage import Buffer, File, Storage, StorageError
 
-METADATA_NAME: Final = "partition.metadata"
 DELETED_SUFFIX: Final = "-delete"
 _DIRECTORY_NAME_MAX: Final = 255
 
@@ -66,6 +65,7 @@ class Log:
         "_dirty",
         "_dirty_segment",
         "_epochs",
+        "_leaving",
         "_producers",
         "_segments",
         "_snapshots",
@@ -94,6 +94,7 @@ class Log:
         self.recovery: RecoveryReport | None = None
         self._topic_id = topic_id
         self._segments: list[Segment] = []
+        self._leaving: Segment | None = None  # below the log start, its files half removed
         self._active: Segment | None = None
         self._epochs = LeaderEpochs()
         self._dirty: list[File] = []
@@ -126,6 +127,7 @@ class Log:
             StorageError: the disk could not be read.
         """
         log = cls(storage, directory, config, topic_id)
+        finish_removal(storage, directory, known.log_start_offset)
         opened = open_directory(
             storage,
             directory,
@@ -160,10 +162,14 @@ class Log:
             for segment in self._segments:
                 segment.remove()
             self._segments, self._active = [], None
-            self.log_end_offset = self.log_start_offset = offset
+            self.log_end_offset = offset
             self._epochs = LeaderEpochs()
-        self.log_start_offset = max(self.log_start_offset, offset)
-        self._epochs.drop_before(self.log_start_offset)
+        self.raise_start(max(self.log_start_offset, offset))
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments that can be read, oldest first, the active one last; none if it is new."""
+        return self._segments
 
     @property
     def size_bytes(self) -> int:
@@ -258,14 +264,15 @@ class Log:
 
     def _write_metadata(self, topic_id: bytes) -> None:
         file = self.storage.create_file(f"{self.directory}/{METADATA_NAME}")
-        file.append([_metadata_text(topic_id)])
+        file.append([metadata_text(topic_id)])
         file.close()
         self._dirty.append(file)  # durable with the first batch: it tells whose batch that is
 
     def roll(self) -> None:
         """Begin a new segment, unless the active one is empty. Raises StorageError."""
         if self._active is not None and self._active.size:
-            self._begin_segment()
+            self._dirty_segment = self._begin_segment()
+            self._dirty.append(self._dirty_segment.file)  # its name
 
     def read(self, offset: int, end_offset: int, max_bytes: int) -> bytes:
         """Return whole batches as they are stored, from the one that contains `offset` on.
@@ -313,6 +320,8 @@ class Log:
         for segment in self._segments:
             if segment.base_offset >= end_offset:
                 break
+            if segment.next_offset <= self.log_start_offset:
+                continue
             timestamp, offset = segment.newest_timestamp(end_offset)
             if timestamp > newest:
                 newest, found, newest_offset = timestamp, segment, offset
@@ -332,31 +341,55 @@ class Log:
         self.has_rolled = False
         return files
 
-    def drop_segments_before(self, offset: int, durable_offset: int | None = None) -> None:
-        """Remove the segments that end at or before `offset`, oldest first, never the active one.
+    def raise_start(self, offset: int) -> None:
+        """Let the log begin at `offset`; what lies below is no longer there for readers.
 
-        `log_start_offset` moves up with each. A segment stays while no durable snapshot remembers
-        the producers that wrote in it.
+        It stays so after a restart only if the caller makes that durable and gives it to open().
 
         Args:
-            durable_offset: the log has been flushed up to here; None: that does not matter.
-        Raises:
-            StorageError: what is gone then stays gone.
+            offset: log_start_offset … log_end_offset; it may lie within a batch.
         """
-        segments = self._segments
-        if len(segments) < 2 or segments[1].base_offset > offset:
-            return
-        if self._producers is not None:
-            offset = min(offset, self._remembered_offset(durable_offset))
-        while len(segments) > 1 and segments[1].base_offset <= offset:
-            segments[0].remove()
-            del segments[0]
-            self.log_start_offset = max(self.log_start_offset, segments[0].base_offset)
-        self._epochs.drop_before(self.log_start_offset)
+        assert self.log_start_offset <= offset <= self.log_end_offset, f"log start {offset}"
+        self.log_start_offset = offset
+        self._epochs.drop_before(offset)
 
-    def _remembered_offset(self, durable_offset: int | None) -> int:
+    @property
+    def has_removable(self) -> bool:
+        """Whether a segment ends at or before the log start, or is half removed."""
+        segments = self._segments
+        return self._leaving is not None or (
+            len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
+        )
+
+    def remove_below_start(self, bytes_max: int, durable_offset: int) -> bool:
+        """Do one step of removing the segments that end at or before the log start, oldest first.
+
+        A large file is shortened step by step: giving back a gigabyte at once takes the system
+        hundreds of milliseconds. After a crash open() does the rest, so the log start that it is
+        given must be durable before the first step. The active segment stays.
+
+        A segment stays while no durable snapshot remembers the producers that wrote in it.
+
+        Args:
+            bytes_max: how much one step may remove.
+            durable_offset: the log has been flushed up to here, exclusive.
+        Returns: False when nothing more can be done for now.
+        Raises: StorageError; the next call tries again.
+        """
+        if self._leaving is None:
+            if not self.has_removable:
+                return False
+            if self._producers is not None:
+                remembered_offset = self._remembered_offset(durable_offset)
+                if remembered_offset < self._segments[1].base_offset:
+                    return False
+            self._leaving = self._segments.pop(0)
+        if self._leaving.shrink(bytes_max):
+            self._leaving = None
+        return True
+
+    def _remembered_offset(self, durable_offset: int) -> int:
         """Up to where segments may go without a producer being forgotten."""
-        durable_offset = self.log_end_offset if durable_offset is None else durable_offset
         newest = self._snapshots.offsets[-1] if self._snapshots.offsets else 0
         active = self._active
         if active is not None and newest < active.base_offset and active.size:
@@ -369,6 +402,7 @@ class Log:
         Flushes under way do no harm. The log is not to be used again. Raises StorageError.
         """
         self._close_files()
+        self._segments, self._active, self._leaving = [], None, None
         if self.storage.exists(self.directory):
             topic, _, partition = self.directory.rpartition("-")
             rest = f"-{partition}.{(self._topic_id or b'').hex()}{DELETED_SUFFIX}"
@@ -401,29 +435,9 @@ class Log:
     def _close_files(self) -> None:
         for segment in self._segments:
             segment.close()
+        if self._leaving is not None:
+            self._leaving.close()
 
 
 def _base_offset(segment: Segment) -> int:
     return segment.base_offset
-
-
-def _metadata_text(topic_id: bytes) -> bytes:
-    """The content of `partition.metadata`. Source: PartitionMetadata.java, Uuid.toString."""
-    return b"version: 0\ntopic_id: " + base64.urlsafe_b64encode(topic_id).rstrip(b"=")
-
-
-def read_topic_id(storage: Storage, directory: str) -> bytes | None:
-    """Return the topic id (16 bytes) that a partition's directory was made for.
-
-    None if it does not say: no such file, or one that a crash has left incomplete.
-    Raises StorageError if the disk cannot be read.
-    """
-    path = f"{directory}/{METADATA_NAME}"
-    if not storage.exists(path):
-        return None
-    encoded = storage.read_bytes(path).partition(b"topic_id: ")[2].strip()
-    try:
-        topic_id = base64.urlsafe_b64decode(encoded + b"==")
-    except binascii.Error:
-        return None
-    return topic_id if len(topic_id) == 16 else None

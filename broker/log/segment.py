@@ -197,6 +197,14 @@ class Segment:
             self._known_since_ms = now_ms
         return now_ms - self._known_since_ms
 
+    def newest_at_ms(self, now_ms: int) -> int:
+        """Return the largest timestamp; without any, since when this broker knows the segment."""
+        if self.max_timestamp != NO_TIMESTAMP:
+            return self.max_timestamp
+        if self._known_since_ms is None:
+            self._known_since_ms = now_ms
+        return self._known_since_ms
+
     def read(self, offset: int, end_offset: int, max_bytes: int) -> bytes:
         """Return whole batches: see Log.read. `offset` lies in this segment."""
         if self._index_interval_bytes:
@@ -418,6 +426,18 @@ class Segment:
         self.close()
         self.remove_indexes()
         self._storage.remove(self._path(".log"))
+
+    def shrink(self, bytes_max: int) -> bool:
+        """Cut at most `bytes_max` bytes off the end; with no more left, remove all files.
+
+        Returns: whether they are gone. Raises StorageError.
+        """
+        if self.size <= bytes_max:
+            self.remove()
+            return True
+        self.file.truncate(self.size - bytes_max)
+        self.size -= bytes_max
+        return False
 
     def close(self) -> None:
         """Give the descriptor back; the next use opens the file again."""

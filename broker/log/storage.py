@@ -119,6 +119,9 @@ class Storage(Protocol):
     def remove_tree(self, path: str) -> None:
         """Remove a directory with all that is in it; no error if it is gone already."""
 
+    def space(self) -> tuple[int, int]:
+        """(total, usable) bytes of the volume that holds the directory; (-1, -1) for no disk."""
+
     def sync_all(self) -> None:
         """Make everything written before this call durable, names included, in one go."""
 

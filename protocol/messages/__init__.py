@@ -62,13 +62,18 @@ APIS: dict[int, Api] = {
         Api(18, "ApiVersions", versions=(0, 4), flexible=3),
         Api(19, "CreateTopics", versions=(2, 7), flexible=5),
         Api(20, "DeleteTopics", versions=(1, 6), flexible=4),
+        Api(21, "DeleteRecords", versions=(0, 2), flexible=2),
         Api(22, "InitProducerId", versions=(0, 5), flexible=2),
         Api(23, "OffsetForLeaderEpoch", versions=(2, 4), flexible=4),
         Api(32, "DescribeConfigs", versions=(1, 4), flexible=4),
+        Api(33, "AlterConfigs", versions=(0, 2), flexible=2),
+        Api(35, "DescribeLogDirs", versions=(1, 4), flexible=2),
         Api(37, "CreatePartitions", versions=(0, 3), flexible=2),
         Api(42, "DeleteGroups", versions=(0, 2), flexible=2),
+        Api(44, "IncrementalAlterConfigs", versions=(0, 1), flexible=1),
         Api(47, "OffsetDelete", versions=(0, 0), flexible=None),
-        Api(60, "DescribeCluster", versions=(0, 1), flexible=0),
+        Api(60, "DescribeCluster", versions=(0, 2), flexible=0),
+        Api(61, "DescribeProducers", versions=(0, 0), flexible=0),
     )
 }
 

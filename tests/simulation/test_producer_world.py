@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from minibroker.client.lane import Lane
-from minibroker.client.producer_batch import ProducerBatch, Stored
+from minibroker.client.producer_batch import ProducerBatch
+from minibroker.testing.history import Acknowledged, findings
 
-from tests.support.history import findings
-from tests.support.producer_world import PARTITIONS, World
+from tests.support.producer_world import World
 
 RUNS = int(os.environ.get("RUNS", "200"))
 FIRST = int(os.environ.get("SEED", "0"))
@@ -20,7 +20,7 @@ CHUNKS = 4
 def judged(seed: int, *, forgetful: bool = False) -> tuple[World, list[str]]:
     world = World(seed, forgetful=forgetful)
     world.run()
-    return world, findings(world.sent, [world.stored(index) for index in range(PARTITIONS)])
+    return world, [finding.text for finding in findings(world.sent, world.stored)]
 
 
 @pytest.mark.parametrize("forgetful", [False, True])
@@ -30,7 +30,7 @@ def test_every_record_is_stored_once_and_in_order(chunk: int, forgetful: bool) -
     for seed in range(FIRST + chunk, FIRST + RUNS, CHUNKS):
         world, found = judged(seed, forgetful=forgetful)
         assert not found, f"SEED={seed} forgetful={forgetful}: {found}"
-        stored += sum(isinstance(each.batch.outcome, Stored) for each in world.sent)
+        stored += sum(isinstance(each.outcome, Acknowledged) for each in world.sent)
     assert stored > 0, "a world in which nothing is ever stored proves nothing"
 
 
@@ -74,7 +74,7 @@ def test_the_judge_sees_more_than_five_in_flight(monkeypatch: pytest.MonkeyPatch
 
     def refused(seed: int) -> bool:
         sent = judged(seed)[0].sent
-        return any("no longer knows this sequence" in str(each.batch.outcome) for each in sent)
+        return any("no longer knows this sequence" in str(each.outcome) for each in sent)
 
     few = sum(map(refused, range(200)))
     monkeypatch.setattr(World, "__init__", init)

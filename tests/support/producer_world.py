@@ -3,7 +3,7 @@
 Real: accumulator, sender and lanes on one side, partitions, sequence tables and logs on the other.
 Simulated: the wire (in order per connection; a cut loses answers at once, and requests from some
 point on, while those before it may still reach the broker, late), the clock, two nodes between
-which leaders move. Judged by tests/support/history.py.
+which leaders move. Judged by minibroker.testing.history.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from minibroker.broker.sequences import Duplicate, SequenceTable
 from minibroker.broker.topic_config import topic_config
 from minibroker.client.accumulator import Accumulator
 from minibroker.client.config import ProducerConfig
+from minibroker.client.delivery import outcome_at
+from minibroker.client.errors import ClientError
 from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
 from minibroker.client.sender import NEVER, Answer, ProduceCall, Sender
 from minibroker.protocol.batch import headers_in, records_in
 from minibroker.protocol.errors import ErrorCode, Refused
-
-from tests.support.history import Sent
+from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
 
 TOPIC = "t"
 PARTITIONS = 2
@@ -86,8 +87,8 @@ class World:
         self.partitions = [_partition(index) for index in range(PARTITIONS)]
         self.leaders = {index: self.random.choice(NODES) for index in range(PARTITIONS)}
         self.links: dict[int, Link | None] = dict.fromkeys(NODES)
-        self.sent: list[Sent] = []
-        self.stamped: dict[tuple[int, int, int, int], bytes] = {}
+        self.deliveries: list[tuple[bytes, ProducerBatch, int]] = []
+        self.stamped: dict[tuple[int, int, int, int, int], bytes] = {}
         self.down_until_ms = 0.0
         self.wake_at_ms = NEVER
         self.trouble = self.random.choice((0.0, 0.02, 0.1))  # how often an answer is an error
@@ -132,7 +133,7 @@ class World:
         batch = self.accumulator.append(
             (TOPIC, index), None, value, (), 1_000, size_bytes=size, now_ms=self.now_ms
         )
-        self.sent.append(Sent(index, value, batch, batch.count - 1))
+        self.deliveries.append((value, batch, batch.count - 1))
 
     def pump(self) -> None:
         """What the edge does after every event."""
@@ -207,7 +208,8 @@ class World:
         assert link is not None
         link.calls.append(call)
         for batch in call.batches:
-            key = (batch.partition, batch.producer_id, batch.producer_epoch, batch.base_sequence)
+            ids = (batch.producer_id, batch.producer_epoch, batch.base_sequence)
+            key = (batch.partition, *ids, batch.count)  # a batch may be split in two
             wire = bytes(batch.wire)
             assert self.stamped.setdefault(key, wire) == wire, f"other bytes under {key}"
         link.arrives_at = max(link.arrives_at, self.now_ms) + self.random.uniform(0.1, 20)
@@ -260,14 +262,34 @@ class World:
         while link.calls:
             self.sender.lost(link.calls.popleft(), self.now_ms, "cut")
 
-    def stored(self, index: int) -> list[bytes]:
-        """The values in a partition, in offset order."""
+    @property
+    def sent(self) -> list[Sent]:
+        """What was sent, in order, and what the sender was told."""
+        return [_told(value, batch, index) for value, batch, index in self.deliveries]
+
+    @property
+    def stored(self) -> dict[int, list[Kept]]:
+        """What every partition holds."""
+        return {index: self._kept(index) for index in range(PARTITIONS)}
+
+    def _kept(self, index: int) -> list[Kept]:
         data = memoryview(_log_bytes(self.partitions[index]))
         return [
-            record.value or b""
+            Kept(record.offset, record.value or b"")
             for position, header in headers_in(data)
             for record in records_in(data[position : position + header.size_bytes])
         ]
+
+
+def _told(value: bytes, batch: ProducerBatch, index: int) -> Sent:
+    sent = Sent(batch.partition, value)
+    if batch.outcome is not None:
+        told = outcome_at(batch, index)
+        if isinstance(told, ClientError):
+            sent.outcome = Failed(told.possibly_persisted, str(told))
+        else:
+            sent.outcome = Acknowledged(told.offset)
+    return sent
 
 
 def _partition(index: int) -> Partition:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
-from minibroker.protocol.batch import crc_is_valid, lengths_add_up, read_header, records_in
+from minibroker.protocol.batch import (
+    HEADER_BYTES,
+    crc_is_valid,
+    lengths_add_up,
+    read_header,
+    records_in,
+)
 from minibroker.protocol.compression import Codec
 
 NAMES = st.text(max_size=20)
@@ -29,15 +35,14 @@ def test_what_was_appended_is_what_is_read(
     records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]], int]],
     codec: Codec,
 ) -> None:
-    batch = ProducerBatch("t", 0, codec, 0.0)
+    batch = ProducerBatch("t", 0, codec, 0.0, room=1 << 30)
     for key, value, headers, timestamp in records:
-        before = len(batch.buffer)
-        batch.append(key, value, headers, timestamp)
-        assert len(batch.buffer) - before <= record_bytes_max(key, value, headers)
+        batch.append(key, value, headers, timestamp, record_bytes_max(key, value, headers))
     batch.seal(9, 3, 2**31 - 2)
     wire = bytes(batch.wire)
     header = read_header(wire)
     assert crc_is_valid(wire, header)
+    assert codec or len(wire) - HEADER_BYTES <= batch.size_bytes
     assert codec or lengths_add_up(wire, header)
     assert (header.producer_id, header.producer_epoch, header.base_sequence) == (9, 3, 2**31 - 2)
     assert header.max_timestamp == max(record[3] for record in records)
@@ -47,9 +52,9 @@ def test_what_was_appended_is_what_is_read(
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP])
 def test_a_second_seal_leaves_the_first_bytes_alone(codec: Codec) -> None:
-    batch = ProducerBatch("t", 0, codec, 0.0)
+    batch = ProducerBatch("t", 0, codec, 0.0, room=1 << 30)
     for index in range(2000):
-        batch.append(None, b"%d" % index, (), 1_000)
+        batch.append(None, b"%d" % index, (), 1_000, 30)
     batch.seal(9, 0, 7)
     first = batch.wire
     copy = bytes(first)

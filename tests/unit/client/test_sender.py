@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 from minibroker.client.accumulator import Accumulator
-from minibroker.client.config import ProducerConfig
-from minibroker.client.errors import ClientError, DeliveryTimeout, Fatal, Fenced
+from minibroker.client.config import RETRIES_MAX, ProducerConfig
+from minibroker.client.delivery import RecordMetadata, outcome_at
+from minibroker.client.errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
 from minibroker.client.lane import EPOCH_MAX
 from minibroker.client.producer_batch import ProducerBatch, Stored
 from minibroker.client.sender import OUTCOMES, Answer, ProduceCall, Sender, Then, outcome_of
@@ -23,14 +24,22 @@ GAP = Answer(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
 class Play:
     """One producer, partition t-0 on node 1, and the clock in the test's hand."""
 
-    def __init__(self, *, idempotent: bool = True, acks: int = -1) -> None:
+    def __init__(
+        self,
+        *,
+        idempotent: bool = True,
+        acks: int = -1,
+        retries: int = RETRIES_MAX,
+        linger_ms: int = 0,
+    ) -> None:
         config = ProducerConfig(
             bootstrap_servers=(("x", 1),),
-            linger_ms=0,
+            linger_ms=linger_ms,
             batch_size=BATCH_BYTES,
             delivery_timeout_ms=10_000,
             request_timeout_ms=1_000,
             enable_idempotence=idempotent,
+            retries=retries,
             acks="all" if acks == -1 else 0,
         )
         self.accumulator = Accumulator(config)
@@ -39,10 +48,10 @@ class Play:
             self.sender.give_producer_id(PID)
         self.now_ms = 0.0
 
-    def send(self, value: bytes = b"v") -> ProducerBatch:
-        """A record in a batch of its own."""
+    def send(self, value: bytes = b"v", size_bytes: int = BATCH_BYTES) -> ProducerBatch:
+        """A record, by default in a batch of its own."""
         return self.accumulator.append(
-            ("t", 0), None, value, (), 0, size_bytes=BATCH_BYTES, now_ms=self.now_ms
+            ("t", 0), None, value, (), 0, size_bytes=size_bytes, now_ms=self.now_ms
         )
 
     def drain(self, later_ms: float = 0) -> list[ProduceCall]:
@@ -61,10 +70,10 @@ class Play:
         for call in calls:
             self.sender.lost(call, self.now_ms, "cut")
 
-    def establish(self) -> None:
+    def establish(self, later_ms: float = 0) -> None:
         """One record stored, so that five may be in flight."""
         self.send()
-        (call,) = self.drain()
+        (call,) = self.drain(later_ms)
         self.answer(call, Answer(ErrorCode.NONE, 0))
 
 
@@ -291,6 +300,78 @@ def test_an_end_of_the_producer_fails_everything() -> None:
     assert play.accumulator.held_bytes == 0
 
 
+def test_a_batch_that_is_too_large_goes_again_in_halves_without_a_gap() -> None:
+    play = Play()
+    play.establish()
+    for number in range(3):
+        batch = play.send(b"%d" % number, BATCH_BYTES // 3)
+    behind = play.send(b"behind")
+    calls = play.drain()
+    play.answer(calls[0], Answer(ErrorCode.MESSAGE_TOO_LARGE))
+    assert play.drain() == []  # what is behind has not been answered yet
+    play.answer(calls[1], GAP)
+    again = play.drain(200)
+    assert stamps(again) == [(0, 1), (0, 2), (0, 4)]
+    for offset, call in zip((1, 2, 4), again, strict=True):
+        play.answer(call, Answer(ErrorCode.NONE, offset))
+    assert [outcome_at(batch, index) for index in range(3)] == [
+        RecordMetadata("t", 0, 1 + index, 0) for index in range(3)
+    ]
+    assert behind.outcome == Stored(4, -1, -1)
+    assert play.accumulator.held_bytes == 0
+
+
+def test_pieces_of_the_first_batch_go_one_after_the_other() -> None:
+    """Before anything is stored a broker takes any sequence, so a piece could be overtaken."""
+    play = Play()
+    play.send(size_bytes=BATCH_BYTES // 2)
+    play.send(size_bytes=BATCH_BYTES // 2)
+    (call,) = play.drain()
+    play.answer(call, Answer(ErrorCode.MESSAGE_TOO_LARGE))
+    (piece,) = play.drain()
+    assert stamps([piece]) == [(0, 0)]
+    play.answer(piece, STORED_AT_5)
+    assert stamps(play.drain()) == [(0, 1)]
+
+
+def test_a_batch_that_may_be_stored_is_not_split() -> None:
+    play = Play()
+    play.establish()
+    batch = play.send(size_bytes=BATCH_BYTES // 2)
+    play.send(size_bytes=BATCH_BYTES // 2)
+    play.lose(*play.drain())
+    (again,) = play.drain(200)
+    play.answer(again, Answer(ErrorCode.MESSAGE_TOO_LARGE))
+    assert failure(batch).possibly_persisted
+
+
+def test_retries_bound_the_attempts() -> None:
+    play = Play(retries=1)
+    play.establish()
+    batch = play.send()
+    play.lose(*play.drain())
+    play.lose(*play.drain(200))
+    assert isinstance(failure(batch), Retriable)
+    assert failure(batch).possibly_persisted
+    assert "not confirmed after 2 attempts (retries=1)" in str(failure(batch))
+    play.send()
+    assert stamps(play.drain(400)) == [(1, 0)]  # whether stored or not, epoch 1 fits
+
+
+def test_a_batch_that_somebody_awaits_does_not_linger_behind_nothing() -> None:
+    play = Play(linger_ms=1_000)
+    play.establish(1_000)
+    batch = play.send(size_bytes=BATCH_BYTES // 4)
+    assert play.drain() == []
+    batch.is_awaited = True
+    (call,) = play.drain()
+    behind = play.send(size_bytes=BATCH_BYTES // 4)
+    behind.is_awaited = True
+    assert play.drain() == []  # more may come while the first is on its way
+    play.answer(call, STORED_AT_5)
+    assert len(play.drain()) == 1
+
+
 # code: (what follows, whether this attempt may have been stored)
 EXPECTED = {
     0: (Then.DONE, True),
@@ -301,7 +382,8 @@ EXPECTED = {
     **dict.fromkeys((31, 35, 49, 53, 90), (Then.END, False)),
     **dict.fromkeys((2, 3, 5, 19, 89), (Then.RETRY, False)),
     **dict.fromkeys((6, 7, 9, 13, 14, 15, 16, 20, 41, 51, 56, 74, 75, 100), (Then.RETRY, True)),
-    **dict.fromkeys((10, 17, 18, 21, 29, 32, 38, 48, 87, 120), (Then.FAIL, False)),
+    **dict.fromkeys((17, 18, 21, 29, 32, 38, 48, 87, 120), (Then.FAIL, False)),
+    10: (Then.SPLIT, False),
     -1: (Then.FAIL, True),
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from minibroker.broker.log import recovery
-from minibroker.broker.log.log import METADATA_NAME, LogConfig
+from minibroker.broker.log.identity import METADATA_NAME
+from minibroker.broker.log.log import LogConfig
 from minibroker.broker.log.storage import DamagedLog, Storage
 from minibroker.protocol.batch import BatchHeader
 

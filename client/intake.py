@@ -1,0 +1,222 @@
+"""EDGE: finds the batch a record goes into: topic, partition, room; waits for what is lacking.
+
+Every wait ends within max_block_ms. Those who wait for room are served in order.
+    send -> Intake.batch_for -> ProducerBatch.append
+Read next: accumulator.py, partitioner.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
+from random import Random
+
+from ..protocol.batch import RecordHeader
+from ..protocol.errors import ErrorCode
+from .accumulator import Accumulator
+from .config import ProducerConfig
+from .delivery import Run
+from .errors import ClientError, Fatal, Retriable
+from .metadata import TopicMetadata
+from .partitioner import StickyPartitioner, partition_for_key
+from .producer_batch import (
+    PLAIN_OVERHEAD_MAX,
+    PLAIN_VALUE_END,
+    ProducerBatch,
+    record_bytes_max,
+)
+from .sending import Sending
+
+
+class Intake:
+    """What stands between `send` and the accumulator.
+
+    Attributes:
+        filling: by topic, the batch that takes records without key and partition.
+        closed: why nothing is taken any more.
+    """
+
+    def __init__(
+        self, config: ProducerConfig, accumulator: Accumulator, sending: Sending, random: Random
+    ) -> None:
+        self._config = config
+        self._accumulator = accumulator
+        self._sending = sending
+        self._sticky = StickyPartitioner(config.batch_size, random)
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self.filling: dict[str, ProducerBatch] = {}
+        self.closed: ClientError | None = Fatal("the producer has not been started")
+
+    def close(self, error: ClientError) -> None:
+        """Refuse records from now on."""
+        self.closed = error
+        self.filling.clear()
+
+    async def add(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[RecordHeader],
+        *,
+        partition: int | None,
+        timestamp: float,
+    ) -> Run:
+        """Put one record into its batch."""
+        size = record_bytes_max(key, value, headers)
+        batch = await self._batch_for(topic, key, partition, size)
+        batch.append(key, value, headers, timestamp, size)
+        run = Run(batch, batch.count - 1, 1)
+        if run.first == 0 and len(self._accumulator.queues[topic, batch.partition]) > 1:
+            await asyncio.sleep(0)  # a batch is full: let it go, and let others have a turn
+        return run
+
+    async def add_values(
+        self,
+        topic: str,
+        values: Sequence[bytes],
+        partition: int | None,
+        timestamp: float,
+        runs: list[Run],
+    ) -> None:
+        """Put records that are values and nothing else into as few batches as they fit in.
+
+        Args:
+            runs: takes up where they went, as far as this got.
+        """
+        if max(map(len, values), default=0) < PLAIN_VALUE_END:
+            sizes = [len(value) + PLAIN_OVERHEAD_MAX for value in values]
+        else:
+            sizes = [record_bytes_max(None, value, ()) for value in values]
+        ends = [*accumulate(sizes, initial=0)]
+        at = 0
+        while at < len(values):
+            batch = await self._batch_for(topic, None, partition, sizes[at])
+            end = _reach(ends, at, batch.room)
+            first = batch.count
+            batch.extend(values[at:end], timestamp, ends[end] - ends[at])
+            runs.append(Run(batch, first, end - at))
+            at = end
+            if at < len(values):
+                await asyncio.sleep(0)
+
+    def give_room(self) -> None:
+        """Wake the first of those who wait for room, if there is enough for it."""
+        if self._waiting:
+            size, waiting = self._waiting[0]
+            if not waiting.done() and (self.closed or self._accumulator.has_room(size)):
+                waiting.set_result(None)
+
+    def raise_if_closed(self) -> None:
+        """Raise what ended the producer."""
+        error = self.closed or self._sending.sender.fatal
+        if error is not None:
+            raise Fatal(str(error), code=error.code)
+
+    async def _batch_for(
+        self, topic: str, key: bytes | None, partition: int | None, size: int
+    ) -> ProducerBatch:
+        """The batch for a record; the caller adds it at once."""
+        self.raise_if_closed()
+        if size > self._config.max_request_size:
+            raise Fatal(
+                f"a record of about {size} bytes for {topic}: max_request_size is "
+                f"{self._config.max_request_size}",
+                code=ErrorCode.MESSAGE_TOO_LARGE,
+            )
+        began_ms = self._sending.now_ms()
+        metadata = self._sending.cluster.metadata
+        known = metadata.topics.get(topic)
+        if known is None or not known.available:
+            await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
+            self.raise_if_closed()
+            known = metadata.topics[topic]
+        fixed = _fixed_partition(topic, known, key, partition)
+        batch = self._present(topic, fixed, size)
+        if batch is not None:
+            return batch
+        if not self._waiting and self._accumulator.has_room(size):
+            return self._open(topic, fixed, known.available, size, began_ms)
+        left_ms = self._config.max_block_ms - (self._sending.now_ms() - began_ms)
+        entry = (size, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        try:
+            await self._until_room(entry, left_ms)
+            self.raise_if_closed()
+            batch = self._present(topic, fixed, size)
+            return batch or self._open(topic, fixed, known.available, size, began_ms)
+        finally:
+            self._waiting.remove(entry)
+            self.give_room()
+
+    def _present(self, topic: str, fixed: int | None, size: int) -> ProducerBatch | None:
+        """A batch that is there and has room."""
+        if fixed is not None:
+            return self._accumulator.filling((topic, fixed), size)
+        batch = self.filling.get(topic)
+        return batch if batch is not None and batch.room >= size else None
+
+    def _open(
+        self, topic: str, fixed: int | None, available: Sequence[int], size: int, now_ms: float
+    ) -> ProducerBatch:
+        """A new batch; it is looked at when its linger ends, the one before at once."""
+        if fixed is not None:
+            batch = self._accumulator.open((topic, fixed), size, now_ms)
+        else:
+            before = self.filling.get(topic)
+            spent = 0 if before is None else before.size_bytes + size
+            place = (topic, self._sticky.pick(topic, available, spent))
+            there = self._accumulator.filling(place, size)
+            batch = there or self._accumulator.open(place, size, now_ms)
+            self.filling[topic] = batch
+        batch.on_awaited = self._sending.wake
+        is_behind = len(self._accumulator.queues[topic, batch.partition]) > 1
+        linger_ms = self._config.linger_ms
+        if linger_ms == 0 or is_behind or size >= batch.room:
+            self._sending.wake()
+        else:
+            self._sending.wake_at(now_ms + linger_ms)
+        return batch
+
+    async def _until_room(self, entry: tuple[int, asyncio.Future[None]], left_ms: float) -> None:
+        size, waiting = entry
+        self._accumulator.begin_flush()  # batches need not linger while somebody waits for room
+        self._sending.wake()
+        try:
+            async with asyncio.timeout(left_ms / 1000):
+                await waiting
+        except TimeoutError:
+            raise Retriable(
+                f"no room for {size} bytes within max_block_ms={self._config.max_block_ms}: "
+                f"buffer_memory={self._config.buffer_memory} is full; "
+                f"last problem: {self._sending.sender.in_doubt or 'none'}",
+                code=ErrorCode.REQUEST_TIMED_OUT,
+            ) from None
+        finally:
+            self._accumulator.end_flush()
+
+
+def _fixed_partition(
+    topic: str, known: TopicMetadata, key: bytes | None, partition: int | None
+) -> int | None:
+    """The partition that the caller, or the key, has chosen; None if any will do."""
+    if partition is None:
+        return None if key is None else partition_for_key(key, len(known.leaders))
+    if partition not in known.leaders:
+        raise Fatal(
+            f"{topic} has {len(known.leaders)} partitions, and {partition} is none of them",
+            code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        )
+    return partition
+
+
+def _reach(ends: Sequence[int], at: int, room: int) -> int:
+    """Up to which record, exclusive, the records from `at` on fit into `room` bytes; one at least.
+
+    Args:
+        ends: the sizes of all records before each, and of all.
+    """
+    return bisect_right(ends, ends[at] + room, lo=at + 1) - 1
