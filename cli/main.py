@@ -17,6 +17,7 @@ COMMANDS = {
     "produce": "send lines to a topic, each stored exactly once",
     "consume": "print the records of a topic",
     "topics": "create, list, describe or delete topics",
+    "log": "look into the files of a log, or check a data directory, offline",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "demo": "lose acknowledgements on purpose and count what was stored",
     "healthcheck": "exit 0 if a broker answers",
