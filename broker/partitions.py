@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..protocol.batch import BatchHeader
+from ..protocol.batch import CONTROL_BIT, BatchHeader
 from .config import BrokerConfig
 from .limits import SYNC_ALL_FROM_FILES
 from .log.identity import METADATA_NAME, STRAY_SUFFIX, read_topic_id
@@ -173,11 +173,12 @@ class Partitions:
         directory = f"{topic.name}-{index}"
         known = self._restart.known(directory, topic.topic_id)
         sequences = SequenceTable()
-        now_ms = self._world.clock.now_ms()
+        record, now_ms = sequences.record, self._world.clock.now_ms()
 
         def fold(header: BatchHeader) -> None:
-            if header.producer_id >= 0 and not header.is_control:
-                sequences.record(header, header.base_offset, now_ms)
+            # By number: a million batches a gigabyte are read here after a crash.
+            if header[9] >= 0 and not header[5] & CONTROL_BIT:
+                record(header, header[0], now_ms)
 
         log = Log.open(
             self._world.storage,
