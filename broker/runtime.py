@@ -31,7 +31,7 @@ from .log.files import FileStorage
 from .log.memory import MemoryStorage
 from .log.storage import File, StorageError
 from .server import ClientSession, Server
-from .world import World
+from .world import Crashed, World
 
 if TYPE_CHECKING:
     from .fault_path import FaultPath
@@ -262,8 +262,12 @@ class Runtime:
             log.critical("flush failed, stopping: %s", error)
             self.broker.commit.fail(round_)
             self._fail(error)
+        except Crashed:
+            return
         else:
             self.broker.finish_round(round_)
+        if self.fault_path is not None:
+            self.fault_path.note()
 
     async def _flush_file(self, file: File) -> None:
         await self._loop.run_in_executor(self._flushers, file.flush)

@@ -5,16 +5,12 @@ divided by Kafka's in the same round. Every server is warmed up before the first
     make bench ARGS="--only consume"    one of PARTS alone
     make bench ARGS=--no-kafka          without a real Kafka
     make bench ARGS=--profile           where the time of one Produce goes, without sockets
-    make bench ARGS=--scale             10,000 partitions, recovery; without sockets or Kafka
     make bench ARGS=--picture           and draw docs/benchmarks.png
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import subprocess
 from collections.abc import Callable
 
 from rich.console import Console
@@ -26,12 +22,14 @@ from tests.bench.run import Run
 from tests.bench.scale import measure_scale
 from tests.bench.servers import ROOT, install_wheel
 from tests.bench.starting import measure_starts
+from tests.bench.where import describe_run
 from tests.support.kafka import missing_tools
 
 PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "start": measure_starts,
     "produce": measure_producing,
     "consume": measure_consuming,
+    "scale": measure_scale,
 }
 WIDTH = 110
 PICTURE = ROOT / "docs" / "benchmarks.png"
@@ -41,13 +39,10 @@ def main() -> int:
     """Measure and print."""
     args = _arguments()
     console = Console(width=WIDTH, highlight=False)
-    where = _where(args)
+    where = describe_run(f"medians of {args.rounds} alternating rounds of {args.seconds:g} s")
     console.print(where)
     if args.profile:
         console.print(profile(SINGLES))
-        return 0
-    if args.scale:
-        measure_scale(console)
         return 0
     reason = "--no-kafka was given" if args.no_kafka else missing_tools()
     if reason is not None:
@@ -70,24 +65,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=PARTS, nargs="+", help="these parts, in this order")
     parser.add_argument("--no-kafka", action="store_true", help="without a real Kafka")
     parser.add_argument("--profile", action="store_true", help="where one Produce's time goes")
-    parser.add_argument("--scale", action="store_true", help="10,000 partitions, recovery")
     parser.add_argument("--picture", action="store_true", help=f"draw {PICTURE.name}")
     return parser.parse_args()
-
-
-def _where(args: argparse.Namespace) -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    ).stdout.strip()
-    return (
-        f"commit {commit or 'unknown'}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; "
-        f"medians of {args.rounds} alternating rounds of {args.seconds:g} s"
-    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""EDGE: `make bench ARGS=--scale`: starts, stops, recovery, bytes a partition; without sockets.
+"""EDGE: `make bench ARGS="--only scale"`: starts, stops, recovery, bytes; without sockets.
 
 Each figure is taken in a process of its own, on files that the one before has left, with a warm
-page cache. `--partitions` and `--megabytes` make the run smaller.
+page cache.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ from minibroker.broker.sequences import SequenceTable
 from minibroker.broker.topics import NewTopic
 from minibroker.broker.world import World
 from minibroker.protocol.batch import BatchHeader, build_batch, head_for, read_header
-from rich.console import Console
+
+from tests.bench.run import Run
 
 WRITE_BYTES = 4 * 1024 * 1024
 NOW_MS = 1_700_000_000_000
+PARTITIONS = 10_000
+MEGABYTES = 1_000
 Figures = dict[str, float]
 
 
@@ -163,18 +166,20 @@ def in_a_process(step: str, *arguments: object) -> Figures:
     return figures
 
 
-def measure_scale(console: Console, partition_count: int = 10_000, megabytes: int = 1000) -> None:
-    """Run every step and print its figures."""
+def measure_scale(run: Run) -> dict[str, float]:
+    """Run every step and print its figures; there is nothing of Kafka to compare with."""
+    console = run.console
     with tempfile.TemporaryDirectory() as directory:
-        console.print(f"{partition_count} partitions")
+        console.print(f"{PARTITIONS} partitions")
         for step in (fill_partitions, start_and_stop, start_and_stop, start_killed):
-            for name, figure in in_a_process(step.__name__, directory, partition_count).items():
+            for name, figure in in_a_process(step.__name__, directory, PARTITIONS).items():
                 console.print(f"  {name:32} {figure:10.2f}")
     for label, record_bytes, records in (("16 KB batches", 1600, 10), ("100 B singles", 100, 1)):
         with tempfile.TemporaryDirectory() as directory:
-            figures = in_a_process("recover", directory, megabytes, record_bytes, records)
+            figures = in_a_process("recover", directory, MEGABYTES, record_bytes, records)
         told = ", ".join(f"{figure:,.0f} {name}" for name, figure in figures.items())
-        console.print(f"recovery of {megabytes} MB, {label}: {told}")
+        console.print(f"recovery of {MEGABYTES} MB, {label}: {told}")
+    return {}
 
 
 if __name__ == "__main__":
