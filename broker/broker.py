@@ -229,7 +229,13 @@ class Broker:
         """
         self._commit(records)
         self.config = self.running_config.effective()
-        self._partitions.configure(self.config)
+        topics = self.state.topics
+        if all(each["type"] == "topic-config" for each in records):
+            names = self.state.names_by_id
+            changed = [topics[names[bytes.fromhex(each["id"])]] for each in records]
+        else:  # a broker's values are those of every topic that has none of its own
+            changed = list(topics.values())
+        self._partitions.configure(self.config, changed)
         self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:

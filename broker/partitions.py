@@ -9,7 +9,7 @@ Read next: partition.py, log/recovery.py.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ..protocol.batch import CONTROL_BIT, BatchHeader
@@ -24,7 +24,7 @@ from .metadata import ClusterMetadata, Topic
 from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
-from .topic_config import topic_config
+from .topic_config import TopicConfig, topic_config
 from .world import World
 
 
@@ -72,13 +72,20 @@ class Partitions:
         keys = ((topic.name, index) for index in range(topic.partition_count))
         return [self.opened[key] for key in keys if key in self.opened]
 
-    def configure(self, config: BrokerConfig) -> None:
-        """Take other values of the broker, and of its topics, into force everywhere at once."""
+    def configure(self, config: BrokerConfig, topics: Iterable[Topic]) -> None:
+        """Take other values into force, at once, on what is open of `topics`.
+
+        Args:
+            config: the broker's values, for every partition opened from now on.
+        """
         self._config = config
-        for topic in self._state.topics.values():
-            values = topic_config(topic.overrides, config)
+        made: dict[tuple[tuple[str, str], ...], TopicConfig] = {}  # most topics override nothing
+        for topic in topics:
+            overrides = tuple(topic.overrides.items())
+            if overrides not in made:
+                made[overrides] = topic_config(topic.overrides, config)
             for partition in self.of(topic):
-                partition.configure(values)
+                partition.configure(made[overrides])
 
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
