@@ -30,7 +30,7 @@ from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
 from .server import ClientSession, Server
-from .world import World
+from .world import Crashed, World
 
 if TYPE_CHECKING:
     from .fault_path import FaultPath
@@ -260,12 +260,16 @@ class Runtime:
         if flushing.cancelled():  # with the loop, by whoever ends it without stop()
             return
         error = flushing.exception()
+        if isinstance(error, Crashed):
+            return
         if error is None:
             self.broker.finish_round(round_)
-            return
-        log.critical("flush failed, stopping: %s", error)
-        self.broker.commit.fail(round_)
-        self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        else:
+            log.critical("flush failed, stopping: %s", error)
+            self.broker.commit.fail(round_)
+            self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        if self.fault_path is not None:
+            self.fault_path.note()
 
     async def _drain(self) -> None:
         """Wait until every flush is done that somebody waits for, within STOP_MS_MAX."""

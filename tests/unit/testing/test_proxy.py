@@ -104,7 +104,7 @@ async def test_a_lost_answer_was_given_and_nothing_follows_it() -> None:
         assert await client.read_to_end() == b""
         assert len(upstream.received) >= 3
         assert proxy.rules[0].fired == 1
-        assert proxy.outcomes["key 12", Outcome.LOST] == 1
+        assert proxy.outcomes["Heartbeat", Outcome.LOST] == 1
 
 
 async def test_every_third_answer_is_counted_over_all_connections() -> None:
@@ -128,7 +128,7 @@ async def test_silence_swallows_everything_after_and_still_forwards_requests() -
     async with behind_proxy(rule) as (upstream, proxy, client):
         client.send(*(request(n) for n in range(1, 5)))
         assert (await client.read_answer())[:4] == b"\0\0\0\1"
-        await until(lambda: proxy.outcomes["key 12", Outcome.SWALLOWED] == 2)
+        await until(lambda: proxy.outcomes["Heartbeat", Outcome.SWALLOWED] == 2)
         assert len(upstream.received) == 4
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -177,7 +177,7 @@ async def test_rules_choose_by_topic() -> None:
         client.send(produce(3, "wanted"))
         assert await client.read_to_end() == b""
         assert (proxy.rules[0].matched, proxy.rules[0].fired) == (1, 1)
-        assert proxy.requests == {"Produce": 2, "key 12": 1}
+        assert proxy.requests == {"Produce": 2, "Heartbeat": 1}
 
 
 async def test_rules_choose_by_predicate_and_stop_after_their_times() -> None:
