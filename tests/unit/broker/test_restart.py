@@ -126,7 +126,8 @@ def test_damaged_checkpoints_cost_time_and_nothing_else(name: str, position: int
     again = machine.start()
     assert [each.log.log_end_offset for each in partitions(again)] == [6, 6, 6]
     for sequence in range(1, 6):
-        assert [answer[0] for answer in send(again, sequence)] == [sequence] * 3  # type: ignore[index]
+        answers = send(again, sequence)
+        assert [each[0] for each in answers] == [sequence] * 3  # type: ignore[index]
 
 
 def test_a_topic_of_the_same_name_inherits_no_recovery_point() -> None:
