@@ -108,7 +108,7 @@ class MetadataLog:
         self._append(self.state.snapshot(), now_ms)
         self.flush()
         self.log.raise_start(base_offset)
-        while self.log.remove_below_start(WHOLE_SEGMENT, base_offset):
+        while self.log.remove_before(base_offset, WHOLE_SEGMENT):
             self._storage.sync_all()  # 1. older one gone for good, 2. next: no gap after a crash
 
 
