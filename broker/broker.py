@@ -30,6 +30,7 @@ from .metadata import (
     Topic,
     format_record,
     log_starts_record,
+    removed_record,
     topic_record,
 )
 from .parked import ParkedFetches
@@ -111,6 +112,7 @@ class Broker:
             self.clock,
             self.partitions.values,
             move=self._move_log_starts,
+            note_removals=self._note_removals,
             written=self.commit.written,
             when_durable=self._once_durable,
             first_ms=config.log_initial_task_delay_ms,
@@ -310,17 +312,25 @@ class Broker:
         ]
 
     def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
-        by_topic: dict[str, dict[int, int]] = {}
-        for partition, offset in log_starts.items():
-            by_topic.setdefault(partition.topic, {})[partition.index] = offset
-        self._commit(
-            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
-        )
+        self._commit_offsets(log_starts, log_starts_record)
         for partition, offset in log_starts.items():
             partition.log.raise_start(offset)
 
+    def _note_removals(self, offsets: Mapping[Partition, int]) -> None:
+        self._commit_offsets(offsets, removed_record)
+
+    def _commit_offsets(
+        self,
+        offsets: Mapping[Partition, int],
+        record: Callable[[Topic, Mapping[int, int]], Record],
+    ) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in offsets.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit([record(self.state.topics[name], each) for name, each in by_topic.items()])
+
     def _once_durable(self, then: Callable[[], None]) -> None:
-        if self._metadata.is_durable:
+        if self.config.durability == "memory":
             then()
         else:
             promise = self.commit.promise(True, lambda: False)

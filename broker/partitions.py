@@ -195,7 +195,11 @@ class Partitions:
             fold,
             topic.topic_id,
             producers=sequences,
-            known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
+            known=replace(
+                known,
+                log_start_offset=topic.log_starts.get(index, 0),
+                removed_offset=topic.removed.get(index, 0),
+            ),
         )
         self._was_read |= known.last is None
         if log.recovery is not None:

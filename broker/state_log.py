@@ -82,7 +82,7 @@ class StateLog(Generic[R]):
                 pass
             self.flush()
             storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
-            while self.log.remove_below_start(WHOLE_SEGMENT, self.durable_end_offset):
+            while self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT):
                 storage.sync_all()
 
     @property
@@ -162,7 +162,7 @@ class StateLog(Generic[R]):
             self._rewritten_to = None
             self.log.raise_start(self._rewritten_from)
             with suppress(StorageError):  # what is left goes with the next rewrite
-                self.log.remove_below_start(WHOLE_SEGMENT, self.durable_end_offset)
+                self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT)
 
     def flush(self) -> None:
         """Flush here and now, for what is rare: start, topic deletion. Raises StorageError."""

@@ -65,12 +65,14 @@ class Known:
         last: after a clean stop, the summary of the last segment.
         remembers_nothing: after a clean stop, that no producer had any state.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
+        removed_offset: segments that end here or before were being removed; 0 if none was.
     """
 
     flushed_offset: int | None = None
     last: Summary | None = None
     remembers_nothing: bool = False
     log_start_offset: int = 0
+    removed_offset: int = 0
 
 
 NOTHING_KNOWN: Final = Known()
