@@ -40,8 +40,9 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 test: $(READY) ## the fast tests, in parallel (JOBS=2)
 	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
-crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=20)
-	RUNS=$(or $(RUNS),20) $(BIN)/pytest -m crash tests/crash $(ARGS)
+crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1)
+	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1)
+	$(BIN)/pytest -m crash tests/crash $(ARGS)
 
 sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.disk $(or $(RUNS),2000) $(or $(SEED),0)

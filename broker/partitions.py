@@ -8,14 +8,19 @@ Read next: partition.py, log/recovery.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..protocol.batch import BatchHeader
 from .config import BrokerConfig
-from .log.log import DELETED_SUFFIX, Log, read_topic_id
+from .limits import SYNC_ALL_FROM_FILES
+from .log.identity import read_topic_id
+from .log.log import DELETED_SUFFIX, Log
+from .log.storage import File
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition, log_config
+from .restart import Restart
 from .sequences import SequenceTable
 from .topic_config import topic_config
 from .world import World
@@ -34,12 +39,14 @@ class Partitions:
         config: BrokerConfig,
         world: World,
         state: ClusterMetadata,
+        restart: Restart,
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
         self._config = config
         self._world = world
         self._state = state
+        self._restart = restart
         self._warn = warn
 
     @property
@@ -95,12 +102,19 @@ class Partitions:
         del self.opened[partition.topic, partition.index]
         partition.log.delete()
 
-    def close(self) -> None:
-        """Flush and close every log. Raises StorageError."""
+    def close(self, dirty_files: Sequence[File]) -> None:
+        """Close every log; flush all of them, and `dirty_files` with them. Raises StorageError."""
+        dirty = [*dirty_files]
         for partition in self.opened.values():
-            for file in partition.dirty_files() if partition.flushed else ():
-                file.flush()
             partition.log.close()
+            dirty += partition.dirty_files()
+        durability = self._config.durability
+        # Under page-cache, what an earlier broker left unflushed must be on disk too.
+        if durability == "page-cache" or len(dirty) >= SYNC_ALL_FROM_FILES:
+            self._world.storage.sync_all()
+        else:
+            for file in dirty:
+                file.flush()
 
     def _recover(self, directory: str, name: str, index: int) -> None:
         storage = self._world.storage
@@ -113,12 +127,12 @@ class Partitions:
         if topic is None or index >= topic.partition_count:
             self._warn(f"leaving {directory} alone: no topic of this broker owns it")
             return
-        report = self._open(topic, index).log.recovery
-        if report is not None:
-            self._warn(f"recovered {directory}: {report}")
+        self._open(topic, index)
 
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)
+        directory = f"{topic.name}-{index}"
+        known = self._restart.known(directory, topic.topic_id)
         sequences = SequenceTable()
         now_ms = self._world.clock.now_ms()
 
@@ -128,11 +142,18 @@ class Partitions:
 
         log = Log.open(
             self._world.storage,
-            f"{topic.name}-{index}",
+            directory,
             log_config(config),
             fold,
-            topic_id=topic.topic_id,
+            topic.topic_id,
+            producers=sequences,
+            known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
         )
+        if log.recovery is not None:
+            self._warn(f"recovered {directory}: {log.recovery}")
+        for note in log.notes:
+            self._warn(note)
+        log.notes.clear()
         partition = Partition(
             topic.name,
             index,

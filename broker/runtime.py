@@ -138,6 +138,7 @@ class Runtime:
             fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
             warn=log.warning,
+            tell=log.info,
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
@@ -146,6 +147,7 @@ class Runtime:
             self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
             for listener in self._listeners:
                 await self._listen(listener)
+            self._arm_timer()
         except BaseException:
             for server in self._sockets:
                 server.close()
