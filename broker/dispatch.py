@@ -38,6 +38,7 @@ _HANDLERS = {
     "CreatePartitions": "create_partitions",
     "IncrementalAlterConfigs": "incremental_alter_configs",
     "DescribeCluster": "describe_cluster",
+    "ExplainProduce": "explain_produce",
     "DescribeProducers": "describe_producers",
 }
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}

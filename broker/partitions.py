@@ -23,6 +23,7 @@ from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
 from .topic_config import topic_config
+from .verdicts import VerdictRings
 from .world import World
 
 
@@ -43,6 +44,7 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
+        self._rings = VerdictRings()
         self._config = config
         self._world = world
         self._state = state
@@ -162,6 +164,7 @@ class Partitions:
             config=config,
             flushed=self._config.durability == "fsync",
             leader_epoch=self.leader_epoch,
+            rings=self._rings,
         )
         self.opened[topic.name, index] = partition
         return partition

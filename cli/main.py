@@ -18,6 +18,7 @@ COMMANDS = {
     "consume": "print the records of a topic",
     "topics": "create, list, describe, alter or delete topics",
     "configs": "show or change the properties of topics and brokers",
+    "explain": "say why each Produce was answered as it was",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "demo": "lose acknowledgements on purpose and count what was stored",
     "healthcheck": "exit 0 if a broker answers",
