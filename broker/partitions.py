@@ -8,6 +8,7 @@ Read next: partition.py, log/recovery.py.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from .config import BrokerConfig
 from .limits import SYNC_ALL_FROM_FILES
 from .log.identity import read_topic_id
 from .log.log import DELETED_SUFFIX, Log
-from .log.storage import File
+from .log.storage import File, Storage
 from .metadata import ClusterMetadata, Topic
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition, log_config
@@ -45,6 +46,7 @@ class Partitions:
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
         self._rings = VerdictRings()
+        self._was_read = False  # a log whose clean stop nobody has noted
         self._config = config
         self._world = world
         self._state = state
@@ -85,7 +87,14 @@ class Partitions:
         Raises:
             DamagedLog, StorageError: the data cannot be used as it is.
         """
-        storage = self._world.storage
+        # None of what is made here becomes garbage; looking for it takes a third of the time.
+        gc.disable()
+        try:
+            self._recover_all(self._world.storage)
+        finally:
+            gc.enable()
+
+    def _recover_all(self, storage: Storage) -> None:
         for directory in storage.list_dir(""):
             if directory == METADATA_DIRECTORY:
                 continue
@@ -94,7 +103,7 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self.opened:
+        if self._config.durability == "fsync" and self._was_read:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -120,12 +129,15 @@ class Partitions:
 
     def _recover(self, directory: str, name: str, index: int) -> None:
         storage = self._world.storage
+        topic = self._state.topics.get(name)
+        if topic is not None and self._restart.knows(directory, topic.topic_id):
+            self._open(topic, index)
+            return
         topic_id = read_topic_id(storage, directory)
         if topic_id is not None and topic_id not in self._state.names_by_id:
             self._warn(f"removing {directory}: its topic has been deleted")
             storage.remove_tree(directory)
             return
-        topic = self._state.topics.get(name)
         if topic is None or index >= topic.partition_count:
             self._warn(f"leaving {directory} alone: no topic of this broker owns it")
             return
@@ -151,6 +163,7 @@ class Partitions:
             producers=sequences,
             known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
         )
+        self._was_read |= known.last is None
         if log.recovery is not None:
             self._warn(f"recovered {directory}: {log.recovery}")
         for note in log.notes:

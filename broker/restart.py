@@ -58,6 +58,10 @@ class Restart:
             self._points.begin({key: each.last.next_offset for key, each in stopped.items()})
         self._storage.replace(CLEAN_STOP, b"")
 
+    def knows(self, directory: str, topic_id: bytes) -> bool:
+        """Whether a clean stop has left this directory to this topic."""
+        return log_key(directory, topic_id) in self._stopped
+
     def known(self, directory: str, topic_id: bytes | None) -> Known:
         """What is known of a log before it is opened."""
         key = log_key(directory, topic_id)

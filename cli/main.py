@@ -17,6 +17,7 @@ COMMANDS = {
     "produce": "send lines to a topic, each stored exactly once",
     "consume": "print the records of a topic",
     "topics": "create, list, describe, alter or delete topics",
+    "groups": "list, describe, rewind or delete consumer groups",
     "configs": "show or change the properties of topics and brokers",
     "explain": "say why each Produce was answered as it was",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",

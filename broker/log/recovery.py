@@ -81,8 +81,8 @@ class Recovered:
 
 
 def segment_offsets(names: Sequence[str]) -> list[int]:
-    """The base offsets of the segments whose files are in a directory, rising."""
-    return sorted(int(name[:-4]) for name in names if _LOG_NAME.fullmatch(name))
+    """The base offsets of the segments among the sorted names in a directory, rising."""
+    return [int(name[:-4]) for name in names if _LOG_NAME.fullmatch(name)]
 
 
 def recover(

@@ -19,6 +19,7 @@ from crc32c import crc32c
 
 from .segment import Segment
 from .storage import File, Storage, StorageError
+from .summary import Summary
 
 SUFFIX: Final = ".producers"
 KEPT: Final = 2
@@ -91,7 +92,7 @@ class Snapshots:
         self._storage = storage
         self._directory = directory
         self._unflushed: dict[int, File] = {}
-        self.offsets = sorted(int(name[:20]) for name in names if NAME.fullmatch(name))
+        self.offsets = [int(name[:20]) for name in names if NAME.fullmatch(name)]  # sorted names
 
     def take(self, producers: Producers, last: Segment) -> File | None:
         """Write a snapshot of the log end, which is the end of `last`; the oldest ones go.
@@ -162,6 +163,15 @@ class Snapshots:
             why_removed.append(f"{path}: {why}; removed")
             self.drop(offset)
         return None, why_removed
+
+    def of_clean_stop(self, last: Summary) -> Snapshot | None:
+        """Return the snapshot of a log end that is known; None if it is not there or damaged."""
+        offset = last.next_offset
+        if offset not in self.offsets:
+            return None
+        snapshot = decode(self._storage.read_bytes(self._path(offset)))
+        fits = snapshot is not None and snapshot.bound.position == last.last_position
+        return snapshot if fits else None
 
     def _path(self, offset: int) -> str:
         return f"{self._directory}/{file_name(offset)}"
