@@ -48,6 +48,7 @@ _HANDLERS = {
     "IncrementalAlterConfigs": "incremental_alter_configs",
     "OffsetDelete": "offset_delete",
     "DescribeCluster": "describe_cluster",
+    "ExplainProduce": "explain_produce",
     "DescribeProducers": "describe_producers",
 }
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}

@@ -25,6 +25,7 @@ from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
 from .topic_config import TopicConfig, topic_config
+from .verdicts import VerdictRings
 from .world import World
 
 
@@ -45,6 +46,7 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
+        self._rings = VerdictRings()
         self._was_read = False  # a log whose clean stop nobody has noted
         self._config = config
         self._world = world
@@ -215,6 +217,7 @@ class Partitions:
             config=config,
             flushed=self._config.durability == "fsync",
             leader_epoch=self.leader_epoch,
+            rings=self._rings,
         )
         self.opened[topic.name, index] = partition
         return partition
