@@ -18,7 +18,7 @@ from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
-from .log.storage import File, Storage
+from .log.storage import File, FlushFailed, Storage, StorageError
 from .metadata import ClusterMetadata, Record
 
 DIRECTORY = "__cluster_metadata-0"
@@ -80,9 +80,12 @@ class MetadataLog:
         self.durable_end_offset = max(self.durable_end_offset, mark[0])
 
     def flush(self) -> None:
-        """Flush here and now, for what is rare: start, topic deletion. Raises StorageError."""
-        for file in self.log.dirty_files():
-            file.flush()
+        """Flush here and now, for what is rare: start, topic deletion. Raises FlushFailed."""
+        try:
+            for file in self.log.dirty_files():
+                file.flush()
+        except StorageError as error:
+            raise FlushFailed(error.path, error.why) from error
         self.durable_end_offset = self.log.log_end_offset
 
     def _append(self, records: Iterable[Record], now_ms: int) -> None:

@@ -25,6 +25,9 @@ from .sequences import SequenceTable
 from .topic_config import topic_config
 from .world import World
 
+ASIDE_SUFFIX = "-nobody"
+_NAME_MAX = 240  # leaves room for the suffix in a file name
+
 
 class Partitions:
     """All partitions of one broker; `opened` by topic name and number.
@@ -48,6 +51,7 @@ class Partitions:
         self._state = state
         self._restart = restart
         self._warn = warn
+        self._has_put_aside = False
 
     @property
     def leader_epoch(self) -> int:
@@ -92,7 +96,7 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self.opened:
+        if self._config.durability == "fsync" and (self.opened or self._has_put_aside):
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -117,17 +121,45 @@ class Partitions:
                 file.flush()
 
     def _recover(self, directory: str, name: str, index: int) -> None:
-        storage = self._world.storage
-        topic_id = read_topic_id(storage, directory)
-        if topic_id is not None and topic_id not in self._state.names_by_id:
-            self._warn(f"removing {directory}: its topic has been deleted")
-            storage.remove_tree(directory)
-            return
         topic = self._state.topics.get(name)
-        if topic is None or index >= topic.partition_count:
-            self._warn(f"leaving {directory} alone: no topic of this broker owns it")
-            return
-        self._open(topic, index)
+        if topic is not None and index >= topic.partition_count:
+            topic = None
+        topic_id = read_topic_id(self._world.storage, directory)
+        if topic is not None and (
+            topic_id == topic.topic_id or self._belongs_to(topic, directory, topic_id)
+        ):
+            partition = self._open(topic, index)
+            if topic_id != topic.topic_id:
+                partition.log.claim()
+        elif topic is None and topic_id is not None and topic_id not in self._state.names_by_id:
+            self._warn(f"removing {directory}: its topic has been deleted")
+            self._world.storage.remove_tree(directory)
+        else:
+            self._put_aside(directory)
+
+    def _belongs_to(self, topic: Topic, directory: str, topic_id: bytes | None) -> bool:
+        """Whether a directory is a topic's although it does not say so.
+
+        Where something had been flushed, the file that says whose it is was flushed, and has been
+        damaged since. Where nothing had, it may come from a deleted topic of the same name.
+        """
+        flushed_offset = self._restart.known(directory, topic.topic_id).flushed_offset
+        if flushed_offset:
+            return True
+        if topic_id is None and (flushed_offset is None or self._config.durability != "fsync"):
+            return True
+        names = self._world.storage.list_dir(directory)
+        return not any(each.endswith(".log") for each in names)
+
+    def _put_aside(self, directory: str) -> None:
+        """Rename what nobody owns, so that no later topic of that name takes it for its own."""
+        storage = self._world.storage
+        number = 0
+        while storage.exists(aside := f"{directory[:_NAME_MAX]}.{number}{ASIDE_SUFFIX}"):
+            number += 1
+        self._warn(f"renaming {directory} to {aside}: no topic of this broker owns it")
+        storage.rename(directory, aside)
+        self._has_put_aside = True
 
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)

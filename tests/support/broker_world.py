@@ -24,6 +24,11 @@ from minibroker.protocol.messages.create_topics import (
 )
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
+from minibroker.protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
 from minibroker.protocol.messages.metadata import MetadataRequest
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
@@ -36,6 +41,7 @@ from tests.support.log_history import (
     History,
     Place,
     StoredBatch,
+    StoredLog,
     findings,
     judge_topics,
     newest_of_each,
@@ -46,6 +52,7 @@ from tests.support.simulated_clients import PARTITIONS, Founder, Producer, Reade
 WINDOW = 5  # newest batches of a producer id that a broker must recognise
 TOPIC = "t"
 FETCH_BYTES = 20_000
+EARLIEST = -2
 LONGEST_MS = 10_000.0
 STARTS_MAX = 40
 PLACES = [(TOPIC, index) for index in range(PARTITIONS)]
@@ -94,7 +101,11 @@ class BrokerWorld:
         self._configs = {
             "internal.segment.bytes": str(random.choice((2_500, 6_000, 40_000))),
             "index.interval.bytes": str(random.choice((0, 300))),
+            "retention.ms": "-1",
         }
+        if random.random() < 0.3:
+            self._configs["retention.bytes"] = str(random.choice((0, 5_000)))
+            self.history.expires = True
         self._clients = [
             Producer(self.machine, self.history, f"p{number}", PLACES)
             for number in range(random.choice((1, 2, 3)))
@@ -272,23 +283,29 @@ class BrokerWorld:
         }
         names = [each.name for each in self.machine.ask(MetadataRequest(topics=None)).topics]
         found = judge_topics(self.history, names)
-        values = {
-            place: [value for batch in batches for value in batch.values]
-            for place, batches in stored.items()
-        }
-        found += findings(self.history, values)
-        for place, batches in stored.items() if not found else ():
-            for batch in newest_of_each(batches, WINDOW):
+        found += findings(self.history, stored)
+        for place, log in stored.items() if not found else ():
+            for batch in newest_of_each(self.history, place, log, WINDOW):
                 found += self._send_again(place, batch)
-            if not found and self._read(place) != batches:
+            if not found and self._read(place) != log:
                 found.append(f"{place}: retries have changed the log")
         self.outcome.found += found
         self.is_over = bool(self.outcome.found)
 
-    def _read(self, place: Place) -> list[StoredBatch]:
-        batches: list[StoredBatch] = []
+    def _read(self, place: Place) -> StoredLog:
         topic, index = place
-        offset, high_watermark = 0, 1
+        earliest = ListOffsetsPartition(partition_index=index, timestamp=EARLIEST)
+        topics = [ListOffsetsTopic(name=topic, partitions=[earliest])]
+        (found,) = self.machine.ask(ListOffsetsRequest(topics=topics)).topics[0].partitions
+        if found.error_code:
+            self.outcome.found.append(f"{place}: ListOffsets: {found.error_code}")
+            return StoredLog(0, [])
+        return StoredLog(found.offset, self._read_from(place, found.offset))
+
+    def _read_from(self, place: Place, offset: int) -> list[StoredBatch]:
+        topic, index = place
+        batches: list[StoredBatch] = []
+        high_watermark = offset + 1
         while offset < high_watermark:
             wanted = FetchPartition(
                 partition=index, fetch_offset=offset, partition_max_bytes=FETCH_BYTES
