@@ -36,6 +36,7 @@ from .faults import (
     TearReply,
     due,
 )
+from .log.storage import FlushFailed
 from .parked import Promise
 from .sequences import Append
 from .session import CloseConnection
@@ -220,7 +221,7 @@ class Detour:
             self._connection.hang_up(error)
         except Crashed:
             return
-        except AssertionError as error:
+        except (AssertionError, FlushFailed) as error:
             self._connection.give_up(error)
         except Exception as error:
             log.exception("a detour failed")
