@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash fuzz soak sim interop docker bench bench-client wire demo run check clean
+.PHONY: help setup fmt lint types test crash fuzz soak sim drill interop docker bench bench-client wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -53,7 +53,10 @@ interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn
 	$(BIN)/pytest -m interop tests/interop $(ARGS)
 
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
-	RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/simulation/test_producer_world.py $(ARGS)
+	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
+
+drill: $(READY) ## plant bugs, one at a time: each must be caught by the simulated worlds
+	$(BIN)/python -m tests.drill_client
 
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
@@ -73,7 +76,7 @@ demo: $(READY) ## the main job, seen: lost acknowledgements, every record stored
 run: $(READY) ## a broker on 127.0.0.1:9092
 	$(BIN)/minibroker serve $(ARGS)
 
-check: lint types test ## what must hold before anything lands
+check: lint types test ## what must hold before anything lands, some hundred simulated worlds included
 
 clean: ## remove what was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

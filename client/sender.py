@@ -351,8 +351,12 @@ class Sender:
         lane.break_until(now_ms + wait_ms)
 
     def _split(self, lane: Lane, batch: ProducerBatch, answer: Answer) -> None:
-        """Two halves in place of a batch that is too large, if it is certainly not stored."""
-        if batch.count == 1 or batch.is_unknown:
+        """Two halves in place of a batch that is too large.
+
+        They have its sequences: where an earlier attempt was stored after all, a broker finds
+        them out of order, and they fail as what may be stored.
+        """
+        if batch.count == 1:
             self._give_up(lane, batch, _failure(batch, answer))
             return
         pieces = batch.split()
