@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash fuzz soak sim drill interop docker bench bench-client wire demo run check clean
+.PHONY: help setup fmt lint types test crash sim sim-disk drill fuzz soak interop docker bench bench-client wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -40,8 +40,16 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 test: $(READY) ## the fast tests, in parallel (JOBS=2)
 	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
-crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=20)
-	RUNS=$(or $(RUNS),20) $(BIN)/pytest -m crash tests/crash $(ARGS)
+crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1)
+	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1)
+	$(BIN)/pytest -m crash tests/crash $(ARGS)
+
+sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000 SEED=0)
+	$(BIN)/python -m tests.simulation.disk $(or $(RUNS),2000) $(or $(SEED),0)
+
+drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
+	$(BIN)/python -m tests.drill
+	$(BIN)/python -m tests.drill_client
 
 fuzz: $(READY) ## spoilt frames at the codec and at a broker with a good client beside them (MINUTES=2 SEED=1)
 	$(BIN)/python -m tests.fuzz $(or $(MINUTES),2) $(or $(SEED),1)
@@ -54,9 +62,6 @@ interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn
 
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
-
-drill: $(READY) ## plant bugs, one at a time: each must be caught by the simulated worlds
-	$(BIN)/python -m tests.drill_client
 
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)

@@ -2,9 +2,8 @@
 
 Handlers (apis/) ask this object; the edge (runtime.py) flushes for it and arms its timers. What
 it knows beyond the running partitions is a fold over the metadata log (metadata.py).
-Opening reads the metadata, removes what a crash left half deleted, recovers every partition that
-has files, reserves producer ids and notes the start, all flushed before anybody is answered.
-A partition without files is opened when it is first asked for; it costs nothing until then.
+Opening reads the metadata, reserves producer ids and notes the start, and recovers the partitions
+(partitions.py), all flushed before anybody is answered.
 """
 
 from __future__ import annotations
@@ -14,22 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..protocol.batch import BatchHeader
-from ..protocol.errors import Refused
+from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
 from .listeners import Listener
-from .log.log import DELETED_SUFFIX, Log, LogConfig, read_topic_id
+from .log.log import Log
 from .log.recovery import RecoveryReport
-from .metadata import Record, Topic, format_record, topic_record
+from .metadata import Record, Topic, format_record, log_starts_record, topic_record
 from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .metadata_log import MetadataLog
 from .parked import ParkedFetches
 from .partition import Partition
+from .partitions import Partitions
+from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
-from .sequences import SequenceTable
-from .topic_config import topic_config
+from .restart import Restart
+from .retention import Retention
+from .running_config import RunningConfig, running_config
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -43,12 +44,17 @@ class Hooks:
         fetches_ready: `parked.take_ready` is due.
         deadline_moved: `Broker.next_deadline_ms` has come nearer.
         warn: one line for the operator.
+        tell: the same, for what goes as it should.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
     deadline_moved: Callable[[], None]
     warn: Callable[[str], None]
+    tell: Callable[[str], None] = lambda line: None
+
+
+HIGH_WATERMARK = -1  # as an offset of DeleteRecords
 
 
 class Broker:
@@ -61,7 +67,7 @@ class Broker:
     def __init__(
         self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
     ) -> None:
-        self.config = config
+        self._started_with = config
         self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
         self.world = world
         self.clock = world.clock
@@ -69,28 +75,55 @@ class Broker:
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
-        self.partitions: dict[tuple[str, int], Partition] = {}
         self._producer_ids = ProducerIds()
-        self._metadata = MetadataLog(world.storage, self.clock.now_ms())
+        self.restart = Restart(world.storage, hooks.warn)
+        self._metadata = MetadataLog(
+            world.storage, self.clock.now_ms(), self.restart.known(METADATA_DIRECTORY, None)
+        )
         self.state = self._metadata.state
-        self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
+        self.config = config = self.running_config.effective()
+        self._report_recovery(self._metadata.log.recovery)
         self._note_start()
-        self._recover_partitions()
+        self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
+        self.partitions = self._partitions.opened
+        self._partitions.recover()
+        self._note_metadata_flushed()
+        all_durable = config.durability == "fsync"
+        self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
+        self._retention = Retention(
+            self.clock,
+            self.partitions.values,
+            move=self._move_log_starts,
+            written=self.commit.written,
+            when_durable=self._once_durable,
+            first_ms=config.log_initial_task_delay_ms,
+            interval_ms=config.log_retention_check_interval_ms,
+            on_earlier=hooks.deadline_moved,
+            tell=hooks.tell,
+            warn=hooks.warn,
+        )
+        expiry = ProducerExpiry(
+            self.clock,
+            self.partitions.values,
+            expiration_ms=lambda: self.config.producer_id_expiration_ms,
+            interval_ms=config.producer_id_expiration_check_interval_ms,
+            warn=hooks.warn,
+        )
+        self._timed += (self._retention, expiry)
+
+    @property
+    def running_config(self) -> RunningConfig:
+        """The layers behind `config`, which is what they come to."""
+        return running_config(self._started_with, self.state)
 
     @property
     def leader_epoch(self) -> int:
         """Stamped into batches; rises by one with every start."""
-        return self.state.start_count - 1
+        return self._partitions.leader_epoch
 
     def partition(self, topic: str, index: int) -> Partition | None:
         """A partition, opened if need be; None if there is none of that name and number."""
-        partition = self.partitions.get((topic, index))
-        if partition is not None:
-            return partition
-        known = self.state.topics.get(topic)
-        if known is None or not 0 <= index < known.partition_count:
-            return None
-        return self._open_partition(known, index)
+        return self._partitions.get(topic, index)
 
     def appended(self, partition: Partition) -> None:
         """A partition was appended to: readers and the flush must hear of it."""
@@ -98,7 +131,11 @@ class Broker:
             self.commit.written(partition)
             if partition.waiting is not None:
                 self.commit.want()
-        elif partition.waiting is not None:
+            return
+        if partition.log.has_rolled and self.config.durability == "page-cache":
+            self.commit.written(partition)  # nobody waits; it keeps the next recovery short
+            self.commit.want()
+        if partition.waiting is not None:
             self.parked.readable(partition)
 
     def next_deadline_ms(self) -> int | None:
@@ -117,6 +154,7 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
             if isinstance(log, Partition):
@@ -162,6 +200,16 @@ class Broker:
             ]
         )
 
+    def change_configs(self, records: Sequence[Record]) -> None:
+        """Take planned changes of configuration into force at once, all or none.
+
+        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        """
+        self._commit(records)
+        self.config = self.running_config.effective()
+        self._partitions.configure(self.config)
+        self._hooks.deadline_moved()
+
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.
 
@@ -169,19 +217,41 @@ class Broker:
         all its records or gone. Raises StorageError: none was deleted.
         """
         topics = [self.state.topics[name] for name in names]
-        opened = [
-            partition
-            for topic in topics
-            for index in range(topic.partition_count)
-            if (partition := self.partitions.get((topic.name, index))) is not None
-        ]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
         self._metadata.flush()
-        for partition in opened:
-            del self.partitions[partition.topic, partition.index]
-            self.commit.forget(partition)
-            self.parked.gone(partition)
-            partition.log.delete()
+        self._note_metadata_flushed()
+        for topic in topics:
+            for partition in self._partitions.of(topic):
+                self.commit.forget(partition)
+                self.parked.gone(partition)
+                self.restart.deleted(partition.log)
+                self._partitions.delete(partition)
+
+    def delete_records(self, partition: Partition, offset: int) -> int | Refused:
+        """Let a partition begin at `offset`; answer through `when_durable`.
+
+        Args:
+            offset: -1 for the high watermark.
+        Returns: where it begins now, which is further on if it did so already; or
+            OFFSET_OUT_OF_RANGE, or POLICY_VIOLATION for a topic that is only compacted.
+        Raises:
+            StorageError: nothing was deleted.
+        Source: Partition.deleteRecordsOnLeader, UnifiedLog.maybeIncrementLogStartOffset.
+        """
+        if not partition.config.deletes:
+            return Refused(
+                ErrorCode.POLICY_VIOLATION, "the topic's cleanup.policy does not name delete"
+            )
+        high_watermark = partition.high_watermark
+        wanted = high_watermark if offset == HIGH_WATERMARK else offset
+        if not 0 <= wanted <= high_watermark:
+            return Refused(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"offset {offset} is not within 0 and the high watermark {high_watermark}",
+            )
+        if wanted > partition.log.log_start_offset:
+            self._retention.begin_at({partition: wanted})
+        return partition.log.log_start_offset
 
     def new_producer_id(self) -> int:
         """A producer id nobody has had; answer through `when_durable`.
@@ -194,13 +264,33 @@ class Broker:
         return self._producer_ids.take()
 
     def close(self) -> None:
-        """Flush and close every log, after the last request. Raises StorageError."""
-        for partition in self.partitions.values():
-            for file in partition.dirty_files() if partition.flushed else ():
-                file.flush()
-            partition.log.close()
-        self._metadata.flush()
+        """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
         self._metadata.log.close()
+        self._partitions.close(self._metadata.dirty_files())
+        self.restart.stopped(self._logs())
+
+    def _note_metadata_flushed(self) -> None:
+        self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
+
+    def _logs(self) -> list[Log]:
+        return [self._metadata.log, *(each.log for each in self.partitions.values())]
+
+    def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in log_starts.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit(
+            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
+        )
+        for partition, offset in log_starts.items():
+            partition.log.raise_start(offset)
+
+    def _once_durable(self, then: Callable[[], None]) -> None:
+        if self._metadata.is_durable:
+            then()
+        else:
+            promise = self.commit.promise(True, lambda: False)
+            promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._metadata.commit(records, self.clock.now_ms())
@@ -223,68 +313,6 @@ class Broker:
         self._metadata.commit(records, now_ms)
         self._metadata.flush()
 
-    def _recover_partitions(self) -> None:
-        storage = self.world.storage
-        for directory in storage.list_dir(""):
-            if directory == METADATA_DIRECTORY:
-                continue
-            name, dash, number = directory.rpartition("-")
-            if directory.endswith(DELETED_SUFFIX):
-                storage.remove_tree(directory)
-            elif dash and number.isdecimal():
-                self._recover_partition(directory, name, int(number))
-        if self.config.durability == "fsync" and self.partitions:
-            # What a killed broker had written but not flushed is readable now, and will be
-            # acknowledged as a duplicate or served: it must be as durable as everything else.
-            storage.sync_all()
-
-    def _recover_partition(self, directory: str, name: str, index: int) -> None:
-        storage = self.world.storage
-        topic_id = read_topic_id(storage, directory)
-        if topic_id is not None and topic_id not in self.state.names_by_id:
-            self._hooks.warn(f"removing {directory}: its topic has been deleted")
-            storage.remove_tree(directory)
-            return
-        topic = self.state.topics.get(name)
-        if topic is None or index >= topic.partition_count:
-            self._hooks.warn(f"leaving {directory} alone: no topic of this broker owns it")
-            return
-        partition = self._open_partition(topic, index)
-        self._report_recovery(directory, partition.log.recovery)
-
-    def _open_partition(self, topic: Topic, index: int) -> Partition:
-        config = topic_config(topic.overrides, self.config)
-        sequences = SequenceTable()
-        now_ms = self.clock.now_ms()
-
-        def fold(header: BatchHeader) -> None:
-            if header.producer_id >= 0 and not header.is_control:
-                sequences.record(header, header.base_offset, now_ms)
-
-        log = Log.open(
-            self.world.storage,
-            f"{topic.name}-{index}",
-            LogConfig(
-                segment_bytes=config.segment_bytes,
-                segment_ms=config.segment_ms,
-                index_interval_bytes=config.index_interval_bytes,
-                segment_index_bytes=config.segment_index_bytes,
-            ),
-            fold,
-            topic_id=topic.topic_id,
-        )
-        partition = Partition(
-            topic.name,
-            index,
-            log,
-            sequences,
-            config=config,
-            flushed=self.config.durability == "fsync",
-            leader_epoch=self.leader_epoch,
-        )
-        self.partitions[topic.name, index] = partition
-        return partition
-
-    def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
+    def _report_recovery(self, report: RecoveryReport | None) -> None:
         if report is not None:
-            self._hooks.warn(f"recovered {directory}: {report}")
+            self._hooks.warn(f"recovered {METADATA_DIRECTORY}: {report}")

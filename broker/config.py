@@ -2,14 +2,15 @@
 
 A field is declared once, with its property name, default and documentation; DescribeConfigs, the
 readers in config_sources.py and `minibroker serve --help` all derive from it. `durability` and
-`replication.factor.lenient` are ours, everything else is Kafka's.
+`replication.factor.lenient` are ours, everything else is Kafka's. Those marked dynamic may change
+while the broker runs (running_config.py); all of them are dynamic in Kafka too.
 What a topic may override stands in topic_config.py; fixed bounds stand in limits.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,8 @@ def _setting(
     at_least: int | None = None,
     at_most: int | None = None,
     choices: tuple[str, ...] = (),
+    dynamic: bool = False,
+    default_listed: bool = True,
 ) -> Any:
     prop = Property(
         name=name,
@@ -40,6 +43,8 @@ def _setting(
         at_least=at_least,
         at_most=at_most,
         choices=choices,
+        dynamic=dynamic,
+        default_listed=default_listed,
     )
     return field(default=default, metadata={"property": prop})
 
@@ -136,9 +141,15 @@ class BrokerConfig:
         1_048_588,
         "The largest batch accepted, as it is stored, in bytes; topics override it.",
         at_least=0,
+        dynamic=True,
     )
     min_insync_replicas: int = _setting(
-        "min.insync.replicas", _INT, 1, "Kafka's; there is one replica here.", at_least=1
+        "min.insync.replicas",
+        _INT,
+        1,
+        "Kafka's; there is one replica here.",
+        at_least=1,
+        dynamic=True,
     )
     compression_type: str = _setting(
         "compression.type",
@@ -146,19 +157,31 @@ class BrokerConfig:
         "producer",
         "Batches are stored as the producer compressed them; nothing else is done here.",
         choices=("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"),
+        dynamic=True,
     )
     log_cleanup_policy: tuple[str, ...] = _setting(
         "log.cleanup.policy",
         _LIST,
         ("delete",),
-        "delete or compact; compact is accepted, and nothing is compacted.",
+        "delete: old segments go by retention. compact: they stay, and nothing is compacted.",
         choices=("delete", "compact"),
+        dynamic=True,
     )
     log_index_interval_bytes: int = _setting(
-        "log.index.interval.bytes", _INT, 4096, "Bytes of log between index entries.", at_least=0
+        "log.index.interval.bytes",
+        _INT,
+        4096,
+        "Bytes of log between index entries.",
+        at_least=0,
+        dynamic=True,
     )
     log_index_size_max_bytes: int = _setting(
-        "log.index.size.max.bytes", _INT, 10 * 1024 * 1024, "The largest index.", at_least=4
+        "log.index.size.max.bytes",
+        _INT,
+        10 * 1024 * 1024,
+        "The largest index.",
+        at_least=4,
+        dynamic=True,
     )
     log_message_timestamp_type: str = _setting(
         "log.message.timestamp.type",
@@ -166,6 +189,7 @@ class BrokerConfig:
         "CreateTime",
         "Whose time a record carries: the producer's or the broker's.",
         choices=("CreateTime", "LogAppendTime"),
+        dynamic=True,
     )
     log_message_timestamp_after_max_ms: int = _setting(
         "log.message.timestamp.after.max.ms",
@@ -173,6 +197,7 @@ class BrokerConfig:
         3_600_000,
         "How far CreateTime may lie ahead of the broker's clock, in ms.",
         at_least=0,
+        dynamic=True,
     )
     log_message_timestamp_before_max_ms: int = _setting(
         "log.message.timestamp.before.max.ms",
@@ -180,9 +205,14 @@ class BrokerConfig:
         LONG_MAX,
         "How far CreateTime may lie behind the broker's clock, in ms.",
         at_least=0,
+        dynamic=True,
     )
     log_retention_bytes: int = _setting(
-        "log.retention.bytes", _LONG, -1, "The size a partition may keep, in bytes; -1 for any."
+        "log.retention.bytes",
+        _LONG,
+        -1,
+        "The size a partition may keep, in bytes; -1 for any.",
+        dynamic=True,
     )
     log_retention_ms: int = _setting(
         "log.retention.ms",
@@ -190,6 +220,38 @@ class BrokerConfig:
         WEEK_MS,
         "How long a segment is kept after its newest record, in ms; -1 for ever.",
         at_least=-1,
+        dynamic=True,
+        default_listed=False,
+    )
+    log_retention_check_interval_ms: int = _setting(
+        "log.retention.check.interval.ms",
+        _LONG,
+        300_000,
+        "How often is looked for what retention lets go, in ms.",
+        at_least=1,
+    )
+    log_initial_task_delay_ms: int = _setting(
+        "log.initial.task.delay.ms",
+        _LONG,
+        30_000,
+        "How long after the start is first looked for what retention lets go, in ms.",
+        at_least=0,
+    )
+    producer_id_expiration_ms: int = _setting(
+        "producer.id.expiration.ms",
+        _INT,
+        86_400_000,
+        "A producer id that has not written to a partition for so long is forgotten there, in ms, "
+        "by the broker's clock.",
+        at_least=1,
+        dynamic=True,
+    )
+    producer_id_expiration_check_interval_ms: int = _setting(
+        "producer.id.expiration.check.interval.ms",
+        _INT,
+        600_000,
+        "How often is looked for such producer ids, in ms.",
+        at_least=1,
     )
     log_roll_ms: int = _setting(
         "log.roll.ms",
@@ -197,6 +259,8 @@ class BrokerConfig:
         WEEK_MS,
         "A segment whose records span more than this is closed, in ms.",
         at_least=1,
+        dynamic=True,
+        default_listed=False,
     )
     log_segment_bytes: int = _setting(
         "log.segment.bytes",
@@ -204,6 +268,7 @@ class BrokerConfig:
         1024 * 1024 * 1024,
         "A segment is closed before it grows beyond this, in bytes.",
         at_least=1024 * 1024,
+        dynamic=True,
     )
 
     @classmethod
@@ -216,6 +281,11 @@ class BrokerConfig:
         attribute, _ = _declared()[name]
         value: Value = getattr(self, attribute)
         return value
+
+    def changed(self, values: Mapping[str, Value]) -> BrokerConfig:
+        """This configuration with other values, by property name."""
+        fields: dict[str, Any] = {_declared()[name][0]: value for name, value in values.items()}
+        return replace(self, **fields)
 
     @classmethod
     def of(cls, values: Mapping[str, Value]) -> BrokerConfig:

@@ -86,6 +86,11 @@ def parse_properties(text: str) -> dict[str, str]:
     return found
 
 
+def is_kafkas(name: str) -> bool:
+    """Whether Kafka knows a broker property that has no value of its own here."""
+    return name in WITHOUT_MEANING or name in _FOLDED or name in _QUIET
+
+
 def load(layers: Sequence[Layer]) -> Loaded:
     """The configuration the layers come to; a later layer wins.
 

@@ -11,15 +11,21 @@ from enum import IntEnum
 
 from .config import BrokerConfig
 from .properties import Property
-from .topic_config import TOPIC_PROPERTIES, topic_value
+from .running_config import RunningConfig
+from .topic_config import TOPIC_PROPERTIES
 
 
 class ConfigSource(IntEnum):
     """Where a value comes from, by the numbers of DescribeConfigs."""
 
     TOPIC = 1
+    DYNAMIC_BROKER = 2
+    DYNAMIC_DEFAULT_BROKER = 3
     STATIC_BROKER = 4
     DEFAULT = 5
+
+
+_OWN, _ALL_BROKERS = ConfigSource.DYNAMIC_BROKER, ConfigSource.DYNAMIC_DEFAULT_BROKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +49,59 @@ class Described:
     property: Property
 
 
-def describe_topic(overrides: Mapping[str, str], broker: BrokerConfig) -> list[Described]:
+def describe_topic(overrides: Mapping[str, str], broker: RunningConfig) -> list[Described]:
     """Every topic property with the value in force."""
-    declared = BrokerConfig.properties()
     return [
-        _topic_property(prop, overrides, broker, declared)
+        _topic_property(prop, overrides, broker)
         for prop in TOPIC_PROPERTIES.values()
         if prop.name != "internal.segment.bytes" or prop.name in overrides
     ]
 
 
-def describe_broker(broker: BrokerConfig) -> list[Described]:
-    """Every broker property with the value in force; none can be changed while it runs."""
+def describe_broker(broker: RunningConfig) -> list[Described]:
+    """Every broker property with the value in force."""
+    declared = BrokerConfig.properties()
+    return [_broker_property(declared[name], broker) for name in sorted(declared)]
+
+
+def describe_all_brokers(broker: RunningConfig) -> list[Described]:
+    """What has been set for every broker of the cluster, and nothing else."""
     described = []
-    for prop in sorted(BrokerConfig.properties().values(), key=lambda each: each.name):
-        synonyms = _broker_synonyms(prop, broker)
-        first = synonyms[0]
-        described.append(Described(prop.name, first.value, first.source, True, synonyms, prop))
+    declared = BrokerConfig.properties()
+    for name in sorted(broker.all_brokers.keys() & declared):
+        prop = declared[name]
+        value, source = prop.format(prop.parse(broker.all_brokers[name])), _ALL_BROKERS
+        synonyms = (Synonym(name, value, source),)
+        described.append(Described(name, value, source, False, synonyms, prop))
     return described
 
 
 def _topic_property(
-    prop: Property,
-    overrides: Mapping[str, str],
-    broker: BrokerConfig,
-    declared: Mapping[str, Property],
+    prop: Property, overrides: Mapping[str, str], broker: RunningConfig
 ) -> Described:
-    synonyms: tuple[Synonym, ...] = ()
-    if prop.name in overrides:
-        own = prop.format(topic_value(prop.name, overrides, broker))
-        synonyms = (Synonym(prop.name, own, ConfigSource.TOPIC),)
-    if prop.broker_name is None:
-        default = prop.format(prop.default)
-        synonyms += (Synonym(prop.name, default, ConfigSource.DEFAULT),)
+    if prop.broker_name is not None:
+        inherited = _broker_property(BrokerConfig.properties()[prop.broker_name], broker)
+        value, source, synonyms = inherited.value, inherited.source, inherited.synonyms
     else:
-        synonyms += _broker_synonyms(declared[prop.broker_name], broker)
-    return Described(prop.name, synonyms[0].value, synonyms[0].source, False, synonyms, prop)
+        value, source = prop.format(prop.default), ConfigSource.DEFAULT
+        synonyms = () if prop.synonym is None else (Synonym(prop.synonym, value, source),)
+    if prop.name in overrides:
+        value, source = prop.format(prop.parse(overrides[prop.name])), ConfigSource.TOPIC
+        synonyms = (Synonym(prop.name, value, source), *synonyms)
+    return Described(prop.name, value, source, False, synonyms, prop)
 
 
-def _broker_synonyms(prop: Property, broker: BrokerConfig) -> tuple[Synonym, ...]:
-    value = broker.value(prop.name)
-    default = Synonym(prop.name, prop.format(prop.default), ConfigSource.DEFAULT)
-    if value == prop.default:
-        return (default,)
-    return (Synonym(prop.name, prop.format(value), ConfigSource.STATIC_BROKER), default)
+def _broker_property(prop: Property, broker: RunningConfig) -> Described:
+    layers: list[tuple[ConfigSource, str | None]] = [
+        (source, prop.format(prop.parse(texts[prop.name])))
+        for source, texts in ((_OWN, broker.own), (_ALL_BROKERS, broker.all_brokers))
+        if prop.name in texts
+    ]
+    static = broker.started_with.value(prop.name)
+    if static != prop.default:
+        layers.append((ConfigSource.STATIC_BROKER, prop.format(static)))
+    if prop.default is not None and prop.default_listed:
+        layers.append((ConfigSource.DEFAULT, prop.format(prop.default)))
+    source, value = layers[0] if layers else (ConfigSource.DEFAULT, prop.format(prop.default))
+    synonyms = tuple(Synonym(prop.name, each, where) for where, each in layers)
+    return Described(prop.name, value, source, not prop.dynamic, synonyms, prop)

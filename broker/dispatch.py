@@ -29,11 +29,16 @@ _HANDLERS = {
     "ApiVersions": "api_versions",
     "CreateTopics": "create_topics",
     "DeleteTopics": "delete_topics",
+    "DeleteRecords": "delete_records",
     "InitProducerId": "init_producer_id",
     "OffsetForLeaderEpoch": "offset_for_leader_epoch",
     "DescribeConfigs": "describe_configs",
+    "AlterConfigs": "alter_configs",
+    "DescribeLogDirs": "describe_log_dirs",
     "CreatePartitions": "create_partitions",
+    "IncrementalAlterConfigs": "incremental_alter_configs",
     "DescribeCluster": "describe_cluster",
+    "DescribeProducers": "describe_producers",
 }
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
 
@@ -71,6 +76,16 @@ class Dispatch:
         except Exception:
             log.exception("%s from %s failed", request.route.api.name, session.peer)
             return refusal(message, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
+
+    def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
+        """The response message that refuses a whole request.
+
+        Raises:
+            CloseConnection: the protocol has no way to say so.
+        """
+        key = request.route.api.key
+        _, refusal = self._handlers.get(key) or self._load(key)
+        return refusal(request.message, code, why)
 
     def _load(self, key: int) -> tuple[Handler, Refusal]:
         name = _HANDLERS[SERVED[key].name]

@@ -3,11 +3,13 @@
 A record is a JSON object with a "type"; the types and their fields are those of `apply`. The
 state changes nowhere else, so that start-up and running are one path. Records are kept in the log
 `__cluster_metadata` (metadata_log.py); who decides which records to write is broker.py.
-The first record names the format; a newer one is refused, since it cannot be understood.
+The first record names the format; a newer one is refused, since it cannot be understood. A new type
+of record needs no new format: a version that does not know it refuses it as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +30,14 @@ class Topic:
         topic_id: 16 bytes, never all zero.
         partition_count: partitions are numbered from 0.
         overrides: validated texts by topic property name.
+        log_starts: where a partition begins, by number, if records were deleted from it.
     """
 
     name: str
     topic_id: bytes
     partition_count: int
     overrides: dict[str, str]
+    log_starts: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,6 +49,8 @@ class ClusterMetadata:
         start_count: how often a broker has been started on this data; the leader epoch derives
             from it.
         next_producer_id: the first producer id that no block has been reserved for.
+        broker_overrides: validated texts by broker property name, by broker: a node id, or "" for
+            every broker of the cluster. Changed only while a broker runs.
     """
 
     cluster_id: str = ""
@@ -52,6 +58,7 @@ class ClusterMetadata:
     next_producer_id: int = 0
     topics: dict[str, Topic] = field(default_factory=dict)
     names_by_id: dict[bytes, str] = field(default_factory=dict)
+    broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
         """Take one record into the state. Raises MetadataError for one of a newer format."""
@@ -59,6 +66,7 @@ class ClusterMetadata:
             case "snapshot":  # everything before it is void: the records that follow say it all
                 self.topics.clear()
                 self.names_by_id.clear()
+                self.broker_overrides.clear()
             case "format":
                 _check_format(record["version"])
                 self.cluster_id = record["cluster_id"]
@@ -68,13 +76,23 @@ class ClusterMetadata:
                 self.next_producer_id = record["next"]
             case "topic":
                 topic_id = bytes.fromhex(record["id"])
-                topic = Topic(record["name"], topic_id, record["partitions"], record["configs"])
+                starts = {int(key): start for key, start in record.get("starts", {}).items()}
+                topic = Topic(
+                    record["name"], topic_id, record["partitions"], record["configs"], starts
+                )
                 self.topics[topic.name] = topic
                 self.names_by_id[topic_id] = topic.name
             case "topic-deleted":
                 del self.topics[self.names_by_id.pop(bytes.fromhex(record["id"]))]
             case "partitions":
                 self._by_id(record["id"]).partition_count = record["count"]
+            case "log-starts":
+                starts = {int(key): start for key, start in record["starts"].items()}
+                self._by_id(record["id"]).log_starts.update(starts)
+            case "topic-config":
+                self._by_id(record["id"]).overrides = record["configs"]
+            case "broker-config":
+                self.broker_overrides[record["broker"]] = record["configs"]
             case unknown:
                 raise MetadataError(
                     f"the metadata log holds a record of unknown type {unknown!r}: "
@@ -83,7 +101,7 @@ class ClusterMetadata:
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
-        return len(self.topics) + 4
+        return len(self.topics) + len(self.broker_overrides) + 4
 
     def snapshot(self) -> list[Record]:
         """Records that make this state from nothing."""
@@ -93,6 +111,7 @@ class ClusterMetadata:
             {"type": "start", "count": self.start_count},
             {"type": "producer-ids", "next": self.next_producer_id},
             *map(topic_record, self.topics.values()),
+            *(broker_config_record(*each) for each in self.broker_overrides.items()),
         ]
 
     def _by_id(self, hex_id: str) -> Topic:
@@ -112,7 +131,23 @@ def topic_record(topic: Topic) -> Record:
         "id": topic.topic_id.hex(),
         "partitions": topic.partition_count,
         "configs": topic.overrides,
+        **({"starts": topic.log_starts} if topic.log_starts else {}),
     }
+
+
+def log_starts_record(topic: Topic, log_starts: Mapping[int, int]) -> Record:
+    """Partitions of a topic that begin further on, by number."""
+    return {"type": "log-starts", "id": topic.topic_id.hex(), "starts": dict(log_starts)}
+
+
+def topic_config_record(topic: Topic, overrides: dict[str, str]) -> Record:
+    """All overrides of a topic, in place of those it had."""
+    return {"type": "topic-config", "id": topic.topic_id.hex(), "configs": overrides}
+
+
+def broker_config_record(broker: str, overrides: dict[str, str]) -> Record:
+    """All overrides of one broker ("" for every broker), in place of those there were."""
+    return {"type": "broker-config", "broker": broker, "configs": overrides}
 
 
 def _check_format(version: int) -> None:

@@ -32,7 +32,7 @@ from ..protocol.batch import (
 from ..protocol.compression import Codec
 from ..protocol.errors import ErrorCode, Refused
 from .group_commit import Mark
-from .log.log import Log
+from .log.log import Log, LogConfig
 from .log.storage import File, StorageError
 from .parked import ParkedFetch
 from .sequences import Duplicate, SequenceTable
@@ -104,9 +104,19 @@ class Partition:
         self.waiting: list[ParkedFetch] | None = None
 
     @property
+    def key(self) -> str:
+        """The log's name in checkpoints."""
+        return self.log.key
+
+    @property
     def high_watermark(self) -> int:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
+
+    def configure(self, config: TopicConfig) -> None:
+        """Work by other values from the next batch on."""
+        self.config = config
+        self.log.config = log_config(config)
 
     def epoch_end_offset(self, leader_epoch: int) -> tuple[int, int]:
         """(epoch, end offset) of the largest epoch at or below the one asked for.
@@ -155,7 +165,13 @@ class Partition:
 
     def made_durable(self, mark: Mark) -> None:
         """Everything up to a mark has been flushed, so readers may see it."""
-        self.durable_end_offset, self.readable_bytes = mark
+        self.durable_end_offset = mark[0]
+        if self.flushed:
+            self.readable_bytes = mark[1]
+
+    def remove_below_start(self, bytes_max: int) -> bool:
+        """One step of Log.remove_below_start(); what is not flushed yet stays."""
+        return self.log.remove_below_start(bytes_max, self.high_watermark)
 
     def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
         log_append_time_ms = -1
@@ -220,6 +236,16 @@ class Partition:
                 f"message.timestamp.before.max.ms behind the broker's {now_ms}",
             )
         return None
+
+
+def log_config(config: TopicConfig) -> LogConfig:
+    """The part of a topic's configuration that its logs go by."""
+    return LogConfig(
+        segment_bytes=config.segment_bytes,
+        segment_ms=config.segment_ms,
+        index_interval_bytes=config.index_interval_bytes,
+        segment_index_bytes=config.segment_index_bytes,
+    )
 
 
 def _not_one_batch(records: Buffer) -> Refused:

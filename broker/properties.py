@@ -49,6 +49,9 @@ class Property:
         at_least, at_most: inclusive bounds of a number.
         choices: the words allowed; empty for any.
         broker_name: for a topic property, the broker property that gives its default.
+        synonym: for a topic property without one, the name Kafka gives its default; None for none.
+        dynamic: for a broker property, whether it may change while the broker runs.
+        default_listed: False where Kafka's own default is null, and a coarser name has the value.
         used: False when the name is Kafka's and has no meaning here.
     """
 
@@ -60,6 +63,9 @@ class Property:
     at_most: int | None = None
     choices: tuple[str, ...] = ()
     broker_name: str | None = None
+    synonym: str | None = None
+    dynamic: bool = False
+    default_listed: bool = True
     used: bool = True
 
     def parse(self, text: str) -> Value:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from .broker import Broker, Hooks
 from .config import BrokerConfig
@@ -28,7 +31,11 @@ from .log.files import FileStorage
 from .log.memory import MemoryStorage
 from .log.storage import File, StorageError
 from .server import ClientSession, Server
-from .world import World
+from .world import Crashed, World
+
+if TYPE_CHECKING:
+    from .fault_path import FaultPath
+    from .faults import ArmedRule, Faults
 
 log = logging.getLogger("minibroker")
 EVERYWHERE = "0.0.0.0"
@@ -75,16 +82,40 @@ class Bound:
         return f"{self.listener.name}://{host}:{self.port}"
 
 
+def kill_itself(armed: ArmedRule) -> None:
+    """SIGKILL to this process: what the fault `crash` does outside of simulated worlds."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Runtime:
-    """One broker in the running event loop."""
+    """One broker in the running event loop.
+
+    Args:
+        world: the real one by default.
+        faults: the broker does what rules say that are armed here, at any time; None for never.
+        die: performs a crash.
+
+    Attributes:
+        bound: the listeners with their real ports, once started.
+        fault_path: history and barriers, once started with faults; else None.
+    """
 
     def __init__(
-        self, config: BrokerConfig, listeners: Sequence[Listener], world: World | None = None
+        self,
+        config: BrokerConfig,
+        listeners: Sequence[Listener],
+        world: World | None = None,
+        *,
+        faults: Faults | None = None,
+        die: Callable[[ArmedRule], None] = kill_itself,
     ) -> None:
         self.config = config
         self.bound: list[Bound] = []
         self._listeners = listeners
         self._world = world
+        self._faults = faults
+        self._die = die
+        self.fault_path: FaultPath | None = None
         self._sockets: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushers: ThreadPoolExecutor | None = None
@@ -100,17 +131,23 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[Exception] = self._loop.create_future()
         self._world = self._world or real_world(self.config)
+        if self._faults is not None:
+            self._world = self._faulty_world(self._world, self._faults)
         hooks = Hooks(
             flush_wanted=self._round_wanted,
             fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
             warn=log.warning,
+            tell=log.info,
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
-            self.server = Server(self.config, Dispatch(self.broker), self._fail)
+            if self._faults is not None:
+                self.fault_path = self._make_fault_path(self._faults)
+            self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
             for listener in self._listeners:
                 await self._listen(listener)
+            self._arm_timer()
         except BaseException:
             for server in self._sockets:
                 server.close()
@@ -139,6 +176,21 @@ class Runtime:
             assert self._world is not None
             self._world.storage.close()
 
+    def kill(self) -> None:
+        """End at once, as a crash would: nothing is flushed, answered or closed with a word."""
+        for server in self._sockets:
+            server.close()
+        for session in tuple(self.server.connections):
+            session.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._flushing is not None:
+            self._flushing.cancel()
+        if self._flushers is not None:
+            self._flushers.shutdown(wait=False, cancel_futures=True)
+        assert self._world is not None
+        self._world.storage.close()
+
     async def __aenter__(self) -> Runtime:
         await self.start()
         return self
@@ -150,6 +202,16 @@ class Runtime:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def _faulty_world(self, world: World, faults: Faults) -> World:
+        from .faulty_storage import FaultyStorage
+
+        return replace(world, storage=FaultyStorage(world.storage, faults, self._die))
+
+    def _make_fault_path(self, faults: Faults) -> FaultPath:
+        from .fault_path import FaultPath
+
+        return FaultPath(self.broker, faults, self._die)
 
     async def _listen(self, listener: Listener) -> None:
         port = listener.port
@@ -200,8 +262,12 @@ class Runtime:
             log.critical("flush failed, stopping: %s", error)
             self.broker.commit.fail(round_)
             self._fail(error)
+        except Crashed:
+            return
         else:
             self.broker.finish_round(round_)
+        if self.fault_path is not None:
+            self.fault_path.note()
 
     async def _flush_file(self, file: File) -> None:
         await self._loop.run_in_executor(self._flushers, file.flush)

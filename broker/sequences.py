@@ -4,8 +4,10 @@ For each producer id (PID) it keeps the epoch and the five newest batches. check
 decides, record() publishes what the log has stored; nothing else changes the table, and recovery
 calls only record(), so that a table rebuilt from the log answers like the one that was lost.
 
-A PID is one immutable bytes object of 130 bytes: five objects in a deque would cost 2 KB. PIDs are
-never forgotten here; batches without a PID never come here, nor do transaction markers.
+A PID is one immutable bytes object of 130 bytes: five objects in a deque would cost 2 KB. They are
+kept in the order in which they last wrote, so that those idle longest are at hand: forgotten when
+producer.id.expiration.ms has passed, or to make room. A forgotten PID is as good as one never seen.
+Batches without a PID never come here, nor do transaction markers.
 
 Read next: protocol/sequence.py, and the partition, which calls check, append, record in this order.
 Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.java; KIP-98.
@@ -13,11 +15,13 @@ Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.j
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ..protocol import sequence
 from ..protocol.batch import BatchHeader
 from ..protocol.errors import ErrorCode, Refused
+from .limits import PRODUCERS_EVICTED, PRODUCERS_MAX
 
 BATCHES_KEPT: Final = 5  # as many as an idempotent producer may have in flight
 
@@ -30,6 +34,7 @@ _BATCH: Final = struct.Struct(">Qqq")
 _ENTRY: Final = struct.Struct(">hq Qqq 96s")
 _EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 96s 24x")
 _EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 16x" * BATCHES_KEPT)
+_PACKED_BYTES: Final = 8 + _ENTRY.size
 _NO_SPAN: Final = sequence.SEQUENCE_MAX
 _NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * (BATCHES_KEPT - 1)
 _NO_EPOCH: Final = -1
@@ -75,12 +80,16 @@ class ProducerState(NamedTuple):
 
 
 class SequenceTable:
-    """The newest batches of every producer of one partition."""
+    """The newest batches of every producer of one partition.
 
-    __slots__ = ("_entries",)
+    `evicted_count` PIDs had to go for want of room; whoever has told the operator sets it to 0.
+    """
+
+    __slots__ = ("_entries", "evicted_count")
 
     def __init__(self) -> None:
-        self._entries: dict[int, bytes] = {}
+        self._entries: dict[int, bytes] = {}  # the longest idle first
+        self.evicted_count = 0
 
     def __len__(self) -> int:
         """The number of PIDs."""
@@ -134,8 +143,14 @@ class SequenceTable:
         """
         producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
         assert producer_id >= 0, "batches without a producer id are never recorded"
-        epoch_known, kept = _EPOCH_AND_KEPT.unpack(self._entries.get(producer_id, _NO_STATE))
-        self._entries[producer_id] = _ENTRY.pack(
+        entries = self._entries
+        entry = entries.pop(producer_id, None)
+        if entry is None:
+            entry = _NO_STATE
+            if len(entries) >= PRODUCERS_MAX:
+                self._evict()
+        epoch_known, kept = _EPOCH_AND_KEPT.unpack(entry)
+        entries[producer_id] = _ENTRY.pack(
             producer_epoch,
             received_at_ms,
             first + 1 << 32 | sequence.add(first, header[6]),
@@ -144,8 +159,54 @@ class SequenceTable:
             kept if producer_epoch == epoch_known else _NO_BATCHES,
         )
 
+    def forget_idle(self, until_ms: int, count_max: int) -> int:
+        """Forget the PIDs whose newest batch was received at `until_ms` or before.
+
+        While one that has written before others bears a later time, as after the broker's clock
+        was set back, those others stay too.
+
+        Args:
+            count_max: so many at most; call again when so many have gone.
+        Returns: how many have gone.
+        """
+        idle: list[int] = []
+        for producer_id, entry in islice(self._entries.items(), count_max):
+            if _HEAD.unpack_from(entry)[1] > until_ms:
+                break
+            idle.append(producer_id)
+        for producer_id in idle:
+            del self._entries[producer_id]
+        return len(idle)
+
+    def _evict(self) -> None:
+        # Several at once: each search for the first entry passes those that went before it.
+        for producer_id in [*islice(self._entries, PRODUCERS_EVICTED)]:
+            del self._entries[producer_id]
+        self.evicted_count += PRODUCERS_EVICTED
+
+    def packed(self) -> bytes:
+        """Everything, for a snapshot: PIDs and their entries, the longest idle first."""
+        return b"".join(
+            part
+            for producer_id, entry in self._entries.items()
+            for part in (producer_id.to_bytes(8), entry)
+        )
+
+    def unpack(self, data: bytes) -> None:
+        """Become what packed() gave. Raises ValueError if this cannot be."""
+        if len(data) % _PACKED_BYTES:
+            raise ValueError(f"{len(data)} bytes are no multiple of {_PACKED_BYTES}")
+        starts = range(0, len(data), _PACKED_BYTES)
+        self._entries = {
+            int.from_bytes(data[at : at + 8]): data[at + 8 : at + _PACKED_BYTES] for at in starts
+        }
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries = {}
+
     def producers(self) -> Iterator[ProducerState]:
-        """The state of every PID, in the order in which they first wrote."""
+        """The state of every PID, in the order in which they last wrote."""
         for producer_id, entry in self._entries.items():
             producer_epoch, received_at_ms = _HEAD.unpack_from(entry)
             batches = tuple(

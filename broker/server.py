@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.connection import ProtocolError, Request, Routes, ServerConnection
-from ..protocol.errors import DecodeError
+from ..protocol.errors import DecodeError, ErrorCode
 from ..protocol.framing import FrameBuffer
 from .config import BrokerConfig
 from .dispatch import SERVED, Dispatch
@@ -26,6 +26,8 @@ from .session import CloseConnection, Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .fault_path import FaultPath
+
 log = logging.getLogger("minibroker")
 JOIN_BYTES_MAX = 64 * 1024  # below this one copy is cheaper than many buffers
 
@@ -35,14 +37,20 @@ class Server:
 
     Args:
         on_broken: called with an exception that no connection can answer for: the broker stops.
+        fault_path: the way of requests in a broker that was started with faults.
     """
 
     def __init__(
-        self, config: BrokerConfig, dispatch: Dispatch, on_broken: Callable[[Exception], None]
+        self,
+        config: BrokerConfig,
+        dispatch: Dispatch,
+        on_broken: Callable[[Exception], None],
+        fault_path: FaultPath | None = None,
     ) -> None:
         self.config = config
         self.dispatch = dispatch
         self.on_broken = on_broken
+        self.fault_path = fault_path
         self.routes = Routes(SERVED)
         self.connections: set[ClientSession] = set()
         self.queued_bytes = 0
@@ -111,6 +119,8 @@ class ClientSession(asyncio.BufferedProtocol):
         self._is_reading = True
         self._is_send_due = False
         self._queued_bytes = 0
+        fault_path = server.fault_path
+        self._detour = fault_path.detour(self) if fault_path is not None else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
@@ -132,6 +142,8 @@ class ClientSession(asyncio.BufferedProtocol):
         )
         if server.config.connections_max_idle_ms >= 0:
             self._watch_idleness()
+        if self._detour is not None:
+            self._detour.accepted()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Asyncio asks where to put the next bytes."""
@@ -169,6 +181,8 @@ class ClientSession(asyncio.BufferedProtocol):
             if promise.on_abandoned is not None:
                 promise.on_abandoned()
         self._parked.clear()
+        if self._detour is not None:
+            self._detour.close()
         self._server.forget(self)
         self._count_queued()
 
@@ -214,7 +228,7 @@ class ClientSession(asyncio.BufferedProtocol):
                 return
         self._send()
         if self._frames.error is not None:
-            self._hang_up(self._frames.error)
+            self.hang_up(self._frames.error)
         elif not self._is_reading:
             self._set_reading(True)
 
@@ -224,31 +238,70 @@ class ClientSession(asyncio.BufferedProtocol):
             request = self._core.receive(frame)
             if request is None:
                 return True
+            if self._detour is not None:
+                self._detour.serve(request)
+                return True
             outcome = self._dispatch.handle(request, self._session)
         except (ProtocolError, DecodeError, CloseConnection) as error:
-            self._hang_up(error)
+            self.hang_up(error)
             return False
         except AssertionError as error:
             self._server.on_broken(error)
             return False
-        if isinstance(outcome, Promise):
-            self._await(request, outcome)
-        else:
-            self._core.answer(request, outcome)
+        self.settle(request, outcome)
         return True
 
-    def _await(self, request: Request, promise: Promise) -> None:
-        def deliver(message: Any) -> None:
-            self._parked.discard(promise)
-            if self._transport is not None:
-                self._core.answer(request, message)
-                if not self._is_send_due:
-                    self._is_send_due = True
-                    self._loop.call_soon(self._send_due)
+    def handle(self, request: Request) -> Any:
+        """The response message, a Promise of it, or None; raises CloseConnection."""
+        return self._dispatch.handle(request, self._session)
 
+    def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
+        """The response message that refuses the whole request; raises CloseConnection."""
+        return self._dispatch.refuse(request, code, why)
+
+    def settle(self, request: Request, outcome: Any) -> None:
+        """Answer now, or when a Promise is kept."""
+        if not isinstance(outcome, Promise):
+            self._core.answer(request, outcome)
+            return
+        promise = outcome
+
+        def deliver(message: Any) -> None:
+            self.release(promise)
+            self.answer(request, message)
+
+        self.adopt(promise)
+        promise.deliver_to(deliver)
+
+    def answer(self, request: Request, message: Any) -> None:
+        """Answer soon, None for no answer; does nothing after the end."""
+        if self._transport is not None:
+            self._core.answer(request, message)
+            if not self._is_send_due:
+                self._is_send_due = True
+                self._loop.call_soon(self._send_due)
+
+    def tear(self, request: Request, message: Any, bytes_sent: int) -> None:
+        """Send the first bytes of an answer, behind all earlier ones, and close."""
+        self._send()
+        self._core.answer(request, message)
+        whole = b"".join(self._core.data_to_send())
+        if self._transport is not None:
+            self._transport.write(whole[: min(bytes_sent, len(whole) - 1)])
+        self.close()
+
+    def adopt(self, promise: Promise) -> None:
+        """Abandon a promise if the connection ends first."""
         if promise.on_abandoned is not None:
             self._parked.add(promise)
-        promise.deliver_to(deliver)
+
+    def release(self, promise: Promise) -> None:
+        """A promise has been kept."""
+        self._parked.discard(promise)
+
+    def give_up(self, why: Exception) -> None:
+        """Something is broken that no connection can answer for."""
+        self._server.on_broken(why)
 
     def _send_due(self) -> None:
         self._is_send_due = False
@@ -293,7 +346,8 @@ class ClientSession(asyncio.BufferedProtocol):
         if change:
             self._server.count_queued(change)
 
-    def _hang_up(self, why: Exception) -> None:
+    def hang_up(self, why: Exception) -> None:
+        """Close the connection behind what is on its way out."""
         log.warning("connection closed peer=%s why=%s", self._session.peer, why)
         self._backlog.clear()
         self.close()

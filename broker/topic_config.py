@@ -33,9 +33,16 @@ def _used(
     )
 
 
-def _unused(name: str, kind: PropertyType, default: Value, why: str) -> Property:
+def _unused(
+    name: str, kind: PropertyType, default: Value, why: str, synonym: str | None = None
+) -> Property:
     return Property(
-        name=name, type=kind, default=default, documentation=f"No effect here: {why}", used=False
+        name=name,
+        type=kind,
+        default=default,
+        documentation=f"No effect here: {why}",
+        synonym=synonym,
+        used=False,
     )
 
 
@@ -44,7 +51,7 @@ _TABLE = (
         "cleanup.policy",
         _LIST,
         "log.cleanup.policy",
-        "delete: old segments are removed; compact is accepted, and nothing is compacted.",
+        "delete: old segments go by retention. compact: they stay, and nothing is compacted.",
     ),
     _used(
         "compression.type",
@@ -134,39 +141,114 @@ _TABLE = (
         "A segment whose records span more than this is closed, in ms.",
         1,
     ),
-    _unused("compression.gzip.level", _INT, -1, "batches are stored as they came."),
-    _unused("compression.lz4.level", _INT, 9, "batches are stored as they came."),
-    _unused("compression.zstd.level", _INT, 3, "batches are stored as they came."),
-    _unused("delete.retention.ms", _LONG, 86_400_000, "nothing is compacted."),
-    _unused("file.delete.delay.ms", _LONG, 60_000, "files are removed at once."),
-    _unused("flush.messages", _LONG, LONG_MAX, "the broker's durability decides."),
+    _unused(
+        "compression.gzip.level",
+        _INT,
+        -1,
+        "batches are stored as they came.",
+        "compression.gzip.level",
+    ),
+    _unused(
+        "compression.lz4.level",
+        _INT,
+        9,
+        "batches are stored as they came.",
+        "compression.lz4.level",
+    ),
+    _unused(
+        "compression.zstd.level",
+        _INT,
+        3,
+        "batches are stored as they came.",
+        "compression.zstd.level",
+    ),
+    _unused(
+        "delete.retention.ms",
+        _LONG,
+        86_400_000,
+        "nothing is compacted.",
+        "log.cleaner.delete.retention.ms",
+    ),
+    _unused(
+        "file.delete.delay.ms",
+        _LONG,
+        60_000,
+        "files are removed at once.",
+        "log.segment.delete.delay.ms",
+    ),
+    _unused(
+        "flush.messages",
+        _LONG,
+        LONG_MAX,
+        "the broker's durability decides.",
+        "log.flush.interval.messages",
+    ),
     _unused("flush.ms", _LONG, LONG_MAX, "the broker's durability decides."),
     _unused("follower.replication.throttled.replicas", _LIST, (), "there is no replication."),
     _unused("leader.replication.throttled.replicas", _LIST, (), "there is no replication."),
-    _unused("local.retention.bytes", _LONG, -2, "there is no tiered storage."),
-    _unused("local.retention.ms", _LONG, -2, "there is no tiered storage."),
-    _unused("max.compaction.lag.ms", _LONG, LONG_MAX, "nothing is compacted."),
-    _unused("min.cleanable.dirty.ratio", _DOUBLE, 0.5, "nothing is compacted."),
-    _unused("min.compaction.lag.ms", _LONG, 0, "nothing is compacted."),
-    _unused("preallocate", _BOOLEAN, False, "files grow as they are written."),
+    _unused(
+        "local.retention.bytes",
+        _LONG,
+        -2,
+        "there is no tiered storage.",
+        "log.local.retention.bytes",
+    ),
+    _unused(
+        "local.retention.ms", _LONG, -2, "there is no tiered storage.", "log.local.retention.ms"
+    ),
+    _unused(
+        "max.compaction.lag.ms",
+        _LONG,
+        LONG_MAX,
+        "nothing is compacted.",
+        "log.cleaner.max.compaction.lag.ms",
+    ),
+    _unused(
+        "min.cleanable.dirty.ratio",
+        _DOUBLE,
+        0.5,
+        "nothing is compacted.",
+        "log.cleaner.min.cleanable.ratio",
+    ),
+    _unused(
+        "min.compaction.lag.ms",
+        _LONG,
+        0,
+        "nothing is compacted.",
+        "log.cleaner.min.compaction.lag.ms",
+    ),
+    _unused("preallocate", _BOOLEAN, False, "files grow as they are written.", "log.preallocate"),
     _unused("remote.log.copy.disable", _BOOLEAN, False, "there is no tiered storage."),
     _unused("remote.log.delete.on.disable", _BOOLEAN, False, "there is no tiered storage."),
     _unused("remote.storage.enable", _BOOLEAN, False, "there is no tiered storage."),
     _unused("segment.jitter.ms", _LONG, 0, "partitions roll when they are due."),
-    _unused("unclean.leader.election.enable", _BOOLEAN, False, "there is no replication."),
+    _unused(
+        "unclean.leader.election.enable",
+        _BOOLEAN,
+        False,
+        "there is no replication.",
+        "unclean.leader.election.enable",
+    ),
 )
 TOPIC_PROPERTIES = {each.name: each for each in sorted(_TABLE, key=lambda each: each.name)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicConfig:
-    """The values a partition works with. Units are those of the property names."""
+    """The values a partition works with. Units are those of the property names.
 
+    Args:
+        deletes: whether old segments go: cleanup.policy names delete.
+    """
+
+    deletes: bool
     index_interval_bytes: int
     max_message_bytes: int
     message_timestamp_after_max_ms: int
     message_timestamp_before_max_ms: int
     log_append_time: bool
+    retention_bytes: int
+    retention_ms: int
     segment_bytes: int
     segment_index_bytes: int
     segment_ms: int
@@ -187,12 +269,17 @@ def validate_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]:
             raise ConfigError(f"{name}: null is no value; leave the property out for its default")
         TOPIC_PROPERTIES[name].parse(text)
         checked[name] = text
-    if checked.get("compression.type", "producer") != "producer":
+    check_compression(checked)
+    return checked
+
+
+def check_compression(overrides: Mapping[str, str]) -> None:
+    """Raise ConfigError for a compression.type that would need batches to be compressed anew."""
+    if overrides.get("compression.type", "producer") != "producer":
         raise ConfigError(
             "compression.type: batches are stored as the producer compressed them; "
             "leave it at 'producer' and set the compression in the producer"
         )
-    return checked
 
 
 def topic_value(name: str, overrides: Mapping[str, str], broker: BrokerConfig) -> Value:
@@ -217,7 +304,10 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         return value
 
     small = topic_value("internal.segment.bytes", overrides, broker)
+    policies = topic_value("cleanup.policy", overrides, broker)
+    assert isinstance(policies, tuple)
     return TopicConfig(
+        deletes="delete" in policies,
         index_interval_bytes=integer("index.interval.bytes"),
         max_message_bytes=integer("max.message.bytes"),
         message_timestamp_after_max_ms=integer("message.timestamp.after.max.ms"),
@@ -225,6 +315,8 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         log_append_time=(
             topic_value("message.timestamp.type", overrides, broker) == LOG_APPEND_TIME
         ),
+        retention_bytes=integer("retention.bytes"),
+        retention_ms=integer("retention.ms"),
         segment_bytes=small if isinstance(small, int) else integer("segment.bytes"),
         segment_index_bytes=integer("segment.index.bytes"),
         segment_ms=integer("segment.ms"),

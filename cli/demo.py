@@ -22,9 +22,9 @@ from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..broker.faults import LoseReply, Rule
 from ..client.network import Connection, ConnectionFailed
 from ..testing.proxy import Proxy
-from ..testing.proxy_rules import LoseReply, Rule
 from ..testing.stored import ReadFailed, stored_records
 from .demo_broker import DemoBroker, DemoFailed
 from .demo_report import Run, show, verdict

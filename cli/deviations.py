@@ -21,6 +21,8 @@ class Deviation(NamedTuple):
 
 PROBED = "tests/system/test_probe.py::test_our_broker_differs_only_on_purpose"
 OTHERS = "tests/system/test_deviations.py"
+ANSWERS = "tests/system/test_config_changes.py"
+CHANGES = "tests/unit/broker/test_config_changes.py"
 RESTARTED = f"{OTHERS}::test_all_five_batches_are_known_after_a_restart"
 
 DEVIATIONS = {
@@ -101,9 +103,10 @@ DEVIATIONS = {
         test=f"{OTHERS}::test_a_compacted_topic_is_created_and_takes_records_without_a_key",
     ),
     "compression-type": Deviation(
-        request="CreateTopics: compression.type other than producer",
+        request="CreateTopics, IncrementalAlterConfigs, AlterConfigs: compression.type other than"
+        " producer",
         kafka="0; every batch is compressed anew",
-        ours="40 INVALID_CONFIG",
+        ours="40 INVALID_CONFIG (a broker's: 42)",
         reason="Batches are stored as they came; the producer's own compression.type does the"
         " same without the broker opening each batch.",
         test="tests/unit/broker/test_config.py::test_batches_are_not_compressed_anew",
@@ -131,11 +134,56 @@ DEVIATIONS = {
         test="tests/system/test_answers.py::test_a_listener_everywhere_names_what_was_reached",
     ),
     "resources": Deviation(
-        request="DescribeConfigs: loggers, client metrics, groups",
+        request="DescribeConfigs, IncrementalAlterConfigs, AlterConfigs: loggers, client metrics,"
+        " groups",
         kafka="0 and their properties",
         ours="42 INVALID_REQUEST",
         reason="There are none here.",
         test="tests/system/test_answers.py::test_resources_that_are_not_kept_are_refused",
+    ),
+    "broker-names": Deviation(
+        request="IncrementalAlterConfigs, AlterConfigs: a broker property nobody knows, or one that"
+        " Kafka can change at run time and that cannot change here",
+        kafka="0; an unknown one is kept for plug-ins",
+        ours="40 INVALID_CONFIG with the nearest name, or 42 INVALID_REQUEST",
+        reason="There are no plug-ins, and a change that changes nothing must not look like one"
+        " that does.",
+        test=f"{CHANGES}::test_a_broker_property_that_cannot_change_is_refused_in_words",
+    ),
+    "alter-twice": Deviation(
+        request="AlterConfigs: a resource that is listed twice",
+        kafka="no answer at all",
+        ours="42 INVALID_REQUEST, once for each",
+        reason="A client must not wait for ever; IncrementalAlterConfigs answers so in Kafka, too.",
+        test=f"{ANSWERS}::test_a_resource_replaced_twice_in_one_request_is_refused",
+    ),
+    "operation": Deviation(
+        request="IncrementalAlterConfigs: an operation that is none of the four",
+        kafka="-1 UNKNOWN_SERVER_ERROR",
+        ours="42 INVALID_REQUEST",
+        reason="An unknown server error tells the user nothing.",
+        test=f"{CHANGES}::test_an_unknown_operation_is_refused",
+    ),
+    "cluster-defaults": Deviation(
+        request="DescribeConfigs, AlterConfigs: the defaults of all brokers of a new cluster",
+        kafka="min.insync.replicas=1 is set there, and AlterConfigs without it is refused with 40",
+        ours="nothing is set there",
+        reason="Kafka's eligible leader replicas need it; there is one replica here.",
+        test=f"{ANSWERS}::test_a_new_broker_has_no_dynamic_defaults",
+    ),
+    "coarse-times": Deviation(
+        request="DescribeConfigs: a broker's log.retention.ms and log.roll.ms, when not set",
+        kafka="null; log.retention.hours=168 and log.roll.hours=168 have the value",
+        ours="604800000; the coarser names are read from files, and are not listed",
+        reason="One value has one name, and it says what is in force.",
+        test=f"{ANSWERS}::test_a_new_broker_has_no_dynamic_defaults",
+    ),
+    "partitions": Deviation(
+        request="CreateTopics, CreatePartitions: more than 10,000 partitions in a topic",
+        kafka="-1 UNKNOWN_SERVER_ERROR for as many at once, else 0",
+        ours="37 INVALID_PARTITIONS",
+        reason="One machine serves ten thousand partitions in all.",
+        test=f"{ANSWERS}::test_a_topic_grows_to_ten_thousand_partitions_and_no_further",
     ),
     "request-elements": Deviation(
         request="any: more than 262,144 elements in the arrays of one request",

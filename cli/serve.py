@@ -13,6 +13,7 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
@@ -21,6 +22,9 @@ from ..broker.log.storage import DamagedLog, DirectoryInUse, StorageError
 from ..broker.metadata import MetadataError
 from ..broker.properties import ConfigError
 from ..broker.runtime import ListenError, Runtime
+
+if TYPE_CHECKING:
+    from ..broker.faults import Faults
 
 SUMMARY = "run a broker"
 log = logging.getLogger("minibroker")
@@ -66,6 +70,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="any Kafka broker property; repeatable",
     )
+    parser.add_argument(
+        "--faults",
+        metavar="FILE",
+        help="break on purpose: a YAML file of fault rules (needs minibroker[testing])",
+    )
 
 
 def run(args: Namespace) -> int:
@@ -77,13 +86,14 @@ def run(args: Namespace) -> int:
     )
     try:
         loaded = load(_layers(args))
-    except ConfigError as error:
+        faults = _faults(args.faults) if args.faults is not None else None
+    except ValueError as error:  # ConfigError, FaultFileError
         print(f"minibroker serve: {error}", file=sys.stderr)
         return 2
     for warning in loaded.warnings:
         log.warning(warning)
     try:
-        return _run_loop(loaded)
+        return _run_loop(loaded, faults)
     except (DirectoryInUse, DamagedLog, StorageError, MetadataError, ListenError) as error:
         print(f"minibroker serve: {error}", file=sys.stderr)
         return 1
@@ -115,18 +125,29 @@ def _layers(args: Namespace) -> list[Layer]:
     return [*layers, Layer("options", options)]
 
 
-def _run_loop(loaded: Loaded) -> int:
+def _faults(path: str) -> Faults:
+    from ..broker.faults import Faults
+    from ..testing.fault_file import read_fault_file
+
+    faults = Faults()
+    for rule in read_fault_file(path):
+        faults.arm(rule)
+    log.warning("%d fault rules are armed: this broker breaks on purpose", len(faults.rules))
+    return faults
+
+
+def _run_loop(loaded: Loaded, faults: Faults | None) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(_serve(loaded))
+        return asyncio.run(_serve(loaded, faults))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(loaded))
+        return runner.run(_serve(loaded, faults))
 
 
-async def _serve(loaded: Loaded) -> int:
+async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     config = loaded.config
-    runtime = Runtime(config, loaded.listeners)
+    runtime = Runtime(config, loaded.listeners, faults=faults)
     await runtime.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -22,23 +22,22 @@ from collections.abc import Iterable, Sequence
 from struct import Struct
 from types import TracebackType
 
+from ..broker.faults import (
+    ArmedRule,
+    Delay,
+    Disconnect,
+    Faults,
+    Instant,
+    LoseReply,
+    Rule,
+    TearReply,
+    due,
+)
 from ..protocol import messages
 from ..protocol.errors import DecodeError
 from ..protocol.framing import Buffer, FrameBuffer, FrameError, frame
 from .proxy_addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
-from .proxy_rules import (
-    ArmedRule,
-    CutRequest,
-    DelayReply,
-    DelayRequest,
-    Exchange,
-    LoseReply,
-    Outcome,
-    Rule,
-    TearReply,
-    UnreadableRequest,
-    expects_answer,
-)
+from .proxy_rules import Exchange, Outcome, UnreadableRequest, expects_answer, performable
 
 LOG = logging.getLogger("minibroker.proxy")
 
@@ -67,7 +66,6 @@ class Proxy:
         port: 0 picks a free one.
 
     Attributes:
-        rules: the armed rules with their counters, in the order in which they are tried.
         history: the newest exchanges, oldest first.
         requests: requests seen, by API name.
         outcomes: what became of requests of an API: (API name, Outcome) -> count.
@@ -80,7 +78,9 @@ class Proxy:
         self._upstream = (upstream_host.strip("[]"), int(upstream_port))
         self.host = host
         self.port = port
-        self.rules: list[ArmedRule] = [ArmedRule(rule) for rule in rules]
+        self.faults = Faults()
+        for rule in rules:
+            self.arm(rule)
         self.history: deque[Exchange] = deque(maxlen=HISTORY_MAX)
         self.requests: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
@@ -93,15 +93,22 @@ class Proxy:
         """HOST:PORT for clients."""
         return f"{self.host}:{self.port}"
 
+    @property
+    def rules(self) -> tuple[ArmedRule, ...]:
+        """The armed rules with their counters, in the order in which they are tried."""
+        return self.faults.rules
+
     def arm(self, rule: Rule) -> ArmedRule:
-        """Add a rule behind the others; it sees requests that arrive from now on."""
-        armed = ArmedRule(rule)
-        self.rules.append(armed)
-        return armed
+        """Add a rule behind the others; it sees requests that arrive from now on.
+
+        Raises:
+            ValueError: it takes a broker to perform it.
+        """
+        return self.faults.arm(performable(rule))
 
     def disarm(self, armed: ArmedRule) -> None:
         """Take a rule out; requests it has matched already are no longer touched."""
-        self.rules.remove(armed)
+        self.faults.disarm(armed)
 
     async def wait_fired(self, armed: ArmedRule, times: int, *, timeout_ms: int = 30_000) -> None:
         """Return once a rule has fired `times` times in all. Raises TimeoutError."""
@@ -225,15 +232,15 @@ class _Link:
         proxy = self._proxy
         proxy.requests[exchange.api] += 1
         proxy.history.append(exchange)
-        covering = [armed for armed in proxy.rules if armed.rule.covers(exchange)]
+        covering = [armed for armed in proxy.faults.rules if armed.rule.covers(exchange)]
         answered = expects_answer(exchange)
         exchange.forget_request()
-        for armed in covering:
+        for armed in due(Instant.REQUEST, covering):
             match armed.rule.action:
-                case CutRequest() if armed.strikes():
+                case Disconnect():
                     proxy._note(exchange, Outcome.CUT)
                     raise _LinkClosed(f"cut at {exchange.api}")
-                case DelayRequest(delay_ms) if armed.strikes():
+                case Delay(delay_ms):
                     await asyncio.sleep(delay_ms / 1000)
         if answered:
             await self._room.acquire()
@@ -249,22 +256,20 @@ class _Link:
         if self._is_silent:
             self._proxy._note(exchange, Outcome.SWALLOWED)
             return
-        for armed in covering:
-            if armed not in self._proxy.rules:
-                continue
+        for armed in due(Instant.REPLY, covering):
             match armed.rule.action:
-                case LoseReply(then) if armed.strikes():
+                case LoseReply(then):
                     self._proxy._note(exchange, Outcome.LOST)
                     if then == "close":
                         raise _LinkClosed(f"lost the answer to {exchange.api}")
                     self._is_silent = True
                     return
-                case TearReply(bytes_sent) if armed.strikes():
+                case TearReply(bytes_sent):
                     self._proxy._note(exchange, Outcome.TORN)
                     whole = b"".join(frame(parts))
                     writer.write(whole[: min(bytes_sent, len(whole) - 1)])
                     raise _LinkClosed(f"tore the answer to {exchange.api}")
-                case DelayReply(delay_ms) if armed.strikes():
+                case Delay(delay_ms):
                     await asyncio.sleep(delay_ms / 1000)
         self._proxy._note(exchange, Outcome.ANSWERED)
         writer.writelines(frame(parts))
@@ -285,7 +290,8 @@ class _Link:
 
     def _rewritten(self, exchange: Exchange, reply: memoryview) -> Sequence[Buffer]:
         if exchange.api_key == API_VERSIONS:
-            read = ALWAYS_ADDRESSED.union(*(rule.rule.must_read for rule in self._proxy.rules))
+            rules = self._proxy.faults.rules
+            read = ALWAYS_ADDRESSED.union(*(armed.rule.must_read for armed in rules))
             return offered(exchange.version, reply, read)
         address = (self._proxy.host, self._proxy.port)
         return behind(exchange.api_key, exchange.version, reply, address)

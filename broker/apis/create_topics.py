@@ -86,7 +86,7 @@ def _created(broker: Broker, topic: Topic) -> CreatableTopicResult:
                 config_source=each.source,
                 is_sensitive=False,
             )
-            for each in describe_topic(topic.overrides, broker.config)
+            for each in describe_topic(topic.overrides, broker.running_config)
         ],
     )
 

@@ -1,6 +1,6 @@
-"""DescribeCluster (key 60), v0-v1. Source: DescribeClusterRequest.json, ...Response.json; KIP-700.
+"""DescribeCluster (key 60), v0-v2. Source: DescribeClusterRequest.json, ...Response.json; KIP-700.
 
-v0 flexible · v1 endpoint_type (KIP-919)
+v0 flexible · v1 endpoint_type (KIP-919) · v2 fenced brokers (KIP-1073): there are none
 Ours: one broker, at the listener that was asked; asked for controllers it answers 114, since no
     controller can be reached by clients here.
     There is no authorizer, so everything is authorized, as in Kafka without one.

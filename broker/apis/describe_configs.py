@@ -18,11 +18,11 @@ from ...protocol.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 from ..broker import Broker
-from ..described import Described, describe_broker, describe_topic
+from ..config_changes import BROKER, TOPIC, broker_refusal
+from ..described import Described, describe_all_brokers, describe_broker, describe_topic
+from ..running_config import ALL_BROKERS
 from ..session import Session
 from ..topic_names import name_refusal
-
-TOPIC, BROKER = 2, 4
 
 
 def handle(broker: Broker, request: Request, session: Session) -> DescribeConfigsResponse:
@@ -49,7 +49,7 @@ def _answer(
     wanted = asked.configuration_keys
     return DescribeConfigsResult(
         error_code=0,
-        error_message=None,
+        error_message="",
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
         configs=[
@@ -63,20 +63,17 @@ def _described(broker: Broker, asked: DescribeConfigsResource) -> list[Described
     if asked.resource_type == TOPIC:
         topic = broker.state.topics.get(name)
         if topic is not None:
-            return describe_topic(topic.overrides, broker.config)
+            return describe_topic(topic.overrides, broker.running_config)
         why = name_refusal(name)
         if why is not None:
             return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
         return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name}")
     if asked.resource_type == BROKER:
-        if name == str(broker.config.node_id):
-            return describe_broker(broker.config)
-        if name == "":  # the cluster-wide dynamic defaults; none can be set here
-            return []
-        return Refused(
-            ErrorCode.INVALID_REQUEST,
-            f"there is no broker {name!r} here, only {broker.config.node_id}",
-        )
+        refused = broker_refusal(name, broker.config)
+        if refused is not None:
+            return refused
+        describe = describe_all_brokers if name == ALL_BROKERS else describe_broker
+        return describe(broker.running_config)
     return Refused(
         ErrorCode.INVALID_REQUEST, f"resource type {asked.resource_type} is not kept here"
     )

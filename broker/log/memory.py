@@ -111,6 +111,9 @@ class MemoryStorage:
             directory, _, name = path.rpartition("/")
             self._dirs[directory].discard(name)
 
+    def space(self) -> tuple[int, int]:
+        return -1, -1
+
     def sync_all(self) -> None:
         pass
 

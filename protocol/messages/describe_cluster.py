@@ -1,7 +1,7 @@
-"""DescribeCluster (key 60), v0–v1. Source: DescribeClusterRequest.json,
-DescribeClusterResponse.json; KIP-700, KIP-919.
+"""DescribeCluster (key 60), v0–v2. Source: DescribeClusterRequest.json,
+DescribeClusterResponse.json; KIP-700, KIP-919, KIP-1073.
 
-v0 flexible from the start · v1 endpoint_type (1 brokers, 2 controllers)
+v0 flexible from the start · v1 endpoint_type (1 brokers, 2 controllers) · v2 fenced brokers
 """
 
 from ..schema import (
@@ -27,6 +27,7 @@ DESCRIBE_CLUSTER = APIS[60]
 class DescribeClusterRequest:
     include_cluster_authorized_operations: bool = wire(Bool, default=False)
     endpoint_type: int = wire(Int8, since=1, default=1)
+    include_fenced_brokers: bool = wire(Bool, since=2, default=False)
 
 
 @struct
@@ -35,6 +36,7 @@ class DescribeClusterBroker:
     host: str = wire(String)
     port: int = wire(Int32)
     rack: str | None = wire(NullableString, default=None)
+    is_fenced: bool = wire(Bool, since=2, default=False)
 
 
 @response(DESCRIBE_CLUSTER)

@@ -66,7 +66,7 @@ def produce_frame(case: Case, topic: str) -> bytes:
     return struct.pack(">i", len(body)) + body
 
 
-def run(address: tuple[str, int], case: Case, topic: str, seconds: float) -> Measured:
+def load(address: tuple[str, int], case: Case, topic: str, seconds: float) -> Measured:
     """Send for so many seconds; raises RuntimeError when the broker refuses."""
     with socket.create_connection(address, TIMEOUT_S) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

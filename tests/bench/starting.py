@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
+from tests.bench.run import Run
 from tests.bench.servers import our_broker
 
 IMPORTS = "import asyncio, uvloop, construct, crc32c"
 REPEATS = 3  # of each round: a start is short and noisy
 
 
-def measure_starts(console: Console, commands: Path, rounds: int) -> None:
-    """Measure and print."""
+def measure_starts(run: Run) -> dict[str, float]:
+    """Measure and print; there is nothing of Kafka to compare with."""
+    commands = run.commands
     with our_broker("ours", commands, ("--durability", "page-cache")) as broker:
         address = f"{broker.host}:{broker.port}"
         python = str(commands / "python")
@@ -34,16 +34,17 @@ def measure_starts(console: Console, commands: Path, rounds: int) -> None:
         for figure in measured.values():
             figure()
         seconds: dict[str, list[float]] = {name: [] for name in measured}
-        for _ in range(rounds * REPEATS):
+        for _ in range(run.rounds * REPEATS):
             for name, figure in measured.items():
                 seconds[name].append(figure())
     ms = {name: statistics.median(each) * 1000 for name, each in seconds.items()}
-    console.print(
+    run.console.print(
         f"ready {ms['ready']:.0f} ms = {ms['ready'] / ms['imports']:.2f} x `python -c '{IMPORTS}'` "
         f"({ms['imports']:.0f} ms); healthcheck {ms['healthcheck']:.0f} ms = "
         f"{ms['healthcheck'] / ms['python']:.2f} x `python -c pass` ({ms['python']:.0f} ms)\n",
         highlight=False,
     )
+    return {}
 
 
 def _ready(commands: Path) -> float:

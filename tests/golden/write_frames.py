@@ -65,7 +65,7 @@ def _value(field: dataclasses.Field[Any], number: int) -> Any:
             return uuid.UUID(int=number << 64 | number)
         case "error_code":
             return ErrorCode(number)
-        case "timedelta_i32":
+        case "timedelta_i32" | "timedelta_i64":
             return timedelta(milliseconds=1000 + number)
         case "datetime_i64":
             return EPOCH + timedelta(milliseconds=1_700_000_000_000 + number)

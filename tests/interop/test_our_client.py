@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from minibroker.broker.faults import LoseReply, Rule
 from minibroker.client import Producer
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import LoseReply, Rule
 
 from tests.support.broker import RUN
 from tests.support.kafka import RealKafka, missing_tools

@@ -42,6 +42,7 @@ class LogModel(RuleBasedStateMachine):
         self.storage = self.make_storage()
         self.log = open_log(self.storage, CONFIG)
         self.model: list[Stored] = []
+        self.stored: list[Stored] = []  # those below the log start too
         self.epoch = 0
         self.start = 0
         self.dropped_epoch: tuple[int, int] | None = None  # of an emptied log, until reopened
@@ -51,11 +52,13 @@ class LogModel(RuleBasedStateMachine):
 
     @property
     def end(self) -> int:
-        return self.model[-1].next_offset if self.model else self.start
+        return self.stored[-1].next_offset if self.stored else 0
 
     def boundary(self, data: st.DataObject) -> int:
         """A high watermark: where some batch ends."""
-        return data.draw(st.sampled_from([self.start, *(b.next_offset for b in self.model)]))
+        ends = [batch.next_offset for batch in self.model]
+        starts_a_batch = not self.model or self.model[0].base_offset == self.start
+        return data.draw(st.sampled_from([self.start, *ends] if starts_a_batch else ends))
 
     @rule(timestamps=TIMESTAMPS, size=st.sampled_from([0, 10, 100, 1000, 9000]))
     def append(self, timestamps: list[int], size: int) -> None:
@@ -63,6 +66,7 @@ class LogModel(RuleBasedStateMachine):
         assert append(self.log, batch, leader_epoch=self.epoch) == self.end
         data = stamped(batch, self.end, self.epoch)
         self.model.append(Stored(self.end, tuple(timestamps), self.epoch, data))
+        self.stored.append(self.model[-1])
 
     @rule(timestamps=st.lists(TIMESTAMPS, min_size=5, max_size=20))
     def append_many(self, timestamps: list[list[int]]) -> None:
@@ -81,25 +85,32 @@ class LogModel(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.log.close()
         seen: list[BatchHeader] = []
-        self.log = open_log(self.storage, CONFIG, seen)
+        self.log = open_log(self.storage, CONFIG, seen, self.start)
         assert self.log.recovery is None
-        self.dropped_epoch = None
-        assert [header.base_offset for header in seen] == [b.base_offset for b in self.model]
+        bases = [header.base_offset for header in seen]
+        there = [b.base_offset for b in self.stored if seen and b.base_offset >= bases[0]]
+        assert bases == there, "all from some batch on"
+        assert set(bases) >= {b.base_offset for b in self.model}, "all that can be read"
+        is_empty = self.start == self.end
+        last_epoch = seen[-1].partition_leader_epoch if seen else -1
+        self.dropped_epoch = (last_epoch, self.start) if is_empty and seen else None
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())
-    def drop_segments(self, data: st.DataObject) -> None:
-        offset = data.draw(st.integers(0, self.end + 1))
-        self.log.drop_segments_before(offset)
-        start = self.log.log_start_offset
-        assert start <= max(offset, self.start)
+    def raise_the_start(self, data: st.DataObject) -> None:
+        start = data.draw(st.integers(self.start, self.end))
+        self.log.raise_start(start)
         # Of the epochs that began at or before the start only the newest is known on
         # (LeaderEpochFileCache.truncateFromStart).
         is_empty = start == self.end
         self.dropped_epoch = (self.model[-1].leader_epoch, start) if is_empty else None
-        self.model = [batch for batch in self.model if batch.base_offset >= start]
-        assert not self.model or self.model[0].base_offset == start
+        self.model = [batch for batch in self.model if batch.next_offset > start]
         self.start = start
+
+    @rule(steps=st.integers(1, 9))
+    def remove_below_the_start(self, steps: int) -> None:
+        for _ in range(steps):
+            self.log.remove_below_start(700, self.end)
 
     @rule(data=st.data(), max_bytes=st.integers(0, 4000))
     def read(self, data: st.DataObject, max_bytes: int) -> None:
@@ -123,20 +134,28 @@ class LogModel(RuleBasedStateMachine):
     @rule(data=st.data(), timestamp=st.integers(0, 1001))
     def find_timestamp(self, data: st.DataObject, timestamp: int) -> None:
         end = self.boundary(data)
-        found = [record for record in self.records(end) if record.timestamp >= timestamp]
+        found = [
+            record
+            for record in self.records(self.model, end)
+            if record.timestamp >= timestamp and record.offset >= self.start
+        ]
         assert self.log.find_timestamp(timestamp, end) == (found[0] if found else None)
 
     @rule(data=st.data())
     def max_timestamp(self, data: st.DataObject) -> None:
         end = self.boundary(data)
-        records = [record for record in self.records(end) if record.timestamp >= 0]
+        # Its segment is looked at as a whole, as in Kafka (UnifiedLog.fetchOffsetByTimestamp).
+        begins = (s.base_offset for s in self.log.segments if s.next_offset > self.start)
+        begin = next(begins, self.end)
+        there = [batch for batch in self.stored if batch.base_offset >= begin]
+        records = [record for record in self.records(there, end) if record.timestamp >= 0]
         newest = max(records, key=lambda record: record.timestamp, default=None)
         assert self.log.max_timestamp(end) == newest
 
-    def records(self, end: int) -> list[TimestampedOffset]:
+    def records(self, batches: list[Stored], end: int) -> list[TimestampedOffset]:
         return [
             TimestampedOffset(timestamp, batch.base_offset + at, batch.leader_epoch)
-            for batch in self.model
+            for batch in batches
             for at, timestamp in enumerate(batch.timestamps)
             if batch.next_offset <= end
         ]
@@ -145,7 +164,7 @@ class LogModel(RuleBasedStateMachine):
     def ask_where_an_epoch_ended(self, epoch: int) -> None:
         starts = dict([self.dropped_epoch] if self.dropped_epoch else [])
         for batch in self.model:
-            starts.setdefault(batch.leader_epoch, batch.base_offset)
+            starts.setdefault(batch.leader_epoch, max(batch.base_offset, self.start))
         later = [start for known, start in starts.items() if known > epoch]
         if starts and epoch == max(starts):
             expected = (epoch, self.end)

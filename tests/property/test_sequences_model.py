@@ -20,6 +20,9 @@ from minibroker.protocol.batch import BatchHeader, build_batch, read_header
 
 SEEDS: Final = range(6)
 STEPS: Final = 2_000
+FORGET_EVERY: Final = 40  # steps
+ROOM: Final = 3  # for fewer PIDs than write
+EVICTED: Final = 2
 MAX: Final = 2147483647
 HEADER: Final = read_header(build_batch([(None, b"v", (), 0)]))
 
@@ -65,10 +68,12 @@ class NaiveProducer:
 
 
 class NaiveTable:
-    """The rules, one after another."""
+    """The rules, one after another; `room` for so many PIDs."""
 
-    def __init__(self) -> None:
-        self.producers: dict[int, NaiveProducer] = {}
+    def __init__(self, room: int = 10**9) -> None:
+        self.producers: dict[int, NaiveProducer] = {}  # the longest idle first
+        self.room = room
+        self.evicted_count = 0
 
     def check(self, sent: Sent) -> Answer:
         if sent.first < 0:
@@ -91,11 +96,22 @@ class NaiveTable:
         return NEW if follows else OUT_OF_ORDER
 
     def record(self, sent: Sent, base_offset: int, received_at_ms: int) -> None:
-        known = self.producers.setdefault(sent.producer_id, NaiveProducer(sent.epoch))
+        if sent.producer_id not in self.producers and len(self.producers) == self.room:
+            for producer_id in [*self.producers][:EVICTED]:
+                del self.producers[producer_id]
+            self.evicted_count += EVICTED
+        known = self.producers.pop(sent.producer_id, NaiveProducer(sent.epoch))
         if known.epoch != sent.epoch:
-            known = self.producers[sent.producer_id] = NaiveProducer(sent.epoch)
+            known = NaiveProducer(sent.epoch)
+        self.producers[sent.producer_id] = known
         known.received_at_ms = received_at_ms
         known.newest.append((sent, base_offset))
+
+    def forget_idle(self, until_ms: int, count_max: int) -> int:
+        idle = [pid for pid, known in self.producers.items() if known.received_at_ms <= until_ms]
+        for producer_id in idle[:count_max]:
+            del self.producers[producer_id]
+        return len(idle[:count_max])
 
 
 class Producers:
@@ -157,31 +173,32 @@ def plain(answer: Any) -> Answer:
             return (name,)
 
 
-def listed(table: Any) -> dict[int, Any]:
-    return {
-        state.producer_id: (
+def listed(table: Any) -> list[Any]:
+    return [
+        (
+            state.producer_id,
             state.producer_epoch,
             state.received_at_ms,
             [tuple(batch) for batch in reversed(state.batches)],
         )
         for state in table.producers()
-    }
+    ]
 
 
-def listed_naively(model: NaiveTable) -> dict[int, Any]:
-    return {
-        producer_id: (
+def listed_naively(model: NaiveTable) -> list[Any]:
+    return [
+        (
+            producer_id,
             known.epoch,
             known.received_at_ms,
             [(sent.first, sent.last, at, sent.max_timestamp) for sent, at in known.newest],
         )
         for producer_id, known in model.producers.items()
-    }
+    ]
 
 
-def difference(table: Any, producers: Producers) -> str | None:
+def difference(table: Any, producers: Producers, model: NaiveTable) -> str | None:
     """Drive table and model with the same batches; the first difference, in words."""
-    model = NaiveTable()
     log_end_offset = 0
     for step in range(STEPS):
         sent = producers.next()
@@ -193,14 +210,30 @@ def difference(table: Any, producers: Producers) -> str | None:
             model.record(sent, log_end_offset, step)
             producers.history[sent.producer_id].append(sent)
             log_end_offset += sent.records
-        if listed(table) != listed_naively(model):
+        if step % FORGET_EVERY == 0:
+            idle = producers.rng.randrange(1, 9), producers.rng.randrange(4)
+            forgotten = table.forget_idle(step - idle[0], idle[1])
+            if forgotten != model.forget_idle(step - idle[0], idle[1]):
+                return f"step {step}: {forgotten} PIDs idle for {idle[0]} were forgotten"
+        if (listed(table), table.evicted_count) != (listed_naively(model), model.evicted_count):
             return f"step {step}: {sent} left {listed(table)}"
     return None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_table_answers_as_the_rules_do(seed: int) -> None:
-    assert difference(SequenceTable(), Producers(random.Random(seed))) is None
+    assert difference(SequenceTable(), Producers(random.Random(seed)), NaiveTable()) is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_full_table_forgets_those_who_have_not_written_for_longest(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequences, "PRODUCERS_MAX", ROOM)
+    monkeypatch.setattr(sequences, "PRODUCERS_EVICTED", EVICTED)
+    model = NaiveTable(ROOM)
+    assert difference(SequenceTable(), Producers(random.Random(seed)), model) is None
+    assert model.evicted_count > STEPS / 20
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -253,10 +286,23 @@ MUTANTS: Final = {
         "return Duplicate(base_offset,",
         "return Duplicate(next_offset - 1,",
     ),
+    "those who wrote first forgotten first": ("entries.pop(", "entries.get("),
+    "forgotten a moment too early": ("[1] > until_ms", "[1] > until_ms + 1"),
+    "more forgotten than asked": (
+        "islice(self._entries.items(), count_max)",
+        "self._entries.items()",
+    ),
+    "no bound": (
+        "            if len(entries) >= PRODUCERS_MAX:\n                self._evict()\n",
+        "",
+    ),
+    "a bound that is one lower": (">= PRODUCERS_MAX", ">= PRODUCERS_MAX - 1"),
+    "evictions not counted": ("self.evicted_count += PRODUCERS_EVICTED", "pass"),
 }
+FULL: Final = {name for name in MUTANTS if "bound" in name or "evict" in name}
 
 
-def broken_copy(edit: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def broken_copy(edit: tuple[str, str], room: int, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A SequenceTable made from the edited text."""
     text = Path(sequences.__file__).read_text(encoding="utf-8")
     assert text.count(edit[0]) == 1, f"edit does not apply: {edit[0]}"
@@ -264,12 +310,12 @@ def broken_copy(edit: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
     module.__package__ = sequences.__package__
     monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclass() looks itself up
     exec(compile(text.replace(*edit), "broken_sequences", "exec"), module.__dict__)
+    module.__dict__.update(PRODUCERS_MAX=room, PRODUCERS_EVICTED=EVICTED)
     return module.__dict__["SequenceTable"]()
 
 
-@pytest.mark.parametrize("edit", MUTANTS.values(), ids=MUTANTS.keys())
-def test_a_broken_table_is_found_out(
-    edit: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = broken_copy(edit, monkeypatch)
-    assert difference(table, Producers(random.Random(0))) is not None
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_table_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = ROOM if name in FULL else 10**9
+    table = broken_copy(MUTANTS[name], room, monkeypatch)
+    assert difference(table, Producers(random.Random(0)), NaiveTable(room)) is not None

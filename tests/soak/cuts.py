@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable
-from random import Random
+from itertools import count
 from typing import Any
 
+from minibroker.broker.faults import Action, Delay, Disconnect, Instant, LoseReply, Rule, TearReply
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import (
-    CutRequest,
-    DelayReply,
-    Exchange,
-    LoseReply,
-    Rule,
-    TearReply,
-)
 
 START_WAIT_S = 20.0
 _SPAWN = multiprocessing.get_context("spawn")
@@ -43,17 +35,18 @@ class Cuts:
 
 def rules(seed: int) -> dict[str, Rule]:
     """The faults, each with a chance of its own at every request."""
-    rng = Random(seed)
+    seeds = (seed + number for number in count())
 
-    def chance(part: float) -> Callable[[Exchange], bool]:
-        return lambda exchange: rng.random() < part
+    def rule(action: Action, probability: float, api: str | None = None) -> Rule:
+        at = Instant.REPLY if isinstance(action, Delay) else None
+        return Rule(action=action, at=at, api=api, probability=probability, seed=next(seeds))
 
     return {
-        "answers to Produce lost": Rule(action=LoseReply(), api="Produce", where=chance(0.004)),
-        "answers lost": Rule(action=LoseReply(), where=chance(0.001)),
-        "answers torn": Rule(action=TearReply(bytes_sent=9), where=chance(0.002)),
-        "requests cut": Rule(action=CutRequest(), where=chance(0.003)),
-        "answers late": Rule(action=DelayReply(delay_ms=150), where=chance(0.001)),
+        "answers to Produce lost": rule(LoseReply(), 0.004, "Produce"),
+        "answers lost": rule(LoseReply(), 0.001),
+        "answers torn": rule(TearReply(bytes_sent=9), 0.002),
+        "requests cut": rule(Disconnect(), 0.003),
+        "answers late": rule(Delay(150), 0.001),
     }
 
 

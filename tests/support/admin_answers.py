@@ -181,8 +181,43 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "DescribeConfigsResponse": lambda r: ",".join(
         f"{each.error_code} "
         + " ".join(
-            sorted(f"{c.name}={c.value}/{c.config_source}/{c.config_type}" for c in each.configs)
+            sorted(
+                f"{c.name}={c.value}/{c.config_source}/{c.config_type}"
+                f"[{' '.join(f'{s.source}:{s.name}={s.value}' for s in c.synonyms)}]"
+                for c in each.configs
+            )
         )
+        for each in r.results
+    ),
+    "IncrementalAlterConfigsResponse": lambda r: ",".join(str(t.error_code) for t in r.responses),
+    "AlterConfigsResponse": lambda r: ",".join(str(t.error_code) for t in r.responses),
+    "ProduceResponse": lambda r: ",".join(
+        f"{p.error_code} offset={p.base_offset}" for t in r.responses for p in t.partition_responses
+    ),
+    "DeleteRecordsResponse": lambda r: ",".join(
+        f"{p.error_code} start={p.low_watermark}" for t in r.topics for p in t.partitions
+    ),
+    "DescribeProducersResponse": lambda r: "; ".join(
+        f"{p.partition_index} {p.error_code}"
+        + "".join(
+            f" {each.producer_id}:{each.producer_epoch} last={each.last_sequence}"
+            f"@{each.last_timestamp} {each.coordinator_epoch} {each.current_txn_start_offset}"
+            for each in p.active_producers
+        )
+        for t in r.topics
+        for p in t.partitions
+    ),
+    "DescribeLogDirsResponse": lambda r: ",".join(
+        f"{r.error_code} {each.error_code} "
+        + "".join(
+            f"{t.name}: "
+            + "".join(
+                f"{p.partition_index}={p.partition_size + p.offset_lag + p.is_future_key} "
+                for p in sorted(t.partitions, key=lambda p: p.partition_index)
+            )
+            for t in each.topics
+        )
+        + f"volume={'yes' if each.total_bytes >= each.usable_bytes > 0 else 'no'}"
         for each in r.results
     ),
     "FetchResponse": lambda r: (
@@ -250,7 +285,7 @@ ROWS = (
         "a topic's properties",
         configs(2, "t", "retention.ms", "segment.bytes", "cleanup.policy"),
         None,
-        "0 cleanup.policy=delete/5/7 retention.ms=604800000/5/5 segment.bytes=1073741824/5/3",
+        "0 cleanup.policy=delete/5/7[] retention.ms=604800000/5/5[] segment.bytes=1073741824/5/3[]",
     ),
     Row("an unknown topic's", configs(2, "no"), None, "3 "),
     Row("a badly named topic's", configs(2, "n o"), None, "17 "),

@@ -77,7 +77,7 @@ def _value_to_kio(value: Any, field: dataclasses.Field[Any]) -> Any:
         return to_kio(value, inner)
     if kind == "error_code":
         return ErrorCode(value)
-    if kind == "timedelta_i32":
+    if kind.startswith("timedelta"):
         return timedelta(milliseconds=value)
     if kind == "uuid":
         return uuid.UUID(bytes=value) if any(value) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minibroker.broker.log.log import Log, LogConfig
+from minibroker.broker.log.recovery import Known
 from minibroker.broker.log.storage import Storage
 from minibroker.protocol.batch import BatchHeader, build_batch, headers_in, read_header
 
@@ -23,11 +24,28 @@ def append(log: Log, batch: bytes, *, leader_epoch: int = 0, now_ms: int = 0) ->
 
 
 def open_log(
-    storage: Storage, config: LogConfig | None = None, seen: list[BatchHeader] | None = None
+    storage: Storage,
+    config: LogConfig | None = None,
+    seen: list[BatchHeader] | None = None,
+    log_start_offset: int = 0,
 ) -> Log:
     """Open the log that these tests use; batches found go to `seen`."""
     batches: list[BatchHeader] = [] if seen is None else seen
-    return Log.open(storage, DIRECTORY, config or LogConfig(), batches.append, TOPIC_ID)
+    return Log.open(
+        storage,
+        DIRECTORY,
+        config or LogConfig(),
+        batches.append,
+        TOPIC_ID,
+        known=Known(log_start_offset=log_start_offset),
+    )
+
+
+def remove_before(log: Log, offset: int) -> None:
+    """Let the log begin at `offset`, and remove what then may go."""
+    log.raise_start(offset)
+    while log.remove_below_start(100, log.log_end_offset):
+        pass
 
 
 def stamped(batch: bytes, base_offset: int, leader_epoch: int = 0) -> bytes:
@@ -43,7 +61,7 @@ def read_all(log: Log, max_bytes: int = 1) -> list[bytes]:
     while offset < log.log_end_offset:
         data = log.read(offset, log.log_end_offset, max_bytes)
         for position, header in headers_in(data):
-            assert header.base_offset == offset
+            assert offset in (header.base_offset, log.log_start_offset)
             batches.append(data[position : position + header.size_bytes])
             offset = header.next_offset
     return batches

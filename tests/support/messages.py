@@ -38,6 +38,7 @@ LIMITED = {
     "error_code": ERROR_CODES,
     "topic_config_error_code": ERROR_CODES,
     "log_append_time_ms": st.just(-1) | st.integers(0, 4_000_000_000_000),
+    "retention_time_ms": st.just(-1) | st.integers(0, 4_000_000_000_000),
 }
 TEXTS = st.sampled_from(["", "ü€𝄞", "x" * 126, "y" * 127, "z" * 300]) | st.text(max_size=8)
 BLOBS = st.sampled_from([b"", b"batch", bytes(126), bytes(130), bytes(20_000)])

@@ -1,14 +1,28 @@
 """Our answers to requests other than Produce are Apache Kafka's."""
 
-from tests.support.admin_answers import ROWS, shown
+from pathlib import Path
+
+import pytest
+
+from tests.support import admin_answers, config_answers, partition_answers
+from tests.support.admin_answers import Row, shown
 from tests.support.runtime import connect, running_broker
 
 
-async def test_our_answers_are_kafkas() -> None:
-    async with running_broker() as runtime:
+@pytest.mark.parametrize(
+    "rows",
+    [
+        admin_answers.ROWS,
+        config_answers.ROWS,
+        partition_answers.ROWS,
+    ],
+    ids=["topics", "configs", "partitions"],
+)
+async def test_our_answers_are_kafkas(rows: tuple[Row, ...], tmp_path: Path) -> None:
+    async with running_broker(tmp_path, {"durability": "page-cache"}) as runtime:
         connection = await connect(runtime)
         different = []
-        for row in ROWS:
+        for row in rows:
             answer = shown(await connection.request(row.message, version=row.version))
             if answer != row.answer:
                 different.append(f"{row.name}: {answer!r}, Kafka: {row.answer!r}")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from minibroker.broker.faults import LoseReply, Rule
 from minibroker.broker.runtime import Runtime
 from minibroker.client import (
     ConnectionFailed,
@@ -22,7 +23,6 @@ from minibroker.client import (
 )
 from minibroker.client.config import CompressionType
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import LoseReply, Rule
 
 from tests.support.broker import RUN, BrokerProcess
 from tests.support.runtime import running_broker

@@ -10,6 +10,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from minibroker.broker.faults import LoseReply, Rule
 from minibroker.client.network import Connection, ConnectionFailed
 from minibroker.protocol.batch import NewRecord, build_batch
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
@@ -19,7 +20,6 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import LoseReply, Rule
 from minibroker.testing.stored import stored_records
 
 from tests.support.broker import BrokerProcess

@@ -36,11 +36,16 @@ class Runnable(NamedTuple):
 
 
 def python_packages(
-    name: str, module: str, requirements: Sequence[str], newest_python: tuple[int, int]
+    name: str,
+    module: str,
+    requirements: Sequence[str],
+    newest_python: tuple[int, int],
+    package: str = PACKAGE,
 ) -> Runnable:
     """Run a program of this repository with exact packages.
 
     Args:
+        module: the program, in `package`.
         newest_python: the last Python that the packages are for; this one, unless it is newer.
     """
 
@@ -50,7 +55,7 @@ def python_packages(
         _run([*pip, *requirements], "pip")
 
     folder = _made(name, "\n".join(requirements), make)
-    return _program_of_ours(str(folder / "bin" / "python"), module)
+    return _program_of_ours(str(folder / "bin" / "python"), f"{package}.{module}")
 
 
 def kcat() -> Runnable:
@@ -59,7 +64,7 @@ def kcat() -> Runnable:
         if os.getuid() != 0 or shutil.which("apt-get") is None:
             raise EnvironmentMissing("kcat is not on the PATH, and only root could install it")
         _run(["apt-get", "install", "--yes", "--quiet", "kcat"], "apt-get")
-    return _program_of_ours(sys.executable, "kcat")
+    return _program_of_ours(sys.executable, f"{PACKAGE}.kcat")
 
 
 def node_packages(name: str, program: str, packages: str) -> Runnable:
@@ -105,14 +110,13 @@ def java_class(name: str, program: str) -> Runnable:
 
 def java_tool(module: str) -> Runnable:
     """Run a Python program that calls a tool in the jars of Apache Kafka."""
-    return _program_of_ours(sys.executable, module, {"JAVA_CLASSPATH": _jars()})
+    return _program_of_ours(sys.executable, f"{PACKAGE}.{module}", {"JAVA_CLASSPATH": _jars()})
 
 
 def _program_of_ours(
     python: str, module: str, environment: Mapping[str, str] | None = None
 ) -> Runnable:
-    command = (python, "-m", f"{PACKAGE}.{module}")
-    return Runnable(command, {"PYTHONPATH": str(ROOT), **(environment or {})})
+    return Runnable((python, "-m", module), {"PYTHONPATH": str(ROOT), **(environment or {})})
 
 
 def _python(newest: tuple[int, int]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from minibroker.broker.faults import Delay, Disconnect, Instant, LoseReply, Rule, TearReply
 from minibroker.protocol.compiler import decoder
 from minibroker.protocol.messages.api_versions import (
     ApiVersion,
@@ -28,16 +29,7 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing import proxy as proxy_module
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import (
-    CutRequest,
-    DelayReply,
-    DelayRequest,
-    Exchange,
-    LoseReply,
-    Outcome,
-    Rule,
-    TearReply,
-)
+from minibroker.testing.proxy_rules import Exchange, Outcome
 
 from tests.support.scripted_upstream import (
     BOUND_S,
@@ -112,7 +104,7 @@ async def test_a_lost_answer_was_given_and_nothing_follows_it() -> None:
         assert await client.read_to_end() == b""
         assert len(upstream.received) >= 3
         assert proxy.rules[0].fired == 1
-        assert proxy.outcomes["key 12", Outcome.LOST] == 1
+        assert proxy.outcomes["Heartbeat", Outcome.LOST] == 1
 
 
 async def test_every_third_answer_is_counted_over_all_connections() -> None:
@@ -136,7 +128,7 @@ async def test_silence_swallows_everything_after_and_still_forwards_requests() -
     async with behind_proxy(rule) as (upstream, proxy, client):
         client.send(*(request(n) for n in range(1, 5)))
         assert (await client.read_answer())[:4] == b"\0\0\0\1"
-        await until(lambda: proxy.outcomes["key 12", Outcome.SWALLOWED] == 2)
+        await until(lambda: proxy.outcomes["Heartbeat", Outcome.SWALLOWED] == 2)
         assert len(upstream.received) == 4
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -144,7 +136,7 @@ async def test_silence_swallows_everything_after_and_still_forwards_requests() -
 
 
 async def test_a_cut_request_never_reaches_the_broker() -> None:
-    async with behind_proxy(Rule(action=CutRequest(), nth=2)) as (upstream, proxy, client):
+    async with behind_proxy(Rule(action=Disconnect(), nth=2)) as (upstream, proxy, client):
         client.send(request(1))
         await client.read_answer()
         client.send(request(2))
@@ -164,9 +156,9 @@ async def test_a_torn_answer_never_arrives_whole(bytes_sent: int, arrive: int) -
         assert await client.read_to_end() == whole[:arrive]
 
 
-@pytest.mark.parametrize("action", [DelayRequest(60), DelayReply(60)])
-async def test_a_delay_keeps_the_order(action: DelayRequest | DelayReply) -> None:
-    async with behind_proxy(Rule(action=action, nth=1)) as (_, proxy, client):
+@pytest.mark.parametrize("at", [Instant.REQUEST, Instant.REPLY])
+async def test_a_delay_keeps_the_order(at: Instant) -> None:
+    async with behind_proxy(Rule(action=Delay(60), at=at, nth=1)) as (_, proxy, client):
         began = asyncio.get_running_loop().time()
         client.send(request(1), request(2))
         ids = [(await client.read_answer())[:4] for _ in range(2)]
@@ -176,7 +168,7 @@ async def test_a_delay_keeps_the_order(action: DelayRequest | DelayReply) -> Non
 
 
 async def test_rules_choose_by_topic() -> None:
-    rule = Rule(action=CutRequest(), api="Produce", topic="wanted")
+    rule = Rule(action=Disconnect(), api="Produce", topic="wanted")
     async with behind_proxy(rule) as (upstream, proxy, client):
         upstream.answer = lambda frame: frame[4:8] + PRODUCE_ANSWER
         client.send(produce(1, "other"), request(2))
@@ -185,7 +177,7 @@ async def test_rules_choose_by_topic() -> None:
         client.send(produce(3, "wanted"))
         assert await client.read_to_end() == b""
         assert (proxy.rules[0].matched, proxy.rules[0].fired) == (1, 1)
-        assert proxy.requests == {"Produce": 2, "key 12": 1}
+        assert proxy.requests == {"Produce": 2, "Heartbeat": 1}
 
 
 async def test_rules_choose_by_predicate_and_stop_after_their_times() -> None:
@@ -265,7 +257,7 @@ async def test_clients_are_told_the_proxys_address_and_readable_versions() -> No
     metadata = MetadataResponse(brokers=[broker], topics=[])
     keys = [ApiVersion(api_key=key, min_version=0, max_version=99) for key in (0, 3, 12)]
     api_versions = ApiVersionsResponse(error_code=0, api_keys=keys)
-    reads_produce = Rule(action=CutRequest(), api="Produce", topic="never")
+    reads_produce = Rule(action=Disconnect(), api="Produce", topic="never")
     async with behind_proxy(reads_produce) as (upstream, proxy, client):
         upstream.answer = lambda frame: (
             answer_of(metadata, 3, 1, 1) if frame[1] == 3 else answer_of(api_versions, 18, 0, 2)

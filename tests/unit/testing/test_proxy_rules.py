@@ -1,50 +1,26 @@
-"""Which requests a rule chooses, and what it refuses to be."""
+"""Which rules a proxy takes; what rules are is tested with the broker's."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from minibroker.testing.proxy_rules import ArmedRule, LoseReply, Rule
-
-
-def strikes(count: int, rule: Rule) -> list[int]:
-    armed = ArmedRule(rule)
-    struck = [number for number in range(1, count + 1) if armed.strikes()]
-    assert armed.matched == count
-    assert armed.fired == len(struck)
-    return struck
-
-
-def test_without_a_choice_every_match_is_struck() -> None:
-    assert strikes(3, Rule(action=LoseReply())) == [1, 2, 3]
-
-
-def test_every_nth() -> None:
-    assert strikes(10, Rule(action=LoseReply(), every=3)) == [3, 6, 9]
-
-
-def test_the_nth_only() -> None:
-    assert strikes(10, Rule(action=LoseReply(), nth=4)) == [4]
-
-
-def test_the_first_k_times() -> None:
-    assert strikes(10, Rule(action=LoseReply(), times=2)) == [1, 2]
-    assert strikes(10, Rule(action=LoseReply(), every=3, times=2)) == [3, 6]
+from minibroker.broker.faults import Action, Crash, Hold, Instant, LoseReply, Rule
+from minibroker.testing.proxy_rules import performable
 
 
 @pytest.mark.parametrize(
-    ("scope", "named"),
+    "rule",
     [
-        ({"api": "Prodcue"}, "Prodcue"),
-        ({"topic": "t"}, "Produce"),
-        ({"api": "Fetch", "topic": "t"}, "Produce"),
-        ({"nth": 0}, "nth=0"),
-        ({"every": 0}, "every=0"),
-        ({"times": 0}, "times=0"),
-        ({"nth": 1, "every": 2}, "not both"),
+        Rule(action=Hold(), at=Instant.REQUEST),
+        Rule(action=Crash(), at=Instant.REPLY),
+        Rule(action=LoseReply(), api="Fetch", topic="t"),
     ],
 )
-def test_a_rule_that_cannot_mean_anything_is_refused(scope: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
-        Rule(action=LoseReply(), **scope)
+def test_a_proxy_refuses_what_takes_a_broker(rule: Rule) -> None:
+    with pytest.raises(ValueError, match="a proxy cannot"):
+        performable(rule)
+
+
+@pytest.mark.parametrize("action", [LoseReply(), LoseReply(then="silence")])
+def test_a_proxy_takes_the_rest(action: Action) -> None:
+    rule = Rule(action=action, api="Produce", topic="t")
+    assert performable(rule) is rule

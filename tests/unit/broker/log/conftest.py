@@ -1,19 +1,28 @@
-"""Every test that takes `storage` runs on the real disk and in memory."""
+"""Every test that takes `storage` runs on the real disk, a simulated one and in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from minibroker.broker.log.files import FileStorage
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.storage import Storage
+from minibroker.testing.simulated_disk import SimulatedDisk
+from minibroker.testing.simulated_storage import SimulatedStorage
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "simulated", "memory"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    made: Storage = FileStorage(str(tmp_path)) if request.param == "disk" else MemoryStorage()
+    made: Storage
+    if request.param == "disk":
+        made = FileStorage(str(tmp_path))
+    elif request.param == "simulated":
+        made = SimulatedStorage(SimulatedDisk(Random(1)))
+    else:
+        made = MemoryStorage()
     yield made
     made.close()
 

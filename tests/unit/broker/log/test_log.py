@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.broker.log.log import Log, LogConfig, read_topic_id
+from minibroker.broker.log.identity import read_topic_id
+from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.storage import Storage, StorageError
 from minibroker.protocol.batch import BatchHeader, headers_in, read_header
 
@@ -14,6 +15,7 @@ from tests.support.logs import (
     batch_of,
     open_log,
     read_all,
+    remove_before,
     segment_names,
     stamped,
 )
@@ -202,7 +204,8 @@ def test_each_written_file_is_handed_over_once_to_be_flushed(storage: Storage) -
     append(log, ONE)
     append(log, ONE)
     append(log, ONE)
-    assert names() == [f"{0:020d}.log", f"{3:020d}.log"], "the rolled one too"
+    rolled = [f"{0:020d}{suffix}" for suffix in (".log", ".index", ".timeindex", ".summary")]
+    assert names() == [*rolled, f"{3:020d}.log"]
     append(log, ONE)
     assert names() == [f"{3:020d}.log"]
 
@@ -211,22 +214,32 @@ def test_old_segments_are_dropped_whole_and_the_log_start_moves(storage: Storage
     log = open_log(storage, SMALL_SEGMENTS)
     for number in range(10):
         append(log, batch_of(1000 + number), leader_epoch=number // 4)
-    log.drop_segments_before(5)
-    assert (log.log_start_offset, log.log_end_offset) == (3, 10)
-    assert log.epoch_end_offset(0) == (0, 4)
+    remove_before(log, 5)
+    assert (log.log_start_offset, log.log_end_offset) == (5, 10)
+    assert log.epoch_end_offset(0) == (0, 5)
     assert segment_names(storage, "") == sorted(
-        [f"{base:020d}{suffix}" for base in (3, 6) for suffix in (".index", ".log", ".timeindex")]
+        [
+            f"{base:020d}{suffix}"
+            for base in (3, 6)
+            for suffix in (".index", ".log", ".summary", ".timeindex")
+        ]
         + [f"{9:020d}.log", "partition.metadata"]
     )
-    log.drop_segments_before(10**9)
-    assert log.log_start_offset == 9, "the active segment stays"
+    remove_before(log, 9)
     assert log.epoch_end_offset(0) == (0, 9)
     assert log.find_timestamp(0, 10) is not None
+    remove_before(log, 10)
+    assert segment_names(storage) == [f"{9:020d}.log"], "the active segment stays"
+    assert log.find_timestamp(0, 10) is None
+    assert log.max_timestamp(10) is None
     for file in log.dirty_files():
         file.flush()
     log.close()
     again = open_log(storage, SMALL_SEGMENTS)
-    assert (again.log_start_offset, again.log_end_offset) == (9, 10)
+    assert (again.log_start_offset, again.log_end_offset) == (9, 10), "without the durable start"
+    again.close()
+    again = open_log(storage, SMALL_SEGMENTS, log_start_offset=10)
+    assert (again.log_start_offset, again.log_end_offset) == (10, 10)
     assert again.epoch_end_offset(1) == log.epoch_end_offset(1)
 
 
@@ -235,7 +248,7 @@ def test_roll_begins_a_segment_at_the_log_end_unless_there_is_one(storage: Stora
     log.roll()
     log.roll()
     assert segment_names(storage) == [f"{base:020d}.log" for base in (0, 2)]
-    log.drop_segments_before(2)
+    remove_before(log, 2)
     assert (log.log_start_offset, log.log_end_offset) == (2, 2)
     log.close()
     again = open_log(storage)

@@ -1,0 +1,68 @@
+"""DescribeLogDirs (key 35), v1-v4. Source: DescribeLogDirsRequest.json, ...Response.json; KIP-113.
+
+v2 flexible · v3 error_code of the whole · v4 bytes of the volume (KIP-827)
+Ours: one directory, or "memory", whose volume has no size (-1). The size of a partition is that of
+    its batches; nothing lags, and no replica moves. Unknown topics are left out, as in Kafka.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.describe_log_dirs import (
+    DescribeLogDirsPartition,
+    DescribeLogDirsRequest,
+    DescribeLogDirsResponse,
+    DescribeLogDirsResult,
+    DescribeLogDirsTopic,
+)
+from ..broker import Broker
+from ..session import Session
+
+
+def handle(broker: Broker, request: Request, session: Session) -> DescribeLogDirsResponse:
+    """Describe the data directory."""
+    message: DescribeLogDirsRequest = request.message
+    total_bytes, usable_bytes = broker.world.storage.space()
+    directory = DescribeLogDirsResult(
+        error_code=0,
+        log_dir="".join(broker.config.log_dirs) or "memory",
+        topics=[
+            DescribeLogDirsTopic(
+                name=name, partitions=[_size(broker, name, index) for index in sorted(indexes)]
+            )
+            for name, indexes in _wanted(broker, message).items()
+        ],
+        total_bytes=total_bytes,
+        usable_bytes=usable_bytes,
+    )
+    return DescribeLogDirsResponse(error_code=0, results=[directory])
+
+
+def refusal(message: DescribeLogDirsRequest, code: ErrorCode, why: str) -> DescribeLogDirsResponse:
+    """The response that describes nothing."""
+    return DescribeLogDirsResponse(error_code=code, results=[])
+
+
+def _wanted(broker: Broker, message: DescribeLogDirsRequest) -> dict[str, set[int]]:
+    """Those partitions asked for that there are, by topic; null asks for all."""
+    topics = broker.state.topics
+    if message.topics is None:
+        return {name: set(range(topic.partition_count)) for name, topic in topics.items()}
+    wanted: dict[str, set[int]] = {}
+    for each in message.topics:
+        count = topics[each.topic].partition_count if each.topic in topics else 0
+        known = [index for index in each.partitions if 0 <= index < count]
+        if known:
+            wanted.setdefault(each.topic, set()).update(known)
+    return wanted
+
+
+def _size(broker: Broker, topic: str, index: int) -> DescribeLogDirsPartition:
+    partition = broker.partitions.get((topic, index))  # not opened: it has no files
+    return DescribeLogDirsPartition(
+        partition_index=index,
+        partition_size=0 if partition is None else partition.log.size_bytes,
+        offset_lag=0,
+        is_future_key=False,
+    )

@@ -1,0 +1,180 @@
+"""The partitions that are open: how they are opened, recovered after a stop, deleted and closed.
+
+Here: directories and their owners, the order of a start (docs/decisions/0005). Not here: which
+topics there are (metadata.py), who waits for what (broker.py), the bytes of a log (log/).
+A partition without files is opened when it is first asked for; it costs nothing until then.
+Read next: partition.py, log/recovery.py.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..protocol.batch import BatchHeader
+from .config import BrokerConfig
+from .limits import SYNC_ALL_FROM_FILES
+from .log.identity import read_topic_id
+from .log.log import DELETED_SUFFIX, Log
+from .log.storage import File, Storage
+from .metadata import ClusterMetadata, Topic
+from .metadata_log import DIRECTORY as METADATA_DIRECTORY
+from .partition import Partition, log_config
+from .restart import Restart
+from .sequences import SequenceTable
+from .topic_config import topic_config
+from .world import World
+
+
+class Partitions:
+    """All partitions of one broker; `opened` by topic name and number.
+
+    Args:
+        state: topics and starts, as the metadata log says.
+        warn: takes one line for the operator.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        world: World,
+        state: ClusterMetadata,
+        restart: Restart,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.opened: dict[tuple[str, int], Partition] = {}
+        self._was_read = False  # a log whose clean stop nobody has noted
+        self._config = config
+        self._world = world
+        self._state = state
+        self._restart = restart
+        self._warn = warn
+
+    @property
+    def leader_epoch(self) -> int:
+        """Stamped into batches; rises by one with every start."""
+        return self._state.start_count - 1
+
+    def get(self, topic: str, index: int) -> Partition | None:
+        """A partition, opened if need be; None if there is none of that name and number."""
+        partition = self.opened.get((topic, index))
+        if partition is not None:
+            return partition
+        known = self._state.topics.get(topic)
+        if known is None or not 0 <= index < known.partition_count:
+            return None
+        return self._open(known, index)
+
+    def of(self, topic: Topic) -> list[Partition]:
+        """The open partitions of a topic."""
+        keys = ((topic.name, index) for index in range(topic.partition_count))
+        return [self.opened[key] for key in keys if key in self.opened]
+
+    def configure(self, config: BrokerConfig) -> None:
+        """Take other values of the broker, and of its topics, into force everywhere at once."""
+        self._config = config
+        for topic in self._state.topics.values():
+            values = topic_config(topic.overrides, config)
+            for partition in self.of(topic):
+                partition.configure(values)
+
+    def recover(self) -> None:
+        """Open every partition that has files, and remove what a crash left half deleted.
+
+        Raises:
+            DamagedLog, StorageError: the data cannot be used as it is.
+        """
+        # None of what is made here becomes garbage; looking for it takes a third of the time.
+        gc.disable()
+        try:
+            self._recover_all(self._world.storage)
+        finally:
+            gc.enable()
+
+    def _recover_all(self, storage: Storage) -> None:
+        for directory in storage.list_dir(""):
+            if directory == METADATA_DIRECTORY:
+                continue
+            name, dash, number = directory.rpartition("-")
+            if directory.endswith(DELETED_SUFFIX):
+                storage.remove_tree(directory)
+            elif dash and number.isdecimal():
+                self._recover(directory, name, int(number))
+        if self._config.durability == "fsync" and self._was_read:
+            # What a killed broker had written but not flushed is readable now, and will be
+            # acknowledged as a duplicate or served: it must be as durable as everything else.
+            storage.sync_all()
+
+    def delete(self, partition: Partition) -> None:
+        """Remove a partition of a deleted topic with its files. Raises StorageError."""
+        del self.opened[partition.topic, partition.index]
+        partition.log.delete()
+
+    def close(self, dirty_files: Sequence[File]) -> None:
+        """Close every log; flush all of them, and `dirty_files` with them. Raises StorageError."""
+        dirty = [*dirty_files]
+        for partition in self.opened.values():
+            partition.log.close()
+            dirty += partition.dirty_files()
+        durability = self._config.durability
+        # Under page-cache, what an earlier broker left unflushed must be on disk too.
+        if durability == "page-cache" or len(dirty) >= SYNC_ALL_FROM_FILES:
+            self._world.storage.sync_all()
+        else:
+            for file in dirty:
+                file.flush()
+
+    def _recover(self, directory: str, name: str, index: int) -> None:
+        storage = self._world.storage
+        topic = self._state.topics.get(name)
+        if topic is not None and self._restart.knows(directory, topic.topic_id):
+            self._open(topic, index)
+            return
+        topic_id = read_topic_id(storage, directory)
+        if topic_id is not None and topic_id not in self._state.names_by_id:
+            self._warn(f"removing {directory}: its topic has been deleted")
+            storage.remove_tree(directory)
+            return
+        if topic is None or index >= topic.partition_count:
+            self._warn(f"leaving {directory} alone: no topic of this broker owns it")
+            return
+        self._open(topic, index)
+
+    def _open(self, topic: Topic, index: int) -> Partition:
+        config = topic_config(topic.overrides, self._config)
+        directory = f"{topic.name}-{index}"
+        known = self._restart.known(directory, topic.topic_id)
+        sequences = SequenceTable()
+        now_ms = self._world.clock.now_ms()
+
+        def fold(header: BatchHeader) -> None:
+            if header.producer_id >= 0 and not header.is_control:
+                sequences.record(header, header.base_offset, now_ms)
+
+        log = Log.open(
+            self._world.storage,
+            directory,
+            log_config(config),
+            fold,
+            topic.topic_id,
+            producers=sequences,
+            known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
+        )
+        self._was_read |= known.last is None
+        if log.recovery is not None:
+            self._warn(f"recovered {directory}: {log.recovery}")
+        for note in log.notes:
+            self._warn(note)
+        log.notes.clear()
+        partition = Partition(
+            topic.name,
+            index,
+            log,
+            sequences,
+            config=config,
+            flushed=self._config.durability == "fsync",
+            leader_epoch=self.leader_epoch,
+        )
+        self.opened[topic.name, index] = partition
+        return partition

@@ -1,0 +1,90 @@
+"""EDGE: bugs to plant, each a few characters of the broker's own source, one at a time.
+
+A bug names the module and what to replace in it. plant() must come before that module is imported;
+when the source no longer says what is to be replaced, it fails, so that no drill proves nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug.
+
+    Args:
+        module: below `minibroker`.
+        changes: (what the source says, what it shall say).
+    """
+
+    name: str
+    module: str
+    changes: Sequence[tuple[str, str]]
+
+
+BUGS = (
+    Bug(
+        "ack before flush",
+        "broker.group_commit",
+        [
+            (
+                "            self._waiting.append(Waiting(promise, message, refusal))\n",
+                "            promise.keep(message)\n",
+            )
+        ],
+    ),
+    Bug(
+        "record before append",
+        "broker.partition",
+        [
+            (
+                "        try:\n            base_offset = self.log.append(",
+                """        if header.producer_id >= 0:
+            self.sequences.record(header, self.log.log_end_offset, now_ms)
+        try:
+            base_offset = self.log.append(""",
+            ),
+            (
+                "            self.sequences.record(header, base_offset, now_ms)\n",
+                "            pass\n",
+            ),
+        ],
+    ),
+    Bug(
+        "window of one",
+        "broker.sequences",
+        [("kept if producer_epoch == epoch_known else _NO_BATCHES", "_NO_BATCHES")],
+    ),
+    Bug("sequence wrap off by one", "protocol.sequence", [("& SEQUENCE_MAX", "% SEQUENCE_MAX")]),
+    Bug(
+        "recovery that skips the CRC",
+        "broker.log.recovery",
+        [("if not crc_is_valid(chunk, header, at):", "if at < 0:")],
+    ),
+)
+
+
+class SourceHasMoved(Exception):
+    """The source does not say what a bug is to replace; the text names it."""
+
+
+def plant(bug: Bug) -> None:
+    """Import the bug's module with its changes. Raises SourceHasMoved."""
+    name = f"minibroker.{bug.module}"
+    assert name not in sys.modules, f"{name} was imported before its bug"
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    with open(spec.origin, encoding="utf-8") as file:
+        source = file.read()
+    for said, shall in bug.changes:
+        if said not in source:
+            raise SourceHasMoved(f"{bug.name}: {bug.module} no longer says {said!r}")
+        source = source.replace(said, shall)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    exec(compile(source, spec.origin, "exec"), module.__dict__)

@@ -1,0 +1,323 @@
+"""One run of a broker through crashes, decided by a seed, judged after every restart.
+
+    outcome = BrokerWorld(seed, durability="fsync", ends=("kill", "power")).run()
+
+A crash comes at a random instant or at a random step of the disk, also while the broker starts,
+stops, rolls, creates or deletes; between them the disk may be full or fail. After each restart
+everything is read back and judged (log_history.py), and the five newest batches of every producer
+id are sent again: each must be answered with its first offset, and nothing may grow by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from minibroker.broker.log.storage import DamagedLog, StorageError
+from minibroker.broker.metadata import MetadataError
+from minibroker.protocol.batch import BatchError
+from minibroker.protocol.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
+from minibroker.protocol.messages.metadata import MetadataRequest
+from minibroker.protocol.messages.produce import (
+    PartitionProduceData,
+    ProduceRequest,
+    TopicProduceData,
+)
+from minibroker.testing.simulated_disk import IO_ERROR, Crashed
+
+from tests.support.log_history import (
+    History,
+    Place,
+    StoredBatch,
+    findings,
+    judge_topics,
+    newest_of_each,
+)
+from tests.support.machine import Machine
+from tests.support.simulated_clients import PARTITIONS, Founder, Producer, Reader, batches_in
+
+WINDOW = 5  # newest batches of a producer id that a broker must recognise
+TOPIC = "t"
+FETCH_BYTES = 20_000
+LONGEST_MS = 10_000.0
+STARTS_MAX = 40
+PLACES = [(TOPIC, index) for index in range(PARTITIONS)]
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        found: everything wrong; the run ends at the first restart that finds something.
+        refused: why the broker did not start; "" if it did.
+        retries: batches sent again after restarts and recognised.
+    """
+
+    found: list[str] = field(default_factory=list)
+    refused: str = ""
+    acknowledged: int = 0
+    restarts: int = 0
+    power_losses: int = 0
+    retries: int = 0
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something acknowledged was lost."""
+        return any("lost" in each or "gone" in each for each in self.found)
+
+
+class BrokerWorld:
+    """A machine with its clients.
+
+    Args:
+        durability: of the broker.
+        ends: how it may end: kill, power, stop.
+    """
+
+    def __init__(self, seed: int, *, durability: str, ends: Sequence[str]) -> None:
+        self.random = random = Random(f"{seed} {durability} {ends}")
+        self.machine = Machine(random, durability)
+        self.machine.crashed = self._crashed
+        self.history = History()
+        self.outcome = Outcome()
+        self.is_over = False
+        self._ends = tuple(ends)
+        self._next_end = random.choice(self._ends)
+        self._configs = {
+            "internal.segment.bytes": str(random.choice((2_500, 6_000, 40_000))),
+            "index.interval.bytes": str(random.choice((0, 300))),
+        }
+        self._clients = [
+            Producer(self.machine, self.history, f"p{number}", PLACES)
+            for number in range(random.choice((1, 2, 3)))
+        ]
+        self._founder = Founder(self.machine, self.history, "f", random.choice((0, 1, 3)))
+        self._founder.configs = self._configs
+        self._reader = Reader(self.machine, self.history, "reader", PLACES)
+
+    def run(self) -> Outcome:
+        """Let everything happen; returns what is wrong with it."""
+        self._start()
+        if not self.is_over:
+            self._create_topic()
+            self._begin()
+            done = self.machine.run(LONGEST_MS, self._is_done)
+            if not self.is_over:
+                if not done:
+                    self._hanging()
+                self._end_well()
+        self.outcome.acknowledged = self.history.acknowledged_count()
+        return self.outcome
+
+    def _create_topic(self) -> None:
+        configs = [CreatableTopicConfig(name=k, value=v) for k, v in self._configs.items()]
+        wanted = CreatableTopic(
+            name=TOPIC, num_partitions=PARTITIONS, replication_factor=1, configs=configs
+        )
+        self.machine.ask(CreateTopicsRequest(topics=[wanted]))
+        self.history.lives[TOPIC] = 0
+
+    def _begin(self) -> None:
+        random, machine = self.random, self.machine
+        for client in self._clients:
+            client.write(random.choice((5, 20, 60)))
+        self._founder.found(random.choice((1, 6)))
+        self._reader.go_on()
+        length_ms = random.choice((30, 150, 400))
+        for _ in range(random.randint(1, 4)):
+            end = self._crash_soon if random.random() < 0.6 else self._end_now
+            machine.at(random.uniform(0, length_ms), end)
+        for _ in range(random.choice((0, 1, 4))):
+            cut = random.choice([each.cut for each in (*self._clients, self._reader)])
+            machine.at(random.uniform(0, length_ms), cut)
+        if random.random() < 0.3:
+            troubles = [self._fill_disk, self._fail_writes, self._fail_flush]
+            if "power" not in self._ends:
+                troubles.pop()  # it costs what power loss costs, see _crashed
+            machine.at(random.uniform(0, length_ms), random.choice(troubles))
+        if random.random() < 0.2:
+            machine.at(random.uniform(0, length_ms), self._take_many_ids)
+
+    def _is_done(self) -> bool:
+        is_done = all(client.is_done for client in self._clients) and self._founder.is_done
+        return self.is_over or (is_done and self.machine.broker is not None)
+
+    def _end_well(self) -> None:
+        """Crash once more, and look at everything with nobody at work."""
+        self._reader.is_stopped = True
+        self.machine.disk.trouble = None
+        self.machine.disk.capacity_bytes = None
+        self._next_end = self.random.choice([end for end in self._ends if end != "stop"])
+        self._crashed("the end")
+
+    def _hanging(self) -> None:
+        open_ = [each for each in self.history.sent if each.acknowledged_at is None]
+        which = [each.values[0][:24] for each in open_ if each.life == self._life_of(each.place)]
+        self.outcome.found.append(f"hanging: {which}")
+
+    def _life_of(self, place: Place) -> int:
+        return self.history.lives.get(place[0], -1)
+
+    def _crash_soon(self) -> None:
+        """The n-th step of the disk from now on is the last."""
+        disk = self.machine.disk
+        self._next_end = self.random.choice(self._ends)
+        disk.crash_at = disk.steps + self.random.choice((1, 5, 40)) + self.random.randrange(10)
+
+    def _end_now(self) -> None:
+        machine = self.machine
+        if machine.broker is None:
+            return
+        self._next_end = self.random.choice(self._ends)
+        if self._next_end != "stop":
+            raise Crashed("now")
+        if machine.is_flushing:
+            machine.at(machine.now_ms + 1, self._end_now)
+            return
+        try:
+            machine.stop()
+            machine.note("stopped")
+        except StorageError as error:
+            raise Crashed(f"exit 1: {error}") from error
+        machine.disk.kill()
+        self._mend()
+        self._start()
+
+    def _fill_disk(self) -> None:
+        disk = self.machine.disk
+        used = sum(len(node.data) for _, node in disk.files())
+        disk.capacity_bytes = used + self.random.choice((0, 100, 2_000))
+        self.machine.note("the disk is full")
+        self._mend_later()
+
+    def _fail_writes(self) -> None:
+        chance, kinds = self.random.choice((0.2, 1.0)), ("write", "cut", "name")
+        self.machine.disk.trouble = lambda kind, path: (
+            IO_ERROR if kind in kinds and self.random.random() < chance else ""
+        )
+        self.machine.note("writes fail")
+        self._mend_later()
+
+    def _fail_flush(self) -> None:
+        self.machine.disk.trouble = lambda kind, path: IO_ERROR if kind == "flush" else ""
+        self.machine.note("flushes fail")
+        self._mend_later()
+
+    def _mend_later(self) -> None:
+        self.machine.at(self.machine.now_ms + self.random.choice((5, 50)), self._mend)
+
+    def _mend(self) -> None:
+        self.machine.disk.capacity_bytes = self.machine.disk.trouble = None
+        self.machine.note("the disk is well")
+
+    def _take_many_ids(self) -> None:
+        machine = self.machine
+        if machine.broker is None or machine.is_flushing:
+            return
+        try:
+            for _ in range(700):
+                message = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
+                answer = machine.ask(message)
+                if not answer.error_code:
+                    self.history.producer_ids.append(answer.producer_id)
+        except StorageError as error:
+            raise Crashed(f"exit 1: {error}") from error
+
+    def _crashed(self, why: str) -> None:
+        """The broker has ended; start it again."""
+        machine, disk = self.machine, self.machine.disk
+        machine.end()
+        # After a failed flush the page cache says more than the disk will ever have.
+        if self._next_end == "power" or why.startswith("exit 1"):
+            disk.lose_power()
+            self.outcome.power_losses += 1
+            machine.note(f"POWER LOST: {why}")
+        else:
+            disk.kill()
+            machine.note(f"KILLED: {why}")
+        self._mend()
+        if self.random.random() < 0.2:
+            disk.crash_at = disk.steps + self.random.randint(1, 60)
+            self._next_end = self.random.choice([end for end in self._ends if end != "stop"])
+        self._start()
+
+    def _start(self) -> None:
+        machine = self.machine
+        assert machine.starts < STARTS_MAX, "it never starts"
+        try:
+            machine.start()
+            machine.note("started")
+            self.outcome.restarts += 1
+            if self.history.lives:
+                self._judge()
+        except Crashed as crash:
+            self._crashed(str(crash))
+        except (DamagedLog, MetadataError, StorageError) as error:
+            self.outcome.refused = f"{type(error).__name__}: {error}"
+            self.is_over = True
+
+    def _judge(self) -> None:
+        stored = {
+            (topic, index): self._read((topic, index))
+            for topic in self.history.lives
+            for index in range(PARTITIONS)
+        }
+        names = [each.name for each in self.machine.ask(MetadataRequest(topics=None)).topics]
+        found = judge_topics(self.history, names)
+        values = {
+            place: [value for batch in batches for value in batch.values]
+            for place, batches in stored.items()
+        }
+        found += findings(self.history, values)
+        for place, batches in stored.items() if not found else ():
+            for batch in newest_of_each(batches, WINDOW):
+                found += self._send_again(place, batch)
+            if not found and self._read(place) != batches:
+                found.append(f"{place}: retries have changed the log")
+        self.outcome.found += found
+        self.is_over = bool(self.outcome.found)
+
+    def _read(self, place: Place) -> list[StoredBatch]:
+        batches: list[StoredBatch] = []
+        topic, index = place
+        offset, high_watermark = 0, 1
+        while offset < high_watermark:
+            wanted = FetchPartition(
+                partition=index, fetch_offset=offset, partition_max_bytes=FETCH_BYTES
+            )
+            asked = [FetchTopic(topic=topic, partitions=[wanted])]
+            message = FetchRequest(max_wait_ms=0, min_bytes=0, topics=asked)
+            (part,) = self.machine.ask(message).responses[0].partitions
+            if part.error_code:
+                self.outcome.found.append(f"{place}: Fetch from {offset}: {part.error_code}")
+                return batches
+            try:
+                more = batches_in(part.records or b"")
+            except BatchError as error:
+                self.outcome.found.append(f"{place}: no batches at {offset}: {error}")
+                return batches
+            if not more:
+                break
+            batches += more
+            offset, high_watermark = more[-1].values[-1][0] + 1, part.high_watermark
+        return batches
+
+    def _send_again(self, place: Place, batch: StoredBatch) -> list[str]:
+        sent = bytes(8) + batch.wire[8:]  # producers send base offset 0; it is not in the CRC
+        data = PartitionProduceData(index=place[1], records=sent)
+        topics = [TopicProduceData(name=place[0], partition_data=[data])]
+        answer = self.machine.ask(ProduceRequest(acks=-1, timeout_ms=1_000, topic_data=topics))
+        (part,) = answer.responses[0].partition_responses
+        if (part.error_code, part.base_offset) == (0, batch.base_offset):
+            self.outcome.retries += 1
+            return []
+        answered = f"was answered {part.error_code}, {part.base_offset}"
+        return [f"{place}: the retry of what is stored at {batch.base_offset} {answered}"]
