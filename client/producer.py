@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 from time import time
 from types import TracebackType
@@ -127,6 +128,7 @@ class Producer(Generic[K, V]):
         self._accumulator = Accumulator(self._config)
         self._sending = Sending(self._config, self._accumulator, random, self._on_progress)
         self._intake = Intake(self._config, self._accumulator, self._sending, random)
+        self._leaving: asyncio.Timeout | None = None  # on an exception, from `async with`
         # by topic, where plain records go; empty if every record has to be serialized first
         self._filling = self._intake.filling if value_serializer is None else {}
 
@@ -166,10 +168,14 @@ class Producer(Generic[K, V]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            await self.stop()
+        if error is not None:
+            with suppress(TimeoutError, DeliveryTimeout):
+                async with asyncio.timeout(STOP_ON_ERROR_MS / 1000) as self._leaving:
+                    self._on_progress()
+                    await self.flush()
+            await self.stop(0)
         else:
-            await self.stop(STOP_ON_ERROR_MS if self._sending.cluster.is_connected else 0)
+            await self.stop()
 
     async def send(
         self,
@@ -331,6 +337,9 @@ class Producer(Generic[K, V]):
 
     def _on_progress(self) -> None:
         self._intake.give_room()
+        if self._leaving is not None and not self._sending.cluster.is_connected:
+            self._leaving.reschedule(0)  # nobody is there to confirm anything
+            self._leaving = None
 
 
 def _serialized(given: object, serializer: Callable[..., bytes] | None, what: str) -> bytes:

@@ -278,6 +278,7 @@ class Sender:
         node_id = this.leader_of(*place)
         if node_id < 0:
             self.wants_metadata = True
+            self.in_doubt = f"{place[0]}-{place[1]} has no leader at the moment"
             return
         if not this.has_slot(node_id):
             return
