@@ -70,6 +70,8 @@ class Producer(Generic[K, V]):
         ImportError: compression_type needs a package that is not installed.
     """
 
+    _leaving: asyncio.Timeout | None = None  # the wait of `async with` on an exception
+
     def __init__(
         self,
         bootstrap_servers: str | Sequence[str] = "127.0.0.1:9092",
@@ -128,7 +130,6 @@ class Producer(Generic[K, V]):
         self._accumulator = Accumulator(self._config)
         self._sending = Sending(self._config, self._accumulator, random, self._on_progress)
         self._intake = Intake(self._config, self._accumulator, self._sending, random)
-        self._leaving: asyncio.Timeout | None = None  # on an exception, from `async with`
         # by topic, where plain records go; empty if every record has to be serialized first
         self._filling = self._intake.filling if value_serializer is None else {}
 
