@@ -153,7 +153,7 @@ class Partitions:
             if topic_id != topic.topic_id:
                 self._warn(f"{directory}: its topic id is damaged or missing; written anew")
                 partition.log.claim()
-        elif topic_id is not None and topic_id not in self._state.names_by_id:
+        elif topic is None and topic_id is not None and topic_id not in self._state.names_by_id:
             self._warn(f"removing {directory}: its topic has been deleted")
             self._world.storage.remove_tree(directory)
         else:

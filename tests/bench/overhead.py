@@ -96,7 +96,7 @@ def _take_out() -> None:
             text = text.replace(piece, instead)
         return compile(text, self.path, "exec")
 
-    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
 
 
 def _frames(load: str, topic: str) -> list[bytes]:

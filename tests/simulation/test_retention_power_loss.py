@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from typing import Any
 
 import pytest
 from minibroker.broker import retention
@@ -52,7 +53,7 @@ class World:
         self.disk = SimulatedDisk(random.Random(seed))
         self.machine = Machine(durability=durability)
         self.truth = Truth()
-        self.texts = {
+        self.texts: dict[str, Any] = {
             "internal_segment_bytes": str(3 * BATCH_BYTES),
             "retention_ms": str(2 * CHECK_MS),
             "retention_bytes": str(self.random.choice((-1, 0, 4 * BATCH_BYTES))),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from minibroker.broker.limits import VERDICT_RINGS_MAX, VERDICTS_KEPT
-from minibroker.broker.verdicts import VerdictRings
+from minibroker.broker.verdicts import Ring, VerdictRings
 from minibroker.cli.explain import parse_topic_partition
 from minibroker.cli.main import main
 from minibroker.client.network import Connection
@@ -178,7 +178,7 @@ async def test_the_ring_is_bounded(client: Connection) -> None:
 
 def test_the_rings_are_bounded() -> None:
     class Owner:
-        verdicts = None
+        verdicts: Ring | None = None
 
     rings, owners = VerdictRings(), [Owner() for _ in range(VERDICT_RINGS_MAX + 2)]
     for owner in owners:
