@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -27,6 +29,8 @@ from minibroker.client import (
 )
 from minibroker.client.admin import ConfigResource
 from minibroker.testing.proxy import Proxy
+
+from tests.support.broker import RUN
 
 WAIT_S = 30.0
 POLL_MS = 100
@@ -342,6 +346,63 @@ async def administration(bootstrap: str) -> None:
         await admin.delete_topics([topic])
 
 
+async def run_command(bootstrap: str, *words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `minibroker WORDS`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", RUN, *words, "--bootstrap-server", bootstrap,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(WAIT_S):
+        out, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), errors.decode()
+
+
+async def commands(bootstrap: str) -> None:
+    topic = await topic_with(bootstrap, 2, 6)
+    group = f"g-{topic}"
+    consume = ["consume", topic, "--group", group]
+    code, first, _ = await run_command(bootstrap, *consume, "--max-messages", "2")
+    assert (code, len(first.splitlines())) == (0, 2)
+    code, rest, _ = await run_command(bootstrap, *consume)
+    assert sorted(map(int, (first + rest).split())) == [*range(6)]
+    assert await run_command(bootstrap, *consume) == (0, "", "")
+
+    _, listed, _ = await run_command(bootstrap, "groups", "list", "--state")
+    assert [group, "Empty"] in [line.split() for line in listed.splitlines()]
+    code, table, errors = await run_command(bootstrap, "groups", "describe", "--group", group)
+    assert (code, errors) == (0, f"group {group} has no active members\n")
+    assert [line.split()[1:6] for line in table.splitlines()[1:]] == [
+        [topic, "0", "3", "3", "0"],
+        [topic, "1", "3", "3", "0"],
+    ]
+    move = ["groups", "reset-offsets", "--group", group, "--topic", f"{topic}:1", "--json"]
+    for options, offset, lag in (
+        (["--shift-by", "-2"], 1, 0),
+        (["--shift-by", "-2", "--execute"], 1, 2),
+        (["--to-earliest", "--execute"], 0, 3),
+        (["--to-offset", "99", "--execute"], 3, 0),
+        (["--by-duration", "P1D", "--execute"], 0, 3),
+    ):
+        _, said, _ = await run_command(bootstrap, *move, *options)
+        assert json.loads(said)["offsets"][0]["new_offset"] == offset
+        _, said, _ = await run_command(bootstrap, "groups", "describe", "--group", group, "--json")
+        assert json.loads(said)[0]["offsets"][1]["lag"] == lag
+    async with member(bootstrap, topic) as consumer:
+        await read(consumer, 3)
+        code, _, errors = await run_command(bootstrap, *move, "--to-latest", "--execute")
+        assert (code, "stop its consumers first" in errors) == (1, True)
+        _, said, _ = await run_command(
+            bootstrap, "groups", "describe", "--group", group, "--members", "--verbose"
+        )
+        assert said.split()[-2:] == ["2", f"{topic}(0,1)"]
+    assert await run_command(bootstrap, "groups", "delete", "--group", group) == (
+        0, f"deleted {group}\n", "",
+    )  # fmt: skip
+    code, _, errors = await run_command(bootstrap, "groups", "describe", "--group", group)
+    assert (code, errors) == (1, f"minibroker groups describe: there is no group {group}\n")
+
+
 SCENARIOS: list[Scenario] = [
     members_share_and_hand_over,
     cooperative_members_keep_what_they_keep,
@@ -357,4 +418,5 @@ SCENARIOS: list[Scenario] = [
     a_silent_coordinator_holds_nobody_up,
     lost_answers_do_not_end_a_membership,
     administration,
+    commands,
 ]
