@@ -169,9 +169,9 @@ class Partition:
         if self.flushed:
             self.readable_bytes = mark[1]
 
-    def remove_below_start(self, bytes_max: int) -> bool:
-        """One step of Log.remove_below_start(); what is not flushed yet stays."""
-        return self.log.remove_below_start(bytes_max, self.high_watermark)
+    def removable_offset(self) -> int:
+        """Log.removable_offset() of what is flushed. Raises StorageError."""
+        return self.log.removable_offset(self.high_watermark)
 
     def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
         log_append_time_ms = -1

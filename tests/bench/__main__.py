@@ -16,6 +16,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from tests.bench.consuming import measure_consuming
+from tests.bench.flushing import measure_flushing
 from tests.bench.handler import profile
 from tests.bench.producing import SINGLES, measure_producing
 from tests.bench.run import Run
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "start": measure_starts,
     "produce": measure_producing,
     "consume": measure_consuming,
+    "flush": measure_flushing,
     "scale": measure_scale,
 }
 WIDTH = 110

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.group_scenarios import SCENARIOS, Scenario
+from tests.support.member_scenarios import SCENARIOS, Scenario
 from tests.support.kafka import RealKafka, missing_tools
 
 pytestmark = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.group_scenarios import SCENARIOS, Scenario
+from tests.support.member_scenarios import SCENARIOS, Scenario
 from tests.support.runtime import running_broker
 
 
