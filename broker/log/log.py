@@ -161,6 +161,7 @@ class Log:
             )
             for segment in self._segments:
                 segment.remove()
+            self.storage.sync_all()  # lest one of them comes back in front of what follows
             self._segments, self._active = [], None
             self.log_end_offset = offset
             self._epochs = LeaderEpochs()
