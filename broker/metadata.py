@@ -2,19 +2,21 @@
 
 A record is a JSON object with a "type"; the types and their fields are those of `apply`. The
 state changes nowhere else, so that start-up and running are one path. Records are kept in the log
-`__cluster_metadata` (metadata_log.py); who decides which records to write is broker.py.
+`__cluster_metadata` (state_log.py); who decides which records to write is broker.py.
 The first record names the format; a newer one is refused, since it cannot be understood. A new type
 of record needs no new format: a version that does not know it refuses it as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Record = dict[str, Any]
 
+DIRECTORY = "__cluster_metadata-0"
 FORMAT_VERSION = 1
 
 
@@ -44,7 +46,7 @@ class Topic:
 
 @dataclass(slots=True)
 class ClusterMetadata:
-    """The state after all records so far.
+    """The state after all records so far. Implements state_log.State.
 
     Args:
         cluster_id: 22 characters, drawn once.
@@ -61,6 +63,15 @@ class ClusterMetadata:
     topics: dict[str, Topic] = field(default_factory=dict)
     names_by_id: dict[bytes, str] = field(default_factory=dict)
     broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def encode(self, record: Record) -> tuple[None, bytes]:
+        """A record as it is stored: no key, and JSON."""
+        return None, json.dumps(record, separators=(",", ":")).encode()
+
+    def decode(self, key: bytes | None, value: bytes | None) -> Record:
+        """The record of a stored value."""
+        record: Record = json.loads(value or b"")
+        return record
 
     def apply(self, record: Record) -> None:
         """Take one record into the state. Raises MetadataError for one of a newer format."""
@@ -110,9 +121,9 @@ class ClusterMetadata:
         """How many records `snapshot` would take."""
         return len(self.topics) + len(self.broker_overrides) + 4
 
-    def snapshot(self) -> list[Record]:
-        """Records that make this state from nothing."""
-        return [
+    def snapshot(self) -> Iterator[Sequence[Record]]:
+        """Records that make this state from nothing, whatever was before: all in one portion."""
+        yield [
             {"type": "snapshot"},
             format_record(self.cluster_id),
             {"type": "start", "count": self.start_count},

@@ -141,6 +141,7 @@ class Runtime:
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
+            self._arm_timer()
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
@@ -162,6 +163,7 @@ class Runtime:
         for server in self._sockets:
             server.close()
         self.broker.parked.release_all()
+        self.broker.groups.release_all()
         await self._drain()
         await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:

@@ -81,7 +81,6 @@ consumer-groups --reset-offsets --group readers --topic records --to-earliest --
 consumer-groups --describe --group readers
 consumer-groups --reset-offsets --group readers --topic records --shift-by 50 --execute
 consumer-groups --delete-offsets --group readers --topic records
-consumer-groups --describe --group absent
 consumer-groups --delete --group readers
 consumer-groups --delete --group readers
 consumer-groups --list

@@ -343,8 +343,8 @@ def test_nothing_moves_when_it_cannot_be_written() -> None:
 def test_log_starts_survive_a_rewrite_of_the_metadata_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("minibroker.broker.metadata_log.REWRITE_SLACK", 0)
-    monkeypatch.setattr("minibroker.broker.metadata_log.REWRITE_FACTOR", 0)
+    monkeypatch.setattr("minibroker.broker.state_log.REWRITE_SLACK", 0)
+    monkeypatch.setattr("minibroker.broker.state_log.REWRITE_FACTOR", 0)
     machine = started()
     partition = machine.partition(index=1)
     machine.append(partition, 7)
