@@ -79,6 +79,14 @@ DEVIATIONS = {
         " recognised: the time of receipt does.",
         test=RESTARTED,
     ),
+    "producer-id-bound": Deviation(
+        request="Produce: by more than 100,000 producer ids to one partition within a day",
+        kafka="all are remembered, whatever memory it takes",
+        ours="those idle for longest are forgotten: a retry of theirs is stored twice",
+        reason="A producer that is made anew for each record would else fill the memory;"
+        " the broker's log says when it happens.",
+        test="tests/unit/broker/test_producer_expiry.py::test_evictions_are_told_once_in_a_check",
+    ),
     "transactional-id": Deviation(
         request="InitProducerId: with a transactional id",
         kafka="0 and a producer id",

@@ -159,6 +159,7 @@ class Log:
             )
             for segment in self._segments:
                 segment.remove()
+            self.storage.sync_all()  # lest one of them comes back in front of what follows
             self._segments, self._active = [], None
             self.log_end_offset = offset
             self._epochs = LeaderEpochs()
@@ -362,24 +363,22 @@ class Log:
     @property
     def has_removable(self) -> bool:
         """Whether a segment ends at or before the log start."""
-        segments = self._segments
-        return len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
+        return any(each.base_offset <= self.log_start_offset for each in self._segments[1:2])
 
     def removable_offset(self, durable_offset: int) -> int:
-        """Up to where segments may go: below the log start, and a durable snapshot remembers
-        the producers that wrote in them. The active segment stays.
+        """Up to where segments may go: below the log start, and remembered by a durable snapshot.
 
         Args:
             durable_offset: the log has been flushed up to here, exclusive.
-        Returns: where a segment begins; 0 if none may go.
-        Raises: StorageError.
+        Returns: where a segment begins, which stays; 0 if none may go. Raises StorageError.
         """
         if not self.has_removable:
             return 0
         offset = self.log_start_offset
         if self._producers is not None:
             offset = min(offset, self._remembered_offset(durable_offset))
-        return max(each.base_offset for each in self._segments if each.base_offset <= offset)
+        bases = [each.base_offset for each in self._segments[1:] if each.base_offset <= offset]
+        return bases[-1] if bases else 0
 
     def remove_before(self, offset: int, bytes_max: int) -> bool:
         """Do one step of removing the segments that end at or before `offset`, oldest first.

@@ -111,6 +111,9 @@ def recover(
         DamagedLog: something is wrong before the tail; nothing was changed.
         StorageError: the disk could not be read or cut.
     """
+    flushed_offset = known.flushed_offset
+    if flushed_offset is not None and flushed_offset <= known.log_start_offset:
+        flushed_offset = 0  # what had been flushed has been deleted: none of it can be missed
     bases = segment_offsets(names)
     segments = [Segment(storage, directory, base) for base in bases]
     epochs = LeaderEpochs()
@@ -122,7 +125,7 @@ def recover(
     scanned = fold if fold_from else on_batch
     for at, segment in enumerate(segments):
         if at and segment.base_offset != segments[at - 1].next_offset:
-            report = _drop_misnamed(segments, at, known.flushed_offset)
+            report = _drop_misnamed(segments, at, flushed_offset)
             return Recovered(segments[:at], epochs, report)
         next_base = bases[at + 1] if at + 1 < len(bases) else None
         summary = _believed(storage, directory, segment, next_base, known)
@@ -139,13 +142,13 @@ def recover(
             continue
         why = scan(segment, epochs, index_interval_bytes, scanned)
         if why:
-            report = _cut_tail(segments, at, why, known.flushed_offset)
+            report = _cut_tail(segments, at, why, flushed_offset)
             return Recovered(segments[: at + 1], epochs, report)
         segment.excuse_empty_indexes()
         if next_base is not None and segment.index_name not in names:
             segment.save_indexes()
         segment.close()
-    _check_end(segments, directory, known.flushed_offset)
+    _check_end(segments, directory, flushed_offset)
     return Recovered(segments, epochs, None)
 
 

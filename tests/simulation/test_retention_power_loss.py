@@ -62,7 +62,7 @@ class World:
     def start(self) -> Partition:
         self.machine.storage = SimulatedStorage(self.disk)
         self.machine.start()
-        return self.machine.partition(**self.texts)
+        return self.machine.partition("orders", 0, **self.texts)
 
     def end(self) -> None:
         """The power goes, unless the broker still runs and may stop as it should."""
