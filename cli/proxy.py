@@ -76,9 +76,8 @@ async def _serve(proxy: Proxy) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with proxy:
-        print(
-            f"minibroker proxy ready: listeners=PLAINTEXT://{proxy.bootstrap_servers}", flush=True
-        )
+        address = f"PLAINTEXT://{proxy.bootstrap_servers}"
+        print(f"minibroker proxy ready: listeners={address}", flush=True)
         await stopping.wait()
 
 

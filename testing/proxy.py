@@ -240,7 +240,8 @@ class _Link:
         proxy.requests[exchange.api] += 1
         proxy.history.append(exchange)
         covering = [armed for armed in proxy.faults.rules if armed.rule.covers(exchange)]
-        exchange.describe()
+        if proxy.on_outcome is not _nobody_asks:
+            exchange.describe()
         answered = expects_answer(exchange)
         exchange.forget_request()
         for armed in due(Instant.REQUEST, covering):

@@ -18,6 +18,7 @@ from ..broker.fault_scope import Part, parts_of
 from ..broker.faults import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
 from ..protocol import messages
 from ..protocol.compiler import decoder
+from ..protocol.errors import DecodeError
 from ..protocol.header import decode_request_header
 from ..protocol.varint import read_uvarint
 
@@ -92,7 +93,10 @@ class Exchange:
     def describe(self) -> None:
         """Say in short what a Produce asks, while its bytes are there."""
         if self.api_key == _PRODUCE and is_readable(self.api_key, self.version):
-            self.about = shown(self.parts)
+            try:
+                self.about = shown(self.parts)
+            except DecodeError as error:
+                self.about = f"malformed: {error}"
 
     def forget_request(self) -> None:
         """Let go of the request's bytes; what is left costs little."""

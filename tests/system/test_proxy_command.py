@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -18,7 +19,15 @@ from tests.support.requests import produce
 WAIT_S = 30.0
 
 
-async def test_an_answer_is_lost_and_both_exchanges_are_shown(tmp_path: Path) -> None:
+async def ask(port: int) -> None:
+    """Produce twice; the second answer never comes."""
+    connection = await Connection.open("127.0.0.1", port, client_id="shop")
+    await connection.request(produce(b"a"))
+    with pytest.raises(ConnectionFailed):
+        await connection.request(produce(b"b"))
+
+
+def test_an_answer_is_lost_and_both_exchanges_are_shown(tmp_path: Path) -> None:
     rules = tmp_path / "faults.yaml"
     rules.write_text("- lose_reply: {api: Produce, topic: t, nth: 2}\n")
     with ChildBroker() as broker:
@@ -31,10 +40,7 @@ async def test_an_answer_is_lost_and_both_exchanges_are_shown(tmp_path: Path) ->
             try:
                 assert proxy.stdout is not None
                 port = int(proxy.stdout.readline().rpartition(":")[2])
-                connection = await Connection.open("127.0.0.1", port, client_id="shop")
-                await connection.request(produce(b"a"))
-                with pytest.raises(ConnectionFailed):
-                    await connection.request(produce(b"b"))
+                asyncio.run(ask(port))
             finally:
                 proxy.terminate()
                 out, err = proxy.communicate(timeout=WAIT_S)
