@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytest_plugins = ["pytester"]
+pytest_plugins = "pytester"
 
 # The plugin by its module, whatever the installed entry point says.
 OPTIONS = ("-p", "no:minibroker", "-p", "minibroker.testing.pytest_plugin", "-q")
