@@ -11,16 +11,17 @@ from minibroker.broker.config import BrokerConfig
 from minibroker.broker.limits import PRODUCER_ID_BLOCK
 from minibroker.broker.log.checkpoints import RECOVERY_POINTS
 from minibroker.broker.log.memory import MemoryStorage
-from minibroker.broker.metadata import FORMAT_VERSION, MetadataError, Topic
-from minibroker.broker.metadata_log import (
+from minibroker.broker.metadata import (
     DIRECTORY,
-    REWRITE_FACTOR,
-    REWRITE_SLACK,
-    MetadataLog,
+    FORMAT_VERSION,
+    ClusterMetadata,
+    MetadataError,
+    Topic,
 )
 from minibroker.broker.parked import Promise
 from minibroker.broker.partition import Appended
 from minibroker.broker.sequences import Duplicate
+from minibroker.broker.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
 from minibroker.broker.topics import NewTopic
 from minibroker.broker.world import World
 from minibroker.protocol.batch import build_batch, headers_in, read_header
@@ -221,9 +222,10 @@ def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
     state = machine.start().state
     assert list(state.topics) == ["kept"]
     assert state.next_producer_id > next_producer_id
-    rewritten = MetadataLog(machine.storage, NOW_MS)
+    replayed = ClusterMetadata()
+    rewritten = StateLog(machine.storage, DIRECTORY, replayed, NOW_MS)
     assert rewritten.log.size_bytes < size / 10
-    assert list(rewritten.state.topics) == ["kept"]
+    assert list(replayed.topics) == ["kept"]
 
 
 @pytest.mark.parametrize(
