@@ -193,6 +193,15 @@ DEVIATIONS = {
         reason="One machine serves ten thousand partitions in all.",
         test=f"{ANSWERS}::test_a_topic_grows_to_ten_thousand_partitions_and_no_further",
     ),
+    "internal-topics": Deviation(
+        request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"
+        " __cluster_metadata",
+        kafka="the first two are topics, and can be created and deleted; 42 INVALID_REQUEST for the"
+        " third",
+        ours="17 INVALID_TOPIC_EXCEPTION; there are no such topics",
+        reason="They are logs of the broker itself; a topic of that name would write into them.",
+        test=f"{ANSWERS}::test_a_topic_cannot_take_the_place_of_a_log_of_the_broker",
+    ),
     "request-elements": Deviation(
         request="any: more than 262,144 elements in the arrays of one request",
         kafka="accepted, if it fits into socket.request.max.bytes",
