@@ -249,7 +249,10 @@ class ClientSession(asyncio.BufferedProtocol):
         except (AssertionError, FlushFailed) as error:
             self._server.on_broken(error)
             return False
-        self.settle(request, outcome)
+        if isinstance(outcome, Promise):
+            self.settle(request, outcome)
+        else:
+            self._core.answer(request, outcome)
         return True
 
     def handle(self, request: Request) -> Any:

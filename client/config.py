@@ -1,6 +1,6 @@
 """What producers and consumers can be told: Kafka's names in snake case, Kafka's defaults.
 
-Frozen values, checked when they are made. Durations in ms, sizes in bytes.
+All but batch_size. Frozen values, checked when they are made. Durations in ms, sizes in bytes.
 Source: ProducerConfig.java, ConsumerConfig.java, CommonClientConfigs.java (4.x).
 """
 
@@ -20,6 +20,7 @@ CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
 OFFSET_RESETS = ("earliest", "latest", "none")
 ASSIGNOR_NAMES = ("range", "roundrobin", "cooperative-sticky")
 COOPERATIVE = "cooperative-sticky"
+BATCH_SIZE = 524_288  # not Kafka's 16,384: in Python a batch costs more than the bytes in it
 RETRIES_MAX = 2**31 - 1
 IN_FLIGHT_MAX = 5  # a broker remembers that many batches of a producer and partition
 
@@ -61,7 +62,7 @@ class ProducerConfig(ConnectionConfig):
     acks: Acks = "all"
     enable_idempotence: bool = True
     linger_ms: float = 5
-    batch_size: int = 16_384
+    batch_size: int = BATCH_SIZE
     buffer_memory: int = 33_554_432
     max_request_size: int = 1_048_576
     max_in_flight_requests_per_connection: int = 5

@@ -74,9 +74,8 @@ def open_directory(
                 return snapshot.offset
         return 0
 
-    if known.last is not None and known.remembers_nothing:
-        fold_from = known.last.next_offset
-    else:
+    fold_from = _from_clean_stop(snapshots, producers, known)
+    if fold_from is None:
         bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
         fold_from = restore(bare, _OFFSET_MAX)
         for segment in bare:
@@ -97,6 +96,21 @@ def open_directory(
         fold_headers(segments, fold_from, on_batch)
     notes += _tidy(storage, directory, names, segments)
     return Opened(names, segments, recovered.epochs, snapshots, recovered.report, notes)
+
+
+def _from_clean_stop(snapshots: Snapshots, producers: Producers | None, known: Known) -> int | None:
+    """Restore the producers as a clean stop left them: the log end; None if that cannot be."""
+    if producers is None or known.last is None:
+        return None
+    if not known.remembers_nothing:
+        snapshot = snapshots.of_clean_stop(known.last)
+        if snapshot is None:
+            return None
+        try:
+            producers.unpack(snapshot.table)
+        except ValueError:
+            return None
+    return known.last.next_offset
 
 
 def fold_headers(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.runtime import Runtime
 from minibroker.client.network import Connection
 from minibroker.protocol.batch import build_batch
@@ -193,3 +194,65 @@ async def other_turns(runtime: Runtime) -> None:
     other = await connect(runtime)
     await other.request(MetadataRequest(topics=[]))
     await other.close()
+
+
+def produce_to(*indexes: int) -> ProduceRequest:
+    batch = build_batch([(None, b"v", (), 1_700_000_000_000)])
+    parts = [PartitionProduceData(index=index, records=batch) for index in indexes]
+    return ProduceRequest(
+        acks=-1,
+        timeout_ms=1000,
+        topic_data=[TopicProduceData(name="t", partition_data=parts)],
+    )
+
+
+@asynccontextmanager
+async def partitions_written(
+    flushes: HeldFlushes, tmp_path: Path, count: int
+) -> AsyncIterator[Runtime]:
+    """A topic with so many partitions, and something in each."""
+    settings = {"num.partitions": str(count)}
+    async with running_broker(tmp_path, settings, world_with(flushes)) as runtime:
+        connection = await connect(runtime)
+        asked = [MetadataRequestTopic(name="t")]
+        await connection.request(MetadataRequest(topics=asked))
+        await connection.request(produce_to(*range(count)))
+        await connection.close()
+        try:
+            yield runtime
+        finally:
+            flushes.release()
+
+
+async def test_the_files_of_a_round_are_flushed_side_by_side(tmp_path: Path) -> None:
+    flushes, count = HeldFlushes(), SYNC_ALL_FROM_FILES - 1
+    async with partitions_written(flushes, tmp_path, count) as runtime:
+        connection = await connect(runtime)
+        flushes.hold()
+        answer = asyncio.ensure_future(connection.request(produce_to(*range(count))))
+        await until(lambda: len(flushes.waiting) == count)
+        flushes.release()
+        assert len((await answer).responses[0].partition_responses) == count
+        await connection.close()
+
+
+async def test_sixty_four_busy_partitions_share_one_flush(tmp_path: Path) -> None:
+    flushes = HeldFlushes()
+    async with partitions_written(flushes, tmp_path, 64) as runtime:
+        connections = [await connect(runtime) for _ in range(64)]
+        flushes.hold()
+        first = asyncio.ensure_future(connections[0].request(produce_to(0)))
+        await until(lambda: len(flushes.waiting) == 1)
+        rest = [
+            asyncio.ensure_future(each.request(produce_to(index)))
+            for index, each in enumerate(connections)
+        ]
+        partitions = runtime.broker.partitions
+        await until(lambda: all(each.log.log_end_offset >= 2 for each in partitions.values()))
+        count = flushes.count
+        flushes.release()
+        answers = await asyncio.gather(first, *rest)
+        assert {each.responses[0].partition_responses[0].error_code for each in answers} == {0}
+        assert flushes.count == count + 2, "the one that was held, and one for all the others"
+        for connection in connections:
+            await connection.close()

@@ -10,18 +10,19 @@ from minibroker.broker.broker import Broker, Hooks
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.limits import PRODUCER_ID_BLOCK
 from minibroker.broker.log.checkpoints import RECOVERY_POINTS
-from minibroker.broker.log.identity import metadata_text, read_topic_id
+from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.memory import MemoryStorage
-from minibroker.broker.metadata import FORMAT_VERSION, MetadataError, Topic
-from minibroker.broker.metadata_log import (
+from minibroker.broker.metadata import (
     DIRECTORY,
-    REWRITE_FACTOR,
-    REWRITE_SLACK,
-    MetadataLog,
+    FORMAT_VERSION,
+    ClusterMetadata,
+    MetadataError,
+    Topic,
 )
 from minibroker.broker.parked import Promise
 from minibroker.broker.partition import Appended
 from minibroker.broker.sequences import Duplicate
+from minibroker.broker.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
 from minibroker.broker.topics import NewTopic
 from minibroker.broker.world import World
 from minibroker.protocol.batch import build_batch, headers_in, read_header
@@ -221,21 +222,6 @@ def test_whose_a_directory_is_is_written_again_where_a_crash_has_left_it_empty()
     assert again.partitions["orders", 0].log.log_end_offset == 1
 
 
-@pytest.mark.parametrize("text", [b"", metadata_text(bytes(range(16)))])
-def test_what_a_deleted_topic_left_behind_is_not_its_successors(text: bytes) -> None:
-    machine = Machine()
-    broker = machine.start()
-    create(broker, "orders")
-    partition = broker.partition("orders", 0)
-    assert partition is not None
-    partition.produce(batch(), NOW_MS)  # never flushed
-    machine.storage.create_file("orders-0/partition.metadata").append([text])
-    again = machine.start().partition("orders", 0)
-    assert again is not None
-    assert again.log.log_end_offset == 0
-    assert machine.storage.exists("orders-0.0-nobody")
-
-
 def test_a_newer_format_is_refused() -> None:
     machine = Machine()
     broker = machine.start()
@@ -259,9 +245,10 @@ def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
     state = machine.start().state
     assert list(state.topics) == ["kept"]
     assert state.next_producer_id > next_producer_id
-    rewritten = MetadataLog(machine.storage, NOW_MS)
+    replayed = ClusterMetadata()
+    rewritten = StateLog(machine.storage, DIRECTORY, replayed, NOW_MS)
     assert rewritten.log.size_bytes < size / 10
-    assert list(rewritten.state.topics) == ["kept"]
+    assert list(replayed.topics) == ["kept"]
 
 
 @pytest.mark.parametrize(
