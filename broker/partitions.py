@@ -16,7 +16,7 @@ from ..protocol.batch import CONTROL_BIT, BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
-from .log.identity import STRAY_SUFFIX, read_topic_id
+from .log.identity import METADATA_NAME, STRAY_SUFFIX, read_topic_id
 from .log.log import DELETED_SUFFIX, Log
 from .log.storage import File, Storage
 from .metadata import DIRECTORY as METADATA_DIRECTORY
@@ -55,7 +55,6 @@ class Partitions:
         self._state = state
         self._restart = restart
         self._warn = warn
-        self._has_put_aside = False
 
     @property
     def leader_epoch(self) -> int:
@@ -114,7 +113,7 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and (self._was_read or self._has_put_aside):
+        if self._config.durability == "fsync" and self._was_read:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -139,39 +138,41 @@ class Partitions:
                 file.flush()
 
     def _recover(self, directory: str, name: str, index: int) -> None:
+        storage = self._world.storage
         topic = self._state.topics.get(name)
-        if topic is not None and index >= topic.partition_count:
-            topic = None
         if topic is not None and self._restart.knows(directory, topic.topic_id):
             self._open(topic, index)
             return
-        topic_id = read_topic_id(self._world.storage, directory)
-        if topic is not None and (
-            topic_id == topic.topic_id or self._belongs_to(topic, directory, topic_id)
-        ):
-            partition = self._open(topic, index)
-            if topic_id != topic.topic_id:
-                self._warn(f"{directory}: its topic id is damaged or missing; written anew")
-                partition.log.claim()
-        elif topic is None and topic_id is not None and topic_id not in self._state.names_by_id:
-            self._warn(f"removing {directory}: its topic has been deleted")
-            self._world.storage.remove_tree(directory)
-        else:
-            self._put_aside(directory)
+        topic_id = read_topic_id(storage, directory)
+        if topic is None or index >= topic.partition_count:
+            if topic_id is not None and topic_id not in self._state.names_by_id:
+                self._remove_deleted(directory)
+            else:
+                self._put_aside(directory)
+        elif topic_id == topic.topic_id or self._is_ours(directory, topic, topic_id):
+            self._open(topic, index)
 
-    def _belongs_to(self, topic: Topic, directory: str, topic_id: bytes | None) -> bool:
-        """Whether a directory is a topic's although it does not say so.
+    def _is_ours(self, directory: str, topic: Topic, topic_id: bytes | None) -> bool:
+        """Judge a directory that bears the name of a topic and not its id; get others out of it.
 
-        Where something had been flushed, the file that says whose it is was flushed, and has been
-        damaged since. Where nothing had, it may come from a deleted topic of the same name.
+        An id is flushed with the first batch. So if anything of this topic was flushed there, its
+        id has been damaged since. If nothing was, this is what a power loss has left of an older
+        topic of that name: 1. deleted, its directory renamed, its files removed  2. of all this
+        only the removal of the id was durable.
         """
+        storage = self._world.storage
         flushed_offset = self._restart.known(directory, topic.topic_id).flushed_offset
-        if flushed_offset:
+        if flushed_offset or (topic_id is None and flushed_offset is None):
+            self._warn(f"{directory}: its topic id is damaged or missing; written anew")
+            storage.remove(f"{directory}/{METADATA_NAME}")
             return True
-        if topic_id is None and (flushed_offset is None or self._config.durability != "fsync"):
-            return True
-        names = self._world.storage.list_dir(directory)
-        return not any(each.endswith(".log") for each in names)
+        if topic_id is not None:
+            self._remove_deleted(directory)
+            return False
+        if any(name.endswith(".log") for name in storage.list_dir(directory)):
+            self._put_aside(directory)
+            return False
+        return True
 
     def _put_aside(self, directory: str) -> None:
         """Rename what nobody owns, so that no later topic of that name takes it for its own."""
@@ -181,7 +182,11 @@ class Partitions:
             number += 1
         self._warn(f"renaming {directory} to {aside}: no topic of this broker owns it")
         storage.rename(directory, aside)
-        self._has_put_aside = True
+        self._was_read = True  # as good as: it is to be flushed
+
+    def _remove_deleted(self, directory: str) -> None:
+        self._warn(f"removing {directory}: its topic has been deleted")
+        self._world.storage.remove_tree(directory)
 
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)

@@ -146,6 +146,8 @@ class Log:
             log._active = opened.segments[-1]
             log.log_start_offset = opened.segments[0].base_offset
             log.log_end_offset = log._active.next_offset
+            if topic_id is not None and METADATA_NAME not in opened.names:
+                log._write_metadata(topic_id)
         log._begin_at(known.log_start_offset)
         return log
 
@@ -259,14 +261,6 @@ class Log:
     def _make_directory(self) -> None:
         self.storage.make_dirs(self.directory)
         if self._topic_id is not None:
-            self._write_metadata(self._topic_id)
-
-    def claim(self) -> None:
-        """Write whose log this is, if a crash or an older version left it without that.
-
-        Raises: StorageError.
-        """
-        if self._topic_id is not None and self._segments:
             self._write_metadata(self._topic_id)
 
     def _write_metadata(self, topic_id: bytes) -> None:

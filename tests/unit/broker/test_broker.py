@@ -10,7 +10,7 @@ from minibroker.broker.broker import Broker, Hooks
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.limits import PRODUCER_ID_BLOCK
 from minibroker.broker.log.checkpoints import RECOVERY_POINTS
-from minibroker.broker.log.identity import metadata_text, read_topic_id
+from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.metadata import (
     DIRECTORY,
@@ -220,21 +220,6 @@ def test_whose_a_directory_is_is_written_again_where_a_crash_has_left_it_empty()
     assert machine.storage.read_bytes(path) == text
     assert read_topic_id(machine.storage, "orders-0") == created.topic_id
     assert again.partitions["orders", 0].log.log_end_offset == 1
-
-
-@pytest.mark.parametrize("text", [b"", metadata_text(bytes(range(16)))])
-def test_what_a_deleted_topic_left_behind_is_not_its_successors(text: bytes) -> None:
-    machine = Machine()
-    broker = machine.start()
-    create(broker, "orders")
-    partition = broker.partition("orders", 0)
-    assert partition is not None
-    partition.produce(batch(), NOW_MS)  # never flushed
-    machine.storage.create_file("orders-0/partition.metadata").append([text])
-    again = machine.start().partition("orders", 0)
-    assert again is not None
-    assert again.log.log_end_offset == 0
-    assert machine.storage.exists("orders-0.0-stray")
 
 
 def test_a_newer_format_is_refused() -> None:
