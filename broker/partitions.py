@@ -9,22 +9,26 @@ Read next: partition.py, log/recovery.py.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ..protocol.batch import CONTROL_BIT, BatchHeader
 from .config import BrokerConfig
+from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
-from .log.identity import METADATA_NAME, STRAY_SUFFIX, read_topic_id
+from .log.identity import STRAY_SUFFIX, read_topic_id
 from .log.log import DELETED_SUFFIX, Log
 from .log.storage import File, Storage
+from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
-from .metadata_log import DIRECTORY as METADATA_DIRECTORY
 from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
-from .topic_config import topic_config
+from .topic_config import TopicConfig, topic_config
+from .verdicts import VerdictRings
 from .world import World
+
+_NAME_MAX = 240  # leaves room for the suffix in a file name
 
 
 class Partitions:
@@ -44,12 +48,14 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
+        self._rings = VerdictRings()
         self._was_read = False  # a log whose clean stop nobody has noted
         self._config = config
         self._world = world
         self._state = state
         self._restart = restart
         self._warn = warn
+        self._has_put_aside = False
 
     @property
     def leader_epoch(self) -> int:
@@ -71,13 +77,20 @@ class Partitions:
         keys = ((topic.name, index) for index in range(topic.partition_count))
         return [self.opened[key] for key in keys if key in self.opened]
 
-    def configure(self, config: BrokerConfig) -> None:
-        """Take other values of the broker, and of its topics, into force everywhere at once."""
+    def configure(self, config: BrokerConfig, topics: Iterable[Topic]) -> None:
+        """Take other values into force, at once, on what is open of `topics`.
+
+        Args:
+            config: the broker's values, for every partition opened from now on.
+        """
         self._config = config
-        for topic in self._state.topics.values():
-            values = topic_config(topic.overrides, config)
+        made: dict[tuple[tuple[str, str], ...], TopicConfig] = {}  # most topics override nothing
+        for topic in topics:
+            overrides = tuple(topic.overrides.items())
+            if overrides not in made:
+                made[overrides] = topic_config(topic.overrides, config)
             for partition in self.of(topic):
-                partition.configure(values)
+                partition.configure(made[overrides])
 
     def recover(self) -> None:
         """Open every partition that has files, and remove what a crash left half deleted.
@@ -94,14 +107,14 @@ class Partitions:
 
     def _recover_all(self, storage: Storage) -> None:
         for directory in storage.list_dir(""):
-            if directory == METADATA_DIRECTORY:
+            if directory in (METADATA_DIRECTORY, GROUPS_DIRECTORY):
                 continue
             name, dash, number = directory.rpartition("-")
             if directory.endswith(DELETED_SUFFIX):
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self._was_read:
+        if self._config.durability == "fsync" and (self._was_read or self._has_put_aside):
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
@@ -126,47 +139,49 @@ class Partitions:
                 file.flush()
 
     def _recover(self, directory: str, name: str, index: int) -> None:
-        storage = self._world.storage
         topic = self._state.topics.get(name)
+        if topic is not None and index >= topic.partition_count:
+            topic = None
         if topic is not None and self._restart.knows(directory, topic.topic_id):
             self._open(topic, index)
             return
-        topic_id = read_topic_id(storage, directory)
-        if topic is None or index >= topic.partition_count:
-            if topic_id is not None and topic_id not in self._state.names_by_id:
-                self._remove_deleted(directory)
-            else:
-                self._warn(f"leaving {directory} alone: no topic of this broker owns it")
-        elif topic_id == topic.topic_id or self._is_ours(directory, topic, topic_id):
-            self._open(topic, index)
+        topic_id = read_topic_id(self._world.storage, directory)
+        if topic is not None and (
+            topic_id == topic.topic_id or self._belongs_to(topic, directory, topic_id)
+        ):
+            partition = self._open(topic, index)
+            if topic_id != topic.topic_id:
+                self._warn(f"{directory}: its topic id is damaged or missing; written anew")
+                partition.log.claim()
+        elif topic is None and topic_id is not None and topic_id not in self._state.names_by_id:
+            self._warn(f"removing {directory}: its topic has been deleted")
+            self._world.storage.remove_tree(directory)
+        else:
+            self._put_aside(directory)
 
-    def _is_ours(self, directory: str, topic: Topic, topic_id: bytes | None) -> bool:
-        """Judge a directory that bears the name of a topic and not its id; get others out of it.
+    def _belongs_to(self, topic: Topic, directory: str, topic_id: bytes | None) -> bool:
+        """Whether a directory is a topic's although it does not say so.
 
-        An id is flushed with the first batch. So if anything of this topic was flushed there, its
-        id has been damaged since. If nothing was, this is what a power loss has left of an older
-        topic of that name: 1. deleted, its directory renamed, its files removed  2. of all this
-        only the removal of the id was durable.
+        Where something had been flushed, the file that says whose it is was flushed, and has been
+        damaged since. Where nothing had, it may come from a deleted topic of the same name.
         """
-        storage = self._world.storage
         flushed_offset = self._restart.known(directory, topic.topic_id).flushed_offset
-        if flushed_offset or (topic_id is None and flushed_offset is None):
-            self._warn(f"{directory}: its topic id is damaged; written anew")
-            storage.remove(f"{directory}/{METADATA_NAME}")
+        if flushed_offset:
             return True
-        if topic_id is not None:
-            self._remove_deleted(directory)
-            return False
-        if any(name.endswith(".log") for name in storage.list_dir(directory)):
-            stray = f"{directory}.{self.leader_epoch}{STRAY_SUFFIX}"
-            self._warn(f"{directory} does not say its topic; it is {stray} now, to be removed")
-            storage.rename(directory, stray)
-            return False
-        return True
+        if topic_id is None and (flushed_offset is None or self._config.durability != "fsync"):
+            return True
+        names = self._world.storage.list_dir(directory)
+        return not any(each.endswith(".log") for each in names)
 
-    def _remove_deleted(self, directory: str) -> None:
-        self._warn(f"removing {directory}: its topic has been deleted")
-        self._world.storage.remove_tree(directory)
+    def _put_aside(self, directory: str) -> None:
+        """Rename what nobody owns, so that no later topic of that name takes it for its own."""
+        storage = self._world.storage
+        number = 0
+        while storage.exists(aside := f"{directory[:_NAME_MAX]}.{number}{STRAY_SUFFIX}"):
+            number += 1
+        self._warn(f"renaming {directory} to {aside}: no topic of this broker owns it")
+        storage.rename(directory, aside)
+        self._has_put_aside = True
 
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)
@@ -187,7 +202,11 @@ class Partitions:
             fold,
             topic.topic_id,
             producers=sequences,
-            known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
+            known=replace(
+                known,
+                log_start_offset=topic.log_starts.get(index, 0),
+                removed_offset=topic.removed.get(index, 0),
+            ),
         )
         self._was_read |= known.last is None
         if log.recovery is not None:
@@ -203,6 +222,7 @@ class Partitions:
             config=config,
             flushed=self._config.durability == "fsync",
             leader_epoch=self.leader_epoch,
+            rings=self._rings,
         )
         self.opened[topic.name, index] = partition
         return partition

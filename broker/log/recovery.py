@@ -66,6 +66,7 @@ class Known:
         remembers_nothing: after a clean stop, that no producer had any state.
         reads_all: whether everything is to be read, whatever summaries say.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
+        removed_offset: segments that end here or before were being removed; 0 if none was.
     """
 
     flushed_offset: int | None = None
@@ -73,6 +74,7 @@ class Known:
     remembers_nothing: bool = False
     reads_all: bool = False
     log_start_offset: int = 0
+    removed_offset: int = 0
 
 
 NOTHING_KNOWN: Final = Known()

@@ -29,7 +29,8 @@ def put(storage: Storage, path: str, data: bytes) -> None:
 def drop(one: OnePartition, offset: int) -> int:
     """Let the log begin at an offset; returns where its oldest segment begins then."""
     one.log.raise_start(offset)
-    while one.partition.remove_below_start(10**6):
+    removable_offset = one.partition.removable_offset()
+    while one.log.remove_before(removable_offset, 10**6):
         pass
     return one.log.segments[0].base_offset
 
