@@ -16,8 +16,8 @@ from ..protocol.batch import CONTROL_BIT, BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
-from .log.identity import METADATA_NAME, STRAY_SUFFIX, read_topic_id
-from .log.log import DELETED_SUFFIX, Log
+from .log.identity import DELETED_SUFFIX, METADATA_NAME, STRAY_SUFFIX, read_topic_id
+from .log.log import Log
 from .log.storage import File, Storage
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
