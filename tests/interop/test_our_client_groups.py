@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.member_scenarios import SCENARIOS, Scenario
 from tests.support.kafka import RealKafka, missing_tools
+from tests.support.member_scenarios import SCENARIOS, Scenario
 
 pytestmark = [
     pytest.mark.interop,
