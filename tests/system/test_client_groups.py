@@ -58,6 +58,9 @@ async def until_shared(one: Consumer, two: Consumer) -> None:
     """Read everything there is until each of two members has one of two partitions, at its end."""
     async with asyncio.timeout(WAIT_S):
         while True:
-            taken = [await each.getmany(timeout_ms=POLL_MS) for each in (one, two)]
-            if not any(taken) and len(one.assignment()) == len(two.assignment()) == 1:
-                return
+            for each in (one, two):
+                await each.getmany(timeout_ms=POLL_MS)
+            if len(one.assignment()) == len(two.assignment()) == 1:
+                lags = {**await one.lag(), **await two.lag()}
+                if len(lags) == 2 and not any(lags.values()):
+                    return
