@@ -31,7 +31,7 @@ from tests.support.group_facts import committed_offsets, describe_group
 RUNS = int(os.environ.get("RUNS", "30"))
 TOPIC = "work"
 PARTITIONS = 12
-RECORDS = 20_000
+RECORDS = 200_000  # more than are read before the end of a run
 STEADY = 3
 COMMITS = 20
 PROGRESS_S = 60.0
