@@ -73,3 +73,19 @@ def test_a_new_member_that_waits_too_long_is_given_up() -> None:
     assert waiting == []
     groups.pass_ms(1)
     assert waiting == [Joined(ErrorCode.UNKNOWN_MEMBER_ID, "")]
+
+
+def test_the_first_member_of_a_group_does_not_wait() -> None:
+    groups = Groups()
+    joined = groups.join()
+    groups.pass_ms(0)
+    assert joined[0].generation_id == 1
+
+
+def test_of_equal_votes_the_oldest_members_counts() -> None:
+    for likes, other in (("a", "b"), ("b", "a")):
+        groups = Groups()
+        oldest = groups.join(protocols=((likes, b""), (other, b"")))
+        groups.join(protocols=((other, b""), (likes, b"")))
+        groups.pass_ms(0)
+        assert oldest[0].protocol_name == likes
