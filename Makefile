@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash sim-disk drill fuzz soak interop docker bench wire demo run check clean
+.PHONY: help setup fmt lint types test crash sim sim-disk drill fuzz soak interop docker bench bench-client wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -40,8 +40,9 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 test: $(READY) ## the fast tests, in parallel (JOBS=2)
 	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
-crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=20)
-	RUNS=$(or $(RUNS),20) $(BIN)/pytest -m crash tests/crash $(ARGS)
+crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1)
+	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1)
+	$(BIN)/pytest -m crash tests/crash $(ARGS)
 
 sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.disk $(or $(RUNS),2000) $(or $(SEED),0)
@@ -58,11 +59,17 @@ soak: $(READY) ## all Python clients for long, through random connection cuts (M
 interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn are present
 	$(BIN)/pytest -m interop tests/interop $(ARGS)
 
+sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
+	RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/simulation/test_producer_world.py $(ARGS)
+
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
 
 bench: $(READY) ## measure against a real Apache Kafka, where java and mvn are present
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-client: $(READY) ## our client beside aiokafka, kafka-python and confluent-kafka (ARGS='--sizes 100')
+	$(BIN)/python -m tests.bench.client $(ARGS)
 
 wire: $(READY) ## print a message's construct tree and compiled source: make wire API=Produce V=9
 	$(BIN)/python -m minibroker.protocol.compiler $(API) $(V)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..protocol.errors import Refused
+from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
@@ -21,13 +21,24 @@ from .groups.coordinator import Coordinator
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .groups.ledger import Ledger
 from .listeners import Listener
+from .log.log import Log
 from .log.recovery import RecoveryReport
 from .metadata import DIRECTORY as METADATA_DIRECTORY
-from .metadata import ClusterMetadata, Record, Topic, format_record, topic_record
+from .metadata import (
+    ClusterMetadata,
+    Record,
+    Topic,
+    format_record,
+    log_starts_record,
+    topic_record,
+)
 from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
+from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, random_block
+from .restart import Restart
+from .retention import Retention
 from .running_config import RunningConfig, running_config
 from .state_log import StateLog
 from .topics import NewTopic, draw_topic_id, plan_topic
@@ -43,12 +54,17 @@ class Hooks:
         fetches_ready: `parked.take_ready` is due.
         deadline_moved: `Broker.next_deadline_ms` has come nearer.
         warn: one line for the operator.
+        tell: the same, for what goes as it should.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
     deadline_moved: Callable[[], None]
     warn: Callable[[str], None]
+    tell: Callable[[str], None] = lambda line: None
+
+
+HIGH_WATERMARK = -1  # as an offset of DeleteRecords
 
 
 class Broker:
@@ -70,22 +86,51 @@ class Broker:
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
         self._producer_ids = ProducerIds()
+        self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
-        now_ms = self.clock.now_ms()
-        self._metadata = StateLog(world.storage, METADATA_DIRECTORY, self.state, now_ms)
-        self.config = self.running_config.effective()
+        self._metadata = StateLog(
+            world.storage,
+            METADATA_DIRECTORY,
+            self.state,
+            self.clock.now_ms(),
+            self.restart.known(METADATA_DIRECTORY, None),
+        )
+        self.config = config = self.running_config.effective()
         self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
         self._note_start()
-        self._partitions = Partitions(self.config, world, self.state, hooks.warn)
+        self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
         self.partitions = self._partitions.opened
-        self._ledger = Ledger(self.config, world, self.commit)
+        known = self.restart.known(GROUPS_DIRECTORY, None)
+        self._ledger = Ledger(config, world, self.commit, known)
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         self._partitions.recover()
+        self._note_metadata_flushed()
+        all_durable = config.durability == "fsync"
+        self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
         self.groups = Coordinator(
-            self.config, self._ledger, world.clock, world.random, hooks.deadline_moved
+            config, self._ledger, world.clock, world.random, hooks.deadline_moved
         )
         self.groups.forget_topics_but(self.state.names_by_id)
-        self._timed.append(self.groups.timers)
+        self._retention = Retention(
+            self.clock,
+            self.partitions.values,
+            move=self._move_log_starts,
+            written=self.commit.written,
+            when_durable=self._once_durable,
+            first_ms=config.log_initial_task_delay_ms,
+            interval_ms=config.log_retention_check_interval_ms,
+            on_earlier=hooks.deadline_moved,
+            tell=hooks.tell,
+            warn=hooks.warn,
+        )
+        expiry = ProducerExpiry(
+            self.clock,
+            self.partitions.values,
+            expiration_ms=lambda: self.config.producer_id_expiration_ms,
+            interval_ms=config.producer_id_expiration_check_interval_ms,
+            warn=hooks.warn,
+        )
+        self._timed += (self.groups.timers, self._retention, expiry)
 
     @property
     def running_config(self) -> RunningConfig:
@@ -107,7 +152,11 @@ class Broker:
             self.commit.written(partition)
             if partition.waiting is not None:
                 self.commit.want()
-        elif partition.waiting is not None:
+            return
+        if partition.log.has_rolled and self.config.durability == "page-cache":
+            self.commit.written(partition)  # nobody waits; it keeps the next recovery short
+            self.commit.want()
+        if partition.waiting is not None:
             self.parked.readable(partition)
 
     def next_deadline_ms(self) -> int | None:
@@ -126,6 +175,7 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
             if isinstance(log, Partition):
@@ -190,12 +240,40 @@ class Broker:
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
         self._metadata.flush()
+        self._note_metadata_flushed()
         for topic in topics:
             for partition in self._partitions.of(topic):
                 self.commit.forget(partition)
                 self.parked.gone(partition)
+                self.restart.deleted(partition.log)
                 self._partitions.delete(partition)
         self.groups.forget_topics(names)
+
+    def delete_records(self, partition: Partition, offset: int) -> int | Refused:
+        """Let a partition begin at `offset`; answer through `when_durable`.
+
+        Args:
+            offset: -1 for the high watermark.
+        Returns: where it begins now, which is further on if it did so already; or
+            OFFSET_OUT_OF_RANGE, or POLICY_VIOLATION for a topic that is only compacted.
+        Raises:
+            StorageError: nothing was deleted.
+        Source: Partition.deleteRecordsOnLeader, UnifiedLog.maybeIncrementLogStartOffset.
+        """
+        if not partition.config.deletes:
+            return Refused(
+                ErrorCode.POLICY_VIOLATION, "the topic's cleanup.policy does not name delete"
+            )
+        high_watermark = partition.high_watermark
+        wanted = high_watermark if offset == HIGH_WATERMARK else offset
+        if not 0 <= wanted <= high_watermark:
+            return Refused(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"offset {offset} is not within 0 and the high watermark {high_watermark}",
+            )
+        if wanted > partition.log.log_start_offset:
+            self._retention.begin_at({partition: wanted})
+        return partition.log.log_start_offset
 
     def new_producer_id(self) -> int:
         """A producer id nobody has had; answer through `when_durable`.
@@ -208,11 +286,35 @@ class Broker:
         return self._producer_ids.take()
 
     def close(self) -> None:
-        """Flush and close every log, after the last request. Raises StorageError."""
-        self._partitions.close()
-        self._ledger.close()
-        self._metadata.flush()
+        """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
         self._metadata.log.close()
+        self._ledger.log.log.close()
+        self._partitions.close([*self._metadata.dirty_files(), *self._ledger.log.dirty_files()])
+        self.restart.stopped(self._logs())
+
+    def _note_metadata_flushed(self) -> None:
+        self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
+
+    def _logs(self) -> list[Log]:
+        kept = self._metadata.log, self._ledger.log.log
+        return [*kept, *(each.log for each in self.partitions.values())]
+
+    def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in log_starts.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit(
+            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
+        )
+        for partition, offset in log_starts.items():
+            partition.log.raise_start(offset)
+
+    def _once_durable(self, then: Callable[[], None]) -> None:
+        if self._metadata.is_durable:
+            then()
+        else:
+            promise = self.commit.promise(True, lambda: False)
+            promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._metadata.commit(records, self.clock.now_ms())

@@ -163,7 +163,7 @@ class BrokerConfig:
         "log.cleanup.policy",
         _LIST,
         ("delete",),
-        "delete or compact; compact is accepted, and nothing is compacted.",
+        "delete: old segments go by retention. compact: they stay, and nothing is compacted.",
         choices=("delete", "compact"),
         dynamic=True,
     )
@@ -222,6 +222,36 @@ class BrokerConfig:
         at_least=-1,
         dynamic=True,
         default_listed=False,
+    )
+    log_retention_check_interval_ms: int = _setting(
+        "log.retention.check.interval.ms",
+        _LONG,
+        300_000,
+        "How often is looked for what retention lets go, in ms.",
+        at_least=1,
+    )
+    log_initial_task_delay_ms: int = _setting(
+        "log.initial.task.delay.ms",
+        _LONG,
+        30_000,
+        "How long after the start is first looked for what retention lets go, in ms.",
+        at_least=0,
+    )
+    producer_id_expiration_ms: int = _setting(
+        "producer.id.expiration.ms",
+        _INT,
+        86_400_000,
+        "A producer id that has not written to a partition for so long is forgotten there, in ms, "
+        "by the broker's clock.",
+        at_least=1,
+        dynamic=True,
+    )
+    producer_id_expiration_check_interval_ms: int = _setting(
+        "producer.id.expiration.check.interval.ms",
+        _INT,
+        600_000,
+        "How often is looked for such producer ids, in ms.",
+        at_least=1,
     )
     log_roll_ms: int = _setting(
         "log.roll.ms",

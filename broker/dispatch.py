@@ -37,6 +37,7 @@ _HANDLERS = {
     "ApiVersions": "api_versions",
     "CreateTopics": "create_topics",
     "DeleteTopics": "delete_topics",
+    "DeleteRecords": "delete_records",
     "InitProducerId": "init_producer_id",
     "OffsetForLeaderEpoch": "offset_for_leader_epoch",
     "DescribeConfigs": "describe_configs",

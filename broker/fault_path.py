@@ -10,6 +10,7 @@ What rules mean stands in faults.py; those of storage are performed in faulty_st
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -35,10 +36,12 @@ from .faults import (
     TearReply,
     due,
 )
-from .faulty_storage import Crashed
 from .parked import Promise
 from .sequences import Append
 from .session import CloseConnection
+from .world import Crashed
+
+log = logging.getLogger("minibroker")
 
 
 class Connection(Protocol):
@@ -215,6 +218,9 @@ class Detour:
             return
         except AssertionError as error:
             self._connection.give_up(error)
+        except Exception as error:
+            log.exception("a detour failed")
+            self._connection.hang_up(error)
 
     async def _accept(self, accept: Exchange, covering: list[ArmedRule]) -> None:
         for armed in due(Instant.ACCEPT, covering):
@@ -241,10 +247,14 @@ class Detour:
         parts = [part for part in exchange.parts if part.batch is not None]
         refused = await self._before_append(exchange, parts)
         _leave_out(request.message, refused)
-        before = {part: self._end_offset(part) for part in parts}
+        before = [self._end_offset(part) for part in parts]
         outcome = self._connection.handle(request)
         opened = self._promise(request, exchange)
-        opened.appended = [part for part in parts if self._end_offset(part) != before[part]]
+        opened.appended = [
+            part
+            for part, end_offset in zip(parts, before, strict=True)
+            if self._end_offset(part) != end_offset
+        ]
         self._deliver(outcome, opened.message, refused)
         if times == 2:
             _drop(self._connection.handle(request))

@@ -28,10 +28,7 @@ from .faults import (
     due,
 )
 from .log.storage import Buffer, File, Storage, StorageError
-
-
-class Crashed(BaseException):
-    """The broker is dead: nothing that was under way goes on, and nothing else begins."""
+from .world import Crashed
 
 
 @dataclass(frozen=True, slots=True)

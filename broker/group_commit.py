@@ -29,6 +29,10 @@ Mark = tuple[int, int]
 class Flushable(Protocol):
     """A log with a durable point."""
 
+    @property
+    def key(self) -> str:
+        """Its name in checkpoints: Log.key."""
+
     def mark(self) -> Mark:
         """How far the log reaches now."""
 

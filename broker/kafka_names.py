@@ -58,8 +58,8 @@ log.cleaner.io.buffer.load.factor log.cleaner.io.buffer.size log.cleaner.io.max.
 log.cleaner.max.compaction.lag.ms log.cleaner.min.cleanable.ratio
 log.cleaner.min.compaction.lag.ms log.cleaner.threads log.dir.failure.timeout.ms
 log.flush.offset.checkpoint.interval.ms log.flush.scheduler.interval.ms
-log.flush.start.offset.checkpoint.interval.ms log.initial.task.delay.ms
-log.local.retention.bytes log.local.retention.ms log.preallocate log.retention.check.interval.ms
+log.flush.start.offset.checkpoint.interval.ms
+log.local.retention.bytes log.local.retention.ms log.preallocate
 log.roll.jitter.hours log.roll.jitter.ms log.segment.delete.delay.ms
 max.connection.creation.rate max.connections.per.ip max.connections.per.ip.overrides
 max.incremental.fetch.session.cache.slots max.request.partition.size.limit metadata.log.dir
@@ -71,7 +71,7 @@ num.recovery.threads.per.data.dir num.replica.alter.log.dirs.threads num.replica
 offsets.commit.timeout.ms offsets.load.buffer.size
 offsets.topic.compression.codec
 offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
-principal.builder.class producer.id.expiration.check.interval.ms producer.id.expiration.ms
+principal.builder.class
 producer.purgatory.purge.interval.requests queued.max.requests quota.window.num
 quota.window.size.seconds remote.fetch.max.wait.ms remote.list.offsets.request.timeout.ms
 remote.log.index.file.cache.total.size.bytes remote.log.index.file.cache.ttl.ms

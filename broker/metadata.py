@@ -10,7 +10,7 @@ of record needs no new format: a version that does not know it refuses it as wel
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,14 @@ class Topic:
         topic_id: 16 bytes, never all zero.
         partition_count: partitions are numbered from 0.
         overrides: validated texts by topic property name.
+        log_starts: where a partition begins, by number, if records were deleted from it.
     """
 
     name: str
     topic_id: bytes
     partition_count: int
     overrides: dict[str, str]
+    log_starts: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,13 +87,19 @@ class ClusterMetadata:
                 self.next_producer_id = record["next"]
             case "topic":
                 topic_id = bytes.fromhex(record["id"])
-                topic = Topic(record["name"], topic_id, record["partitions"], record["configs"])
+                starts = {int(key): start for key, start in record.get("starts", {}).items()}
+                topic = Topic(
+                    record["name"], topic_id, record["partitions"], record["configs"], starts
+                )
                 self.topics[topic.name] = topic
                 self.names_by_id[topic_id] = topic.name
             case "topic-deleted":
                 del self.topics[self.names_by_id.pop(bytes.fromhex(record["id"]))]
             case "partitions":
                 self._by_id(record["id"]).partition_count = record["count"]
+            case "log-starts":
+                starts = {int(key): start for key, start in record["starts"].items()}
+                self._by_id(record["id"]).log_starts.update(starts)
             case "topic-config":
                 self._by_id(record["id"]).overrides = record["configs"]
             case "broker-config":
@@ -134,7 +142,13 @@ def topic_record(topic: Topic) -> Record:
         "id": topic.topic_id.hex(),
         "partitions": topic.partition_count,
         "configs": topic.overrides,
+        **({"starts": topic.log_starts} if topic.log_starts else {}),
     }
+
+
+def log_starts_record(topic: Topic, log_starts: Mapping[int, int]) -> Record:
+    """Partitions of a topic that begin further on, by number."""
+    return {"type": "log-starts", "id": topic.topic_id.hex(), "starts": dict(log_starts)}
 
 
 def topic_config_record(topic: Topic, overrides: dict[str, str]) -> Record:

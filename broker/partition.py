@@ -104,6 +104,11 @@ class Partition:
         self.waiting: list[ParkedFetch] | None = None
 
     @property
+    def key(self) -> str:
+        """The log's name in checkpoints."""
+        return self.log.key
+
+    @property
     def high_watermark(self) -> int:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
@@ -160,7 +165,13 @@ class Partition:
 
     def made_durable(self, mark: Mark) -> None:
         """Everything up to a mark has been flushed, so readers may see it."""
-        self.durable_end_offset, self.readable_bytes = mark
+        self.durable_end_offset = mark[0]
+        if self.flushed:
+            self.readable_bytes = mark[1]
+
+    def remove_below_start(self, bytes_max: int) -> bool:
+        """One step of Log.remove_below_start(); what is not flushed yet stays."""
+        return self.log.remove_below_start(bytes_max, self.high_watermark)
 
     def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
         log_append_time_ms = -1

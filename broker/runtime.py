@@ -31,7 +31,7 @@ from .log.files import FileStorage
 from .log.memory import MemoryStorage
 from .log.storage import File, StorageError
 from .server import ClientSession, Server
-from .world import World
+from .world import Crashed, World
 
 if TYPE_CHECKING:
     from .fault_path import FaultPath
@@ -138,15 +138,16 @@ class Runtime:
             fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
             warn=log.warning,
+            tell=log.info,
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
-            self._arm_timer()
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
             for listener in self._listeners:
                 await self._listen(listener)
+            self._arm_timer()
         except BaseException:
             for server in self._sockets:
                 server.close()
@@ -262,8 +263,12 @@ class Runtime:
             log.critical("flush failed, stopping: %s", error)
             self.broker.commit.fail(round_)
             self._fail(error)
+        except Crashed:
+            return
         else:
             self.broker.finish_round(round_)
+        if self.fault_path is not None:
+            self.fault_path.note()
 
     async def _flush_file(self, file: File) -> None:
         await self._loop.run_in_executor(self._flushers, file.flush)

@@ -34,6 +34,7 @@ _BATCH: Final = struct.Struct(">Qqq")
 _ENTRY: Final = struct.Struct(">hq Qqq 96s")
 _EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 96s 24x")
 _EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 16x" * BATCHES_KEPT)
+_PACKED_BYTES: Final = 8 + _ENTRY.size
 _NO_SPAN: Final = sequence.SEQUENCE_MAX
 _NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1) * (BATCHES_KEPT - 1)
 _NO_EPOCH: Final = -1
@@ -182,6 +183,27 @@ class SequenceTable:
         for producer_id in [*islice(self._entries, PRODUCERS_EVICTED)]:
             del self._entries[producer_id]
         self.evicted_count += PRODUCERS_EVICTED
+
+    def packed(self) -> bytes:
+        """Everything, for a snapshot: PIDs and their entries, the longest idle first."""
+        return b"".join(
+            part
+            for producer_id, entry in self._entries.items()
+            for part in (producer_id.to_bytes(8), entry)
+        )
+
+    def unpack(self, data: bytes) -> None:
+        """Become what packed() gave. Raises ValueError if this cannot be."""
+        if len(data) % _PACKED_BYTES:
+            raise ValueError(f"{len(data)} bytes are no multiple of {_PACKED_BYTES}")
+        starts = range(0, len(data), _PACKED_BYTES)
+        self._entries = {
+            int.from_bytes(data[at : at + 8]): data[at + 8 : at + _PACKED_BYTES] for at in starts
+        }
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries = {}
 
     def producers(self) -> Iterator[ProducerState]:
         """The state of every PID, in the order in which they last wrote."""

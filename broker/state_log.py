@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from ..protocol.batch import build_batch, headers_in, read_header, records_in
 from .group_commit import Mark
 from .log.log import Log, LogConfig
+from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
 from .log.storage import File, Storage, StorageError
 
@@ -53,14 +54,22 @@ class StateLog(Generic[R]):
 
     Args:
         state: an empty state; the log is replayed into it.
+        known: what is known of the log from the last stop (restart.py).
     Raises:
         DamagedLog, StorageError: the log cannot be read.
         MetadataError: it holds records of a newer version.
     """
 
-    def __init__(self, storage: Storage, directory: str, state: State[R], now_ms: int) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        directory: str,
+        state: State[R],
+        now_ms: int,
+        known: Known = NOTHING_KNOWN,
+    ) -> None:
         self._state = state
-        self.log = Log.open(storage, directory, LogConfig(), lambda header: None)
+        self.log = Log.open(storage, directory, LogConfig(), lambda header: None, known=known)
         self.durable_end_offset = self.log.log_end_offset
         self._record_count = 0  # in the log, or since the rewrite began that is under way
         self._portions: Iterator[Sequence[R]] | None = None
@@ -73,8 +82,13 @@ class StateLog(Generic[R]):
                 pass
             self.flush()
             storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
-            while self.log.remove_below_start(WHOLE_SEGMENT):
+            while self.log.remove_below_start(WHOLE_SEGMENT, self.durable_end_offset):
                 storage.sync_all()
+
+    @property
+    def key(self) -> str:
+        """The log's name in checkpoints."""
+        return self.log.key
 
     @property
     def is_durable(self) -> bool:
@@ -148,7 +162,7 @@ class StateLog(Generic[R]):
             self._rewritten_to = None
             self.log.raise_start(self._rewritten_from)
             with suppress(StorageError):  # what is left goes with the next rewrite
-                self.log.remove_below_start(WHOLE_SEGMENT)
+                self.log.remove_below_start(WHOLE_SEGMENT, self.durable_end_offset)
 
     def flush(self) -> None:
         """Flush here and now, for what is rare: start, topic deletion. Raises StorageError."""

@@ -51,7 +51,7 @@ _TABLE = (
         "cleanup.policy",
         _LIST,
         "log.cleanup.policy",
-        "delete: old segments are removed; compact is accepted, and nothing is compacted.",
+        "delete: old segments go by retention. compact: they stay, and nothing is compacted.",
     ),
     _used(
         "compression.type",
@@ -235,13 +235,20 @@ TOPIC_PROPERTIES = {each.name: each for each in sorted(_TABLE, key=lambda each: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicConfig:
-    """The values a partition works with. Units are those of the property names."""
+    """The values a partition works with. Units are those of the property names.
 
+    Args:
+        deletes: whether old segments go: cleanup.policy names delete.
+    """
+
+    deletes: bool
     index_interval_bytes: int
     max_message_bytes: int
     message_timestamp_after_max_ms: int
     message_timestamp_before_max_ms: int
     log_append_time: bool
+    retention_bytes: int
+    retention_ms: int
     segment_bytes: int
     segment_index_bytes: int
     segment_ms: int
@@ -297,7 +304,10 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         return value
 
     small = topic_value("internal.segment.bytes", overrides, broker)
+    policies = topic_value("cleanup.policy", overrides, broker)
+    assert isinstance(policies, tuple)
     return TopicConfig(
+        deletes="delete" in policies,
         index_interval_bytes=integer("index.interval.bytes"),
         max_message_bytes=integer("max.message.bytes"),
         message_timestamp_after_max_ms=integer("message.timestamp.after.max.ms"),
@@ -305,6 +315,8 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
         log_append_time=(
             topic_value("message.timestamp.type", overrides, broker) == LOG_APPEND_TIME
         ),
+        retention_bytes=integer("retention.bytes"),
+        retention_ms=integer("retention.ms"),
         segment_bytes=small if isinstance(small, int) else integer("segment.bytes"),
         segment_index_bytes=integer("segment.index.bytes"),
         segment_ms=integer("segment.ms"),

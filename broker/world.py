@@ -23,6 +23,13 @@ class Clock(Protocol):
         """For deadlines, in ms; never goes back."""
 
 
+class Crashed(BaseException):
+    """The broker is dead: nothing that was under way goes on, and nothing else begins.
+
+    Only simulated crashes need to say so.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything a broker gets from outside.

@@ -1,28 +1,26 @@
-"""EDGE: `minibroker topics create|list|describe|delete`: topics of any Kafka broker.
+"""EDGE: `minibroker topics create|list|describe|alter|delete`: topics of any Kafka broker.
 
 Flags feel like kafka-topics; `--json` prints one JSON document for machines. Works through the
-admin APIs (CreateTopics, Metadata, DescribeConfigs, DeleteTopics) over one connection.
+admin APIs (CreateTopics, Metadata, CreatePartitions, DeleteTopics, and admin.py's) over one
+connection.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from ..client.network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from ..client.network import Connection
 from ..protocol.errors import ErrorCode
-from ..protocol.errors import error_code as error_of
+from ..protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ..protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
     CreateTopicsRequest,
 )
 from ..protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
-from ..protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from ..protocol.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -30,14 +28,21 @@ from ..protocol.messages.metadata import (
 )
 from ..protocol.schema import ZERO_UUID
 from .addresses import add_bootstrap_server
+from .admin import (
+    TOPIC,
+    CommandFailed,
+    change_configs,
+    check,
+    parse_config,
+    parse_names,
+    read_configs,
+    run_verb,
+)
+from .tables import table
 
-SUMMARY = "create, list, describe or delete topics"
-TOPIC_RESOURCE = 2
-DELETE_BY_STATE_SINCE = 6
-
-
-class CommandFailed(Exception):
-    """The broker refused; the text is for the user."""
+SUMMARY = "create, list, describe, alter or delete topics"
+DYNAMIC_TOPIC_CONFIG = 1
+TIMEOUT_MS = 30_000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,6 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     create.add_argument(
         "--config",
         metavar="NAME=VALUE",
+        type=parse_config,
         action="append",
         default=[],
         help="a topic property; repeatable",
@@ -62,39 +68,45 @@ def add_arguments(parser: ArgumentParser) -> None:
     listing = commands.add_parser("list", help="list the topics")
     describe = commands.add_parser("describe", help="partitions and configuration")
     describe.add_argument("topic", nargs="*", help="which ones (default: all)")
+    alter = commands.add_parser("alter", help="add partitions, set or delete properties")
+    alter.add_argument("topic", help="which one")
+    alter.add_argument("--partitions", type=int, help="how many there shall be in all")
+    alter.add_argument(
+        "--config",
+        metavar="NAME=VALUE",
+        type=parse_config,
+        action="append",
+        default=[],
+        help="a topic property to set; repeatable",
+    )
+    alter.add_argument(
+        "--delete-config",
+        metavar="NAME,...",
+        type=parse_names,
+        default=[],
+        help="topic properties that take their default again",
+    )
     delete = commands.add_parser("delete", help="delete topics with all their records")
     delete.add_argument("topic", nargs="+", help="which ones")
-    for each in (create, listing, describe, delete):
+    for each in (create, listing, describe, alter, delete):
         add_bootstrap_server(each)
         each.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: Namespace) -> int:
     """Run one verb."""
-    try:
-        return asyncio.run(_run(args))
-    except (CommandFailed, ConnectionFailed, RequestTimedOut, UnsupportedApi) as error:
-        print(f"minibroker topics {args.verb}: {error}", file=sys.stderr)
-        return 1
-
-
-async def _run(args: Namespace) -> int:
-    verbs = {"create": _create, "list": _list, "describe": _describe, "delete": _delete}
-    connection = await Connection.open(*args.bootstrap_server)
-    try:
-        await verbs[args.verb](connection, args)
-    finally:
-        await connection.close()
-    return 0
+    verbs = {
+        "create": _create,
+        "list": _list,
+        "describe": _describe,
+        "alter": _alter,
+        "delete": _delete,
+    }
+    return run_verb("topics", verbs[args.verb], args)
 
 
 async def _create(connection: Connection, args: Namespace) -> None:
-    configs = []
-    for pair in args.config:
-        name, separator, value = pair.partition("=")
-        if not separator:
-            raise CommandFailed(f"--config {pair}: expected NAME=VALUE")
-        configs.append(CreatableTopicConfig(name=name, value=value))
+    configs = [CreatableTopicConfig(name=name, value=value) for name, value in args.config]
     topic = CreatableTopic(
         name=args.topic,
         num_partitions=args.partitions,
@@ -106,7 +118,7 @@ async def _create(connection: Connection, args: Namespace) -> None:
     result = response.topics[0]
     exists = result.error_code == ErrorCode.TOPIC_ALREADY_EXISTS and args.if_not_exists
     if not exists:
-        _check(result.error_code, result.error_message, args.topic)
+        check(result.error_code, result.error_message, args.topic)
     if args.json:
         print(json.dumps({"topic": args.topic, "created": not exists}))
     else:
@@ -124,7 +136,7 @@ async def _list(connection: Connection, args: Namespace) -> None:
 async def _describe(connection: Connection, args: Namespace) -> None:
     topics = await _topics(connection, args.topic or None)
     for topic in topics:
-        _check(topic.error_code, None, topic.name or "")
+        check(topic.error_code, None, topic.name or "")
     described = [await _described(connection, topic) for topic in topics]
     if args.json:
         print(json.dumps(described))
@@ -135,22 +147,41 @@ async def _describe(connection: Connection, args: Namespace) -> None:
             f"{each['name']}  id={each['id']}  partitions={len(each['partitions'])}  "
             f"configs={overrides or 'none'}"
         )
-        for part in each["partitions"]:
-            print(
-                f"  partition {part['index']}  leader={part['leader']}  "
-                f"replicas={part['replicas']}  isr={part['isr']}"
-            )
+        rows = [list(part.values()) for part in each["partitions"]]
+        print(table(("PARTITION", "LEADER", "REPLICAS", "ISR"), rows))
+
+
+async def _alter(connection: Connection, args: Namespace) -> None:
+    if args.partitions is None and not args.config and not args.delete_config:
+        raise CommandFailed("nothing to change: give --partitions, --config or --delete-config")
+    if args.config or args.delete_config:
+        await change_configs(connection, TOPIC, args.topic, args.config, args.delete_config)
+    if args.partitions is not None:
+        grown = CreatePartitionsTopic(name=args.topic, count=args.partitions)
+        request = CreatePartitionsRequest(topics=[grown], timeout_ms=TIMEOUT_MS)
+        (result,) = (await connection.request(request)).results
+        check(result.error_code, result.error_message, args.topic)
+    if args.json:
+        document = {
+            "topic": args.topic,
+            "partitions": args.partitions,
+            "set": dict(args.config),
+            "deleted": args.delete_config,
+        }
+        print(json.dumps(document))
+    else:
+        print(f"altered {args.topic}")
 
 
 async def _delete(connection: Connection, args: Namespace) -> None:
     request = DeleteTopicsRequest(
         topics=[DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in args.topic],
         topic_names=args.topic,
-        timeout_ms=30_000,
+        timeout_ms=TIMEOUT_MS,
     )
     response = await connection.request(request)
     for result in response.responses:
-        _check(result.error_code, result.error_message, result.name or "")
+        check(result.error_code, result.error_message, result.name or "")
     if args.json:
         print(json.dumps({"deleted": args.topic}))
     else:
@@ -170,12 +201,7 @@ async def _topics(
 
 
 async def _described(connection: Connection, topic: MetadataResponseTopic) -> dict[str, Any]:
-    resource = DescribeConfigsResource(
-        resource_type=TOPIC_RESOURCE, resource_name=topic.name or "", configuration_keys=None
-    )
-    response = await connection.request(DescribeConfigsRequest(resources=[resource]))
-    result = response.results[0]
-    _check(result.error_code, result.error_message, topic.name or "")
+    configs = await read_configs(connection, TOPIC, topic.name or "")
     return {
         "name": topic.name,
         "id": topic.topic_id.hex(),
@@ -188,11 +214,7 @@ async def _described(connection: Connection, topic: MetadataResponseTopic) -> di
             }
             for each in sorted(topic.partitions, key=lambda each: each.partition_index)
         ],
-        "configs": {each.name: each.value for each in result.configs if each.config_source == 1},
+        "configs": {
+            each.name: each.value for each in configs if each.config_source == DYNAMIC_TOPIC_CONFIG
+        },
     }
-
-
-def _check(number: int, message: str | None, topic: str) -> None:
-    if number:
-        code = error_of(number)
-        raise CommandFailed(f"{topic}: {code.name}: {message or code.text}")

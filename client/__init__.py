@@ -10,21 +10,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .consumer import Consumer, ConsumerRecord, TopicPartition
+    from .admin import Admin
+    from .consumer import Consumer
     from .delivery import Delivery, Receipts, RecordMetadata
-    from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
+    from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, LogTruncation, Retriable
     from .network import ConnectionFailed, RequestTimedOut
+    from .offsets import OffsetAndTimestamp
+    from .partitions import OffsetAndMetadata, TopicPartition
     from .producer import Producer
+    from .reading import ConsumerRecord
+    from .subscription import ConsumerRebalanceListener
 
 __all__ = [
+    "Admin",
     "ClientError",
     "ConnectionFailed",
     "Consumer",
+    "ConsumerRebalanceListener",
     "ConsumerRecord",
     "Delivery",
     "DeliveryTimeout",
     "Fatal",
     "Fenced",
+    "LogTruncation",
+    "OffsetAndMetadata",
+    "OffsetAndTimestamp",
     "Producer",
     "Receipts",
     "RecordMetadata",
@@ -34,8 +44,14 @@ __all__ = [
 ]
 
 HOMES = {
-    **dict.fromkeys(("Consumer", "ConsumerRecord", "TopicPartition"), "consumer"),
-    **dict.fromkeys(("ClientError", "DeliveryTimeout", "Fatal", "Fenced", "Retriable"), "errors"),
+    "Admin": "admin",
+    "Consumer": "consumer",
+    "ConsumerRebalanceListener": "subscription",
+    "ConsumerRecord": "reading",
+    "OffsetAndTimestamp": "offsets",
+    **dict.fromkeys(("OffsetAndMetadata", "TopicPartition"), "partitions"),
+    **dict.fromkeys(("ClientError", "DeliveryTimeout", "Fatal", "Fenced"), "errors"),
+    **dict.fromkeys(("LogTruncation", "Retriable"), "errors"),
     **dict.fromkeys(("ConnectionFailed", "RequestTimedOut"), "network"),
     **dict.fromkeys(("Delivery", "Receipts", "RecordMetadata"), "delivery"),
     "Producer": "producer",

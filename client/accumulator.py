@@ -3,7 +3,7 @@
 Knows no sequences and no brokers (sender.py does). A batch leaves when it is full, when it is
 older than linger_ms, or when somebody flushes or waits for memory; one that somebody awaits leaves
 as soon as no other of its partition is on its way. A record larger than batch_size gets a batch of
-its own. A batch takes batch_size of buffer_memory from its first record until it is released.
+its own. A batch takes its share of buffer_memory in steps, and keeps it until it is released.
 Source: RecordAccumulator.java.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..protocol.batch import RecordHeader
 from .config import ProducerConfig
@@ -19,6 +19,9 @@ from .producer_batch import PLAIN_OVERHEAD_MAX, ProducerBatch
 
 Place: TypeAlias = tuple[str, int]
 """(topic, partition)"""
+
+
+GROWTH_BYTES: Final = 32_768  # what a batch that fills takes of buffer_memory at a time
 
 
 class Accumulator:
@@ -46,11 +49,28 @@ class Accumulator:
         return self.held_bytes + self._room_of(size_bytes) <= self._memory or self.held_bytes == 0
 
     def filling(self, place: Place, size_bytes: int) -> ProducerBatch | None:
-        """The batch that takes a record of this size without new memory, if there is one."""
+        """The batch of a place that still takes a record of this size, if there is one."""
         queue = self.queues.get(place)
-        if queue and queue[-1].room >= size_bytes:
-            return queue[-1]
-        return None
+        return queue[-1] if queue and self.takes(queue[-1], size_bytes) else None
+
+    def takes(self, batch: ProducerBatch, size_bytes: int) -> bool:
+        """Whether a batch has room for a record; it takes more memory if that helps."""
+        if batch.room >= size_bytes:
+            return True
+        if batch.room < 0 or batch.room + batch.growth_bytes < size_bytes:
+            return False
+        self.grow(batch, max(GROWTH_BYTES, size_bytes))
+        return batch.room >= size_bytes
+
+    def grow(self, batch: ProducerBatch, wanted_bytes: int) -> None:
+        """Give a batch this much room in all, as far as its size and the memory allow."""
+        free = min(batch.growth_bytes, self._memory - self.held_bytes)
+        step = min(free, wanted_bytes - batch.room)
+        if step > 0:
+            batch.growth_bytes -= step
+            batch.room += step
+            batch.reserved_bytes += step
+            self.held_bytes += step
 
     def open(self, place: Place, size_bytes: int, now_ms: float) -> ProducerBatch:
         """A new batch, with room for a record of this size at least; the one before is full."""
@@ -58,6 +78,7 @@ class Accumulator:
         if queue:
             queue[-1].close()
         batch = ProducerBatch(*place, self._codec, now_ms, room=self._room_of(size_bytes))
+        batch.growth_bytes = max(0, min(self._batch_size, self._memory) - batch.room)
         self.held_bytes += batch.reserved_bytes
         queue.append(batch)
         return batch
@@ -89,7 +110,7 @@ class Accumulator:
         return (
             len(queue) > 1
             or self._flushing > 0
-            or oldest.room <= PLAIN_OVERHEAD_MAX
+            or oldest.room + oldest.growth_bytes <= PLAIN_OVERHEAD_MAX
             or now_ms >= oldest.created_at_ms + self._linger_ms
         )
 
@@ -138,4 +159,4 @@ class Accumulator:
         self._flushing -= 1
 
     def _room_of(self, size_bytes: int) -> int:
-        return max(min(self._batch_size, self._memory), size_bytes)
+        return max(min(GROWTH_BYTES, self._batch_size, self._memory), size_bytes)

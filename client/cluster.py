@@ -114,7 +114,7 @@ class Cluster:
 
     async def connection_to(self, node_id: int, timeout_ms: float) -> Connection:
         """As `connection`, but wait for it. Raises ConnectionFailed."""
-        async with _bounded(timeout_ms, lambda: ConnectionFailed(self.last_problem)):
+        async with bounded(timeout_ms, lambda: ConnectionFailed(self.last_problem)):
             while True:
                 connection = self.connection(node_id)
                 if connection is not None:
@@ -164,7 +164,7 @@ class Cluster:
             Retriable: not within `timeout_ms`.
         """
         self.metadata.wanted.add(topic)
-        async with _bounded(timeout_ms, lambda: self._not_there(topic, timeout_ms)):
+        async with bounded(timeout_ms, lambda: self._not_there(topic, timeout_ms)):
             attempts = 0
             while True:
                 known = self.metadata.topics.get(topic)
@@ -256,12 +256,19 @@ class Cluster:
 
     async def _fetch_metadata(self, *, allow_creation: bool) -> None:
         connection = await self.any_connection()
+        asks_all = self.metadata.wants_all
         topics = [MetadataRequestTopic(name=name) for name in sorted(self.metadata.wanted)]
-        request = MetadataRequest(topics=topics, allow_auto_topic_creation=allow_creation)
+        request = MetadataRequest(
+            topics=None if asks_all else topics, allow_auto_topic_creation=allow_creation
+        )
         response: MetadataResponse = await connection.request(
             request, timeout_ms=self._config.request_timeout_ms
         )
         self.metadata.update(response, asyncio.get_running_loop().time() * 1000)
+        if asks_all:
+            self.metadata.names = frozenset(
+                each.name for each in response.topics if each.name and not each.is_internal
+            )
         self._adopt_bootstrap()
 
     def _adopt_bootstrap(self) -> None:
@@ -310,7 +317,7 @@ class Cluster:
 
 
 @asynccontextmanager
-async def _bounded(timeout_ms: float, error: Callable[[], Exception]) -> AsyncIterator[None]:
+async def bounded(timeout_ms: float, error: Callable[[], Exception]) -> AsyncIterator[None]:
     """asyncio.timeout that raises the client's own error."""
     try:
         async with asyncio.timeout(timeout_ms / 1000):

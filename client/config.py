@@ -1,6 +1,6 @@
 """What producers and consumers can be told: Kafka's names in snake case, Kafka's defaults.
 
-Frozen values, checked when they are made. Durations in ms, sizes in bytes.
+All but batch_size. Frozen values, checked when they are made. Durations in ms, sizes in bytes.
 Source: ProducerConfig.java, ConsumerConfig.java, CommonClientConfigs.java (4.x).
 """
 
@@ -18,6 +18,9 @@ OffsetReset: TypeAlias = Literal["earliest", "latest", "none"]
 
 CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
 OFFSET_RESETS = ("earliest", "latest", "none")
+ASSIGNOR_NAMES = ("range", "roundrobin", "cooperative-sticky")
+COOPERATIVE = "cooperative-sticky"
+BATCH_SIZE = 524_288  # not Kafka's 16,384: in Python a batch costs more than the bytes in it
 RETRIES_MAX = 2**31 - 1
 IN_FLIGHT_MAX = 5  # a broker remembers that many batches of a producer and partition
 
@@ -59,7 +62,7 @@ class ProducerConfig(ConnectionConfig):
     acks: Acks = "all"
     enable_idempotence: bool = True
     linger_ms: float = 5
-    batch_size: int = 16_384
+    batch_size: int = BATCH_SIZE
     buffer_memory: int = 33_554_432
     max_request_size: int = 1_048_576
     max_in_flight_requests_per_connection: int = 5
@@ -116,7 +119,12 @@ class ProducerConfig(ConnectionConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsumerConfig(ConnectionConfig):
-    """Options of a Consumer."""
+    """Options of a Consumer.
+
+    Args:
+        partition_assignment_strategy: names of assignors, the one liked best first. Members keep
+            reading through a rebalance when all of them are cooperative.
+    """
 
     auto_offset_reset: OffsetReset = "latest"
     fetch_min_bytes: int = 1
@@ -125,6 +133,14 @@ class ConsumerConfig(ConnectionConfig):
     max_partition_fetch_bytes: int = 1_048_576
     max_poll_records: int = 500
     check_crcs: bool = True
+    group_id: str | None = None
+    group_instance_id: str | None = None
+    partition_assignment_strategy: tuple[str, ...] = ("range", "cooperative-sticky")
+    session_timeout_ms: int = 45_000
+    heartbeat_interval_ms: int = 3_000
+    max_poll_interval_ms: int = 300_000
+    enable_auto_commit: bool = True
+    auto_commit_interval_ms: int = 5_000
 
     def __post_init__(self) -> None:
         """Raise ValueError for what cannot work."""
@@ -133,6 +149,10 @@ class ConsumerConfig(ConnectionConfig):
             fetch_max_bytes=self.fetch_max_bytes,
             max_partition_fetch_bytes=self.max_partition_fetch_bytes,
             max_poll_records=self.max_poll_records,
+            session_timeout_ms=self.session_timeout_ms,
+            heartbeat_interval_ms=self.heartbeat_interval_ms,
+            max_poll_interval_ms=self.max_poll_interval_ms,
+            auto_commit_interval_ms=self.auto_commit_interval_ms,
         )
         if self.auto_offset_reset not in OFFSET_RESETS:
             expected = ", ".join(OFFSET_RESETS)
@@ -141,6 +161,26 @@ class ConsumerConfig(ConnectionConfig):
             )
         if self.fetch_max_wait_ms >= self.request_timeout_ms:
             raise ValueError("fetch_max_wait_ms must be below request_timeout_ms")
+        if self.heartbeat_interval_ms >= self.session_timeout_ms:
+            raise ValueError("heartbeat_interval_ms must be below session_timeout_ms")
+        if self.group_id == "":
+            raise ValueError("group_id is empty: name the group, or leave it out")
+        if self.group_instance_id is not None and self.group_id is None:
+            raise ValueError("group_instance_id names a member of a group: give group_id as well")
+        unknown = [
+            each for each in self.partition_assignment_strategy if each not in ASSIGNOR_NAMES
+        ]
+        if unknown or not self.partition_assignment_strategy:
+            known = ", ".join(ASSIGNOR_NAMES)
+            raise ValueError(
+                f"partition_assignment_strategy={self.partition_assignment_strategy}: "
+                f"expected some of {known}"
+            )
+
+    @property
+    def is_cooperative(self) -> bool:
+        """Whether members keep what they read through a rebalance (KIP-429)."""
+        return all(name == COOPERATIVE for name in self.partition_assignment_strategy)
 
 
 def parse_servers(servers: str | Sequence[str]) -> tuple[tuple[str, int], ...]:

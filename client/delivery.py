@@ -51,7 +51,11 @@ class Delivery:
         while True:
             outcome = batch.outcome
             if outcome.__class__ is Stored:
-                return _receipt(batch, outcome, index)
+                offset, append_time_ms, _ = outcome
+                if offset < 0 or append_time_ms >= 0:
+                    return _receipt(batch, outcome, index)
+                whole = (batch.topic, batch.partition, offset + index, batch.timestamps[index])
+                return tuple.__new__(RecordMetadata, whole)  # as _receipt, in half the time
             if outcome is None:
                 yield from until_done(batch).__await__()
             elif isinstance(outcome, ClientError):

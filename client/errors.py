@@ -52,6 +52,28 @@ class Fatal(ClientError):
     """It will not work by trying again; see the text for what to change."""
 
 
+class LogTruncation(Fatal):
+    """Records that were read are gone: a leader without them took over (KIP-320).
+
+    Attributes:
+        topic, partition: where.
+        offset: of the next record that would have been read.
+        divergent_offset: the first that is not what was read before; -1 where nobody can tell.
+    """
+
+    def __init__(self, topic: str, partition: int, offset: int, divergent_offset: int) -> None:
+        found = "an unknown offset" if divergent_offset < 0 else f"offset {divergent_offset}"
+        super().__init__(
+            f"{topic}-{partition}: the log was cut, and differs from what was read from {found} "
+            f"on (the next record to read was {offset}); auto_offset_reset is 'none': seek first",
+            code=ErrorCode.OFFSET_OUT_OF_RANGE,
+        )
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.divergent_offset = divergent_offset
+
+
 class Fenced(ClientError):
     """A newer producer or member has taken this one's place."""
 

@@ -1,25 +1,24 @@
 """What a consumer fetches next, and what came. Sans-IO: facts in, calls and records out.
 
-Each partition has two places in its log: `position`, the next record the application gets, and
-`fetch_offset`, the next to ask for; between them lie batches that came and were not taken yet, at
-most about two fetches' worth. One fetch is open per node. Batches are decoded when they are taken.
-An answer to a question that a seek has overtaken is dropped.
-Source: Fetcher.java, SubscriptionState.java; KIP-227 (sessions are not used).
+A partition's batches that came and were not taken yet are bounded by max_partition_fetch_bytes
+and one more fetch, those of all partitions by fetch_max_bytes and one more fetch. One fetch is open
+per node. Batches are decoded when they are taken. An answer to a question that a seek has overtaken
+is dropped. When a partition's leader changes, what was fetched and not taken is dropped, and the
+new leader is first asked whether it has what was read (KIP-320).
+Read first: reading.py. Source: Fetcher.java, SubscriptionState.java; KIP-227 (sessions not used).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, Generic
 
 from ..protocol.batch import (
     BatchError,
     BatchHeader,
     Buffer,
-    RecordHeader,
     crc_is_valid,
     headers_in,
     records_in,
@@ -35,64 +34,21 @@ from ..protocol.messages.fetch import (
 )
 from .backoff import backoff_ms
 from .config import ConsumerConfig
-from .errors import ClientError, Fatal
-from .partitions import TopicPartition
+from .deserializing import Deserializers, unreadable
+from .errors import ClientError, Fatal, LogTruncation
+from .partitions import NO_EPOCH, TopicPartition, name_of
+from .reading import (
+    COMMITTED,
+    NO_POSITION,
+    ConsumerRecord,
+    Deserializer,
+    K,
+    Reading,
+    StoredRecord,
+    V,
+)
 
 NEVER: Final = float("inf")
-NO_POSITION: Final = -1
-
-
-class ConsumerRecord(NamedTuple):
-    """A record as it was stored.
-
-    Attributes:
-        timestamp: ms since 1970; timestamp_type 0 says that the producer set it, 1 the broker.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[RecordHeader, ...]
-    leader_epoch: int
-
-
-@dataclass(slots=True, eq=False)
-class Reading:
-    """Where one partition is read.
-
-    Attributes:
-        position: the next record to hand out; NO_POSITION until it has been looked up.
-        fetch_offset: the next to ask for.
-        batches: what lies between.
-        records: of the batch that is being handed out, newest last.
-        look_up: "earliest" or "latest" when a position is to be looked up.
-        error: raised when the partition's records are next asked for.
-    """
-
-    position: int = NO_POSITION
-    fetch_offset: int = NO_POSITION
-    batches: deque[tuple[BatchHeader, Buffer]] = field(default_factory=deque)
-    held_bytes: int = 0
-    records: list[ConsumerRecord] = field(default_factory=list)
-    look_up: str | None = None
-    is_open: bool = False
-    is_paused: bool = False
-    retry_at_ms: float = 0.0
-    attempts: int = 0
-    error: ClientError | None = None
-
-    def move_to(self, offset: int) -> None:
-        """Go on at an offset; what was fetched is forgotten."""
-        self.position = self.fetch_offset = offset
-        self.batches.clear()
-        self.held_bytes = 0
-        self.records = []
-        self.look_up = None
-        self.error = None
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +60,7 @@ class FetchCall:
     offsets: dict[TopicPartition, int]
 
 
-class Fetcher:
+class Fetcher(Generic[K, V]):
     """The partitions of one consumer.
 
     Attributes:
@@ -113,22 +69,97 @@ class Fetcher:
         last_problem: the newest reason to try again, for texts.
     """
 
-    def __init__(self, config: ConsumerConfig, random: Random) -> None:
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        random: Random,
+        key_deserializer: Deserializer[K] | None = None,
+        value_deserializer: Deserializer[V] | None = None,
+    ) -> None:
         self._config = config
         self._random = random
+        self._deserializers = Deserializers(key_deserializer, value_deserializer)
+        self._handed_out: list[Reading] = []  # by the call that the application is busy with
         self.readings: dict[TopicPartition, Reading] = {}
         self.wants_metadata = False
         self.last_problem = ""
 
-    def assign(self, places: Sequence[TopicPartition]) -> None:
+    def assign(self, places: Iterable[TopicPartition]) -> None:
         """Read these partitions; those kept keep their position."""
+        look_up: str = self._config.auto_offset_reset
+        if self._config.group_id is not None:
+            look_up = COMMITTED
         self.readings = {
-            place: self.readings.get(place) or Reading(look_up=self._config.auto_offset_reset)
-            for place in places
+            place: self.readings.get(place) or Reading(look_up=look_up) for place in places
         }
         for place, reading in self.readings.items():
             if reading.look_up == "none":
                 self._fail_without_position(place, reading)
+
+    def hold_back(self, places: Iterable[TopicPartition]) -> None:
+        """Hand out no more of these partitions: they are about to be given up."""
+        for place in places:
+            if place in self.readings:
+                self.readings[place].is_held_back = True
+
+    def let_go(self, places: Iterable[TopicPartition]) -> None:
+        """Undo hold_back()."""
+        for place in places:
+            if place in self.readings:
+                self.readings[place].is_held_back = False
+
+    @property
+    def is_application_busy(self) -> bool:
+        """Whether the application got records and has not come back since."""
+        return bool(self._handed_out)
+
+    def settle(self) -> None:
+        """The application has come back: it is done with all that it got."""
+        for reading in self._handed_out:
+            reading.settled = reading.position
+        self._handed_out.clear()
+
+    def found_committed(self, place: TopicPartition, offset: int, epoch: int) -> None:
+        """What the group has committed for a partition; NO_POSITION if nothing."""
+        reading = self.readings.get(place)
+        if reading is None or reading.look_up != COMMITTED:
+            return  # given up, or a seek came first
+        if offset >= 0:
+            reading.move_to(offset, epoch)
+            return
+        reading.look_up = self._config.auto_offset_reset
+        if reading.look_up == "none":
+            self._fail_without_position(place, reading)
+
+    def places_to_check(self) -> dict[TopicPartition, int]:
+        """Partitions with a new leader, and the leader epoch of what was last read there."""
+        return {
+            place: reading.epoch
+            for place, reading in self.readings.items()
+            if reading.is_checking and reading.error is None
+        }
+
+    def checked(
+        self, place: TopicPartition, position: int, leader_epoch: int, end_offset: int
+    ) -> None:
+        """A new leader's answer: the epoch it has up to the one asked for, and where that ends."""
+        reading = self.readings.get(place)
+        if reading is None or not reading.is_checking or reading.position != position:
+            return
+        reading.is_checking = False
+        is_known = leader_epoch != NO_EPOCH and end_offset >= 0
+        if is_known and end_offset >= position:
+            return
+        if self._config.auto_offset_reset == "none":
+            divergent_offset = end_offset if is_known else NO_POSITION
+            reading.error = LogTruncation(*place, position, divergent_offset)
+        elif is_known:
+            checked_epoch = reading.checked_epoch
+            reading.move_to(end_offset, leader_epoch)
+            reading.checked_epoch = checked_epoch
+        else:
+            reading.move_to(NO_POSITION)
+            reading.look_up = self._config.auto_offset_reset
 
     def plan(
         self,
@@ -139,14 +170,19 @@ class Fetcher:
     ) -> list[FetchCall]:
         """The fetches to write now, at most one for each node that is free."""
         wanted: dict[int, dict[TopicPartition, int]] = {}
+        held_bytes = sum(each.held_bytes for each in self.readings.values() if not each.is_paused)
+        if held_bytes >= self._config.fetch_max_bytes:
+            return []
         for place, reading in self.readings.items():
             if (
                 reading.is_open
                 or reading.is_paused
+                or reading.is_held_back
                 or reading.fetch_offset < 0
                 or reading.error is not None
                 or now_ms < reading.retry_at_ms
                 or reading.held_bytes >= self._config.max_partition_fetch_bytes
+                or self._must_check(reading, epoch_of(*place))
             ):
                 continue
             node_id = leader_of(*place)
@@ -182,26 +218,40 @@ class Fetcher:
         self.last_problem = why
         self._hold_all(call, ErrorCode.NETWORK_EXCEPTION, now_ms)
 
-    def take(self, count_max: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+    def take(
+        self, count_max: int, among: frozenset[TopicPartition] | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord[K, V]]]:
         """Hand out records that have come, in offset order within a partition.
 
         Raises:
             ClientError: of a partition that cannot be read; nothing is handed out then.
         """
-        taken: dict[TopicPartition, list[ConsumerRecord]] = {}
+        taken: dict[TopicPartition, list[ConsumerRecord[K, V]]] = {}
         for place in [*self.readings]:
             reading = self.readings[place]
-            if reading.is_paused:
+            if (
+                reading.is_paused
+                or reading.is_held_back
+                or reading.is_checking
+                or (among is not None and place not in among)
+            ):
                 continue
             if reading.error is not None and not taken:
                 raise reading.error.with_traceback(None)
             while count_max > 0 and (reading.records or reading.batches) and not reading.error:
                 if not reading.records and not self._decode_next(place, reading, bool(taken)):
                     continue
-                records = reading.records[:count_max]
-                del reading.records[:count_max]
+                stored = reading.records[:count_max]
+                records, reading.error = self._deserializers.apply(stored)
+                if reading.error is not None and not records and not taken:
+                    raise reading.error
+                if not records:
+                    break
+                del reading.records[: len(records)]
                 count_max -= len(records)
                 reading.position = records[-1].offset + 1
+                reading.epoch = records[-1].leader_epoch
+                self._handed_out.append(reading)
                 taken.setdefault(place, []).extend(records)
             if count_max <= 0:
                 self._serve_later(place)
@@ -233,21 +283,23 @@ class Fetcher:
                 return False
             raise
         if not reading.records and header.next_offset > reading.position:
+            if reading.settled == reading.position:
+                reading.settled = header.next_offset
             reading.position = header.next_offset
         return bool(reading.records)
 
     def _records(
         self, place: TopicPartition, header: BatchHeader, batch: Buffer, position: int
-    ) -> list[ConsumerRecord]:
+    ) -> list[StoredRecord]:
         if header.is_control or header.next_offset <= position:
             return []
-        where = f"{place.topic}-{place.partition} at offset {header.base_offset}"
+        where = f"{name_of(place)} at offset {header.base_offset}"
         if self._config.check_crcs and not crc_is_valid(batch, header):
-            raise _unreadable(where, "the CRC of the batch does not match its bytes")
+            raise unreadable(where, "the CRC of the batch does not match its bytes")
         try:
             records = records_in(batch)
         except (BatchError, MissingCodecError) as error:
-            raise _unreadable(where, str(error)) from None
+            raise unreadable(where, str(error)) from None
         topic, partition = place
         timestamp_type = int(header.is_log_append_time)
         epoch = header.partition_leader_epoch
@@ -259,6 +311,15 @@ class Fetcher:
             if offset >= position
         ]
 
+    def _must_check(self, reading: Reading, leader_epoch: int) -> bool:
+        """Whether the partition's leader has to be asked first; notices that it has changed."""
+        if leader_epoch > reading.checked_epoch:
+            if reading.checked_epoch != NO_EPOCH:
+                reading.drop_fetched()
+            reading.checked_epoch = leader_epoch
+            reading.is_checking = reading.epoch != NO_EPOCH
+        return reading.is_checking
+
     def _take_in(
         self, place: TopicPartition, reading: Reading, data: PartitionData, now_ms: float
     ) -> None:
@@ -266,18 +327,18 @@ class Fetcher:
         if code is ErrorCode.OFFSET_OUT_OF_RANGE:
             self._reset(place, reading)
         elif code and code.retriable:
-            self.last_problem = f"{place.topic}-{place.partition}: {code.name}: {code.text}"
+            self.last_problem = f"{name_of(place)}: {code.name}: {code.text}"
             self.wants_metadata = self.wants_metadata or code.refreshes_metadata
             self._hold(reading, now_ms)
         elif code:
-            name = f"{place.topic}-{place.partition}"
-            reading.error = Fatal(f"{name}: {code.name}: {code.text}", code=code)
+            reading.error = Fatal(f"{name_of(place)}: {code.name}: {code.text}", code=code)
         else:
             self._keep(place, reading, data)
 
     def _keep(self, place: TopicPartition, reading: Reading, data: PartitionData) -> None:
         reading.attempts = 0
-        records = memoryview(data.records or b"")
+        reading.high_watermark = data.high_watermark
+        records, before = memoryview(data.records or b""), reading.fetch_offset
         try:
             for at, header in headers_in(records):
                 batch = records[at : at + header.size_bytes]
@@ -285,8 +346,15 @@ class Fetcher:
                 reading.held_bytes += len(batch)
                 reading.fetch_offset = header.next_offset
         except BatchError as error:
-            where = f"{place.topic}-{place.partition} at offset {reading.fetch_offset}"
-            reading.error = _unreadable(where, str(error))
+            where = f"{name_of(place)} at offset {reading.fetch_offset}"
+            reading.error = unreadable(where, str(error))
+        if records and reading.fetch_offset == before and reading.error is None:
+            size = self._config.max_partition_fetch_bytes
+            reading.error = Fatal(
+                f"{name_of(place)} at offset {before}: the batch does not fit "
+                f"max_partition_fetch_bytes={size}; raise it, or seek past the batch",
+                code=ErrorCode.MESSAGE_TOO_LARGE,
+            )
 
     def _reset(self, place: TopicPartition, reading: Reading) -> None:
         """The offset lies outside the log: begin where auto_offset_reset says."""
@@ -302,8 +370,7 @@ class Fetcher:
         where = "no position" if reading.position < 0 else f"no offset {reading.position}"
         reading.look_up = None
         reading.error = Fatal(
-            f"{place.topic}-{place.partition} has {where}, and auto_offset_reset is 'none': "
-            "seek first",
+            f"{name_of(place)} has {where}, and auto_offset_reset is 'none': seek first",
             code=ErrorCode.OFFSET_OUT_OF_RANGE,
         )
 
@@ -351,9 +418,3 @@ class Fetcher:
     def _serve_later(self, place: TopicPartition) -> None:
         """The partition that was served to the full goes behind the others."""
         self.readings[place] = self.readings.pop(place)
-
-
-def _unreadable(where: str, why: str) -> Fatal:
-    return Fatal(
-        f"{where}: {why}; seek past it to go on without it", code=ErrorCode.CORRUPT_MESSAGE
-    )

@@ -67,11 +67,12 @@ class Intake:
     ) -> Run:
         """Put one record into its batch."""
         size = record_bytes_max(key, value, headers)
+        held_before = self._accumulator.held_bytes
         batch = await self._batch_for(topic, key, partition, size)
         batch.append(key, value, headers, timestamp, size)
         run = Run(batch, batch.count - 1, 1)
-        if run.first == 0 and len(self._accumulator.queues[topic, batch.partition]) > 1:
-            await asyncio.sleep(0)  # a batch is full: let it go, and let others have a turn
+        if self._accumulator.held_bytes > held_before and (run.first or self._is_behind(batch)):
+            await asyncio.sleep(0)  # one that sends and sends lets others have a turn now and then
         return run
 
     async def add_values(
@@ -95,6 +96,7 @@ class Intake:
         at = 0
         while at < len(values):
             batch = await self._batch_for(topic, None, partition, sizes[at])
+            self._accumulator.grow(batch, ends[-1] - ends[at])
             end = _reach(ends, at, batch.room)
             first = batch.count
             batch.extend(values[at:end], timestamp, ends[end] - ends[at])
@@ -157,7 +159,7 @@ class Intake:
         if fixed is not None:
             return self._accumulator.filling((topic, fixed), size)
         batch = self.filling.get(topic)
-        return batch if batch is not None and batch.room >= size else None
+        return batch if batch is not None and self._accumulator.takes(batch, size) else None
 
     def _open(
         self, topic: str, fixed: int | None, available: Sequence[int], size: int, now_ms: float
@@ -173,13 +175,17 @@ class Intake:
             batch = there or self._accumulator.open(place, size, now_ms)
             self.filling[topic] = batch
         batch.on_awaited = self._sending.wake
-        is_behind = len(self._accumulator.queues[topic, batch.partition]) > 1
         linger_ms = self._config.linger_ms
-        if linger_ms == 0 or is_behind or size >= batch.room:
+        is_full = size >= batch.room + batch.growth_bytes
+        if linger_ms == 0 or is_full or self._is_behind(batch):
             self._sending.wake()
         else:
             self._sending.wake_at(now_ms + linger_ms)
         return batch
+
+    def _is_behind(self, batch: ProducerBatch) -> bool:
+        """Whether an older batch of the same partition has not left yet."""
+        return len(self._accumulator.queues[batch.topic, batch.partition]) > 1
 
     async def _until_room(self, entry: tuple[int, asyncio.Future[None]], left_ms: float) -> None:
         size, waiting = entry

@@ -44,6 +44,8 @@ class Metadata:
         brokers: (host, port) by node id, as advertised.
         topics: what is known of each topic asked for.
         wanted: names of the topics to ask for.
+        wants_all: ask for all topics instead.
+        names: of all topics that are not internal, as of the last time all were asked for.
         updated_at_ms: when the newest answer came; minus infinity before the first.
     """
 
@@ -51,6 +53,9 @@ class Metadata:
         self.brokers: dict[int, tuple[str, int]] = {}
         self.topics: dict[str, TopicMetadata] = {}
         self.wanted: set[str] = set()
+        self.wants_all = False
+        self.names: frozenset[str] = frozenset()
+        self.controller_id = NO_NODE
         self.cluster_id: str | None = None
         self.updated_at_ms = float("-inf")
 
@@ -58,6 +63,7 @@ class Metadata:
         """Take in an answer."""
         self.brokers = {each.node_id: (each.host, each.port) for each in response.brokers}
         self.cluster_id = response.cluster_id
+        self.controller_id = response.controller_id
         self.updated_at_ms = now_ms
         for answer in response.topics:
             if answer.name is not None:

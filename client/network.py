@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
 from ..protocol.errors import DecodeError, ErrorCode, error_code
@@ -29,6 +29,19 @@ class RequestTimedOut(TimeoutError):
     """No answer came in time; whether the broker acted on the request is unknown."""
 
 
+class Answered(Protocol):
+    """Who asked: a future, or what is as quick as a call."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, result: Any, /) -> None:
+        """The response message has come."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """None will come."""
+
+
 class Connection(asyncio.Protocol):
     """An open connection to one broker, with the versions it offers in `versions`."""
 
@@ -37,7 +50,7 @@ class Connection(asyncio.Protocol):
         self.port = port
         self._core = ClientConnection(client_id)
         self._frames = FrameBuffer(FRAME_BYTES_MAX)
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[Answered] = deque()
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.get_running_loop().create_future()
         self._failure: Exception | None = None
@@ -109,11 +122,15 @@ class Connection(asyncio.Protocol):
 
         The caller bounds the wait and, when it gives up, ends the connection. Raises as `request`.
         """
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.ask(message, answer, version=version)
+        return answer
+
+    def ask(self, message: Any, answer: Answered, *, version: int | None = None) -> None:
+        """As start_request, and tell `answer` in the turn of the loop that brings the response."""
         transport = self._open_transport(message)
         transport.writelines(self._core.send(message, version))
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        return answer
 
     def send_unanswered(self, message: Any) -> None:
         """Send Produce with acks=0, to which no response comes. Raises as `request`."""

@@ -1,4 +1,4 @@
-"""EDGE: ListOffsets: where a partition begins and ends, and what it held at a time.
+"""EDGE: where a partition begins and ends, what it held at a time, where a leader epoch ends.
 
 Asks each partition's leader, again after stale metadata or a lost connection, within a bound.
 """
@@ -16,14 +16,23 @@ from ..protocol.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopic,
 )
+from ..protocol.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
 from .cluster import Cluster
-from .config import ConsumerConfig
+from .config import ConnectionConfig
 from .errors import Fatal, Retriable
 from .network import ConnectionFailed, RequestTimedOut, UnsupportedApi
-from .partitions import TopicPartition
+from .partitions import TopicPartition, name_of
 
 EARLIEST: Final = -2
 LATEST: Final = -1
+MAX_TIMESTAMP: Final = -3
+CONSUMER: Final = -1  # replica_id of who is no replica
+ENDLESS: Final = 2**63 - 1
 
 
 class OffsetAndTimestamp(NamedTuple):
@@ -34,10 +43,17 @@ class OffsetAndTimestamp(NamedTuple):
     leader_epoch: int
 
 
+class EpochEnd(NamedTuple):
+    """The newest leader epoch not above the one asked for, and the offset behind its records."""
+
+    leader_epoch: int
+    end_offset: int
+
+
 class Offsets:
     """Looks offsets up for one client."""
 
-    def __init__(self, config: ConsumerConfig, cluster: Cluster) -> None:
+    def __init__(self, config: ConnectionConfig, cluster: Cluster) -> None:
         self._config = config
         self._cluster = cluster
         self._problem = ""
@@ -123,6 +139,69 @@ class Offsets:
                     continue
                 place = TopicPartition(topic.name, each.partition_index)
                 found[place] = OffsetAndTimestamp(each.offset, each.timestamp, each.leader_epoch)
+        return found
+
+    async def epoch_ends(
+        self, epochs: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, EpochEnd]:
+        """Where leader epochs end, as each partition's leader has it; asked once (KIP-320).
+
+        Partitions that must be asked again are left out. A broker that does not know the question
+        cannot tell what it lost: it is taken to have all.
+
+        Raises:
+            Fatal: a broker refuses for good.
+        """
+        metadata = self._cluster.metadata
+        by_node: dict[int, dict[str, list[OffsetForLeaderPartition]]] = {}
+        for (topic, partition), epoch in epochs.items():
+            wanted = OffsetForLeaderPartition(
+                partition=partition,
+                current_leader_epoch=metadata.epoch_of(topic, partition),
+                leader_epoch=epoch,
+            )
+            node_id = metadata.leader_of(topic, partition)
+            if node_id >= 0:
+                by_node.setdefault(node_id, {}).setdefault(topic, []).append(wanted)
+        found: dict[TopicPartition, EpochEnd] = {}
+        for node_id, topics in by_node.items():
+            request = OffsetForLeaderEpochRequest(
+                replica_id=CONSUMER,
+                topics=[
+                    OffsetForLeaderTopic(topic=name, partitions=each)
+                    for name, each in topics.items()
+                ],
+            )
+            try:
+                found.update(await self._ask_epochs(node_id, request))
+            except UnsupportedApi:
+                for name, each in topics.items():
+                    for one in each:
+                        place = TopicPartition(name, one.partition)
+                        found[place] = EpochEnd(one.leader_epoch, ENDLESS)
+        return found
+
+    async def _ask_epochs(
+        self, node_id: int, request: OffsetForLeaderEpochRequest
+    ) -> dict[TopicPartition, EpochEnd]:
+        timeout_ms = self._config.request_timeout_ms
+        try:
+            connection = await self._cluster.connection_to(node_id, timeout_ms)
+            response: OffsetForLeaderEpochResponse = await connection.request(
+                request, timeout_ms=timeout_ms
+            )
+        except (ConnectionFailed, RequestTimedOut) as error:
+            self._problem = str(error)
+            return {}
+        found = {}
+        for topic in response.topics:
+            for each in topic.partitions:
+                code = error_code(each.error_code)
+                place = TopicPartition(topic.topic, each.partition)
+                if code and not code.retriable:
+                    raise Fatal(f"{name_of(place)}: {code.name}: {code.text}", code=code)
+                if not code:
+                    found[place] = EpochEnd(each.leader_epoch, each.end_offset)
         return found
 
     def _check_exists(self, topic: str, partition: int) -> None:

@@ -25,7 +25,7 @@ from ..protocol.batch import RecordHeader
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
 from .accumulator import Accumulator
-from .config import RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
+from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
 from .delivery import Delivery, Receipts, RecordMetadata, Run, outcome_at, until_all_done
 from .errors import ClientError, DeliveryTimeout, Fatal
 from .intake import Intake
@@ -56,12 +56,13 @@ class Producer(Generic[K, V]):
             own and no other batch of its partition is on its way; 0 sends what one loop turn
             brings.
         delivery_timeout_ms: bounds every record, counted from its send.
+        batch_size: bytes of records that go together at most; memory is taken as they come.
         retries: attempts after the first; delivery_timeout_ms is the better bound.
         key_serializer, value_serializer: make bytes of what is sent, None stays None; without
             them keys and values are bytes.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room.
 
-    Every option has Kafka's name, meaning and default.
+    Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
     Raises:
         ValueError: options that contradict each other, or a server that is no HOST:PORT.
@@ -76,7 +77,7 @@ class Producer(Generic[K, V]):
         acks: Acks = "all",
         enable_idempotence: bool = True,
         linger_ms: float = 5,
-        batch_size: int = 16_384,
+        batch_size: int = BATCH_SIZE,
         buffer_memory: int = 33_554_432,
         max_request_size: int = 1_048_576,
         max_in_flight_requests_per_connection: int = 5,
@@ -197,20 +198,18 @@ class Producer(Generic[K, V]):
         if (
             batch is not None
             and value.__class__ is bytes
-            and batch.room >= (size := len(value) + PLAIN_OVERHEAD_MAX)
-            and size < PLAIN_VALUE_END
             and key is None
             and partition is None
             and timestamp_ms is None
             and not headers
+            and (size := len(value) + PLAIN_OVERHEAD_MAX) <= batch.room
+            and size < PLAIN_VALUE_END
         ):
             batch.room -= size
             values = batch.values
             index = len(values)
             values.append(value)
             batch.timestamps.append(time() * 1000)
-            if batch.keys:
-                batch.keys.append(None)
             return Delivery(batch, index)
         run = await self._intake.add(
             topic,
@@ -273,14 +272,9 @@ class Producer(Generic[K, V]):
         runs: list[Run] = []
         refused: ClientError | None = None
         try:
-            if keys is None and None not in encoded:
-                await self._intake.add_values(
-                    topic,
-                    encoded,
-                    partition,
-                    timestamp,
-                    runs,  # type: ignore[arg-type]
-                )
+            plain = [each for each in encoded if each is not None]
+            if keys is None and len(plain) == len(encoded):
+                await self._intake.add_values(topic, plain, partition, timestamp, runs)
             else:
                 encoded_keys = _all_serialized(
                     keys or [None] * len(values), self._key_serializer, "key"

@@ -18,7 +18,7 @@ from ..protocol import sequence
 from ..protocol.batch import HEADER_BYTES, MAGIC, RecordHeader
 from ..protocol.compression import Codec, compress
 from .errors import ClientError
-from .record_encoding import ONE_BYTE_END, plain_records, records
+from .record_encoding import plain_records, records
 
 RECORD_OVERHEAD_MAX: Final = 21  # bytes of a record beside key, value and headers, at most
 PLAIN_OVERHEAD_MAX: Final = 16  # the same without key, with a value below PLAIN_VALUE_END
@@ -56,10 +56,11 @@ class ProducerBatch:
     """Records of one partition, sent together.
 
     Attributes:
-        values, keys, timestamps: a record each; keys is empty while no record has one.
-        headers: by index, of the records that have some.
-        room: bytes that still fit; below 0 when nothing may be added any more.
+        values, timestamps: of each record; timestamps in ms, whole numbers once it is sealed.
+        keys, headers: by index, of the records that have some.
+        room: bytes that still fit into its memory; below 0 when nothing may be added any more.
         reserved_bytes: its share of buffer_memory.
+        growth_bytes: by how much that may grow.
         created_at_ms: when the `send` of its first record began; delivery_timeout_ms counts
             from here.
         outcome: None until it is known; then Stored, the error, or Split.
@@ -80,6 +81,7 @@ class ProducerBatch:
         "base_sequence",
         "codec",
         "created_at_ms",
+        "growth_bytes",
         "headers",
         "is_awaited",
         "is_on_wire",
@@ -109,8 +111,9 @@ class ProducerBatch:
         self.codec = codec
         self.created_at_ms = created_at_ms
         self.room = self.reserved_bytes = room
+        self.growth_bytes = 0
         self.values: list[bytes | None] = []
-        self.keys: list[bytes | None] = []
+        self.keys: dict[int, bytes] = {}
         self.headers: dict[int, Sequence[RecordHeader]] = {}
         self.timestamps: list[float] = []
         self.producer_id = NO_PRODUCER_ID
@@ -156,20 +159,16 @@ class ProducerBatch:
         """Add one record of any kind behind the others."""
         if key is not None or headers or value is None:
             self._is_plain = False
-        if key is not None and not self.keys:
-            self.keys = [None] * len(self.values)
+        if key is not None:
+            self.keys[len(self.values)] = key
         if headers:
             self.headers[len(self.values)] = headers
-        if self.keys or key is not None:
-            self.keys.append(key)
         self.values.append(value)
         self.timestamps.append(timestamp)
         self.room -= size_bytes
 
     def extend(self, values: Sequence[bytes], timestamp: float, size_bytes: int) -> None:
         """Add records that are values and nothing else."""
-        if self.keys:
-            self.keys += [None] * len(values)
         self.values += values
         self.timestamps += [timestamp] * len(values)
         self.room -= size_bytes
@@ -179,6 +178,7 @@ class ProducerBatch:
         if self.room >= 0:
             self._filled_bytes = self.reserved_bytes - self.room
             self.room = -1
+            self.growth_bytes = 0
 
     @property
     def size_bytes(self) -> int:
@@ -190,19 +190,20 @@ class ProducerBatch:
         self.producer_id = producer_id
         self.producer_epoch = producer_epoch
         self.base_sequence = base_sequence
-        stamps = [*map(int, self.timestamps)]
         if self._body is None:
+            stamps = [*map(int, self.timestamps)]
             self._body = self._packed(stamps)
+            self.timestamps[:] = stamps
         body = self._body
         after_crc = _AFTER_CRC.pack(
             self.codec,
-            len(stamps) - 1,
-            stamps[0],
-            max(stamps),
+            self.count - 1,
+            int(self.timestamps[0]),
+            int(max(self.timestamps)),
             producer_id,
             producer_epoch,
             base_sequence,
-            len(stamps),
+            self.count,
         )
         crc = crc32c(body, crc32c(after_crc))
         length = HEADER_BYTES + len(body) - _BEFORE_LENGTH
@@ -210,11 +211,8 @@ class ProducerBatch:
 
     def _packed(self, stamps: list[int]) -> bytes:
         first = stamps[0]
-        if stamps.count(first) == len(stamps):
-            deltas = [0] * len(stamps)
-        else:
-            deltas = [stamp - first for stamp in stamps]
-        if self._is_plain and not self.keys and min(deltas) >= 0 and max(deltas) < ONE_BYTE_END:
+        deltas = [stamp - first for stamp in stamps]
+        if self._is_plain and deltas == sorted(deltas):
             body = plain_records(self.values, deltas)  # type: ignore[arg-type]  # all are bytes
         else:
             body = records(self.values, self.keys, self.headers, deltas)
@@ -246,7 +244,7 @@ class ProducerBatch:
     def _part(self, first: int, end: int) -> ProducerBatch:
         part = ProducerBatch(self.topic, self.partition, self.codec, self.created_at_ms, room=0)
         part.values = self.values[first:end]
-        part.keys = self.keys[first:end]
+        part.keys = {n - first: each for n, each in self.keys.items() if first <= n < end}
         part.headers = {n - first: each for n, each in self.headers.items() if first <= n < end}
         part.timestamps = self.timestamps[first:end]
         part.is_awaited = self.is_awaited
@@ -266,8 +264,8 @@ class ProducerBatch:
 
     def forget_records(self) -> None:
         """Free what is needed no more; receipts still know their timestamps."""
-        self.values = self.keys = []
-        self.headers = {}
+        self.values = []
+        self.keys, self.headers = {}, {}
         self._body = self._sealed = None
 
     def describe(self) -> str:

@@ -9,15 +9,14 @@ Source: DefaultRecord.writeTo.   Read next: producer_batch.py.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import repeat
 from typing import Final
 
 from ..protocol.batch import RecordHeader
 
-ONE_BYTE_END: Final = 64  # numbers below take one byte as a zig-zag varint
-_INDEX_STEPS: Final = (0, 64, 8_192, 1_048_576, 2**31)  # where a varint grows by a byte
+_STEPS: Final = (64, 8_192, 1_048_576, 134_217_728)  # where a zig-zag varint grows by a byte
 _KEPT: Final = 4_096
 _UNIFORM_MIN: Final = 8  # records of one length that are worth a table
 _NOTHING_BESIDE: Final = 3  # attributes, null key, no headers: a byte each
@@ -47,11 +46,15 @@ class Varints(dict[int, bytes]):
 
 class _Heads(dict[int, bytes]):
     """By length of its value: what stands before a plain record's timestamp delta, and after the
-    record before."""
+    record before.
 
-    def __init__(self, index_bytes: int) -> None:
+    Args:
+        beside: bytes that index and timestamp delta take together.
+    """
+
+    def __init__(self, beside: int) -> None:
         super().__init__()
-        self._beside = _NOTHING_BESIDE + 1 + index_bytes
+        self._beside = _NOTHING_BESIDE + beside
 
     def __missing__(self, length: int) -> bytes:
         """Make it."""
@@ -73,7 +76,7 @@ class _Tails(dict[int, bytes]):
 
 
 _VARINTS: Final = Varints()
-_HEADS: Final = tuple(_Heads(index_bytes) for index_bytes in range(1, len(_INDEX_STEPS)))
+_HEADS: Final = tuple(_Heads(beside) for beside in range(2 * len(_STEPS) + 1))
 _TAILS: Final = _Tails()
 _NULL: Final = varint(-1)
 
@@ -82,57 +85,64 @@ def plain_records(values: Sequence[bytes], deltas: Sequence[int]) -> bytes:
     """Records without keys and headers.
 
     Args:
-        deltas: of the timestamps, below ONE_BYTE_END and not negative.
+        deltas: of the timestamps, ascending from 0.
     """
     parts: list[bytes] = []
-    for index_bytes, first in enumerate(_INDEX_STEPS[:-1], 1):
-        if first >= len(values):
-            break
-        some = values[first : _INDEX_STEPS[index_bytes]]
-        lengths = [*map(len, some)]
-        count, length = len(some), lengths[0]
-        if count >= _UNIFORM_MIN and lengths.count(length) == count and not any(deltas):
-            columns = [b""] * (2 * count)
-            room = 1 << (count - 1).bit_length()  # few tables for many counts
-            columns[0::2] = _prefixes(length, first, index_bytes, room)[:count]
-            columns[1::2] = some
-        else:
-            columns = [b""] * (5 * count)
-            columns[0::5] = map(_HEADS[index_bytes - 1].__getitem__, lengths)
-            columns[1::5] = map(_VARINTS.__getitem__, deltas[first : first + count])
-            columns[2::5] = map(_VARINTS.__getitem__, range(first, first + count))
-            columns[3::5] = map(_TAILS.__getitem__, lengths)
-            columns[4::5] = some
-        parts += columns
+    ends = {*_STEPS, *(bisect_left(deltas, step) for step in _STEPS), len(values)}
+    first = 0
+    for end in sorted(ends):
+        if first < end <= len(values):
+            parts += _run(values[first:end], deltas[first:end], first)
+            first = end
     parts.append(b"\0")
     parts[0] = parts[0][1:]  # it closes a record, and here is none before
     return b"".join(parts)
 
 
+def _run(values: Sequence[bytes], deltas: Sequence[int], first: int) -> list[bytes]:
+    """Records whose indices, and whose deltas, take the same number of bytes each."""
+    count = len(values)
+    lengths = [*map(len, values)]
+    heads = _HEADS[len(_VARINTS[first]) + len(_VARINTS[deltas[0]])]
+    if count >= _UNIFORM_MIN and lengths.count(lengths[0]) == count:
+        head, room = heads[lengths[0]], 1 << (count - 1).bit_length()  # few tables for many counts
+        by_delta = {delta: head + _VARINTS[delta] for delta in {*deltas}}
+        parts = [b""] * (3 * count)
+        parts[0::3] = map(by_delta.__getitem__, deltas)
+        parts[1::3] = _indices(lengths[0], first, room)[:count]
+        parts[2::3] = values
+        return parts
+    parts = [b""] * (5 * count)
+    parts[0::5] = map(heads.__getitem__, lengths)
+    parts[1::5] = map(_VARINTS.__getitem__, deltas)
+    parts[2::5] = map(_VARINTS.__getitem__, range(first, first + count))
+    parts[3::5] = map(_TAILS.__getitem__, lengths)
+    parts[4::5] = values
+    return parts
+
+
 @lru_cache(maxsize=16)
-def _prefixes(length: int, first: int, index_bytes: int, count: int) -> list[bytes]:
-    """What stands before the values of plain records of one length and one timestamp."""
-    head = _HEADS[index_bytes - 1][length] + b"\0"
+def _indices(length: int, first: int, count: int) -> list[bytes]:
+    """What stands between the timestamp deltas and the values of plain records of one length."""
     tail = _TAILS[length]
-    return [head + _VARINTS[index] + tail for index in range(first, first + count)]
+    return [_VARINTS[index] + tail for index in range(first, first + count)]
 
 
 def records(
     values: Sequence[bytes | None],
-    keys: Sequence[bytes | None],
+    keys: Mapping[int, bytes],
     headers: Mapping[int, Sequence[RecordHeader]],
     deltas: Sequence[int],
 ) -> bytes:
     """Records of any kind.
 
     Args:
-        keys: one for each value, or none at all.
-        headers: by index in the batch, of the records that have some.
+        keys, headers: by index in the batch, of the records that have some.
     """
     kept = _VARINTS
     parts: list[bytes] = []
-    columns = zip(values, keys or repeat(None), deltas, strict=False)
-    for index, (value, key, delta) in enumerate(columns):
+    for index, (value, delta) in enumerate(zip(values, deltas, strict=True)):
+        key = keys.get(index)
         of_record = headers.get(index)
         record = b"".join(
             (

@@ -137,7 +137,7 @@ class Sending:
                 connection.send_unanswered(request)
                 self.sender.unacknowledged(call)
                 return
-            answer = connection.start_request(request)
+            connection.ask(request, _Asked(self, connection, call))
         except ConnectionFailed as error:
             self.sender.lost(call, self.now_ms(), str(error))
             return
@@ -145,31 +145,35 @@ class Sending:
             self._refuse(call, str(error))
             return
         self._calls.setdefault(connection, []).append(call)
-        answer.add_done_callback(lambda future: self._on_answer(connection, call, future))
 
     def _refuse(self, call: ProduceCall, why: str) -> None:
         answer = Answer(ErrorCode.UNSUPPORTED_VERSION, message=why)
         for batch in call.batches:
             self.sender.answered(batch, answer, self.now_ms())
 
-    def _on_answer(
-        self, connection: Connection, call: ProduceCall, future: asyncio.Future[ProduceResponse]
+    def on_answer(
+        self, connection: Connection, call: ProduceCall, response: ProduceResponse
     ) -> None:
+        """A broker has answered."""
+        self._forget(connection, call)
+        now_ms = self.now_ms()
+        answers = answers_in(response)
+        for batch in call.batches:
+            answer = answers.get((batch.topic, batch.partition), NOT_MENTIONED)
+            self.sender.answered(batch, answer, now_ms)
+        self.wake()
+
+    def on_no_answer(self, connection: Connection, call: ProduceCall, why: str) -> None:
+        """The connection has ended first."""
+        self._forget(connection, call)
+        self.sender.lost(call, self.now_ms(), why)
+        self.wake()
+
+    def _forget(self, connection: Connection, call: ProduceCall) -> None:
         calls = self._calls[connection]
         calls.remove(call)
         if not calls:
             del self._calls[connection]
-        now_ms = self.now_ms()
-        if future.cancelled():
-            self.sender.lost(call, now_ms, "the producer was stopped")
-        elif (error := future.exception()) is not None:
-            self.sender.lost(call, now_ms, str(error))
-        else:
-            answers = answers_in(future.result())
-            for batch in call.batches:
-                answer = answers.get((batch.topic, batch.partition), NOT_MENTIONED)
-                self.sender.answered(batch, answer, now_ms)
-        self.wake()
 
     def _give_up_late_calls(self, now_ms: float) -> None:
         for connection, calls in [*self._calls.items()]:
@@ -225,6 +229,29 @@ class Sending:
             return Fatal(f"{batch.describe()}: {text}", code=code, possibly_persisted=persisted)
 
         self.sender.fail_all(error)
+
+
+class _Asked:
+    """A call that waits for its answer; told so by the connection, without a turn of the loop."""
+
+    __slots__ = ("_call", "_connection", "_sending")
+
+    def __init__(self, sending: Sending, connection: Connection, call: ProduceCall) -> None:
+        self._sending = sending
+        self._connection = connection
+        self._call = call
+
+    def done(self) -> bool:
+        """It always wants to know."""
+        return False
+
+    def set_result(self, result: ProduceResponse, /) -> None:
+        """The answer."""
+        self._sending.on_answer(self._connection, self._call, result)
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """There will be none."""
+        self._sending.on_no_answer(self._connection, self._call, str(exception))
 
 
 NOT_MENTIONED = Answer(

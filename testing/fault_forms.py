@@ -9,7 +9,7 @@ The names are those of the methods of `faults` (fault_control.py). Keys of recor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from ..broker.faults import (
@@ -173,3 +173,13 @@ _KINDS = {str: "a text", int: "a whole number", float: "a number"}
 
 def _listed(own: list[str]) -> str:
     return ", ".join([*own, *_SCOPE])
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule as it was asked for, such as "lose_reply(api='Produce', nth=2)"."""
+    bare = replace(rule, where=None)
+    ((name, form),) = form_of(bare).items()
+    given = [f"{field}={value!r}" for field, value in form.items()]
+    if rule.where is not None:
+        given.append("where=…")
+    return f"{name}({', '.join(given)})"

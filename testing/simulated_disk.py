@@ -17,6 +17,10 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
+from ..broker.world import Crashed
+
+__all__ = ["Crashed", "DiskError", "Flush", "SimulatedDisk"]
+
 SECTOR_BYTES: Final = 512
 NO_SPACE: Final = "No space left on device"
 IO_ERROR: Final = "Input/output error"
@@ -24,10 +28,6 @@ NOT_FOUND: Final = "No such file or directory"
 
 Trouble = Callable[[str, str], str]
 """(kind of step, path) -> why it fails, "" if it does not."""
-
-
-class Crashed(BaseException):
-    """The process ends at this step, as by SIGKILL. Not an Exception: nothing may handle it."""
 
 
 class DiskError(Exception):

@@ -84,11 +84,12 @@ async def stored_records(connection: Connection, topic: str, partition: int = 0)
     return [
         stored
         for header, batch in await stored_batches(connection, topic, partition)
-        for stored in _records(partition, header, batch)
+        for stored in stored_in(partition, header, batch)
     ]
 
 
-def _records(partition: int, header: BatchHeader, batch: Buffer) -> list[Stored]:
+def stored_in(partition: int, header: BatchHeader, batch: Buffer) -> list[Stored]:
+    """The records of one batch of a partition."""
     return [
         Stored(
             partition=partition,

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ..config import BrokerConfig
 from ..group_commit import GroupCommit
+from ..log.recovery import NOTHING_KNOWN, Known
 from ..log.storage import StorageError
 from ..state_log import StateLog
 from ..world import World
@@ -28,14 +29,22 @@ class Ledger:
 
     Args:
         group_commit: flushes the log together with the partitions.
+        known: what is known of the log from the last stop (restart.py).
     Raises:
         DamagedLog, StorageError: the log cannot be read.
         MetadataError: it holds records of a newer version.
     """
 
-    def __init__(self, config: BrokerConfig, world: World, group_commit: GroupCommit) -> None:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        world: World,
+        group_commit: GroupCommit,
+        known: Known = NOTHING_KNOWN,
+    ) -> None:
         self.state = GroupsState()
-        self.log = StateLog(world.storage, DIRECTORY, self.state, world.clock.now_ms())
+        now_ms = world.clock.now_ms()
+        self.log = StateLog(world.storage, DIRECTORY, self.state, now_ms, known)
         self._clock = world.clock
         self._durability = config.durability
         self._group_commit = group_commit
@@ -56,11 +65,6 @@ class Ledger:
             take(message)
         else:
             self._group_commit.promise(message, lambda: refusal).deliver_to(take)
-
-    def close(self) -> None:
-        """Flush and close. Raises StorageError."""
-        self.log.flush()
-        self.log.log.close()
 
     def _rewrite_a_little(self, now_ms: int) -> None:
         try:

@@ -7,7 +7,8 @@ broker has lost what that consumer read. Source: LeaderEpochFileCache.java, KIP-
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from typing import Final
 
 NO_EPOCH: Final = -1
@@ -35,6 +36,22 @@ class LeaderEpochs:
         self._epochs.append(epoch)
         self._starts.append(start_offset)
         self.latest = epoch
+
+    def within(self, start_offset: int, end_offset: int) -> tuple[tuple[int, int], ...]:
+        """Return (epoch, start offset) of each that held between two offsets, end exclusive.
+
+        The first may have begun before: it is given as if it began at `start_offset`.
+        """
+        first = max(bisect_right(self._starts, start_offset) - 1, 0)
+        end = bisect_left(self._starts, end_offset)
+        pairs = zip(self._epochs[first:end], self._starts[first:end], strict=True)
+        return tuple((epoch, max(start, start_offset)) for epoch, start in pairs)
+
+    def extend(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Take in what within() gave for the offsets that come next."""
+        for epoch, start_offset in pairs:
+            if epoch > self.latest:
+                self.begin(epoch, start_offset)
 
     def drop_before(self, offset: int) -> None:
         """Forget epochs that ended at or before `offset`, the new log start."""

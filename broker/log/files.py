@@ -4,6 +4,7 @@
 - A new name is durable only when its directory is flushed, so File.flush() does that too: its own
   directory, and the one above if the directory is new as well.
 - Appends use O_APPEND, so after a cut-back the next write starts where the file ends.
+- Files are open while they are among the most recently used ones; each use opens them again.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import fcntl
 import os
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
+from ..limits import OPEN_FILES_MAX
 from .storage import Buffer, DirectoryInUse, StorageError
 
 _flush_descriptor = os.fdatasync if sys.platform == "linux" else os.fsync
@@ -53,22 +56,62 @@ def _make_missing(directory: str) -> list[str]:
     return missing
 
 
-class DiskFile:
-    """A file on disk, its descriptor opened on first use. Implements storage.File."""
+class OpenFiles:
+    """The files that are open, the least recently used first; beyond `count_max` that is closed."""
 
-    __slots__ = ("_descriptor", "_has_torn_end", "_lock", "_new_names_in", "_size", "path")
+    __slots__ = ("_files", "count_max", "lock", "used")
+
+    def __init__(self, count_max: int) -> None:
+        self.count_max = count_max
+        self._files: OrderedDict[DiskFile, None] = OrderedDict()
+        self.used = self._files.move_to_end
+        """Called with an open file at each use."""
+        # Between flush() in its thread and close() on the loop: a descriptor must not be closed,
+        # and its number handed to another file, in the moment before it is flushed.
+        self.lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def opened(self, file: DiskFile) -> None:
+        """A file has been opened."""
+        self._files[file] = None
+        if len(self._files) > self.count_max:
+            next(iter(self._files)).close()
+
+    def closed(self, file: DiskFile) -> None:
+        """A file has been closed."""
+        self._files.pop(file, None)
+
+
+class DiskFile:
+    """A file on disk, open while it is used. Implements storage.File."""
+
+    __slots__ = (
+        "_descriptor",
+        "_has_torn_end",
+        "_new_names_in",
+        "_open_files",
+        "_size",
+        "path",
+    )
 
     def __init__(
-        self, path: str, size: int, descriptor: int = -1, new_names_in: tuple[str, ...] = ()
+        self,
+        open_files: OpenFiles,
+        path: str,
+        size: int,
+        descriptor: int = -1,
+        new_names_in: tuple[str, ...] = (),
     ) -> None:
         self.path = path
+        self._open_files = open_files
         self._size = size
         self._descriptor = descriptor
         self._new_names_in = new_names_in  # directories still to be flushed for this file's sake
         self._has_torn_end = False  # bytes beyond _size, left by a write that failed
-        # Between flush() in its thread and close() on the loop: a descriptor must not be closed,
-        # and its number handed to another file, in the moment before it is flushed.
-        self._lock = threading.Lock()
+        if descriptor >= 0:
+            open_files.opened(self)
 
     @property
     def size(self) -> int:
@@ -78,6 +121,8 @@ class DiskFile:
         descriptor = self._descriptor
         if descriptor < 0:
             descriptor = self._open()
+        else:
+            self._open_files.used(self)
         if self._has_torn_end:
             self.truncate(self._size)
         count = sum(map(len, buffers))
@@ -107,6 +152,8 @@ class DiskFile:
         descriptor = self._descriptor
         if descriptor < 0:
             descriptor = self._open()
+        else:
+            self._open_files.used(self)
         try:
             return os.pread(descriptor, count, position)
         except OSError as error:
@@ -136,19 +183,22 @@ class DiskFile:
             self._new_names_in = ()
 
     def close(self) -> None:
-        with self._lock:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+        with self._open_files.lock:
+            if self._descriptor < 0:
+                return
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._open_files.closed(self)
 
     def _open(self) -> int:
-        with _named(self.path), self._lock:
+        with _named(self.path), self._open_files.lock:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
+        self._open_files.opened(self)
         return self._descriptor
 
     def _borrow(self) -> int:
         """Return a descriptor of our own, whatever close() does meanwhile."""
-        with self._lock:
+        with self._open_files.lock:
             if self._descriptor >= 0:
                 return os.dup(self._descriptor)
         return os.open(self.path, os.O_RDWR)
@@ -162,8 +212,9 @@ class FileStorage:
         StorageError: the directory cannot be made or written.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, open_files_max: int = OPEN_FILES_MAX) -> None:
         self.root = os.path.abspath(root)
+        self.open_files = OpenFiles(open_files_max)
         for new in _make_missing(self.root):
             with _named(new):
                 _flush_directory(os.path.dirname(new))
@@ -195,15 +246,17 @@ class FileStorage:
 
     def open_file(self, path: str) -> DiskFile:
         full = self._full(path)
-        with _named(full):
-            return DiskFile(full, os.stat(full).st_size)
+        try:  # here and in other reads, _named() would take longer than the call
+            return DiskFile(self.open_files, full, os.stat(full).st_size)
+        except OSError as error:
+            raise _refusal(full, error) from error
 
     def create_file(self, path: str) -> DiskFile:
         full = self._full(path)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
         with _named(full):
             descriptor = os.open(full, flags, 0o644)
-        return DiskFile(full, 0, descriptor, self._directories_of(full))
+        return DiskFile(self.open_files, full, 0, descriptor, self._directories_of(full))
 
     def _directories_of(self, full: str) -> tuple[str, ...]:
         """The directories to flush before the name `full` is durable."""
@@ -216,11 +269,12 @@ class FileStorage:
 
     def list_dir(self, path: str) -> list[str]:
         full = self._full(path)
-        with _named(full):
-            try:
-                return sorted(os.listdir(full))
-            except FileNotFoundError:
-                return []
+        try:
+            return sorted(os.listdir(full))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _refusal(full, error) from error
 
     def make_dirs(self, path: str) -> None:
         self._new_dirs.update(_make_missing(self._full(path)))
@@ -230,8 +284,11 @@ class FileStorage:
 
     def read_bytes(self, path: str) -> bytes:
         full = self._full(path)
-        with _named(full), open(full, "rb") as file:
-            return file.read()
+        try:
+            with open(full, "rb", buffering=0) as file:
+                return file.readall()
+        except OSError as error:
+            raise _refusal(full, error) from error
 
     def replace(self, path: str, data: bytes) -> None:
         full = self._full(path)

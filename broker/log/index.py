@@ -48,6 +48,13 @@ class OffsetIndex:
         at = bisect_right(self._positions, position)
         return self._positions[at - 1] if at else 0
 
+    @classmethod
+    def decoded(cls, data: bytes) -> OffsetIndex:
+        """Read what encoded() gave."""
+        words, index = _from_big_endian("i", data), cls()
+        index._offsets, index._positions = words[0::2], words[1::2]
+        return index
+
     def encoded(self) -> bytes:
         """Return the entries as Kafka's `.index` file holds them."""
         words = array("i", bytes(OFFSET_ENTRY_BYTES * len(self)))
@@ -89,6 +96,16 @@ class TimeIndex:
         at = bisect_left(self._offsets, relative_offset)
         return (self._timestamps[at - 1], self._offsets[at - 1]) if at else (-1, 0)
 
+    @classmethod
+    def decoded(cls, data: bytes) -> TimeIndex:
+        """Read what encoded() gave."""
+        words, index = array("i", data), cls()
+        timestamps = array("i", bytes(2 * len(data) // 3))
+        timestamps[0::2], timestamps[1::2] = words[0::3], words[1::3]
+        index._timestamps = _from_big_endian("q", timestamps.tobytes())
+        index._offsets = _from_big_endian("i", words[2::3].tobytes())
+        return index
+
     def encoded(self) -> bytes:
         """Return the entries as Kafka's `.timeindex` file holds them."""
         timestamps = array("i", _big_endian(self._timestamps[:]))  # two words each, high one first
@@ -103,3 +120,10 @@ def _big_endian(words: array[int]) -> bytes:
     if sys.byteorder == "little":
         words.byteswap()
     return words.tobytes()
+
+
+def _from_big_endian(typecode: str, data: bytes) -> array[int]:
+    words = array(typecode, data)
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words

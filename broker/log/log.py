@@ -12,17 +12,19 @@ Read next: segment.py, recovery.py, storage.py.
 
 from __future__ import annotations
 
-import base64
-import binascii
+import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ...protocol.batch import BatchHeader
+from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
-from .recovery import RecoveryReport, recover
-from .removal import finish_removal, lost_all
+from .identity import METADATA_NAME, metadata_text
+from .opening import open_directory
+from .recovery import NOTHING_KNOWN, Known, RecoveryReport
+from .removal import finish_removal
 from .segment import (
     NO_TIMESTAMP,
     POSITION_MAX,
@@ -30,9 +32,9 @@ from .segment import (
     Segment,
     TimestampedOffset,
 )
+from .snapshots import Producers, Snapshots
 from .storage import Buffer, File, Storage, StorageError
 
-METADATA_NAME: Final = "partition.metadata"
 DELETED_SUFFIX: Final = "-delete"
 _DIRECTORY_NAME_MAX: Final = 255
 
@@ -54,7 +56,8 @@ class Log:
     """The batches of one partition, from `log_start_offset` up to `log_end_offset` (exclusive).
 
     Open it with Log.open(). `config` may be replaced at any time. `recovery` tells what open() had
-    to cut, or is None.
+    to cut, or is None; `notes` what else it removed, a line each. `has_rolled` tells that a segment
+    was finished since dirty_files() was asked last.
     """
 
     __slots__ = (
@@ -63,12 +66,17 @@ class Log:
         "_dirty_segment",
         "_epochs",
         "_leaving",
+        "_producers",
         "_segments",
+        "_snapshots",
         "_topic_id",
         "config",
         "directory",
+        "has_rolled",
+        "key",
         "log_end_offset",
         "log_start_offset",
+        "notes",
         "recovery",
         "storage",
     )
@@ -78,6 +86,8 @@ class Log:
     ) -> None:
         self.storage = storage
         self.directory = directory
+        self.key = log_key(directory, topic_id)
+        self.has_rolled = False
         self.config = config
         self.log_start_offset = 0
         self.log_end_offset = 0
@@ -89,6 +99,9 @@ class Log:
         self._epochs = LeaderEpochs()
         self._dirty: list[File] = []
         self._dirty_segment: Segment | None = None  # the active one, once it is in _dirty
+        self._producers: Producers | None = None
+        self._snapshots = Snapshots(storage, directory, ())
+        self.notes: list[str] = []
 
     @classmethod
     def open(
@@ -99,35 +112,59 @@ class Log:
         on_batch: Callable[[BatchHeader], None],
         topic_id: bytes | None = None,
         *,
-        log_start_offset: int = 0,
+        producers: Producers | None = None,
+        known: Known = NOTHING_KNOWN,
     ) -> Log:
         """Recover a log from its directory, or begin an empty one if there is none.
 
         Args:
             directory: its name in the data directory, `<topic>-<partition>`.
-            on_batch: called for every batch that is there, in order.
+            on_batch: called in order for every batch that is there and not in a snapshot.
             topic_id: 16 bytes, written to `partition.metadata` when the directory is made.
-            log_start_offset: what was made durable of it: segments below go unread. A log that
-                ends below it is emptied, and goes on there: no offset is given out twice.
+            producers: what `on_batch` folds into; it gets snapshots and is restored from them.
         Raises:
             DamagedLog: bytes before the tail are damaged; nothing was changed.
             StorageError: the disk could not be read.
         """
         log = cls(storage, directory, config, topic_id)
-        finish_removal(storage, directory, log_start_offset)
-        recovered = recover(storage, directory, config.index_interval_bytes, on_batch)
-        log.recovery = recovered.report
-        log._epochs = recovered.epochs
-        log._segments = recovered.segments
-        if recovered.segments:
-            log._active = recovered.segments[-1]
-            log.log_start_offset = recovered.segments[0].base_offset
+        finish_removal(storage, directory, known.log_start_offset)
+        opened = open_directory(
+            storage,
+            directory,
+            config.index_interval_bytes,
+            on_batch,
+            producers=producers,
+            known=known,
+        )
+        log._producers = producers
+        log._snapshots = opened.snapshots
+        log._epochs = opened.epochs
+        log._segments = opened.segments
+        log.recovery = opened.report
+        log.notes = opened.notes
+        if opened.segments:
+            log._active = opened.segments[-1]
+            log.log_start_offset = opened.segments[0].base_offset
             log.log_end_offset = log._active.next_offset
-        if log_start_offset > log.log_end_offset:
-            log.recovery = lost_all(log._segments, log.log_end_offset, log_start_offset)
-            log._active, log.log_end_offset = None, log_start_offset
-        log.raise_start(max(log_start_offset, log.log_start_offset))
+            if topic_id is not None and METADATA_NAME not in opened.names:
+                log._write_metadata(topic_id)
+        log._begin_at(known.log_start_offset)
         return log
+
+    def _begin_at(self, offset: int) -> None:
+        """Move the log start up to where deleted records put it."""
+        if offset > self.log_end_offset:
+            # Only a power loss without flushes leaves this. What was deleted must not come back.
+            self.notes.append(
+                f"{self.directory}: ends at offset {self.log_end_offset}, but all before {offset} "
+                "has been deleted; begins empty there"
+            )
+            for segment in self._segments:
+                segment.remove()
+            self._segments, self._active = [], None
+            self.log_end_offset = offset
+            self._epochs = LeaderEpochs()
+        self.raise_start(max(self.log_start_offset, offset))
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -197,23 +234,45 @@ class Log:
             self._active.cut_torn_end()
         segment = Segment.create(self.storage, self.directory, self.log_end_offset)
         if self._active is not None:
-            self._active.save_indexes()
+            self._seal(self._active)
         self._segments.append(segment)
         self._active = segment
         return segment
 
+    def _seal(self, segment: Segment) -> None:
+        """Write what spares reading a finished segment; without it, the segment is read."""
+        self.has_rolled = True
+        self._dirty += segment.save_indexes()
+        with contextlib.suppress(StorageError):
+            self._dirty.append(segment.save_summary(self._epochs_of(segment)))
+        with contextlib.suppress(StorageError):
+            self._take_snapshot(segment)
+
+    def _epochs_of(self, segment: Segment) -> tuple[tuple[int, int], ...]:
+        return self._epochs.within(segment.base_offset, segment.next_offset)
+
+    def _take_snapshot(self, segment: Segment) -> None:
+        if self._producers is not None:
+            file = self._snapshots.take(self._producers, segment)
+            if file is not None:
+                self._dirty.append(file)
+
     def _make_directory(self) -> None:
         self.storage.make_dirs(self.directory)
         if self._topic_id is not None:
-            file = self.storage.create_file(f"{self.directory}/{METADATA_NAME}")
-            file.append([_metadata_text(self._topic_id)])
-            file.close()
-            self._dirty.append(file)  # durable with the first batch: it tells whose batch that is
+            self._write_metadata(self._topic_id)
+
+    def _write_metadata(self, topic_id: bytes) -> None:
+        file = self.storage.create_file(f"{self.directory}/{METADATA_NAME}")
+        file.append([metadata_text(topic_id)])
+        file.close()
+        self._dirty.append(file)  # durable with the first batch: it tells whose batch that is
 
     def roll(self) -> None:
         """Begin a new segment, unless the active one is empty. Raises StorageError."""
         if self._active is not None and self._active.size:
-            self._begin_segment()
+            self._dirty_segment = self._begin_segment()
+            self._dirty.append(self._dirty_segment.file)  # its name
 
     def read(self, offset: int, end_offset: int, max_bytes: int) -> bytes:
         """Return whole batches as they are stored, from the one that contains `offset` on.
@@ -279,6 +338,7 @@ class Log:
         """
         files, self._dirty = self._dirty, []
         self._dirty_segment = None
+        self.has_rolled = False
         return files
 
     def raise_start(self, offset: int) -> None:
@@ -293,26 +353,48 @@ class Log:
         self.log_start_offset = offset
         self._epochs.drop_before(offset)
 
-    def remove_below_start(self, bytes_max: int) -> bool:
+    @property
+    def has_removable(self) -> bool:
+        """Whether a segment ends at or before the log start, or is half removed."""
+        segments = self._segments
+        return self._leaving is not None or (
+            len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
+        )
+
+    def remove_below_start(self, bytes_max: int, durable_offset: int) -> bool:
         """Do one step of removing the segments that end at or before the log start, oldest first.
 
         A large file is shortened step by step: giving back a gigabyte at once takes the system
         hundreds of milliseconds. After a crash open() does the rest, so the log start that it is
         given must be durable before the first step. The active segment stays.
 
+        A segment stays while no durable snapshot remembers the producers that wrote in it.
+
         Args:
             bytes_max: how much one step may remove.
-        Returns: False when there was nothing left to do.
+            durable_offset: the log has been flushed up to here, exclusive.
+        Returns: False when nothing more can be done for now.
         Raises: StorageError; the next call tries again.
         """
-        segments = self._segments
         if self._leaving is None:
-            if len(segments) < 2 or segments[1].base_offset > self.log_start_offset:
+            if not self.has_removable:
                 return False
-            self._leaving = segments.pop(0)
+            if self._producers is not None:
+                remembered_offset = self._remembered_offset(durable_offset)
+                if remembered_offset < self._segments[1].base_offset:
+                    return False
+            self._leaving = self._segments.pop(0)
         if self._leaving.shrink(bytes_max):
             self._leaving = None
         return True
+
+    def _remembered_offset(self, durable_offset: int) -> int:
+        """Up to where segments may go without a producer being forgotten."""
+        newest = self._snapshots.offsets[-1] if self._snapshots.offsets else 0
+        active = self._active
+        if active is not None and newest < active.base_offset and active.size:
+            self._take_snapshot(active)  # the one of the roll is missing
+        return self._snapshots.make_durable(durable_offset)
 
     def delete(self) -> None:
         """Remove the log with its directory, which is renamed first, so that a crash shows.
@@ -329,10 +411,26 @@ class Log:
             self.storage.remove_tree(doomed)
 
     def close(self) -> None:
-        """Write the active segment's index files and give all descriptors back. Flushes nothing."""
-        if self._active is not None:
-            self._active.save_indexes()
+        """Write the active segment's index files, a snapshot, and give all descriptors back.
+
+        Flushes nothing: dirty_files() has what is to be flushed before stopped() is believed.
+        """
+        active = self._active
+        if active is not None:
+            active.excuse_empty_indexes()
+            self._dirty += active.save_indexes()
+            if active.size and self._producers:
+                with contextlib.suppress(StorageError):
+                    self._take_snapshot(active)
         self._close_files()
+
+    def stopped(self) -> Stopped | None:
+        """After close(): what spares the next start reading the log; None if it has no segment."""
+        active = self._active
+        if active is None:
+            return None
+        remembers_nothing = self._producers is not None and not len(self._producers)
+        return Stopped(active.summary(self._epochs_of(active)), remembers_nothing)
 
     def _close_files(self) -> None:
         for segment in self._segments:
@@ -343,25 +441,3 @@ class Log:
 
 def _base_offset(segment: Segment) -> int:
     return segment.base_offset
-
-
-def _metadata_text(topic_id: bytes) -> bytes:
-    """The content of `partition.metadata`. Source: PartitionMetadata.java, Uuid.toString."""
-    return b"version: 0\ntopic_id: " + base64.urlsafe_b64encode(topic_id).rstrip(b"=")
-
-
-def read_topic_id(storage: Storage, directory: str) -> bytes | None:
-    """Return the topic id (16 bytes) that a partition's directory was made for.
-
-    None if it does not say: no such file, or one that a crash has left incomplete.
-    Raises StorageError if the disk cannot be read.
-    """
-    path = f"{directory}/{METADATA_NAME}"
-    if not storage.exists(path):
-        return None
-    encoded = storage.read_bytes(path).partition(b"topic_id: ")[2].strip()
-    try:
-        topic_id = base64.urlsafe_b64decode(encoded + b"==")
-    except binascii.Error:
-        return None
-    return topic_id if len(topic_id) == 16 else None

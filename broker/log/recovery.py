@@ -1,19 +1,19 @@
-"""What a log is after a restart: every byte read, a torn tail cut, anything else refused.
+"""What a log is after a restart: what is known of it, and the rest read; a torn tail is cut.
 
-A batch holds if it is whole, its magic is 2 and its CRC right, its base offset follows on and its
-leader epoch does not go back (the CRC covers neither). Where a batch does not hold:
-- *torn tail*: the bytes there are no whole batch with a right CRC, none with a higher base offset
-  begins behind them in the file, and all later segments are empty. So a crash leaves it: cut, told.
-- *damage*: anything else. Batches that were acknowledged may be lost: DamagedLog, nothing changed.
-- An empty last segment whose name does not follow on is removed and told too: a crash can keep the
-  name of a new segment and lose the end of the one before.
-scan() reads on from where a segment is known to hold; recover() begins with nothing known.
+A segment is taken as its summary says if the stop was clean or the segment lies below the recovery
+point, and its file has the right size; else every byte is read. A batch holds if it is whole, its
+magic is 2 and its CRC right, its base offset follows on and its leader epoch does not go back.
+Where a batch does not hold (docs/decisions/0007):
+- below the recovery point, the offset up to which all was flushed: DamagedLog, nothing changed;
+- at or above it: nobody was promised anything from there on, so the rest is cut, and told;
+- recovery point unknown: a *torn tail* is cut (no whole batch there, none with a higher base offset
+  behind it, later segments empty), anything else is DamagedLog.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ from ...protocol.batch import (
 from .epochs import LeaderEpochs
 from .segment import RELATIVE_OFFSET_MAX, Segment
 from .storage import DamagedLog, File, Storage, StorageError
+from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 _MAGIC_AT: Final = 16
@@ -51,6 +52,26 @@ class RecoveryReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a log before it is read.
+
+    Args:
+        flushed_offset: the recovery point: all before it had been flushed; None if unknown.
+        last: after a clean stop, the summary of the last segment.
+        remembers_nothing: after a clean stop, that no producer had any state.
+        log_start_offset: what deleted records have moved the start to; 0 if nothing has.
+    """
+
+    flushed_offset: int | None = None
+    last: Summary | None = None
+    remembers_nothing: bool = False
+    log_start_offset: int = 0
+
+
+NOTHING_KNOWN: Final = Known()
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The segments of a log, oldest first, and what was folded from their batches."""
 
@@ -59,37 +80,92 @@ class Recovered:
     report: RecoveryReport | None
 
 
+def segment_offsets(names: Sequence[str]) -> list[int]:
+    """The base offsets of the segments among the sorted names in a directory, rising."""
+    return [int(name[:-4]) for name in names if _LOG_NAME.fullmatch(name)]
+
+
 def recover(
     storage: Storage,
     directory: str,
+    names: Sequence[str],
     index_interval_bytes: int,
     on_batch: Callable[[BatchHeader], None],
+    *,
+    known: Known = NOTHING_KNOWN,
+    fold_from: int = 0,
 ) -> Recovered:
-    """Read all segments of a log from the first byte on, and cut a torn tail.
+    """Make out the segments of a log, reading those that must be read, and cut a torn tail.
 
     Args:
-        on_batch: called for each batch that holds, in order.
+        names: of the files in the directory.
+        on_batch: called for each batch that begins at `fold_from` or above, in order.
     Raises:
         DamagedLog: something is wrong before the tail; nothing was changed.
         StorageError: the disk could not be read or cut.
     """
-    names = storage.list_dir(directory)
-    bases = [int(name[:-4]) for name in names if _LOG_NAME.fullmatch(name)]
-    segments = [Segment(storage, directory, base) for base in sorted(bases)]
+    bases = segment_offsets(names)
+    segments = [Segment(storage, directory, base) for base in bases]
     epochs = LeaderEpochs()
+
+    def fold(header: BatchHeader) -> None:
+        if header.base_offset >= fold_from:
+            on_batch(header)
+
+    scanned = fold if fold_from else on_batch
     for at, segment in enumerate(segments):
         if at and segment.base_offset != segments[at - 1].next_offset:
-            report = _drop_misnamed(segments, at)
+            report = _drop_misnamed(segments, at, known.flushed_offset)
             return Recovered(segments[:at], epochs, report)
-        why = scan(segment, epochs, index_interval_bytes, on_batch)
+        next_base = bases[at + 1] if at + 1 < len(bases) else None
+        summary = _believed(storage, directory, segment, next_base, known)
+        if summary is not None:
+            trusted = Segment.known(
+                storage, directory, segment.base_offset, summary, index_interval_bytes
+            )
+            segments[at] = trusted
+            epochs.extend(summary.epochs)
+            if summary.next_offset > fold_from:
+                for _, header in trusted.headers():
+                    fold(header)
+                trusted.close()
+            continue
+        why = scan(segment, epochs, index_interval_bytes, scanned)
         if why:
-            report = _cut_tail(segments, at, why)
+            report = _cut_tail(segments, at, why, known.flushed_offset)
             return Recovered(segments[: at + 1], epochs, report)
         segment.excuse_empty_indexes()
-        segment.close()
-        if at + 1 < len(segments) and segment.index_name not in names:
+        if next_base is not None and segment.index_name not in names:
             segment.save_indexes()
+        segment.close()
+    _check_end(segments, directory, known.flushed_offset)
     return Recovered(segments, epochs, None)
+
+
+def _believed(
+    storage: Storage, directory: str, segment: Segment, next_base: int | None, known: Known
+) -> Summary | None:
+    """The summary that makes reading a segment needless; None if there is none."""
+    if next_base is None:
+        summary = known.last
+    elif known.last is not None or next_base <= (known.flushed_offset or 0):
+        path = f"{directory}/{segment.base_offset:020d}{SUFFIX}"
+        summary = decode(storage.read_bytes(path)) if storage.exists(path) else None
+    else:
+        return None
+    if summary is None or summary.size != segment.file.size:
+        return None
+    return summary if next_base in (None, summary.next_offset) else None
+
+
+def _check_end(segments: list[Segment], directory: str, flushed_offset: int | None) -> None:
+    """Raise DamagedLog if a log ends, with a whole batch, before what had been flushed."""
+    end_offset = segments[-1].next_offset if segments else 0
+    if end_offset < (flushed_offset or 0):
+        path = segments[-1].file.path if segments else directory
+        position = segments[-1].size if segments else 0
+        why = f"it ends at offset {end_offset}, but all before {flushed_offset} had been flushed"
+        raise DamagedLog(path, position, why)
 
 
 def scan(
@@ -163,20 +239,22 @@ def _fault(header: BatchHeader, next_offset: int, leader_epoch: int, left: int) 
     return "its CRC is wrong"
 
 
-def _cut_tail(segments: list[Segment], at: int, why: str) -> RecoveryReport:
+def _cut_tail(
+    segments: list[Segment], at: int, why: str, flushed_offset: int | None
+) -> RecoveryReport:
     """Cut segment `at` where its valid batches end, unless acknowledged ones may lie behind."""
     segment, later = segments[at], segments[at + 1 :]
     file, position = segment.file, segment.size
     why = f"the batch there does not hold ({why})"
-    if any(one.file.size for one in later):
-        raise DamagedLog(file.path, position, f"{why}, and later segments hold more")
-    if _whole_batch_at(file, position, range(2**63)):
-        raise DamagedLog(file.path, position, f"{why}, though its CRC is right")
-    higher = range(segment.next_offset + 1, segment.base_offset + RELATIVE_OFFSET_MAX)
-    found = next_valid_batch(file, position, higher)
-    if found is not None:
-        raise DamagedLog(file.path, position, f"{why}, but a whole one begins at byte {found}")
-    for one in later:
+    if flushed_offset is None:
+        _check_torn(segment, later, why)
+    elif segment.next_offset < flushed_offset:
+        why = f"{why}, and all before offset {flushed_offset} had been flushed"
+        raise DamagedLog(file.path, position, why)
+    bytes_later = sum(one.file.size for one in later)
+    if bytes_later:
+        why = f"{why}; with it go {len(later)} later segments of {bytes_later} bytes"
+    for one in reversed(later):
         one.remove()
     report = RecoveryReport(
         path=file.path,
@@ -190,15 +268,34 @@ def _cut_tail(segments: list[Segment], at: int, why: str) -> RecoveryReport:
     return report
 
 
-def _drop_misnamed(segments: list[Segment], at: int) -> RecoveryReport:
-    """Remove segment `at` and all later ones, which do not follow on, if they hold nothing."""
+def _check_torn(segment: Segment, later: list[Segment], why: str) -> None:
+    """Raise DamagedLog unless what lies behind `segment.size` looks like a torn tail."""
+    file, position = segment.file, segment.size
+    if any(one.file.size for one in later):
+        raise DamagedLog(file.path, position, f"{why}, and later segments hold more")
+    if _whole_batch_at(file, position, range(2**63)):
+        raise DamagedLog(file.path, position, f"{why}, though its CRC is right")
+    higher = range(segment.next_offset + 1, segment.base_offset + RELATIVE_OFFSET_MAX)
+    found = next_valid_batch(file, position, higher)
+    if found is not None:
+        raise DamagedLog(file.path, position, f"{why}, but a whole one begins at byte {found}")
+
+
+def _drop_misnamed(segments: list[Segment], at: int, flushed_offset: int | None) -> RecoveryReport:
+    """Remove segment `at` and all later ones, which do not follow on, if nothing in them counts."""
     before, path = segments[at - 1], segments[at].file.path
     why = f"its name says {segments[at].base_offset}, but {before.next_offset} must follow"
-    if any(one.file.size for one in segments[at:]):
+    byte_count = sum(one.file.size for one in segments[at:])
+    if before.next_offset < (flushed_offset or 0):
+        raise DamagedLog(path, 0, f"{why}, and all before offset {flushed_offset} had been flushed")
+    if byte_count and flushed_offset is None:
         raise DamagedLog(path, 0, why)
-    for one in segments[at:]:
+    for one in reversed(segments[at:]):
         one.remove()
-    return RecoveryReport(path, before.next_offset, 0, 0, f"{why}; the file was empty")
+    what = (
+        f"it was removed with all later ones, {byte_count} bytes" if byte_count else "it was empty"
+    )
+    return RecoveryReport(path, before.next_offset, 0, byte_count, f"{why}; {what}")
 
 
 def next_valid_batch(file: File, position: int, offsets: range) -> int | None:

@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .recovery import RecoveryReport
-from .segment import Segment
 from .storage import Storage
 
-_SEGMENT_FILE: Final = re.compile(r"(\d{20})\.(log|index|timeindex)")
+_SEGMENT_FILE: Final = re.compile(r"(\d{20})\.(log|index|timeindex|summary)")
 
 
 def finish_removal(storage: Storage, directory: str, log_start_offset: int) -> None:
@@ -30,18 +28,3 @@ def finish_removal(storage: Storage, directory: str, log_start_offset: int) -> N
     for each in found:
         if int(each[1]) < begins:
             storage.remove(f"{directory}/{each[0]}")
-
-
-def lost_all(segments: list[Segment], end_offset: int, log_start_offset: int) -> RecoveryReport:
-    """Empty a log that ends below its log start: a power loss took what came after.
-
-    Args:
-        segments: all of them; none is left in the list.
-    """
-    size = sum(segment.size for segment in segments)
-    path = segments[0].file.path if segments else "(no file)"
-    for segment in segments:
-        segment.remove()
-    segments.clear()
-    why = f"records before it had been deleted, and the log ended at {end_offset} already"
-    return RecoveryReport(path, log_start_offset, 0, size, why)

@@ -6,7 +6,9 @@ checking what is on disk (recovery.py). Rules:
 - An index entry is added for a batch that begins more than `index.interval.bytes` after the batch
   of the entry before (or after byte 0), so the first batch never has one (LogSegment.java).
 - Records are decoded only in the two searches by timestamp, and only those of one batch.
-Read next: index.py, log.py.
+- A segment known by its summary reads its index files when they are needed, and makes them anew
+  from the batches' headers if their checksums do not hold.
+Read next: index.py, summary.py, log.py.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ...protocol.batch import HEADER_BYTES, BatchHeader, head_for, read_header, records_in
+from crc32c import crc32c
+
+from ...protocol.batch import HEADER_BYTES, MAGIC, BatchHeader, head_for, read_header, records_in
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
 from .storage import Buffer, File, Storage, StorageError
+from .summary import NO_INDEXES, SUFFIX, IndexSums, Summary, encode
 
 NO_TIMESTAMP: Final = -1
 RELATIVE_OFFSET_MAX: Final = 2**31 - 1  # both are int32 in the index files
@@ -40,6 +45,8 @@ class Segment:
     __slots__ = (
         "_directory",
         "_file",
+        "_index_interval_bytes",
+        "_index_sums",
         "_indexed_position",
         "_known_since_ms",
         "_offset_index",
@@ -50,6 +57,7 @@ class Segment:
         "base_offset",
         "first_timestamp",
         "index_bytes",
+        "last_position",
         "max_timestamp",
         "max_timestamp_offset",
         "next_offset",
@@ -65,12 +73,15 @@ class Segment:
         self._indexed_position = 0  # where the batch of the newest index entry begins
         self._known_since_ms: int | None = None
         self._saved_size = 0  # `size` when the index files were written
+        self._index_sums = NO_INDEXES  # of the index files, as of then
+        self._index_interval_bytes = 0  # for indexes to be read when needed; 0: they are there
         # Where the next batch begins for those who read on: without it each read near the end
         # would search up to an index interval again.
         self._resumes: dict[int, int] = {}
         self.base_offset = base_offset
         self.next_offset = base_offset
         self.size = 0
+        self.last_position = 0  # where the last batch begins
         self.index_bytes = 0  # what the larger index file would need with one entry more
         self.first_timestamp = NO_TIMESTAMP
         self.max_timestamp = NO_TIMESTAMP
@@ -82,6 +93,41 @@ class Segment:
         segment = cls(storage, directory, base_offset)
         segment._file = storage.create_file(segment._path(".log"))
         return segment
+
+    @classmethod
+    def known(
+        cls,
+        storage: Storage,
+        directory: str,
+        base_offset: int,
+        summary: Summary,
+        index_interval_bytes: int,
+    ) -> Segment:
+        """A segment as its summary says; nothing is read."""
+        segment = cls(storage, directory, base_offset)
+        segment.next_offset = summary.next_offset
+        segment.size = segment._saved_size = summary.size
+        segment.last_position = summary.last_position
+        segment.first_timestamp = summary.first_timestamp
+        segment.max_timestamp = summary.max_timestamp
+        segment.max_timestamp_offset = summary.max_timestamp_offset
+        segment._index_sums = summary.indexes
+        if summary.indexes != NO_INDEXES:
+            segment._index_interval_bytes = index_interval_bytes
+        return segment
+
+    def summary(self, epochs: tuple[tuple[int, int], ...]) -> Summary:
+        """What known() needs, once save_indexes() has been called; `epochs` began here."""
+        return Summary(
+            self.next_offset,
+            self.size,
+            self.last_position,
+            self.first_timestamp,
+            self.max_timestamp,
+            self.max_timestamp_offset,
+            self._index_sums,
+            epochs,
+        )
 
     @property
     def file(self) -> File:
@@ -102,6 +148,8 @@ class Segment:
         self, header: BatchHeader, batch: Buffer, leader_epoch: int, index_interval_bytes: int
     ) -> None:
         """Write a batch at `next_offset`. Raises StorageError; nothing has changed then."""
+        if self._index_interval_bytes:
+            self.load_indexes()
         base_offset = self.next_offset
         head = head_for(header, base_offset, leader_epoch)
         self.file.append((head, memoryview(batch)[len(head) :]))
@@ -109,7 +157,7 @@ class Segment:
 
     def note(self, header: BatchHeader, base_offset: int, index_interval_bytes: int) -> None:
         """Count a batch that stands in the file at `size`: written just now, or found there."""
-        position = self.size
+        position = self.last_position = self.size
         last_offset = base_offset + header.last_offset_delta
         timestamp = header.max_timestamp
         if timestamp > self.max_timestamp:
@@ -126,6 +174,9 @@ class Segment:
         self._offset_index.add(last_offset - self.base_offset, position)
         self._index_timestamp()
         self._indexed_position = position
+        self._count_index_bytes()
+
+    def _count_index_bytes(self) -> None:
         # TimeIndex.isFull keeps room for the entry that save_indexes() adds.
         self.index_bytes = max(
             OFFSET_ENTRY_BYTES * (len(self._offset_index) + 1),
@@ -156,6 +207,8 @@ class Segment:
 
     def read(self, offset: int, end_offset: int, max_bytes: int) -> bytes:
         """Return whole batches: see Log.read. `offset` lies in this segment."""
+        if self._index_interval_bytes:
+            self.load_indexes()
         position, _ = self._locate(offset)
         if end_offset >= self.next_offset:
             limit, limit_offset = self.size, self.next_offset
@@ -216,6 +269,7 @@ class Segment:
         self, timestamp: int, start_offset: int, end_offset: int
     ) -> TimestampedOffset | None:
         """Return the first record with at least this timestamp; bounds as in Log.find_timestamp."""
+        self.load_indexes()
         reached = self._time_index.first_reaching(timestamp)
         if reached is None:
             reached = self.next_offset - self.base_offset
@@ -234,6 +288,7 @@ class Segment:
         """Return the largest batch timestamp below `end_offset`, and the batch's last offset."""
         if end_offset >= self.next_offset:
             return self.max_timestamp, self.max_timestamp_offset
+        self.load_indexes()
         # A batch that reached a new maximum before the offset entry below `end_offset` has a time
         # entry below it too; the batches after that are looked at one by one.
         relative_end = end_offset - self.base_offset
@@ -248,26 +303,97 @@ class Segment:
 
     def newest_record_in(self, offset: int) -> TimestampedOffset:
         """Return the first record with the largest timestamp in the batch of `offset`."""
+        self.load_indexes()
         position, _ = self._locate(offset)
         header = read_header(self._read(position, HEADER_BYTES))
         records = records_in(self._read(position, header.size_bytes))
         newest = max(records, key=lambda record: record.timestamp)
         return TimestampedOffset(newest.timestamp, newest.offset, header.partition_leader_epoch)
 
-    def save_indexes(self) -> None:
+    def save_indexes(self) -> list[File]:
         """Write the index files, if batches came since they were last written.
 
         They are not flushed, and a failure is let pass: whoever needs them can make them anew.
+
+        Returns: the files written.
         """
+        files: list[File] = []
         if self._saved_size == self.size:
-            return
+            return files
         self._index_timestamp()
+        offsets, times = self._offset_index.encoded(), self._time_index.encoded()
+        self._index_sums = IndexSums(
+            len(self._offset_index), crc32c(offsets), len(self._time_index), crc32c(times)
+        )
         with contextlib.suppress(StorageError):
-            for suffix, index in ((".index", self._offset_index), (".timeindex", self._time_index)):
+            for suffix, data in ((".index", offsets), (".timeindex", times)):
                 file = self._storage.create_file(self._path(suffix))
-                file.append([index.encoded()])
+                files.append(file)
+                file.append([data])
                 file.close()
             self._saved_size = self.size
+        return files
+
+    def load_indexes(self) -> None:
+        """Read the index files of a known() segment, unless that has been done.
+
+        Raises: StorageError, if they do not hold and the batches cannot be read.
+        """
+        interval, self._index_interval_bytes = self._index_interval_bytes, 0
+        if not interval:
+            return
+        try:
+            loaded = self._read_indexes()
+            if not loaded:
+                self._make_indexes(interval)
+        except BaseException:
+            self._index_interval_bytes = interval
+            raise
+
+    def _read_indexes(self) -> bool:
+        sums = self._index_sums
+        try:
+            offsets = self._storage.read_bytes(self._path(".index"))
+            times = self._storage.read_bytes(self._path(".timeindex"))
+        except StorageError:
+            return False
+        if IndexSums(sums.offset_count, crc32c(offsets), sums.time_count, crc32c(times)) != sums:
+            return False
+        self._offset_index = OffsetIndex.decoded(offsets)
+        self._time_index = TimeIndex.decoded(times)
+        self._indexed_position = self._offset_index.boundary_before(self.size)
+        self._count_index_bytes()
+        return True
+
+    def _make_indexes(self, index_interval_bytes: int) -> None:
+        anew = Segment(self._storage, self._directory, self.base_offset)
+        for _, header in self._headers_from(0):
+            anew.note(header, header.base_offset, index_interval_bytes)
+        self._offset_index, self._time_index = anew._offset_index, anew._time_index
+        self._indexed_position, self._saved_size = anew._indexed_position, 0
+        self.index_bytes = anew.index_bytes
+
+    def save_summary(self, epochs: tuple[tuple[int, int], ...]) -> File:
+        """Write the summary file; save_indexes() must have been called. Raises StorageError."""
+        file = self._storage.create_file(self._path(SUFFIX))
+        file.append([encode(self.summary(epochs))])
+        file.close()
+        return file
+
+    def headers(self) -> Iterator[tuple[int, BatchHeader]]:
+        """Yield position and header of every batch; nothing is checked. Raises StorageError."""
+        return self._headers_from(0)
+
+    def last_header(self) -> BatchHeader:
+        """The header of the last batch of a segment that has one. Raises StorageError."""
+        return read_header(self._read(self.last_position, HEADER_BYTES))
+
+    def header_at(self, position: int) -> BatchHeader | None:
+        """The header that begins at a byte; None if there can be none. Raises StorageError."""
+        if not 0 <= position <= self.file.size - HEADER_BYTES:
+            return None
+        header = read_header(self.file.read(position, HEADER_BYTES))
+        return header if header.magic == MAGIC else None
 
     def cut_torn_end(self) -> None:
         """Make sure that the file ends with its last batch, before it is left for a new segment.
@@ -292,7 +418,7 @@ class Segment:
 
     def remove_indexes(self) -> None:
         """Remove the index files."""
-        for suffix in (".index", ".timeindex"):
+        for suffix in (".index", ".timeindex", SUFFIX):
             self._storage.remove(self._path(suffix))
 
     def remove(self) -> None:

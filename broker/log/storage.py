@@ -38,8 +38,8 @@ class DamagedLog(Exception):
     def __init__(self, path: str, position: int, why: str) -> None:
         super().__init__(
             f"{path}: damaged at byte {position}: {why}. Acknowledged records may be behind it, so "
-            "nothing was cut. Put back a good copy of this file, or move its directory away to "
-            "start without these records"
+            "nothing was cut. `minibroker log check` with the data directory tells more. Put back "
+            "a good copy of this file, or move its directory away to start without these records"
         )
         self.path = path
         self.position = position

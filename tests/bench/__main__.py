@@ -11,9 +11,6 @@ divided by Kafka's in the same round. Every server is warmed up before the first
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import subprocess
 from collections.abc import Callable
 
 from rich.console import Console
@@ -22,14 +19,17 @@ from tests.bench.consuming import measure_consuming
 from tests.bench.handler import profile
 from tests.bench.producing import SINGLES, measure_producing
 from tests.bench.run import Run
+from tests.bench.scale import measure_scale
 from tests.bench.servers import ROOT, install_wheel
 from tests.bench.starting import measure_starts
+from tests.bench.where import describe_run
 from tests.support.kafka import missing_tools
 
 PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "start": measure_starts,
     "produce": measure_producing,
     "consume": measure_consuming,
+    "scale": measure_scale,
 }
 WIDTH = 110
 PICTURE = ROOT / "docs" / "benchmarks.png"
@@ -39,7 +39,7 @@ def main() -> int:
     """Measure and print."""
     args = _arguments()
     console = Console(width=WIDTH, highlight=False)
-    where = _where(args)
+    where = describe_run(f"medians of {args.rounds} alternating rounds of {args.seconds:g} s")
     console.print(where)
     if args.profile:
         console.print(profile(SINGLES))
@@ -67,21 +67,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="where one Produce's time goes")
     parser.add_argument("--picture", action="store_true", help=f"draw {PICTURE.name}")
     return parser.parse_args()
-
-
-def _where(args: argparse.Namespace) -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    ).stdout.strip()
-    return (
-        f"commit {commit or 'unknown'}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; "
-        f"medians of {args.rounds} alternating rounds of {args.seconds:g} s"
-    )
 
 
 if __name__ == "__main__":

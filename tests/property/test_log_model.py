@@ -110,7 +110,7 @@ class LogModel(RuleBasedStateMachine):
     @rule(steps=st.integers(1, 9))
     def remove_below_the_start(self, steps: int) -> None:
         for _ in range(steps):
-            self.log.remove_below_start(700)
+            self.log.remove_below_start(700, self.end)
 
     @rule(data=st.data(), max_bytes=st.integers(0, 4000))
     def read(self, data: st.DataObject, max_bytes: int) -> None:

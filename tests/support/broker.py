@@ -42,6 +42,7 @@ class BrokerProcess:
         data_dir: None keeps everything in memory, so that a restart forgets it.
         durability: as in `minibroker serve`; None leaves the choice to the broker.
         settings: `--set NAME=VALUE` for each.
+        options: further ones of `minibroker serve`.
     """
 
     program: ClassVar[Sequence[str]] = ("-c", RUN)
@@ -52,8 +53,9 @@ class BrokerProcess:
         data_dir: Path | None = None,
         durability: str | None = None,
         settings: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
-        self._options: list[str] = []
+        self._options: list[str] = [*options]
         if data_dir is not None:
             self._options += ["--log-dirs", str(data_dir)]
         if durability is not None:
@@ -105,6 +107,14 @@ class BrokerProcess:
         except BaseException:
             self.kill()
             raise
+
+    def wait_for_end(self, timeout_s: float) -> int | None:
+        """Give it that long to end by itself; returns its exit code, None if it still runs."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self) -> None:
         """SIGKILL; returns when the process is gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minibroker.broker.log.log import Log, LogConfig
+from minibroker.broker.log.recovery import Known
 from minibroker.broker.log.storage import Storage
 from minibroker.protocol.batch import BatchHeader, build_batch, headers_in, read_header
 
@@ -36,14 +37,14 @@ def open_log(
         config or LogConfig(),
         batches.append,
         TOPIC_ID,
-        log_start_offset=log_start_offset,
+        known=Known(log_start_offset=log_start_offset),
     )
 
 
 def remove_before(log: Log, offset: int) -> None:
     """Let the log begin at `offset`, and remove what then may go."""
     log.raise_start(offset)
-    while log.remove_below_start(100):
+    while log.remove_below_start(100, log.log_end_offset):
         pass
 
 

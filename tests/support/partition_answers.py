@@ -182,9 +182,6 @@ ROWS = (
         2,
         "0 type=1 controller=1 brokers=1 may=-2147483648",
     ),
-)
-
-DELETING = (
     Row("delete one record", delete_records("p", (0, 1)), None, "0 start=1"),
     Row("delete what is gone", delete_records("p", (0, 0)), None, "0 start=1"),
     Row("delete, in v0", delete_records("p", (0, 2)), 0, "0 start=2"),

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from minibroker.client.network import Connection
 from minibroker.protocol.batch import BatchHeader
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
-from minibroker.protocol.messages.produce import (
-    PartitionProduceData,
-    ProduceRequest,
-    TopicProduceData,
-)
 from minibroker.testing.stored import Stored, stored_batches, stored_records
 
 T = TypeVar("T")
@@ -41,32 +36,6 @@ def read_records(port: int, topic: str) -> list[Stored]:
 def read_batches(port: int, topic: str) -> list[tuple[BatchHeader, Buffer]]:
     """Every batch of partition 0 as it is stored, in offset order."""
     return _ask(port, lambda connection: stored_batches(connection, topic))
-
-
-def resend(port: int, topic: str, batches: Sequence[Buffer]) -> list[tuple[int, int]]:
-    """Produce stored batches again to partition 0, as a producer that got no answer would.
-
-    Returns:
-        (error code, base offset) of each answer.
-    """
-
-    async def produce(connection: Connection) -> list[tuple[int, int]]:
-        answers = []
-        for batch in batches:
-            sent = bytes(8) + bytes(batch[8:])  # producers send base offset 0; not in the CRC
-            data = PartitionProduceData(index=0, records=sent)
-            response = await connection.request(
-                ProduceRequest(
-                    acks=-1,
-                    timeout_ms=10_000,
-                    topic_data=[TopicProduceData(name=topic, partition_data=[data])],
-                )
-            )
-            (answer,) = response.responses[0].partition_responses
-            answers.append((answer.error_code, answer.base_offset))
-        return answers
-
-    return _ask(port, produce)
 
 
 def _ask(port: int, question: Callable[[Connection], Awaitable[T]]) -> T:

@@ -67,6 +67,21 @@ async def test_a_new_broker_has_no_dynamic_defaults() -> None:
         await connection.close()
 
 
+async def test_no_names_ask_for_every_property() -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        await create(connection)
+        request = described(TOPIC, "t")
+        told = []
+        all_ways: list[list[str] | None] = [None, []]
+        for names in all_ways:
+            request.resources[0].configuration_keys = names
+            told.append(shown(await connection.request(request)))
+        assert told[0] == told[1]
+        assert "segment.bytes=1073741824" in told[0]
+        await connection.close()
+
+
 async def test_a_topic_grows_to_ten_thousand_partitions_and_no_further() -> None:
     async with running_broker() as runtime:
         connection = await connect(runtime)

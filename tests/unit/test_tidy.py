@@ -207,10 +207,17 @@ def names_say_what_things_do(source: Source) -> Iterator[Complaint]:
             yield Complaint(line, f"{name}: {word!r} says nothing; name the thing or the work")
 
 
+def _is_typed(keywords: ast.arg | None) -> bool:
+    """Whether a TypedDict names the arguments: `**scope: Unpack[Scope]`."""
+    if keywords is None or keywords.annotation is None:
+        return False
+    return ast.unparse(keywords.annotation).startswith("Unpack[")
+
+
 def keywords_are_not_passed_through(source: Source) -> Iterator[Complaint]:
     for function in source.functions if source.package else ():
         taken = function.args.kwarg.arg if function.args.kwarg else None
-        if function.name in KEYWORDS_PASSED_ON:
+        if function.name in KEYWORDS_PASSED_ON or _is_typed(function.args.kwarg):
             continue
         for call in ast.walk(function) if taken else ():
             passed = call.keywords if isinstance(call, ast.Call) else []

@@ -9,6 +9,7 @@ import pytest
 from minibroker.broker.broker import Broker, Hooks
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.limits import PRODUCER_ID_BLOCK
+from minibroker.broker.log.checkpoints import RECOVERY_POINTS
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.metadata import (
     DIRECTORY,
@@ -165,7 +166,7 @@ def test_a_deleted_topic_takes_its_records_along_and_its_name_is_free() -> None:
     assert partition is not None
     partition.produce(batch(), NOW_MS)
     broker.delete_topics(["t"])
-    assert machine.storage.list_dir("") == [DIRECTORY]
+    assert machine.storage.list_dir("") == [DIRECTORY, RECOVERY_POINTS]
     assert broker.partition("t", 0) is None
     new = create(broker, "t")
     assert new.topic_id != old.topic_id
@@ -185,7 +186,7 @@ def test_a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() -> No
     topic_id = broker.state.topics["t"].topic_id.hex()
     broker._metadata.commit([{"type": "topic-deleted", "id": topic_id}], NOW_MS)
     machine.start()  # the record is there, the files as well
-    assert machine.storage.list_dir("") == [DIRECTORY]
+    assert machine.storage.list_dir("") == [DIRECTORY, RECOVERY_POINTS]
     assert machine.warnings == ["removing t-0: its topic has been deleted"]
 
 
@@ -277,4 +278,4 @@ def test_ten_thousand_partitions_cost_nothing_before_their_first_record() -> Non
     assert isinstance(topic, Topic)
     broker.create_topics([topic])
     assert len(broker.partitions) == 0
-    assert machine.storage.list_dir("") == [DIRECTORY]
+    assert machine.storage.list_dir("") == [DIRECTORY, RECOVERY_POINTS]

@@ -19,6 +19,10 @@ class Log:
     def dirty_files(self) -> list[File]:
         return [self.file]
 
+    @property
+    def key(self) -> str:
+        return "a log"
+
     def made_durable(self, mark: Mark) -> None:
         self.durable.append(mark)
 

@@ -62,3 +62,27 @@ def test_a_second_seal_leaves_the_first_bytes_alone(codec: Codec) -> None:
     assert bytes(first) == copy
     assert records_in(batch.wire) == records_in(copy)
     assert read_header(batch.wire).producer_epoch == 1
+
+
+LONG = st.integers(0, 200) | st.integers(8_000, 8_300)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(LONG, min_size=1, max_size=5),
+    count=st.integers(1, 300) | st.integers(8_150, 8_250),
+    step_ms=st.sampled_from([0.0, 0.001, 0.4, 70.0]),
+)
+def test_records_without_keys_read_back_whatever_their_lengths_and_times(
+    lengths: list[int], count: int, step_ms: float
+) -> None:
+    batch = ProducerBatch("t", 0, Codec.NONE, 0.0, room=1 << 30)
+    values = [bytes(lengths[index % len(lengths)]) for index in range(count)]
+    for index, value in enumerate(values):
+        batch.append(None, value, (), 5_000 + index * step_ms, record_bytes_max(None, value, ()))
+    batch.seal(9, 0, 0)
+    assert len(batch.wire) - HEADER_BYTES <= batch.size_bytes
+    assert lengths_add_up(memoryview(batch.wire), read_header(batch.wire))
+    read = records_in(batch.wire)
+    assert [each.value for each in read] == values
+    assert [each.timestamp for each in read] == [int(5_000 + n * step_ms) for n in range(count)]

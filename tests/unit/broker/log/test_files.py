@@ -180,3 +180,32 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"/file: |/file/data: Not a directory"):
         FileStorage(f"{tmp_path}/file/data")
+
+
+def test_files_beyond_the_bound_are_closed_and_opened_again_on_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FileStorage(str(tmp_path), open_files_max=3)
+    files = [storage.create_file(f"{number}.log") for number in range(10)]
+    for number in (*range(10), *range(9, -1, -1)):
+        files[number].append([b"%d" % number])
+        assert len(storage.open_files) == 3
+    files[1].read(0, 1)
+    files[7].append([b"x"])  # 0, 1 and 7 are open now: 2 was used before 1
+    opened: list[str] = []
+    real_open = os.open
+
+    def counted(path: str, flags: int) -> int:
+        opened.append(path.rpartition("/")[2])
+        return real_open(path, flags)
+
+    monkeypatch.setattr(os, "open", counted)
+    for number in (0, 7, 1, 8, 7, 1, 0):
+        files[number].read(0, 1)
+    assert opened == ["8.log", "0.log"], "0 was the least recently used"
+    for number, file in enumerate(files):
+        assert file.read(0, 9) == b"%d" % number * 2 + b"x" * (number == 7)
+        file.flush()
+        file.close()
+    assert len(storage.open_files) == 0
+    storage.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from minibroker.broker.log.log import LogConfig, read_topic_id
+from minibroker.broker.log.identity import read_topic_id
+from minibroker.broker.log.log import LogConfig
 from minibroker.broker.log.storage import Storage
 from minibroker.protocol.batch import records_in
 

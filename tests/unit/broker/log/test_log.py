@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.broker.log.log import Log, LogConfig, read_topic_id
+from minibroker.broker.log.identity import read_topic_id
+from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.storage import Storage, StorageError
 from minibroker.protocol.batch import BatchHeader, headers_in, read_header
 
@@ -203,7 +204,8 @@ def test_each_written_file_is_handed_over_once_to_be_flushed(storage: Storage) -
     append(log, ONE)
     append(log, ONE)
     append(log, ONE)
-    assert names() == [f"{0:020d}.log", f"{3:020d}.log"], "the rolled one too"
+    rolled = [f"{0:020d}{suffix}" for suffix in (".log", ".index", ".timeindex", ".summary")]
+    assert names() == [*rolled, f"{3:020d}.log"]
     append(log, ONE)
     assert names() == [f"{3:020d}.log"]
 
@@ -216,7 +218,11 @@ def test_old_segments_are_dropped_whole_and_the_log_start_moves(storage: Storage
     assert (log.log_start_offset, log.log_end_offset) == (5, 10)
     assert log.epoch_end_offset(0) == (0, 5)
     assert segment_names(storage, "") == sorted(
-        [f"{base:020d}{suffix}" for base in (3, 6) for suffix in (".index", ".log", ".timeindex")]
+        [
+            f"{base:020d}{suffix}"
+            for base in (3, 6)
+            for suffix in (".index", ".log", ".summary", ".timeindex")
+        ]
         + [f"{9:020d}.log", "partition.metadata"]
     )
     remove_before(log, 9)

@@ -1,0 +1,140 @@
+"""A log's directory made sense of at a start: recovery, snapshots, what a crash has left over.
+
+    1. the newest snapshot that fits the files   2. recovery, which reads what it must and folds the
+    batches above the snapshot   3. if the log ends below the snapshot after all: an older one, and
+    the headers above it   4. files without their segment are removed
+
+Read next: recovery.py, snapshots.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ...protocol.batch import BatchHeader
+from .epochs import LeaderEpochs
+from .recovery import Known, RecoveryReport, recover, segment_offsets
+from .segment import Segment
+from .snapshots import Producers, Snapshots
+from .storage import Storage
+
+_OFFSET_MAX: Final = 2**63 - 1
+_OF_SEGMENT: Final = (".index", ".timeindex", ".summary")
+_HALF_DONE: Final = (".tmp", ".deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a directory holds.
+
+    Args:
+        names: the files that were there.
+        report: what was cut, if anything.
+        notes: what else was removed, a line each.
+    """
+
+    names: list[str]
+    segments: list[Segment]
+    epochs: LeaderEpochs
+    snapshots: Snapshots
+    report: RecoveryReport | None
+    notes: list[str]
+
+
+def open_directory(
+    storage: Storage,
+    directory: str,
+    index_interval_bytes: int,
+    on_batch: Callable[[BatchHeader], None],
+    *,
+    producers: Producers | None,
+    known: Known,
+) -> Opened:
+    """Recover the log in a directory; arguments and errors are those of Log.open."""
+    names = storage.list_dir(directory)
+    notes: list[str] = []
+    snapshots = Snapshots(storage, directory, names)
+
+    def restore(segments: Sequence[Segment], end_offset: int) -> int:
+        """Restore the producers from a snapshot; return the offset to fold from."""
+        while producers is not None:
+            producers.clear()
+            snapshot, removed = snapshots.find(segments, end_offset)
+            notes.extend(removed)
+            if snapshot is None:
+                break
+            try:
+                producers.unpack(snapshot.table)
+            except ValueError as error:
+                notes.append(f"{directory}: snapshot {snapshot.offset}: {error}; removed")
+                snapshots.drop(snapshot.offset)
+            else:
+                return snapshot.offset
+        return 0
+
+    fold_from = _from_clean_stop(snapshots, producers, known)
+    if fold_from is None:
+        bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
+        fold_from = restore(bare, _OFFSET_MAX)
+        for segment in bare:
+            segment.close()
+    recovered = recover(
+        storage,
+        directory,
+        names,
+        index_interval_bytes,
+        on_batch,
+        known=known,
+        fold_from=fold_from,
+    )
+    segments = recovered.segments
+    end_offset = segments[-1].next_offset if segments else 0
+    if fold_from > end_offset:
+        fold_from = restore(segments, end_offset)
+        fold_headers(segments, fold_from, on_batch)
+    notes += _tidy(storage, directory, names, segments)
+    return Opened(names, segments, recovered.epochs, snapshots, recovered.report, notes)
+
+
+def _from_clean_stop(snapshots: Snapshots, producers: Producers | None, known: Known) -> int | None:
+    """Restore the producers as a clean stop left them: the log end; None if that cannot be."""
+    if producers is None or known.last is None:
+        return None
+    if not known.remembers_nothing:
+        snapshot = snapshots.of_clean_stop(known.last)
+        if snapshot is None:
+            return None
+        try:
+            producers.unpack(snapshot.table)
+        except ValueError:
+            return None
+    return known.last.next_offset
+
+
+def fold_headers(
+    segments: Sequence[Segment], offset: int, on_batch: Callable[[BatchHeader], None]
+) -> None:
+    """Call `on_batch` for every batch that begins at `offset` or above. Raises StorageError."""
+    for segment in segments:
+        if segment.next_offset > offset:
+            for _, header in segment.headers():
+                if header.base_offset >= offset:
+                    on_batch(header)
+            segment.close()
+
+
+def _tidy(
+    storage: Storage, directory: str, names: Sequence[str], segments: Sequence[Segment]
+) -> list[str]:
+    """Remove files that a crash has left without their segment, or half written; tell them."""
+    notes: list[str] = []
+    bases = {segment.base_offset for segment in segments}
+    for name in names:
+        stem = name.partition(".")[0]
+        is_of_segment = name.endswith(_OF_SEGMENT) and stem.isdecimal()
+        if name.endswith(_HALF_DONE) or (is_of_segment and int(stem) not in bases):
+            notes.append(f"{directory}/{name}: left by a crash; removed")
+            storage.remove(f"{directory}/{name}")
+    return notes

@@ -1,0 +1,69 @@
+"""Forgetting producer ids that have not written for producer.id.expiration.ms.
+
+By the time at which the broker received their newest batch: what a producer writes into its records
+must not decide how long its retries are recognised. Source: ProducerStateManager.
+Read next: sequences.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from .limits import FORGOTTEN_A_TURN, LOOKS_A_TURN, PRODUCERS_MAX
+from .partition import Partition
+from .sweep import Sweep
+from .world import Clock
+
+
+class ProducerExpiry:
+    """Looks through the sequence tables of all partitions. Implements deadlines.Timed.
+
+    Args:
+        partitions: all that are open.
+        expiration_ms: gives producer.id.expiration.ms, which may change.
+        interval_ms: producer.id.expiration.check.interval.ms.
+        warn: takes one line for the operator.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        partitions: Callable[[], Iterable[Partition]],
+        *,
+        expiration_ms: Callable[[], int],
+        interval_ms: int,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._expiration_ms = expiration_ms
+        self._warn = warn
+        self._sweep = Sweep(partitions, clock.monotonic_ms() + interval_ms, interval_ms)
+        self._unfinished: list[Partition] = []  # tables with more to forget than fits into a turn
+
+    def next_deadline_ms(self) -> int:
+        """When `on_deadline` is due next."""
+        return 0 if self._unfinished else self._sweep.next_deadline_ms
+
+    def on_deadline(self, now_ms: int) -> None:
+        """Forget what is due in some of the partitions."""
+        until_ms = self._clock.now_ms() - self._expiration_ms()
+        left = FORGOTTEN_A_TURN
+        while self._unfinished and left:
+            forgotten = self._unfinished[-1].sequences.forget_idle(until_ms, left)
+            left -= forgotten
+            if left:
+                self._unfinished.pop()
+        if not self._unfinished:
+            self._unfinished = self._sweep.take(now_ms, LOOKS_A_TURN)
+            for partition in self._unfinished:
+                self._report_evicted(partition)
+
+    def _report_evicted(self, partition: Partition) -> None:
+        sequences = partition.sequences
+        if sequences.evicted_count:
+            self._warn(
+                f"producer ids forgotten for want of room partition={partition.topic}-"
+                f"{partition.index} count={sequences.evicted_count} max={PRODUCERS_MAX}: "
+                "a late retry of theirs would be stored twice"
+            )
+            sequences.evicted_count = 0

@@ -1,0 +1,175 @@
+"""What is old enough to go: by time, by size, by DeleteRecords; decided here, done in small steps.
+
+cut_due() decides for one log. Retention goes through all partitions and carries it out:
+1. the log start moves up: readers are refused below it from now on
+2. that is made durable, in the metadata log
+3. the files below it go, a few megabytes a turn
+After a crash before 3 the start goes on with it (log/removal.py); before 2 nothing has happened.
+A log that goes altogether goes on in a new, empty segment. Compacted topics keep everything.
+Source: UnifiedLog.deleteOldSegments, LogManager.cleanupLogs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from .limits import LOOKS_A_TURN, REMOVED_A_TURN_BYTES
+from .log.log import Log
+from .log.segment import Segment
+from .log.storage import StorageError
+from .partition import Partition
+from .sweep import Sweep
+from .topic_config import TopicConfig
+from .world import Clock
+
+
+class Cut(NamedTuple):
+    """What may go of a log: everything below `log_start_offset`."""
+
+    log_start_offset: int
+    segment_count: int
+    count_bytes: int
+    reason: str
+
+
+def cut_due(log: Log, high_watermark: int, config: TopicConfig, now_ms: int) -> Cut | None:
+    """What retention lets go of a log now; None for nothing.
+
+    Whole segments from the oldest on, never beyond the high watermark: by size as long as
+    retention.bytes remain, by time as long as the newest record of a segment is older than
+    retention.ms. An active segment that holds something may go too.
+
+    Args:
+        now_ms: the broker's time, ms since 1970.
+    """
+    if not config.deletes:
+        return None
+    left = _segments_left(log)
+    at, over, reason = 0, -1, "retention.bytes"
+    if config.retention_bytes >= 0:
+        over = sum(each.size for each in left) - config.retention_bytes
+    while at < len(left) and left[at].next_offset <= high_watermark and over >= left[at].size:
+        over -= left[at].size
+        at += 1
+    if config.retention_ms >= 0:
+        at_by_size = at
+        while at < len(left) and left[at].next_offset <= high_watermark:
+            if now_ms - left[at].newest_at_ms(now_ms) <= config.retention_ms:
+                break
+            at += 1
+        if at > at_by_size:
+            reason = "retention.ms"
+    if not at:
+        return None
+    gone = left[:at]
+    return Cut(gone[-1].next_offset, at, sum(each.size for each in gone), reason)
+
+
+def _segments_left(log: Log) -> list[Segment]:
+    """Those that are not on their way out already; the active one if it holds something."""
+    return [
+        each
+        for each in log.segments
+        if each.size and (each.next_offset > log.log_start_offset or each is log.segments[-1])
+    ]
+
+
+class Retention:
+    """Applies cut_due() to every partition in turn, and removes files. Implements deadlines.Timed.
+
+    Args:
+        partitions: all that are open.
+        move: lets log starts move up, in memory and in what is written; StorageError: none has.
+        written: hears of a partition with a new segment. It must be durable as well: a log whose
+            old segments are half gone, and whose new one is lost, would look damaged.
+        when_durable: calls what it is given once all that was moved is durable.
+        first_ms, interval_ms: log.initial.task.delay.ms, log.retention.check.interval.ms.
+        on_earlier: called when there is something to do before the next deadline.
+        tell, warn: take one line for the operator.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        partitions: Callable[[], Iterable[Partition]],
+        *,
+        move: Callable[[Mapping[Partition, int]], None],
+        written: Callable[[Partition], None],
+        when_durable: Callable[[Callable[[], None]], None],
+        first_ms: int,
+        interval_ms: int,
+        on_earlier: Callable[[], None],
+        tell: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._move = move
+        self._written = written
+        self._when_durable = when_durable
+        self._on_earlier = on_earlier
+        self._tell = tell
+        self._warn = warn
+        self._sweep = Sweep(partitions, clock.monotonic_ms() + first_ms, interval_ms)
+        self._removing: deque[Partition] = deque()
+
+    def begin_at(self, log_starts: Mapping[Partition, int]) -> None:
+        """Move log starts up, and remove what lies below once that is durable.
+
+        Raises:
+            StorageError: none has moved.
+        """
+        self._move(log_starts)
+        self._when_durable(lambda: self._remove_from(log_starts))
+
+    def next_deadline_ms(self) -> int:
+        """When `on_deadline` is due next."""
+        return 0 if self._removing else self._sweep.next_deadline_ms
+
+    def on_deadline(self, now_ms: int) -> None:
+        """Look at some partitions, and remove a bounded number of bytes."""
+        if self._removing:
+            self._remove_some()
+        taken = self._sweep.take(now_ms, LOOKS_A_TURN)
+        if due := [each for each in taken if each.log.has_removable]:  # by a step that failed
+            self._when_durable(lambda: self._remove_from(due))
+        cuts = {each: cut for each in taken if (cut := self._cut(each)) is not None}
+        if not cuts:
+            return
+        try:
+            self.begin_at({each: cut.log_start_offset for each, cut in cuts.items()})
+        except StorageError as error:
+            self._warn(f"retention is put off: {error}")
+            return
+        for each, cut in cuts.items():
+            self._tell(
+                f"retention partition={each.topic}-{each.index} reason={cut.reason} "
+                f"segments={cut.segment_count} bytes={cut.count_bytes} "
+                f"log_start_offset={cut.log_start_offset}"
+            )
+
+    def _cut(self, partition: Partition) -> Cut | None:
+        log = partition.log
+        cut = cut_due(log, partition.high_watermark, partition.config, self._clock.now_ms())
+        if cut is not None and cut.log_start_offset == log.log_end_offset:
+            try:
+                log.roll()
+                self._written(partition)
+            except StorageError as error:
+                self._warn(f"retention is put off: {error}")
+                return None
+        return cut
+
+    def _remove_from(self, partitions: Iterable[Partition]) -> None:
+        self._removing.extend(partitions)
+        self._on_earlier()
+
+    def _remove_some(self) -> None:
+        partition = self._removing[0]
+        try:
+            if partition.remove_below_start(REMOVED_A_TURN_BYTES):
+                return
+        except StorageError as error:
+            self._warn(f"an old segment could not be removed: {error}")
+        self._removing.popleft()

@@ -1,0 +1,136 @@
+"""EDGE: the part of Consumer's API that is about places in the log: positions, ends, lag, seeking.
+
+Records, groups and commits are in consumer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Generic
+
+from ..protocol.errors import ErrorCode
+from .cluster import Cluster, bounded
+from .config import ConsumerConfig
+from .errors import Retriable
+from .fetcher import Fetcher
+from .fetching import Fetching
+from .offsets import EARLIEST, LATEST, OffsetAndTimestamp, Offsets
+from .partitions import TopicPartition, name_of
+from .reading import K, Reading, V
+
+
+class Positions(Generic[K, V]):
+    """What can be asked and told about the places in each partition."""
+
+    _config: ConsumerConfig
+    _cluster: Cluster
+    _fetcher: Fetcher[K, V]
+    _fetching: Fetching[K, V]
+    _offsets: Offsets
+
+    def assignment(self) -> set[TopicPartition]:
+        """The partitions that are read."""
+        return set(self._fetcher.readings)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on at an offset (0 or more)."""
+        if offset < 0:
+            raise ValueError(f"offset {offset} is below 0")
+        self._reading_of(partition).move_to(offset)
+        self._fetching.wake()
+
+    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        """Go on at the first record of these partitions, or of all."""
+        places = partitions or tuple(self._fetcher.readings)
+        for place, offset in (await self.beginning_offsets(places)).items():
+            self.seek(place, offset)
+
+    async def seek_to_end(self, *partitions: TopicPartition) -> None:
+        """Go on behind the last record of these partitions, or of all."""
+        places = partitions or tuple(self._fetcher.readings)
+        for place, offset in (await self.end_offsets(places)).items():
+            self.seek(place, offset)
+
+    async def position(self, partition: TopicPartition, *, timeout_ms: float | None = None) -> int:
+        """The offset of the next record the application gets.
+
+        Raises:
+            Fatal: there is none, and auto_offset_reset is "none"; or the partition cannot be read.
+            Retriable: it was not found within `timeout_ms`, by default request_timeout_ms.
+        """
+        limit_ms = self._config.request_timeout_ms if timeout_ms is None else timeout_ms
+        reading = self._reading_of(partition)
+
+        def late() -> Retriable:
+            problem = self._fetcher.last_problem or self._cluster.last_problem or "none"
+            text = f"{name_of(partition)}: no position within {limit_ms:.0f} ms; last problem: "
+            return Retriable(text + problem, code=ErrorCode.REQUEST_TIMED_OUT)
+
+        async with bounded(limit_ms, late):
+            while reading.position < 0:
+                problem = self._fetching.failure or reading.error
+                if problem is not None:
+                    raise problem.with_traceback(None)
+                await self._fetching.until_more()
+        return reading.position
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """The end of the partition as of the newest fetch; None before the first."""
+        high_watermark = self._reading_of(partition).high_watermark
+        return high_watermark if high_watermark >= 0 else None
+
+    async def lag(self, *partitions: TopicPartition) -> dict[TopicPartition, int]:
+        """How many offsets lie between position and end, of these partitions or of all assigned.
+
+        Raises: as position() and end_offsets().
+        """
+        places = partitions or tuple(self._fetcher.readings)
+        ends = await self.end_offsets(places)
+        return {place: max(0, ends[place] - await self.position(place)) for place in places}
+
+    async def beginning_offsets(
+        self, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """The offset of the first record of each partition. Raises as end_offsets()."""
+        return await self._offsets_at(dict.fromkeys(partitions, EARLIEST))
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset behind the last readable record of each partition.
+
+        Raises:
+            Fatal: a partition does not exist, or may not be read.
+            Retriable: no answer within request_timeout_ms.
+        """
+        return await self._offsets_at(dict.fromkeys(partitions, LATEST))
+
+    async def offsets_for_times(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
+        """The first record of each partition at or after a time (ms since 1970), if any."""
+        if any(timestamp < 0 for timestamp in timestamps.values()):
+            raise ValueError("timestamps are ms since 1970, 0 or more")
+        found = await self._offsets.at(timestamps, self._config.request_timeout_ms)
+        return {place: each if each.offset >= 0 else None for place, each in found.items()}
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Hand out no records of these partitions until resume()."""
+        for place in partitions:
+            self._reading_of(place).is_paused = True
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Undo pause()."""
+        for place in partitions:
+            self._reading_of(place).is_paused = False
+        self._fetching.wake()
+
+    async def _offsets_at(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        found = await self._offsets.at(timestamps, self._config.request_timeout_ms)
+        return {place: each.offset for place, each in found.items()}
+
+    def _reading_of(self, partition: TopicPartition) -> Reading:
+        reading = self._fetcher.readings.get(partition)
+        if reading is None:
+            raise ValueError(f"{partition.topic}-{partition.partition} is not assigned")
+        return reading

@@ -1,0 +1,217 @@
+"""EDGE: the processes behind ChildBroker: a nursery that forks brokers, and what a broker answers.
+
+    nursery   python -m minibroker.testing.child SOCKET: imports once, then forks a broker for each
+              order that comes in, so that the second one is ready in a few milliseconds
+    broker    a TestBroker with a real SIGKILL, and a control socket in its directory
+
+An order is a line of JSON; the connection it came by stays open between the test and the broker:
+whoever is left alone ends. On the control socket each connection carries one call, a line of JSON
+each way. Both ends are this package: no other process is meant to speak this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..broker.faults import ArmedRule
+from .child_wire import (
+    CONTROL,
+    LAST_WORDS,
+    LINE_BYTES_MAX,
+    STDERR,
+    Call,
+    line,
+    plain_exchange,
+    plain_record,
+)
+from .fault_forms import rule_of
+from .in_process import LocalFault, TestBroker
+
+
+class ChildSide:
+    """A broker and the calls it answers.
+
+    Args:
+        order: directory, settings, durability, data_dir, port, and the faults to begin with.
+    """
+
+    def __init__(self, order: Call) -> None:
+        self._directory = Path(order["directory"])
+        self._faults: dict[int, LocalFault] = {}
+        self._stop = asyncio.Event()
+        self.broker = TestBroker(
+            data_dir=Path(order["data_dir"]),
+            durability=order["durability"],
+            settings=order["settings"],
+            port=order["port"],
+            die=self._die,
+        )
+        for each in order["faults"]:
+            self.arm(each)
+
+    async def run(self, lifeline: socket.socket) -> None:
+        """Serve until told to stop, or until the test has gone."""
+        loop = asyncio.get_running_loop()
+        try:
+            await self.broker.start()
+        except Exception as error:  # noqa: BLE001  told to the test, whatever it is
+            await loop.sock_sendall(lifeline, line({"error": f"{type(error).__name__}: {error}"}))
+            return
+        control = self._directory / CONTROL
+        control.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._answer, control, limit=LINE_BYTES_MAX)
+        await loop.sock_sendall(lifeline, line({"port": self.broker.port}))
+        gone = loop.create_task(loop.sock_recv(lifeline, 1))
+        stopped = loop.create_task(self._stop.wait())
+        ended = loop.create_task(self.broker.ended(timeout_s=None))
+        await asyncio.wait((gone, stopped, ended), return_when=asyncio.FIRST_COMPLETED)
+        for task in (gone, stopped, ended):
+            task.cancel()
+        server.close()
+        await self.broker.stop()
+
+    def arm(self, call: Call) -> None:
+        """Arm a rule, with what it has counted before."""
+        fault = self.broker.faults.arm(rule_of(call["form"]))
+        fault.armed_rule.matched = call["matched"]
+        fault.armed_rule.fired = call["fired"]
+        self._faults[call["id"]] = fault
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """How often each rule has matched and fired."""
+        return {number: (each.matched, each.fired) for number, each in self._faults.items()}
+
+    async def answer(self, call: Call) -> Any:
+        """What a call is answered with."""
+        broker = self.broker
+        match call["do"]:
+            case "arm":
+                self.arm(call)
+            case "disarm":
+                self._faults[call["id"]].release()
+            case "clear":
+                broker.faults.clear()
+                self._faults.clear()
+            case "counts":
+                return self.counts()
+            case "until fired":
+                fault = self._faults[call["id"]]
+                await fault.until_fired(call["times"], timeout_s=call["timeout_s"])
+            case "until stored":
+                topic, count = call["topic"], call["count"]
+                await broker.until(
+                    lambda: len(broker.records(topic)) >= count, timeout_s=call["timeout_s"]
+                )
+            case "create topic":
+                broker.create_topic(call["topic"], call["partitions"])
+            case "records":
+                return [plain_record(record) for record in broker.records(call["topic"])]
+            case "history":
+                exchanges = broker.history(call["client_id"])
+                return [plain_exchange(each) for each in exchanges]
+            case "forget history":
+                broker.forget_history()
+            case "stop":
+                self._stop.set()
+        return None
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            call = json.loads(await reader.readline())
+            try:
+                reply = {"value": await self.answer(call)}
+            except TimeoutError:
+                reply = {"timeout": True}
+            except Exception as error:  # noqa: BLE001  told to the test, whatever it is
+                reply = {"error": f"{type(error).__name__}: {error}"}
+            writer.write(line(reply))
+            await writer.drain()
+        except (OSError, ValueError):
+            return  # the test did not wait
+        finally:
+            writer.close()
+
+    def _die(self, armed: ArmedRule) -> None:
+        words = json.dumps(self.counts())
+        (self._directory / LAST_WORDS).write_text(words, encoding="utf-8")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _be_broker(order: Call, lifeline: socket.socket) -> None:
+    """What a forked process does for the rest of its life."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    stderr = os.open(
+        Path(order["directory"]) / STDERR, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
+    )
+    os.dup2(stderr, 2)
+    os.dup2(stderr, 1)
+    lifeline.setblocking(False)
+    main = partial(_main, order, lifeline)
+    factory = _loop_factory()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+async def _main(order: Call, lifeline: socket.socket) -> None:
+    await ChildSide(order).run(lifeline)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _preload() -> None:
+    """Import now what brokers would import at their first request."""
+    from ..broker import dispatch
+    from ..protocol import messages
+
+    for api in dispatch.SERVED.values():
+        messages.request_type(api.key)
+    _loop_factory()
+
+
+def run_nursery(path: str) -> None:
+    """Fork a broker for each order until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the test's; it tells us to end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a broker ended
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(128)
+    os.write(1, b"ready\n")
+    _preload()
+    while True:
+        readable, _, _ = select.select((server, sys.stdin), (), ())
+        if sys.stdin in readable:
+            return
+        connection, _ = server.accept()
+        with connection, connection.makefile("rb") as lines:
+            order = json.loads(lines.readline())
+            pid = os.fork()
+            if not pid:
+                status = 1
+                try:
+                    server.close()
+                    connection.sendall(line({"pid": os.getpid()}))
+                    _be_broker(order, connection)
+                    status = 0
+                finally:
+                    os._exit(status)
+
+
+if __name__ == "__main__":
+    run_nursery(sys.argv[1])

@@ -1,0 +1,412 @@
+"""EDGE: ChildBroker, a broker in a child process, beside any client, blocking or not.
+
+    with ChildBroker() as broker:              # or: async with
+        lost = broker.faults.lose_reply("Produce", topic="orders", nth=2)
+        ...                                    # any client, at broker.bootstrap_servers
+        broker.assert_stored_once("orders", [b"a", b"b"])
+        broker.kill();  broker.restart()       # a real SIGKILL; same port, same data
+
+Its calls are short and block; waits have a blocking form (`wait_…`) and an awaitable one.
+The child ends when this process does. Its side is child.py, forked by nursery.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .assertions import stored_once
+from .child_wire import (
+    CONTROL,
+    LAST_WORDS,
+    LINE_BYTES_MAX,
+    STDERR,
+    Call,
+    exchange_of,
+    line,
+    record_of,
+)
+from .fault_control import WAIT_S, Fault, FaultControl
+from .fault_forms import form_of
+from .nursery import Nursery, nursery
+
+if TYPE_CHECKING:
+    from ..broker.exchanges import Exchange
+    from ..broker.faults import Rule
+    from .stored import Stored
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 15.0
+CALL_TIMEOUT_S = 15.0
+GRACE_S = 5.0  # beyond the bound of a wait in the child
+QUOTED_BYTES = 4_000
+
+
+class ChildBrokerError(Exception):
+    """The child did not start, stop or answer; quotes what it wrote to standard error."""
+
+
+class RemoteFault(Fault):
+    """A rule at work in a child process."""
+
+    def __init__(self, rule: Rule, number: int, broker: ChildBroker) -> None:
+        super().__init__(rule)
+        self.number = number
+        self.is_released = False
+        self.counts = (0, 0)  # matched and fired, as last heard
+        self._broker = broker
+
+    @property
+    def matched(self) -> int:
+        self._broker.faults.refresh()
+        return self.counts[0]
+
+    @property
+    def fired(self) -> int:
+        self._broker.faults.refresh()
+        return self.counts[1]
+
+    def release(self) -> None:
+        self.is_released = True
+        if self._broker.is_running:
+            self._broker.call({"do": "disarm", "id": self.number})
+
+    def wait_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
+        """Return once it has fired so often in all. Raises TimeoutError."""
+        self._broker.call(self._until(times, timeout_s), timeout_s + GRACE_S)
+
+    def wait_reached(self, *, timeout_s: float = WAIT_S) -> None:
+        """Return once something waits at this barrier. Raises TimeoutError."""
+        self.wait_fired(timeout_s=timeout_s)
+
+    async def until_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
+        await self._broker.call_async(self._until(times, timeout_s), timeout_s + GRACE_S)
+
+    def _until(self, times: int, timeout_s: float) -> Call:
+        return {"do": "until fired", "id": self.number, "times": times, "timeout_s": timeout_s}
+
+
+class RemoteFaults(FaultControl[RemoteFault]):
+    """The faults of a broker in a child process."""
+
+    def __init__(self, broker: ChildBroker) -> None:
+        self._broker = broker
+        self._armed: list[RemoteFault] = []
+        self._count = 0
+
+    @property
+    def armed(self) -> Sequence[RemoteFault]:
+        return tuple(self._armed)
+
+    def arm(self, rule: Rule) -> RemoteFault:
+        self._count += 1
+        fault = RemoteFault(rule, self._count, self._broker)
+        order = _order(fault)
+        if self._broker.is_running:
+            self._broker.call({"do": "arm", **order})
+        self._armed.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self._armed.clear()
+        if self._broker.is_running:
+            self._broker.call({"do": "clear"})
+
+    def orders(self) -> list[Call]:
+        """What a new child is to be armed with."""
+        return [_order(fault) for fault in self._armed if not fault.is_released]
+
+    def refresh(self) -> None:
+        """Ask how often each has matched and fired, or read what a dead child has left."""
+        counts: Mapping[str, Sequence[int]] | None = None
+        if self._broker.is_running:
+            with contextlib.suppress(ChildBrokerError):  # it has just died
+                counts = self._broker.call({"do": "counts"})
+        if counts is None:
+            counts = self._broker.last_words()
+        for fault in self._armed:
+            if str(fault.number) in counts:
+                matched, fired = counts[str(fault.number)]
+                fault.counts = (matched, fired)
+
+
+class ChildBroker:
+    """A broker in a child process; its port, data and faults outlive restarts.
+
+    Args:
+        data_dir: where its log lies; None takes a temporary directory, removed by `close`.
+        durability: what an acknowledgement means. "page-cache" survives `kill` and is quick.
+        settings: Kafka broker properties.
+        nest: what forks the child; by default one process for all brokers of this process.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        durability: str = "page-cache",
+        settings: Mapping[str, str] | None = None,
+        nest: Nursery | None = None,
+    ) -> None:
+        self.port = 0
+        self.pid = 0
+        self.faults = RemoteFaults(self)
+        self._directory = Path(tempfile.mkdtemp(prefix="minibroker-"))
+        self._clean = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+        self._data_dir = data_dir or self._directory / "data"
+        self._durability = durability
+        self._settings = dict(settings or {})
+        self._nest = nest or nursery()
+        self._lifeline: socket.socket | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """HOST:PORT for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the child lives: neither stopped nor killed, by us, itself or others."""
+        lifeline = self._lifeline
+        if lifeline is None:
+            return False
+        try:
+            lifeline.setblocking(False)
+            is_gone = lifeline.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            is_gone = True
+        if is_gone:
+            self._let_go()
+        return not is_gone
+
+    @property
+    def said(self) -> str:
+        """The end of what the broker has written to standard error, over all starts."""
+        file = self._directory / STDERR
+        text = file.read_text(errors="replace") if file.exists() else ""
+        return text[-QUOTED_BYTES:]
+
+    def start(self) -> None:
+        """Start it; clients are answered once this returns. Raises ChildBrokerError."""
+        assert self._lifeline is None, "it runs already"
+        (self._directory / LAST_WORDS).unlink(missing_ok=True)
+        order = {
+            "directory": str(self._directory),
+            "data_dir": str(self._data_dir),
+            "durability": self._durability,
+            "settings": self._settings,
+            "port": self.port,
+            "faults": self.faults.orders(),
+        }
+        lifeline = self._nest.fork(order)
+        try:
+            self.pid = _read_line(lifeline, START_TIMEOUT_S)["pid"]
+            started = _read_line(lifeline, START_TIMEOUT_S)
+        except (OSError, ValueError) as error:
+            lifeline.close()
+            raise ChildBrokerError(f"the broker did not start: {error}\n{self.said}") from None
+        if "error" in started:
+            lifeline.close()
+            raise ChildBrokerError(f"the broker did not start: {started['error']}\n{self.said}")
+        self.port = started["port"]
+        self._lifeline = lifeline
+
+    def stop(self) -> None:
+        """Stop it cleanly; does nothing if it does not run. Raises ChildBrokerError."""
+        if self.is_running:
+            self.faults.refresh()
+            with contextlib.suppress(ChildBrokerError):  # it ended first
+                self.call({"do": "stop"})
+            self._await_end(STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the process is gone."""
+        if self.is_running:
+            self.faults.refresh()
+            os.kill(self.pid, signal.SIGKILL)
+            self._await_end(STOP_TIMEOUT_S)
+
+    def restart(self) -> None:
+        """Stop it, if it runs, and start it again: same port, same data, same faults."""
+        self.stop()
+        self.faults.refresh()
+        self.start()
+
+    def close(self) -> None:
+        """Stop it and remove its temporary directory; it cannot be used again."""
+        try:
+            self.faults.clear()
+            self.stop()
+        finally:
+            self._clean()
+
+    def wait_ended(self, *, timeout_s: float = WAIT_S) -> None:
+        """Return once the process is gone, by a crash or otherwise. Raises TimeoutError."""
+        if self._lifeline is not None:
+            self._await_end(timeout_s)
+
+    async def ended(self, *, timeout_s: float = WAIT_S) -> None:
+        """Return once the process is gone, by a crash or otherwise. Raises TimeoutError."""
+        if self._lifeline is not None:
+            await asyncio.to_thread(self._await_end, timeout_s)
+
+    def create_topic(self, topic: str, partitions: int = 1) -> None:
+        """Create a topic. Raises ChildBrokerError if that is refused."""
+        self.call({"do": "create topic", "topic": topic, "partitions": partitions})
+
+    def records(self, topic: str) -> list[Stored]:
+        """Every record of a topic that readers may see, by partition and offset."""
+        plain = self.call({"do": "records", "topic": topic})
+        return [record_of(each) for each in plain]
+
+    def assert_stored_once(self, topic: str, values: Iterable[bytes | None]) -> None:
+        """Raises AssertionError unless the topic holds exactly these values, each so often."""
+        stored_once(topic, values, self.records(topic))
+
+    def history(self, client_id: str | None = None) -> list[Exchange]:
+        """The newest requests and what became of them; of every client, or of one."""
+        plain = self.call({"do": "history", "client_id": client_id})
+        return [exchange_of(each) for each in plain]
+
+    def forget_history(self) -> None:
+        """Begin the history anew."""
+        self.call({"do": "forget history"})
+
+    def wait_stored(self, topic: str, count: int, *, timeout_s: float = WAIT_S) -> None:
+        """Return once readers may see `count` records of a topic. Raises TimeoutError."""
+        self.call(_until_stored(topic, count, timeout_s), timeout_s + GRACE_S)
+
+    async def until_stored(self, topic: str, count: int, *, timeout_s: float = WAIT_S) -> None:
+        """Return once readers may see `count` records of a topic. Raises TimeoutError."""
+        await self.call_async(_until_stored(topic, count, timeout_s), timeout_s + GRACE_S)
+
+    def call(self, call: Call, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """Ask the child.
+
+        Raises:
+            TimeoutError: what was waited for did not happen.
+            ChildBrokerError: the child cannot do it, or is gone.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(timeout_s)
+                connection.connect(str(self._directory / CONTROL))
+                connection.sendall(line(call))
+                with connection.makefile("rb") as lines:
+                    answer = lines.readline()
+        except OSError as error:
+            raise self._unanswered(call, str(error)) from None
+        return self._value(call, answer)
+
+    async def call_async(self, call: Call, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """Ask the child without blocking the loop; raises as `call`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                reader, writer = await asyncio.open_unix_connection(
+                    str(self._directory / CONTROL), limit=LINE_BYTES_MAX
+                )
+                try:
+                    writer.write(line(call))
+                    answer = await reader.readline()
+                finally:
+                    writer.close()
+        except OSError as error:
+            raise self._unanswered(call, str(error)) from None
+        return self._value(call, answer)
+
+    def last_words(self) -> Mapping[str, Sequence[int]]:
+        """The counts that a child has left which killed itself; none if it did not."""
+        file = self._directory / LAST_WORDS
+        counts: dict[str, list[int]] = json.loads(file.read_text()) if file.exists() else {}
+        return counts
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _await_end(self, timeout_s: float) -> None:
+        lifeline = self._lifeline
+        if lifeline is None:
+            return
+        lifeline.settimeout(timeout_s)
+        try:
+            while lifeline.recv(64):
+                pass
+        except TimeoutError:
+            raise TimeoutError(f"the broker still runs after {timeout_s} s") from None
+        except OSError:
+            pass
+        self._let_go()
+
+    def _let_go(self) -> None:
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None:
+            lifeline.close()
+
+    def _value(self, call: Call, answer: bytes) -> Any:
+        if not answer:
+            raise self._unanswered(call, "it ended")
+        reply = json.loads(answer)
+        if "timeout" in reply:
+            raise TimeoutError(f"{call['do']}: not within {call['timeout_s']} s")
+        if "error" in reply:
+            raise ChildBrokerError(f"{call['do']}: {reply['error']}")
+        return reply["value"]
+
+    def _unanswered(self, call: Call, why: str) -> ChildBrokerError:
+        return ChildBrokerError(f"the broker did not answer {call['do']!r}: {why}\n{self.said}")
+
+
+def _order(fault: RemoteFault) -> Call:
+    matched, fired = fault.counts
+    form = form_of(fault.rule)
+    return {"id": fault.number, "form": form, "matched": matched, "fired": fired}
+
+
+def _until_stored(topic: str, count: int, timeout_s: float) -> Call:
+    return {"do": "until stored", "topic": topic, "count": count, "timeout_s": timeout_s}
+
+
+def _read_line(connection: socket.socket, timeout_s: float) -> Any:
+    """One line, byte by byte: what follows belongs to others. Raises OSError, ValueError."""
+    connection.settimeout(timeout_s)
+    read = bytearray()
+    while not read.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte:
+            raise ValueError("it ended without a word")
+        read += byte
+    return json.loads(read)

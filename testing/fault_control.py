@@ -1,0 +1,217 @@
+"""EDGE: arming faults in a broker under test: one method an action, one handle a rule.
+
+    lost = broker.faults.lose_reply(api="Produce", topic="orders", nth=2)
+    held = broker.faults.hold(at="appended", topic="orders")
+    ...
+    assert lost.fired == 1
+
+Scopes and choices are those of broker.faults.Rule. Here is what the broker in the test's own loop
+and the one in a child process have in common; how a rule reaches the broker is theirs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
+
+from ..broker.faults import (
+    Action,
+    AnswerError,
+    Crash,
+    Delay,
+    Disconnect,
+    DiskError,
+    DiskFull,
+    HandleTwice,
+    Hold,
+    Instant,
+    LoseReply,
+    Rule,
+    ShortenWrite,
+    TearReply,
+)
+from ..protocol.errors import ErrorCode
+from .fault_forms import rule_text
+
+WAIT_S = 30.0
+At = (
+    Instant
+    | Literal["accept", "request", "append", "appended", "flushed", "reply"]
+    | Literal["write", "flush", "read", "create", "replace", "rename", "remove", "truncate"]
+)
+
+
+class Scope(TypedDict, total=False):
+    """What a rule takes in and which of it; see broker.faults.Rule."""
+
+    topic: str
+    partition: int
+    client_id: str
+    producer_id: int
+    key: bytes
+    connection: int
+    path: str
+    where: Callable[[Any], bool]
+    nth: int
+    every: int
+    probability: float
+    seed: int
+    times: int
+
+
+class Fault(ABC):
+    """A rule at work in a broker."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    @property
+    @abstractmethod
+    def matched(self) -> int:
+        """How often something came by that the scope takes in."""
+
+    @property
+    @abstractmethod
+    def fired(self) -> int:
+        """How often the action was done."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Take the rule out; what waits at it goes on."""
+
+    @abstractmethod
+    async def until_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
+        """Return once it has fired so often in all. Raises TimeoutError."""
+
+    async def reached(self, *, timeout_s: float = WAIT_S) -> None:
+        """Return once something waits at this barrier. Raises TimeoutError."""
+        await self.until_fired(timeout_s=timeout_s)
+
+    def __str__(self) -> str:
+        return f"{rule_text(self.rule)} fired {self.fired} of {self.matched} matches"
+
+
+F = TypeVar("F", bound=Fault)
+
+
+class FaultControl(ABC, Generic[F]):
+    """The faults of one broker; every method takes the fields of Scope, too."""
+
+    @property
+    @abstractmethod
+    def armed(self) -> Sequence[F]:
+        """What has been armed since the last `clear`, released or not."""
+
+    @abstractmethod
+    def arm(self, rule: Rule) -> F:
+        """Arm a rule; it applies to what begins from now on."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Take all rules out and forget them; what waits goes on."""
+
+    def assert_all_fired(self) -> None:
+        """Raises AssertionError if a rule that was armed has never done anything."""
+        idle = [str(fault) for fault in self.armed if not fault.fired]
+        assert not idle, "faults that never fired: " + "; ".join(idle)
+
+    def lose_reply(
+        self,
+        api: str | None = None,
+        *,
+        then: Literal["close", "silence"] = "close",
+        **scope: Unpack[Scope],
+    ) -> F:
+        """Drop the answer, after everything has been done, and close the connection.
+
+        Args:
+            then: "silence" leaves it open and swallows every later answer on it.
+        """
+        return self._arm(LoseReply(then), None, api, scope)
+
+    def tear_reply(
+        self, api: str | None = None, *, bytes_sent: int = 6, **scope: Unpack[Scope]
+    ) -> F:
+        """Send the first bytes of the answer and close the connection."""
+        return self._arm(TearReply(bytes_sent), None, api, scope)
+
+    def delay(
+        self, delay_ms: int, api: str | None = None, *, at: At = "reply", **scope: Unpack[Scope]
+    ) -> F:
+        """Go on so much later."""
+        return self._arm(Delay(delay_ms), at, api, scope)
+
+    def error(
+        self,
+        api: str | None,
+        code: ErrorCode | str,
+        *,
+        at: At = "request",
+        **scope: Unpack[Scope],
+    ) -> F:
+        """Answer with an error: instead of the work, or at "reply" after it."""
+        return self._arm(AnswerError(_code(code)), at, api, scope)
+
+    def disconnect(
+        self, api: str | None = None, *, at: At = "request", **scope: Unpack[Scope]
+    ) -> F:
+        """Close the connection instead of going on."""
+        return self._arm(Disconnect(), at, api, scope)
+
+    def handle_twice(self, api: str | None = None, **scope: Unpack[Scope]) -> F:
+        """Handle the request twice and answer once, as if the network had doubled it."""
+        return self._arm(HandleTwice(), None, api, scope)
+
+    def hold(self, api: str | None = None, *, at: At, **scope: Unpack[Scope]) -> F:
+        """Wait at this instant until `release`: the first match, unless `times` says more."""
+        scope.setdefault("times", 1)
+        return self._arm(Hold(), at, api, scope)
+
+    def crash(
+        self,
+        api: str | None = None,
+        *,
+        at: At,
+        side: Literal["before", "after"] = "before",
+        **scope: Unpack[Scope],
+    ) -> F:
+        """End the broker at this instant; side="after" of an operation on storage."""
+        scope.setdefault("times", 1)
+        return self._arm(Crash(side), at, api, scope)
+
+    def disk_full(self, *, after_bytes: int = 0, **scope: Unpack[Scope]) -> F:
+        """Refuse writes that do not fit into `after_bytes` more bytes, with ENOSPC."""
+        return self._arm(DiskFull(after_bytes), None, None, scope)
+
+    def disk_error(self, *, at: At, **scope: Unpack[Scope]) -> F:
+        """Let an operation on storage fail with EIO."""
+        return self._arm(DiskError(), at, None, scope)
+
+    def shorten_write(
+        self,
+        bytes_written: int,
+        *,
+        then: Literal["fail", "crash"] = "fail",
+        **scope: Unpack[Scope],
+    ) -> F:
+        """Write the first bytes only; then fail with ENOSPC, or crash."""
+        return self._arm(ShortenWrite(bytes_written, then), None, None, scope)
+
+    def _arm(self, action: Action, at: At | None, api: str | None, scope: Scope) -> F:
+        instant = None if at is None else _instant(at)
+        return self.arm(Rule(action=action, at=instant, api=api, **scope))
+
+
+def _instant(at: str) -> Instant:
+    if at not in list(Instant):
+        raise ValueError(f"at={at!r}; the instants are {', '.join(Instant)}")
+    return Instant(at)
+
+
+def _code(code: ErrorCode | str) -> ErrorCode:
+    if isinstance(code, ErrorCode):
+        return code
+    if code not in ErrorCode.__members__:
+        raise ValueError(f"Kafka has no error called {code!r}")
+    return ErrorCode[code]

@@ -1,0 +1,282 @@
+"""EDGE: TestBroker, a broker in the test's own event loop.
+
+    async with TestBroker() as broker:
+        held = broker.faults.hold(at="appended", topic="orders")
+        ...                                    # any asyncio client, at broker.bootstrap_servers
+        await held.reached()
+        held.release()
+        broker.assert_stored_once("orders", [b"a", b"b"])
+
+Records are kept on a simulated disk, or in `data_dir`. kill() and the fault `crash` are simulated:
+nothing that was under way goes on, what was written stays, as after SIGKILL; after lose_power()
+only what was flushed is sure to stay. For blocking clients take ChildBroker (child_broker.py): a
+broker in a thread of the same process would starve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..broker.config import BrokerConfig
+from ..broker.config_sources import Layer, load
+from ..broker.exchanges import Exchange
+from ..broker.fault_path import FaultPath
+from ..broker.faults import ArmedRule, Faults, Rule
+from ..broker.log.files import FileStorage
+from ..broker.log.storage import Storage
+from ..broker.metadata import Topic
+from ..broker.runtime import RealClock, Runtime
+from ..broker.topics import NewTopic
+from ..broker.world import World
+from ..protocol.batch import headers_in
+from .assertions import stored_once
+from .fault_control import WAIT_S, Fault, FaultControl
+from .simulated_disk import SimulatedDisk
+from .simulated_storage import SimulatedStorage
+from .stored import Stored, stored_in
+
+READ_BYTES = 1024 * 1024
+
+
+class LocalFault(Fault):
+    """A rule at work in a broker of this event loop."""
+
+    def __init__(self, rule: Rule, broker: TestBroker, armed: ArmedRule) -> None:
+        super().__init__(rule)
+        self._broker = broker
+        self.armed_rule = armed
+
+    @property
+    def matched(self) -> int:
+        return self.armed_rule.matched
+
+    @property
+    def fired(self) -> int:
+        return self.armed_rule.fired
+
+    @property
+    def held(self) -> int:
+        """How many wait at it at this moment."""
+        return self.armed_rule.held
+
+    def release(self) -> None:
+        self._broker.rules.disarm(self.armed_rule)
+
+    async def until_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
+        await self._broker.until(lambda: self.fired >= times, timeout_s=timeout_s)
+
+
+class LocalFaults(FaultControl[LocalFault]):
+    """The faults of a broker in this event loop."""
+
+    def __init__(self, broker: TestBroker) -> None:
+        self._broker = broker
+        self._armed: list[LocalFault] = []
+
+    @property
+    def armed(self) -> Sequence[LocalFault]:
+        return tuple(self._armed)
+
+    def arm(self, rule: Rule) -> LocalFault:
+        fault = LocalFault(rule, self._broker, self._broker.rules.arm(rule))
+        self._armed.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self._broker.rules.clear()
+        self._armed.clear()
+
+
+class TestBroker:
+    """A broker in the running event loop; its port, data and faults outlive restarts.
+
+    Args:
+        data_dir: where its log lies; None takes a simulated disk that lives as long as this object.
+        durability: "fsync", "page-cache" or "memory": what an acknowledgement means.
+        settings: Kafka broker properties.
+        port: 0 takes a free one.
+        die: performs the fault `crash`; None simulates it.
+        seed: of what is left after lose_power().
+    """
+
+    __test__ = False  # pytest: this is no test
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        durability: str = "memory",
+        settings: Mapping[str, str] | None = None,
+        port: int = 0,
+        die: Callable[[ArmedRule], None] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.port = port
+        self.rules = Faults()
+        self.faults = LocalFaults(self)
+        self._texts = {**(settings or {}), "durability": durability}
+        self._disk = SimulatedDisk(random.Random(seed)) if data_dir is None else None
+        if durability != "memory" or data_dir is not None:
+            self._texts["log.dirs"] = str(data_dir or "simulated")
+        self._die = die or self._crash
+        self._runtime: Runtime | None = None
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """HOST:PORT for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it answers: started, not stopped, killed or crashed."""
+        return self._runtime is not None
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running broker; raises RuntimeError when there is none."""
+        if self._runtime is None:
+            raise RuntimeError("the broker is not running")
+        return self._runtime
+
+    async def start(self) -> None:
+        """Start it; raises as Runtime.start does."""
+        texts = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", **self._texts}
+        loaded = load([Layer("test", texts)])
+        storage = self._storage(loaded.config)
+        world = World(RealClock(), storage, random.Random())
+        runtime = Runtime(loaded.config, loaded.listeners, world, faults=self.rules, die=self._die)
+        await runtime.start()
+        self.port = runtime.bound[0].port
+        self._ended.clear()
+        self._runtime = runtime
+        runtime.failed.add_done_callback(lambda _: self._note_end())
+
+    async def stop(self) -> None:
+        """Stop it cleanly; does nothing if it is not running."""
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            self._ended.set()
+            await runtime.stop()
+
+    async def kill(self) -> None:
+        """End it at once, as SIGKILL would: written is written, nothing else happens any more."""
+        self._end()
+        if self._disk is not None:
+            self._disk.kill()
+        await asyncio.sleep(0)  # lets connections and the port go
+
+    async def lose_power(self) -> None:
+        """End it at once; of what was not flushed, `seed` decides what is left.
+
+        Raises:
+            RuntimeError: its data lies in a real directory, which keeps what was written.
+        """
+        if self._disk is None:
+            raise RuntimeError("power can be lost on the simulated disk only: give no data_dir")
+        self._end()
+        self._disk.lose_power()
+        await asyncio.sleep(0)
+
+    async def restart(self) -> None:
+        """Stop it, if it runs, and start it again: same port, same data, same faults."""
+        await self.stop()
+        await self.start()
+
+    async def ended(self, *, timeout_s: float | None = WAIT_S) -> None:
+        """Return once it is not running, by a crash or otherwise. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            await self._ended.wait()
+
+    async def until(self, condition: Callable[[], bool], *, timeout_s: float = WAIT_S) -> None:
+        """Return once something holds about records, faults or history.
+
+        Looked at whenever a request has been answered or a fault has fired. Raises TimeoutError.
+        """
+        await self._path.until(condition, round(timeout_s * 1000))
+
+    def create_topic(self, topic: str, partitions: int = 1) -> None:
+        """Create a topic. Raises ValueError if that is refused."""
+        planned = self.runtime.broker.plan_topic(NewTopic(topic, partition_count=partitions))
+        if not isinstance(planned, Topic):
+            raise ValueError(f"{topic}: {planned.code.name}: {planned.why}")
+        self.runtime.broker.create_topics([planned])
+
+    def records(self, topic: str) -> list[Stored]:
+        """Every record of a topic that readers may see, by partition and offset."""
+        broker = self.runtime.broker
+        known = broker.state.topics.get(topic)
+        found: list[Stored] = []
+        for index in range(known.partition_count if known is not None else 0):
+            partition = broker.partition(topic, index)
+            assert partition is not None
+            offset, end_offset = partition.log.log_start_offset, partition.high_watermark
+            while offset < end_offset:
+                data = memoryview(partition.log.read(offset, end_offset, READ_BYTES))
+                for position, header in headers_in(data):
+                    batch = data[position : position + header.size_bytes]
+                    found += stored_in(index, header, batch)
+                    offset = header.next_offset
+        return found
+
+    def assert_stored_once(self, topic: str, values: Iterable[bytes | None]) -> None:
+        """Raises AssertionError unless the topic holds exactly these values, each so often."""
+        stored_once(topic, values, self.records(topic))
+
+    def history(self, client_id: str | None = None) -> list[Exchange]:
+        """The newest requests and what became of them; of every client, or of one."""
+        return self._path.history.exchanges(client_id)
+
+    def forget_history(self) -> None:
+        """Begin the history anew."""
+        self._path.history.clear()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.faults.clear()
+        await self.stop()
+
+    @property
+    def _path(self) -> FaultPath:
+        path = self.runtime.fault_path
+        assert path is not None
+        return path
+
+    def _storage(self, config: BrokerConfig) -> Storage:
+        if self._disk is None:
+            return FileStorage(config.log_dirs[0])
+        self._disk.kill()  # whatever has used it before
+        self._disk.is_down = False
+        return SimulatedStorage(self._disk)
+
+    def _crash(self, armed: ArmedRule) -> None:
+        if threading.get_ident() == self._loop_thread:
+            self._end()
+        else:  # a thread that flushes
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _note_end(self) -> None:
+        """The broker has given up by itself."""
+        self._ended.set()
+
+    def _end(self) -> None:
+        runtime, self._runtime = self._runtime, None
+        self._ended.set()
+        if runtime is not None:
+            runtime.kill()

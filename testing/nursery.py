@@ -1,0 +1,78 @@
+"""EDGE: the process that forks brokers for this one, started when the first is wanted.
+
+It imports the broker once (child.py); each further broker is then a fork away. It ends when its
+standard input does, that is with this process at the latest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from typing import Any
+
+from .child_wire import line
+
+READY_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+
+
+class NurseryFailed(Exception):
+    """The process that forks brokers did not start."""
+
+
+class Nursery:
+    """Forks brokers; `fork` may be called by any thread."""
+
+    def __init__(self) -> None:
+        self._directory = tempfile.mkdtemp(prefix="minibroker-")
+        self._socket = os.path.join(self._directory, "nursery")
+        command = [sys.executable, "-m", "minibroker.testing.child", self._socket]
+        self._process = subprocess.Popen(  # noqa: S603  our own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True
+        )
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], READY_TIMEOUT_S)
+        if not ready or not self._process.stdout.readline():
+            self.close()
+            raise NurseryFailed(f"{' '.join(command)} did not start")
+
+    def fork(self, order: dict[str, Any]) -> socket.socket:
+        """Begin a broker; the socket stays open for as long as both sides live."""
+        lifeline = socket.socket(socket.AF_UNIX)
+        try:
+            lifeline.settimeout(READY_TIMEOUT_S)
+            lifeline.connect(self._socket)
+            lifeline.sendall(line(order))
+        except BaseException:
+            lifeline.close()
+            raise
+        return lifeline
+
+    def close(self) -> None:
+        """End it; brokers end with their own lifelines."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+@cache
+def nursery() -> Nursery:
+    """The one of this process."""
+    made = Nursery()
+    atexit.register(made.close)
+    return made

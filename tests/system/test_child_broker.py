@@ -1,0 +1,146 @@
+"""A broker in a child process: the same faults over a control socket, and a real SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from minibroker.client.network import Connection, ConnectionFailed
+from minibroker.testing import ChildBroker
+from minibroker.testing.child_broker import ChildBrokerError
+
+from tests.support.requests import produce
+
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def broker() -> Iterator[ChildBroker]:
+    with ChildBroker() as made:
+        made.create_topic("t")
+        yield made
+
+
+async def send(broker: ChildBroker, value: bytes) -> int:
+    """Store a value; the error code."""
+    connection = await Connection.open("127.0.0.1", broker.port, client_id="test")
+    try:
+        async with asyncio.timeout(WAIT_S):
+            response = await connection.request(produce(value))
+    finally:
+        await connection.close()
+    code: int = response.responses[0].partition_responses[0].error_code
+    return code
+
+
+async def test_what_is_stored_survives_restart_and_kill(broker: ChildBroker) -> None:
+    port = broker.port
+    assert await send(broker, b"a") == 0
+    broker.restart()
+    assert await send(broker, b"b") == 0
+    broker.kill()
+    assert not broker.is_running
+    broker.start()
+    assert broker.port == port
+    broker.assert_stored_once("t", [b"a", b"b"])
+    with pytest.raises(AssertionError, match="missing 1: b'c'"):
+        broker.assert_stored_once("t", [b"a", b"b", b"c"])
+
+
+async def test_a_lost_reply_is_counted(broker: ChildBroker) -> None:
+    lost = broker.faults.lose_reply("Produce", topic="t", nth=2)
+    assert await send(broker, b"a") == 0
+    with pytest.raises(AssertionError, match=r"lose_reply\(.*fired 0 of 1 matches"):
+        broker.faults.assert_all_fired()
+    with pytest.raises(ConnectionFailed):
+        await send(broker, b"b")
+    assert (lost.matched, lost.fired) == (2, 1)
+    broker.faults.assert_all_fired()
+    assert [each.outcome for each in broker.history("test") if each.api == "Produce"] == [
+        "answered",
+        "answer lost",
+    ]
+
+
+async def test_a_barrier_is_awaited_without_blocking(broker: ChildBroker) -> None:
+    held = broker.faults.hold(at="appended", topic="t")
+    sending = asyncio.create_task(send(broker, b"a"))
+    await held.reached(timeout_s=WAIT_S)
+    assert not sending.done()
+    held.release()
+    assert await sending == 0
+
+
+def test_a_barrier_is_awaited_blocking(broker: ChildBroker) -> None:
+    held = broker.faults.hold(at="appended", topic="t")
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(lambda: asyncio.run(send(broker, b"a")))
+        held.wait_reached(timeout_s=WAIT_S)
+        assert not sending.done()
+        held.release()
+        assert sending.result(WAIT_S) == 0
+    broker.wait_stored("t", 1, timeout_s=WAIT_S)
+
+
+async def test_a_wait_is_bounded(broker: ChildBroker) -> None:
+    held = broker.faults.hold(at="appended", topic="t")
+    with pytest.raises(TimeoutError):
+        held.wait_reached(timeout_s=0.01)
+    with pytest.raises(TimeoutError):
+        await held.reached(timeout_s=0.01)
+    with pytest.raises(TimeoutError):
+        broker.wait_stored("t", 1, timeout_s=0.01)
+    with pytest.raises(TimeoutError):
+        await broker.until_stored("t", 1, timeout_s=0.01)
+
+
+async def test_a_crash_is_a_real_one_and_is_counted(broker: ChildBroker) -> None:
+    crash = broker.faults.crash(at="appended", topic="t")
+    other = broker.faults.delay(0, "Produce", at="request")
+    with pytest.raises(ConnectionFailed):
+        await send(broker, b"a")
+    await broker.ended(timeout_s=WAIT_S)
+    assert (crash.fired, other.fired) == (1, 1)
+    broker.restart()
+    broker.assert_stored_once("t", [b"a"])
+    assert await send(broker, b"b") == 0
+    assert (crash.fired, other.fired) == (1, 2)
+
+
+async def test_cleared_rules_are_gone(broker: ChildBroker) -> None:
+    broker.faults.error("Produce", "NOT_LEADER_OR_FOLLOWER")
+    broker.faults.clear()
+    assert await send(broker, b"a") == 0
+    assert broker.faults.armed == ()
+
+
+def test_what_goes_wrong_in_the_child_is_told() -> None:
+    with pytest.raises(ChildBrokerError, match=r"no\.such\.property"):
+        ChildBroker(settings={"no.such.property": "1"}).start()
+    broker = ChildBroker()
+    with pytest.raises(ChildBrokerError, match="did not answer 'records'"):
+        broker.records("t")
+
+
+def test_the_child_ends_with_its_parent() -> None:
+    code = (
+        "import os; from minibroker.testing import ChildBroker; b = ChildBroker(); b.start(); "
+        "print(b.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", code]
+    parent = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert parent.returncode == -signal.SIGKILL
+    pidfd = os.pidfd_open(int(parent.stdout)) if Path(f"/proc/{int(parent.stdout)}").exists() else 0
+    if pidfd:
+        import select
+
+        ended, _, _ = select.select([pidfd], [], [], WAIT_S)
+        os.close(pidfd)
+        assert ended
