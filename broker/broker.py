@@ -23,6 +23,7 @@ from .groups.ledger import Ledger
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
+from .log.storage import FlushFailed
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     ClusterMetadata,
@@ -30,6 +31,7 @@ from .metadata import (
     Topic,
     format_record,
     log_starts_record,
+    removed_record,
     topic_record,
 )
 from .parked import ParkedFetches
@@ -115,6 +117,7 @@ class Broker:
             self.clock,
             self.partitions.values,
             move=self._move_log_starts,
+            note_removals=self._note_removals,
             written=self.commit.written,
             when_durable=self._once_durable,
             first_ms=config.log_initial_task_delay_ms,
@@ -130,7 +133,16 @@ class Broker:
             interval_ms=config.producer_id_expiration_check_interval_ms,
             warn=hooks.warn,
         )
-        self._timed += (self.groups.timers, self._retention, expiry)
+        self._timed += (self._retention, expiry)
+        self.groups = self._start_groups(hooks)
+
+    def _start_groups(self, hooks: Hooks) -> Coordinator:
+        groups = Coordinator(
+            self.config, self._ledger, self.clock, self.world.random, hooks.deadline_moved
+        )
+        groups.forget_topics_but(self.state.names_by_id)
+        self._timed.append(groups.timers)
+        return groups
 
     @property
     def running_config(self) -> RunningConfig:
@@ -175,6 +187,9 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        if self.commit.has_failed:  # a flush outside of rounds, meanwhile
+            self.commit.fail(round_)
+            return
         self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
@@ -228,18 +243,32 @@ class Broker:
         """
         self._commit(records)
         self.config = self.running_config.effective()
-        self._partitions.configure(self.config)
+        topics = self.state.topics
+        if all(each["type"] == "topic-config" for each in records):
+            names = self.state.names_by_id
+            changed = [topics[names[bytes.fromhex(each["id"])]] for each in records]
+        else:  # a broker's values are those of every topic that has none of its own
+            changed = list(topics.values())
+        self._partitions.configure(self.config, changed)
         self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.
 
         The deletion is flushed before the first file goes: after a crash a topic is there with
-        all its records or gone. Raises StorageError: none was deleted.
+        all its records or gone.
+
+        Raises:
+            StorageError: none was deleted.
+            FlushFailed: whether they were is not known.
         """
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
-        self._metadata.flush()
+        try:
+            self._metadata.flush()
+        except FlushFailed:
+            self.commit.refuse_all()
+            raise
         self._note_metadata_flushed()
         for topic in topics:
             for partition in self._partitions.of(topic):
@@ -287,8 +316,8 @@ class Broker:
 
     def close(self) -> None:
         """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
-        self._metadata.log.close()
         self._ledger.log.log.close()
+        self._metadata.log.close()
         self._partitions.close([*self._metadata.dirty_files(), *self._ledger.log.dirty_files()])
         self.restart.stopped(self._logs())
 
@@ -296,21 +325,32 @@ class Broker:
         self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
 
     def _logs(self) -> list[Log]:
-        kept = self._metadata.log, self._ledger.log.log
-        return [*kept, *(each.log for each in self.partitions.values())]
+        return [
+            self._metadata.log,
+            self._ledger.log.log,
+            *(each.log for each in self.partitions.values()),
+        ]
 
     def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
-        by_topic: dict[str, dict[int, int]] = {}
-        for partition, offset in log_starts.items():
-            by_topic.setdefault(partition.topic, {})[partition.index] = offset
-        self._commit(
-            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
-        )
+        self._commit_offsets(log_starts, log_starts_record)
         for partition, offset in log_starts.items():
             partition.log.raise_start(offset)
 
+    def _note_removals(self, offsets: Mapping[Partition, int]) -> None:
+        self._commit_offsets(offsets, removed_record)
+
+    def _commit_offsets(
+        self,
+        offsets: Mapping[Partition, int],
+        record: Callable[[Topic, Mapping[int, int]], Record],
+    ) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in offsets.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit([record(self.state.topics[name], each) for name, each in by_topic.items()])
+
     def _once_durable(self, then: Callable[[], None]) -> None:
-        if self._metadata.is_durable:
+        if self.config.durability == "memory":
             then()
         else:
             promise = self.commit.promise(True, lambda: False)

@@ -15,13 +15,18 @@ WRITE_BUFFER_LOW_BYTES = 256 * 1024
 # A topic with more partitions than this is refused: one box serves ten thousand in all.
 PARTITIONS_MAX = 10_000
 
+# Verdicts on Produce that can be explained: so many for each of the partitions written to last.
+VERDICTS_KEPT = 64
+VERDICT_RINGS_MAX = 256
+
 # Producer ids are reserved in blocks, as Kafka does: one flushed record per thousand ids.
 PRODUCER_ID_BLOCK = 1000
 
-# Threads that flush files; more than two dirty files are spread over them.
-FLUSH_THREADS = 4
 # With at least this many dirty files one syncfs is quicker than a flush each.
 SYNC_ALL_FROM_FILES = 16
+# Threads that flush files: one for each that a round may have, so that a round takes as long as its
+# slowest flush. They are made when they are needed.
+FLUSH_THREADS = SYNC_ALL_FROM_FILES - 1
 
 # Log files open at once: half of the 1024 descriptors a process usually has. The least recently
 # used is closed for another; opening it again takes about 10 µs.

@@ -33,6 +33,7 @@ class Topic:
         partition_count: partitions are numbered from 0.
         overrides: validated texts by topic property name.
         log_starts: where a partition begins, by number, if records were deleted from it.
+        removed: up to where segments were removed, or were going to be.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Topic:
     partition_count: int
     overrides: dict[str, str]
     log_starts: dict[int, int] = field(default_factory=dict)
+    removed: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -87,9 +89,13 @@ class ClusterMetadata:
                 self.next_producer_id = record["next"]
             case "topic":
                 topic_id = bytes.fromhex(record["id"])
-                starts = {int(key): start for key, start in record.get("starts", {}).items()}
                 topic = Topic(
-                    record["name"], topic_id, record["partitions"], record["configs"], starts
+                    record["name"],
+                    topic_id,
+                    record["partitions"],
+                    record["configs"],
+                    _by_number(record.get("starts", {})),
+                    _by_number(record.get("removed", {})),
                 )
                 self.topics[topic.name] = topic
                 self.names_by_id[topic_id] = topic.name
@@ -98,8 +104,9 @@ class ClusterMetadata:
             case "partitions":
                 self._by_id(record["id"]).partition_count = record["count"]
             case "log-starts":
-                starts = {int(key): start for key, start in record["starts"].items()}
-                self._by_id(record["id"]).log_starts.update(starts)
+                self._by_id(record["id"]).log_starts.update(_by_number(record["starts"]))
+            case "removed":
+                self._by_id(record["id"]).removed.update(_by_number(record["removed"]))
             case "topic-config":
                 self._by_id(record["id"]).overrides = record["configs"]
             case "broker-config":
@@ -143,12 +150,22 @@ def topic_record(topic: Topic) -> Record:
         "partitions": topic.partition_count,
         "configs": topic.overrides,
         **({"starts": topic.log_starts} if topic.log_starts else {}),
+        **({"removed": topic.removed} if topic.removed else {}),
     }
 
 
 def log_starts_record(topic: Topic, log_starts: Mapping[int, int]) -> Record:
     """Partitions of a topic that begin further on, by number."""
     return {"type": "log-starts", "id": topic.topic_id.hex(), "starts": dict(log_starts)}
+
+
+def removed_record(topic: Topic, offsets: Mapping[int, int]) -> Record:
+    """Partitions of a topic whose segments go up to an offset, by number."""
+    return {"type": "removed", "id": topic.topic_id.hex(), "removed": dict(offsets)}
+
+
+def _by_number(offsets: dict[str, int]) -> dict[int, int]:
+    return {int(number): offset for number, offset in offsets.items()}
 
 
 def topic_config_record(topic: Topic, overrides: dict[str, str]) -> Record:

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from ..protocol.batch import build_batch, headers_in, read_header, records_in
+from ..protocol.batch import build_batch, crc_is_valid, headers_in, read_header, records_in
 from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
-from .log.storage import File, Storage, StorageError
+from .log.storage import DamagedLog, File, FlushFailed, Storage, StorageError
 
 LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
@@ -54,7 +54,7 @@ class StateLog(Generic[R]):
 
     Args:
         state: an empty state; the log is replayed into it.
-        known: what is known of the log from the last stop (restart.py).
+        known: what is known of the log before it is opened.
     Raises:
         DamagedLog, StorageError: the log cannot be read.
         MetadataError: it holds records of a newer version.
@@ -82,7 +82,7 @@ class StateLog(Generic[R]):
                 pass
             self.flush()
             storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
-            while self.log.remove_below_start(WHOLE_SEGMENT, self.durable_end_offset):
+            while self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT):
                 storage.sync_all()
 
     @property
@@ -162,13 +162,16 @@ class StateLog(Generic[R]):
             self._rewritten_to = None
             self.log.raise_start(self._rewritten_from)
             with suppress(StorageError):  # what is left goes with the next rewrite
-                self.log.remove_below_start(WHOLE_SEGMENT, self.durable_end_offset)
+                self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT)
 
     def flush(self) -> None:
-        """Flush here and now, for what is rare: start, topic deletion. Raises StorageError."""
+        """Flush here and now, for what is rare: start, topic deletion. Raises FlushFailed."""
         mark = self.mark()
-        for file in self.log.dirty_files():
-            file.flush()
+        try:
+            for file in self.log.dirty_files():
+                file.flush()
+        except StorageError as error:
+            raise FlushFailed(error.path, error.why) from error
         self.made_durable(mark)
 
     def _append(self, records: Iterable[R], now_ms: int) -> None:
@@ -178,11 +181,17 @@ class StateLog(Generic[R]):
         self._record_count += len(values)
 
     def _replay(self) -> None:
-        offset, end_offset = self.log.log_start_offset, self.log.log_end_offset
-        while offset < end_offset:
-            chunk = memoryview(self.log.read(offset, end_offset, READ_BYTES))
-            for position, header in headers_in(chunk):
-                for record in records_in(chunk[position : position + header.size_bytes]):
-                    self._state.apply(self._state.decode(record.key, record.value))
-                    self._record_count += 1
-                offset = header.next_offset
+        """Fold every segment; each batch is checked, for a clean stop has the log believed."""
+        for segment in self.log.segments:
+            offset, position = segment.base_offset, 0
+            while offset < segment.next_offset:
+                chunk = memoryview(self.log.read(offset, segment.next_offset, READ_BYTES))
+                for start, header in headers_in(chunk):
+                    if not crc_is_valid(chunk, header, start):
+                        at = position + start
+                        raise DamagedLog(segment.file.path, at, "a batch does not match its CRC")
+                    for record in records_in(chunk[start : start + header.size_bytes]):
+                        self._state.apply(self._state.decode(record.key, record.value))
+                        self._record_count += 1
+                    offset = header.next_offset
+                position += len(chunk)

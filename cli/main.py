@@ -19,6 +19,8 @@ COMMANDS = {
     "topics": "create, list, describe, alter or delete topics",
     "groups": "list, describe, rewind or delete consumer groups",
     "configs": "show or change the properties of topics and brokers",
+    "log": "look into the files of a log, or check a data directory, offline",
+    "explain": "say why each Produce was answered as it was",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "demo": "lose acknowledgements on purpose and count what was stored",
     "healthcheck": "exit 0 if a broker answers",

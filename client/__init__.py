@@ -1,4 +1,4 @@
-"""The client side of the wire: Producer and Consumer for any Kafka; knows nothing of our broker.
+"""The client side of the wire: Producer, Consumer and Admin for any Kafka; knows no broker of ours.
 
 Names are imported when first used, so that a program pays only for what it takes.
 Read next: producer.py, sender.py, consumer.py.

@@ -29,7 +29,7 @@ class Ledger:
 
     Args:
         group_commit: flushes the log together with the partitions.
-        known: what is known of the log from the last stop (restart.py).
+        known: what is known of the log before it is opened.
     Raises:
         DamagedLog, StorageError: the log cannot be read.
         MetadataError: it holds records of a newer version.

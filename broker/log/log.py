@@ -127,7 +127,7 @@ class Log:
             StorageError: the disk could not be read.
         """
         log = cls(storage, directory, config, topic_id)
-        finish_removal(storage, directory, known.log_start_offset)
+        finish_removal(storage, directory, known.removed_offset)
         opened = open_directory(
             storage,
             directory,
@@ -146,8 +146,6 @@ class Log:
             log._active = opened.segments[-1]
             log.log_start_offset = opened.segments[0].base_offset
             log.log_end_offset = log._active.next_offset
-            if topic_id is not None and METADATA_NAME not in opened.names:
-                log._write_metadata(topic_id)
         log._begin_at(known.log_start_offset)
         return log
 
@@ -262,6 +260,14 @@ class Log:
         if self._topic_id is not None:
             self._write_metadata(self._topic_id)
 
+    def claim(self) -> None:
+        """Write whose log this is, if a crash or an older version left it without that.
+
+        Raises: StorageError.
+        """
+        if self._topic_id is not None and self._segments:
+            self._write_metadata(self._topic_id)
+
     def _write_metadata(self, topic_id: bytes) -> None:
         file = self.storage.create_file(f"{self.directory}/{METADATA_NAME}")
         file.append([metadata_text(topic_id)])
@@ -355,35 +361,43 @@ class Log:
 
     @property
     def has_removable(self) -> bool:
-        """Whether a segment ends at or before the log start, or is half removed."""
+        """Whether a segment ends at or before the log start."""
         segments = self._segments
-        return self._leaving is not None or (
-            len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
-        )
+        return len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
 
-    def remove_below_start(self, bytes_max: int, durable_offset: int) -> bool:
-        """Do one step of removing the segments that end at or before the log start, oldest first.
-
-        A large file is shortened step by step: giving back a gigabyte at once takes the system
-        hundreds of milliseconds. After a crash open() does the rest, so the log start that it is
-        given must be durable before the first step. The active segment stays.
-
-        A segment stays while no durable snapshot remembers the producers that wrote in it.
+    def removable_offset(self, durable_offset: int) -> int:
+        """Up to where segments may go: below the log start, and a durable snapshot remembers
+        the producers that wrote in them. The active segment stays.
 
         Args:
-            bytes_max: how much one step may remove.
             durable_offset: the log has been flushed up to here, exclusive.
-        Returns: False when nothing more can be done for now.
+        Returns: where a segment begins; 0 if none may go.
+        Raises: StorageError.
+        """
+        if not self.has_removable:
+            return 0
+        offset = self.log_start_offset
+        if self._producers is not None:
+            offset = min(offset, self._remembered_offset(durable_offset))
+        return max(each.base_offset for each in self._segments if each.base_offset <= offset)
+
+    def remove_before(self, offset: int, bytes_max: int) -> bool:
+        """Do one step of removing the segments that end at or before `offset`, oldest first.
+
+        A large file is shortened step by step: giving back a gigabyte at once takes the system
+        hundreds of milliseconds. After a crash open() does the rest, if it is given that offset.
+
+        Args:
+            offset: removable_offset(), made durable by the caller.
+            bytes_max: how much one step may remove.
+        Returns: False when there was nothing left to do.
         Raises: StorageError; the next call tries again.
         """
+        segments = self._segments
         if self._leaving is None:
-            if not self.has_removable:
+            if len(segments) < 2 or segments[1].base_offset > offset:
                 return False
-            if self._producers is not None:
-                remembered_offset = self._remembered_offset(durable_offset)
-                if remembered_offset < self._segments[1].base_offset:
-                    return False
-            self._leaving = self._segments.pop(0)
+            self._leaving = segments.pop(0)
         if self._leaving.shrink(bytes_max):
             self._leaving = None
         return True

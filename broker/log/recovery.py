@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from crc32c import crc32c
+
 from ...protocol.batch import (
     HEADER_BYTES,
     MAGIC,
@@ -31,6 +33,9 @@ from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 _MAGIC_AT: Final = 16
+_LENGTH_END: Final = 12  # bytes before what batch_length counts
+_LENGTH_MIN: Final = HEADER_BYTES - _LENGTH_END
+_CRC_FROM: Final = 21
 _LOG_NAME: Final = re.compile(r"\d{20}\.log")
 
 
@@ -60,12 +65,14 @@ class Known:
         last: after a clean stop, the summary of the last segment.
         remembers_nothing: after a clean stop, that no producer had any state.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
+        removed_offset: segments that end here or before were being removed; 0 if none was.
     """
 
     flushed_offset: int | None = None
     last: Summary | None = None
     remembers_nothing: bool = False
     log_start_offset: int = 0
+    removed_offset: int = 0
 
 
 NOTHING_KNOWN: Final = Known()
@@ -184,6 +191,7 @@ def scan(
     file = segment.file
     size, want = file.size, _CHUNK_BYTES
     next_offset, leader_epoch = segment.next_offset, epochs.latest
+    note = segment.note
     while (position := segment.size) < size:
         left = size - position
         chunk = memoryview(_read(file, position, min(want, left)))
@@ -191,26 +199,28 @@ def scan(
         last = len(chunk) - HEADER_BYTES
         while at <= last:
             header = read_header(chunk, at)
-            end = at + header.size_bytes
+            base_offset, length, epoch, magic, crc, _, delta, *_ = header
+            end = at + _LENGTH_END + length
             if (
-                header.base_offset != next_offset
-                or header.magic != MAGIC
-                or header.partition_leader_epoch < leader_epoch
-                or header.last_offset_delta < 0
+                base_offset != next_offset
+                or magic != MAGIC
+                or epoch < leader_epoch
+                or delta < 0
                 or end > left
+                or length < _LENGTH_MIN
             ):
                 return _fault(header, next_offset, leader_epoch, left - at)
             if end > len(chunk):
                 want = max(want, end - at)
                 break
-            if not crc_is_valid(chunk, header, at):
+            if crc32c(chunk[at + _CRC_FROM : end]) != crc:
                 return _fault(header, next_offset, leader_epoch, left - at)
-            if header.partition_leader_epoch != leader_epoch:
-                leader_epoch = header.partition_leader_epoch
+            if epoch != leader_epoch:
+                leader_epoch = epoch
                 epochs.begin(leader_epoch, next_offset)
-            segment.note(header, next_offset, index_interval_bytes)
+            note(header, next_offset, index_interval_bytes)
             on_batch(header)
-            next_offset = segment.next_offset
+            next_offset += delta + 1
             at = end
         if last < 0:
             return f"only {len(chunk)} bytes of a header of {HEADER_BYTES}"

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minibroker.client.network import Connection
-from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.errors import ErrorCode, error_code
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.delete_groups import DeleteGroupsRequest
 from minibroker.protocol.messages.describe_groups import DescribeGroupsRequest
@@ -367,7 +367,7 @@ BOGUS = ("bogus",)
 
 
 def _code(code: int) -> str:
-    return "ok" if code == 0 else f"{code} {ErrorCode(code).name}"
+    return "ok" if code == 0 else f"{code} {error_code(code).name}"
 
 
 async def prepare(host: str, port: int) -> None:

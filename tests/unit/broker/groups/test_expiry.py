@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from minibroker.broker.groups.records import OffsetCommitValue
 from minibroker.broker.groups.states import DEAD, EMPTY, STABLE
 from minibroker.protocol.errors import ErrorCode
@@ -9,7 +11,10 @@ from minibroker.protocol.errors import ErrorCode
 from tests.support.groups import GROUP, Groups, speaker
 
 MINUTE_MS = 60_000
-CHECK = {"offsets_retention_minutes": 10, "offsets_retention_check_interval_ms": MINUTE_MS}
+CHECK: dict[str, Any] = {
+    "offsets_retention_minutes": 10,
+    "offsets_retention_check_interval_ms": MINUTE_MS,
+}
 
 
 def other_topic(groups: Groups) -> None:

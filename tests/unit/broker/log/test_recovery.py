@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from minibroker.broker.log import recovery
-from minibroker.broker.log.identity import METADATA_NAME
 from minibroker.broker.log.log import LogConfig
 from minibroker.broker.log.storage import DamagedLog, Storage
 from minibroker.protocol.batch import BatchHeader
@@ -165,7 +164,7 @@ def test_other_files_in_the_directory_are_left_alone(storage: Storage) -> None:
     for name in ("notes.log", "00000000000000000002.log.bak", "2.log"):
         storage.create_file(f"{DIRECTORY}/{name}").append([b"?"])
     assert open_log(storage).log_end_offset == 2
-    assert len(storage.list_dir(DIRECTORY)) == 4 + len([METADATA_NAME])
+    assert len(storage.list_dir(DIRECTORY)) == 4
 
 
 def test_stale_indexes_are_removed_with_a_torn_tail(storage: Storage) -> None:
