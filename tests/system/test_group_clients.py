@@ -13,8 +13,11 @@ import aiokafka
 import confluent_kafka
 import pytest
 
+with warnings.catch_warnings():  # kafka-python reads its schemas by a deprecated function
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka
+
 from tests.support.broker import BrokerProcess
-from tests.support.clients import kafka
 
 TOPIC = "t"
 PARTITIONS = 3
@@ -45,8 +48,10 @@ def consume_confluent(bootstrap_servers: str, group: str, count: int) -> list[Pl
     found: list[Place] = []
     deadline = time.monotonic() + BOUND_S
     while len(found) < count and time.monotonic() < deadline:
-        records = consumer.consume(count - len(found), 0.5)
-        found += [(each.partition(), each.offset()) for each in records if each.error() is None]
+        for each in consumer.consume(count - len(found), 0.5):
+            partition, offset = each.partition(), each.offset()
+            if each.error() is None and partition is not None and offset is not None:
+                found.append((partition, offset))
     consumer.commit(asynchronous=False)
     consumer.close()
     return found
