@@ -17,12 +17,23 @@ from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
 from .deadlines import Timed
 from .group_commit import GroupCommit, Round
+from .groups.coordinator import Coordinator
+from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
+from .groups.ledger import Ledger
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
-from .metadata import Record, Topic, format_record, log_starts_record, topic_record
-from .metadata_log import DIRECTORY as METADATA_DIRECTORY
-from .metadata_log import MetadataLog
+from .log.storage import FlushFailed
+from .metadata import DIRECTORY as METADATA_DIRECTORY
+from .metadata import (
+    ClusterMetadata,
+    Record,
+    Topic,
+    format_record,
+    log_starts_record,
+    removed_record,
+    topic_record,
+)
 from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
@@ -31,6 +42,7 @@ from .producer_ids import ProducerIds, random_block
 from .restart import Restart
 from .retention import Retention
 from .running_config import RunningConfig, running_config
+from .state_log import StateLog
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -77,15 +89,22 @@ class Broker:
         self._timed: list[Timed] = [self.parked]
         self._producer_ids = ProducerIds()
         self.restart = Restart(world.storage, hooks.warn)
-        self._metadata = MetadataLog(
-            world.storage, self.clock.now_ms(), self.restart.known(METADATA_DIRECTORY, None)
+        self.state = ClusterMetadata()
+        self._metadata = StateLog(
+            world.storage,
+            METADATA_DIRECTORY,
+            self.state,
+            self.clock.now_ms(),
+            self.restart.known(METADATA_DIRECTORY, None),
         )
-        self.state = self._metadata.state
         self.config = config = self.running_config.effective()
-        self._report_recovery(self._metadata.log.recovery)
+        self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
         self._note_start()
         self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
         self.partitions = self._partitions.opened
+        known = self.restart.known(GROUPS_DIRECTORY, None)
+        self._ledger = Ledger(config, world, self.commit, known)
+        self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         self._partitions.recover()
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
@@ -94,6 +113,7 @@ class Broker:
             self.clock,
             self.partitions.values,
             move=self._move_log_starts,
+            note_removals=self._note_removals,
             written=self.commit.written,
             when_durable=self._once_durable,
             first_ms=config.log_initial_task_delay_ms,
@@ -110,6 +130,11 @@ class Broker:
             warn=hooks.warn,
         )
         self._timed += (self._retention, expiry)
+        self.groups = Coordinator(
+            self.config, self._ledger, world.clock, world.random, hooks.deadline_moved
+        )
+        self.groups.forget_topics_but(self.state.names_by_id)
+        self._timed.append(self.groups.timers)
 
     @property
     def running_config(self) -> RunningConfig:
@@ -154,6 +179,9 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        if self.commit.has_failed:  # a flush outside of rounds, meanwhile
+            self.commit.fail(round_)
+            return
         self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
@@ -207,18 +235,32 @@ class Broker:
         """
         self._commit(records)
         self.config = self.running_config.effective()
-        self._partitions.configure(self.config)
+        topics = self.state.topics
+        if all(each["type"] == "topic-config" for each in records):
+            names = self.state.names_by_id
+            changed = [topics[names[bytes.fromhex(each["id"])]] for each in records]
+        else:  # a broker's values are those of every topic that has none of its own
+            changed = list(topics.values())
+        self._partitions.configure(self.config, changed)
         self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:
         """Delete topics with their records, durably before this returns.
 
         The deletion is flushed before the first file goes: after a crash a topic is there with
-        all its records or gone. Raises StorageError: none was deleted.
+        all its records or gone.
+
+        Raises:
+            StorageError: none was deleted.
+            FlushFailed: whether they were is not known.
         """
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
-        self._metadata.flush()
+        try:
+            self._metadata.flush()
+        except FlushFailed:
+            self.commit.refuse_all()
+            raise
         self._note_metadata_flushed()
         for topic in topics:
             for partition in self._partitions.of(topic):
@@ -226,6 +268,7 @@ class Broker:
                 self.parked.gone(partition)
                 self.restart.deleted(partition.log)
                 self._partitions.delete(partition)
+        self.groups.forget_topics(names)
 
     def delete_records(self, partition: Partition, offset: int) -> int | Refused:
         """Let a partition begin at `offset`; answer through `when_durable`.
@@ -265,28 +308,41 @@ class Broker:
 
     def close(self) -> None:
         """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
+        self._ledger.log.log.close()
         self._metadata.log.close()
-        self._partitions.close(self._metadata.dirty_files())
+        self._partitions.close([*self._metadata.dirty_files(), *self._ledger.log.dirty_files()])
         self.restart.stopped(self._logs())
 
     def _note_metadata_flushed(self) -> None:
         self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
 
     def _logs(self) -> list[Log]:
-        return [self._metadata.log, *(each.log for each in self.partitions.values())]
+        return [
+            self._metadata.log,
+            self._ledger.log.log,
+            *(each.log for each in self.partitions.values()),
+        ]
 
     def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
-        by_topic: dict[str, dict[int, int]] = {}
-        for partition, offset in log_starts.items():
-            by_topic.setdefault(partition.topic, {})[partition.index] = offset
-        self._commit(
-            [log_starts_record(self.state.topics[name], each) for name, each in by_topic.items()]
-        )
+        self._commit_offsets(log_starts, log_starts_record)
         for partition, offset in log_starts.items():
             partition.log.raise_start(offset)
 
+    def _note_removals(self, offsets: Mapping[Partition, int]) -> None:
+        self._commit_offsets(offsets, removed_record)
+
+    def _commit_offsets(
+        self,
+        offsets: Mapping[Partition, int],
+        record: Callable[[Topic, Mapping[int, int]], Record],
+    ) -> None:
+        by_topic: dict[str, dict[int, int]] = {}
+        for partition, offset in offsets.items():
+            by_topic.setdefault(partition.topic, {})[partition.index] = offset
+        self._commit([record(self.state.topics[name], each) for name, each in by_topic.items()])
+
     def _once_durable(self, then: Callable[[], None]) -> None:
-        if self._metadata.is_durable:
+        if self.config.durability == "memory":
             then()
         else:
             promise = self.commit.promise(True, lambda: False)
@@ -313,6 +369,6 @@ class Broker:
         self._metadata.commit(records, now_ms)
         self._metadata.flush()
 
-    def _report_recovery(self, report: RecoveryReport | None) -> None:
+    def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
         if report is not None:
-            self._hooks.warn(f"recovered {METADATA_DIRECTORY}: {report}")
+            self._hooks.warn(f"recovered {directory}: {report}")

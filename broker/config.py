@@ -271,6 +271,52 @@ class BrokerConfig:
         dynamic=True,
     )
 
+    group_initial_rebalance_delay_ms: int = _setting(
+        "group.initial.rebalance.delay.ms",
+        _INT,
+        0,
+        "How long the first rebalance of a group waits for more members, in ms; Kafka's 3000.",
+        at_least=0,
+    )
+    group_min_session_timeout_ms: int = _setting(
+        "group.min.session.timeout.ms",
+        _INT,
+        6000,
+        "The shortest session timeout a group member may have, in ms.",
+        at_least=0,
+    )
+    group_max_session_timeout_ms: int = _setting(
+        "group.max.session.timeout.ms",
+        _INT,
+        1_800_000,
+        "The longest session timeout a group member may have, in ms.",
+        at_least=0,
+    )
+    group_max_size: int = _setting(
+        "group.max.size", _INT, INT_MAX, "Members of one group; more are refused.", at_least=1
+    )
+    offset_metadata_max_bytes: int = _setting(
+        "offset.metadata.max.bytes",
+        _INT,
+        4096,
+        "The longest text that may be committed with an offset, in characters.",
+        at_least=0,
+    )
+    offsets_retention_minutes: int = _setting(
+        "offsets.retention.minutes",
+        _INT,
+        10_080,
+        "How long committed offsets outlive the members of their group, in minutes.",
+        at_least=1,
+    )
+    offsets_retention_check_interval_ms: int = _setting(
+        "offsets.retention.check.interval.ms",
+        _LONG,
+        600_000,
+        "How often to look for expired offsets, in ms.",
+        at_least=1,
+    )
+
     @classmethod
     def properties(cls) -> dict[str, Property]:
         """The properties that mean something here, by name."""

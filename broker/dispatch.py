@@ -17,7 +17,7 @@ from ..protocol.connection import Request
 from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS
 from .broker import Broker
-from .log.storage import StorageError
+from .log.storage import FlushFailed, StorageError
 from .session import CloseConnection, Session
 
 _HANDLERS = {
@@ -25,7 +25,15 @@ _HANDLERS = {
     "Fetch": "fetch",
     "ListOffsets": "list_offsets",
     "Metadata": "metadata",
+    "OffsetCommit": "offset_commit",
+    "OffsetFetch": "offset_fetch",
     "FindCoordinator": "find_coordinator",
+    "JoinGroup": "join_group",
+    "Heartbeat": "heartbeat",
+    "LeaveGroup": "leave_group",
+    "SyncGroup": "sync_group",
+    "DescribeGroups": "describe_groups",
+    "ListGroups": "list_groups",
     "ApiVersions": "api_versions",
     "CreateTopics": "create_topics",
     "DeleteTopics": "delete_topics",
@@ -36,8 +44,11 @@ _HANDLERS = {
     "AlterConfigs": "alter_configs",
     "DescribeLogDirs": "describe_log_dirs",
     "CreatePartitions": "create_partitions",
+    "DeleteGroups": "delete_groups",
     "IncrementalAlterConfigs": "incremental_alter_configs",
+    "OffsetDelete": "offset_delete",
     "DescribeCluster": "describe_cluster",
+    "ExplainProduce": "explain_produce",
     "DescribeProducers": "describe_producers",
 }
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
@@ -60,6 +71,7 @@ class Dispatch:
 
         Raises:
             CloseConnection: the protocol has no way to answer.
+            FlushFailed: the broker must stop.
         """
         message = request.message
         key = request.route.api.key
@@ -68,6 +80,8 @@ class Dispatch:
             return handler(self._broker, request, session)
         except ApiError as error:
             return refusal(message, error.code, error.text)
+        except FlushFailed:
+            raise
         except StorageError as error:
             log.error("storage %s", error)
             return refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, str(error))

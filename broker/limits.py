@@ -15,13 +15,18 @@ WRITE_BUFFER_LOW_BYTES = 256 * 1024
 # A topic with more partitions than this is refused: one box serves ten thousand in all.
 PARTITIONS_MAX = 10_000
 
+# Verdicts on Produce that can be explained: so many for each of the partitions written to last.
+VERDICTS_KEPT = 64
+VERDICT_RINGS_MAX = 256
+
 # Producer ids are reserved in blocks, as Kafka does: one flushed record per thousand ids.
 PRODUCER_ID_BLOCK = 1000
 
-# Threads that flush files; more than two dirty files are spread over them.
-FLUSH_THREADS = 4
 # With at least this many dirty files one syncfs is quicker than a flush each.
 SYNC_ALL_FROM_FILES = 16
+# Threads that flush files: one for each that a round may have, so that a round takes as long as its
+# slowest flush. They are made when they are needed.
+FLUSH_THREADS = SYNC_ALL_FROM_FILES - 1
 
 # Log files open at once: half of the 1024 descriptors a process usually has. The least recently
 # used is closed for another; opening it again takes about 10 µs.
@@ -46,6 +51,20 @@ FETCH_WAIT_MS_MAX = 300_000
 
 # When the broker stops, answers on their way to clients that read have this long to leave, in ms.
 CLOSE_MS_MAX = 500
+
+# Groups in all; a new one is refused beyond it.
+GROUPS_MAX = 100_000
+
+# Members of one group, and ids given out in one group and not used yet, whatever group.max.size is.
+GROUP_MEMBERS_MAX = 10_000
+
+# What the members of one group say in their protocols: it is written with every generation, as one
+# record. Beyond it the group is full, in bytes.
+GROUP_METADATA_BYTES_MAX = 16 * 1024 * 1024
+
+# A new member that waits for its first generation longer than this is given up, in ms. Kafka's
+# group.new.member.join.timeout, which is no property.
+NEW_MEMBER_JOIN_MS_MAX = 300_000
 
 # Producer ids that one partition remembers: one new producer a second for a whole day, the default
 # of producer.id.expiration.ms. Kafka has no bound. At 300 bytes each it is 30 MB.

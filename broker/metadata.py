@@ -2,19 +2,21 @@
 
 A record is a JSON object with a "type"; the types and their fields are those of `apply`. The
 state changes nowhere else, so that start-up and running are one path. Records are kept in the log
-`__cluster_metadata` (metadata_log.py); who decides which records to write is broker.py.
+`__cluster_metadata` (state_log.py); who decides which records to write is broker.py.
 The first record names the format; a newer one is refused, since it cannot be understood. A new type
 of record needs no new format: a version that does not know it refuses it as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Record = dict[str, Any]
 
+DIRECTORY = "__cluster_metadata-0"
 FORMAT_VERSION = 1
 
 
@@ -31,6 +33,7 @@ class Topic:
         partition_count: partitions are numbered from 0.
         overrides: validated texts by topic property name.
         log_starts: where a partition begins, by number, if records were deleted from it.
+        removed: up to where segments were removed, or were going to be.
     """
 
     name: str
@@ -38,11 +41,12 @@ class Topic:
     partition_count: int
     overrides: dict[str, str]
     log_starts: dict[int, int] = field(default_factory=dict)
+    removed: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class ClusterMetadata:
-    """The state after all records so far.
+    """The state after all records so far. Implements state_log.State.
 
     Args:
         cluster_id: 22 characters, drawn once.
@@ -60,6 +64,15 @@ class ClusterMetadata:
     names_by_id: dict[bytes, str] = field(default_factory=dict)
     broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    def encode(self, record: Record) -> tuple[None, bytes]:
+        """A record as it is stored: no key, and JSON."""
+        return None, json.dumps(record, separators=(",", ":")).encode()
+
+    def decode(self, key: bytes | None, value: bytes | None) -> Record:
+        """The record of a stored value."""
+        record: Record = json.loads(value or b"")
+        return record
+
     def apply(self, record: Record) -> None:
         """Take one record into the state. Raises MetadataError for one of a newer format."""
         match record["type"]:
@@ -76,9 +89,13 @@ class ClusterMetadata:
                 self.next_producer_id = record["next"]
             case "topic":
                 topic_id = bytes.fromhex(record["id"])
-                starts = {int(key): start for key, start in record.get("starts", {}).items()}
                 topic = Topic(
-                    record["name"], topic_id, record["partitions"], record["configs"], starts
+                    record["name"],
+                    topic_id,
+                    record["partitions"],
+                    record["configs"],
+                    _by_number(record.get("starts", {})),
+                    _by_number(record.get("removed", {})),
                 )
                 self.topics[topic.name] = topic
                 self.names_by_id[topic_id] = topic.name
@@ -87,8 +104,9 @@ class ClusterMetadata:
             case "partitions":
                 self._by_id(record["id"]).partition_count = record["count"]
             case "log-starts":
-                starts = {int(key): start for key, start in record["starts"].items()}
-                self._by_id(record["id"]).log_starts.update(starts)
+                self._by_id(record["id"]).log_starts.update(_by_number(record["starts"]))
+            case "removed":
+                self._by_id(record["id"]).removed.update(_by_number(record["removed"]))
             case "topic-config":
                 self._by_id(record["id"]).overrides = record["configs"]
             case "broker-config":
@@ -103,9 +121,9 @@ class ClusterMetadata:
         """How many records `snapshot` would take."""
         return len(self.topics) + len(self.broker_overrides) + 4
 
-    def snapshot(self) -> list[Record]:
-        """Records that make this state from nothing."""
-        return [
+    def snapshot(self) -> Iterator[Sequence[Record]]:
+        """Records that make this state from nothing, whatever was before: all in one portion."""
+        yield [
             {"type": "snapshot"},
             format_record(self.cluster_id),
             {"type": "start", "count": self.start_count},
@@ -132,12 +150,22 @@ def topic_record(topic: Topic) -> Record:
         "partitions": topic.partition_count,
         "configs": topic.overrides,
         **({"starts": topic.log_starts} if topic.log_starts else {}),
+        **({"removed": topic.removed} if topic.removed else {}),
     }
 
 
 def log_starts_record(topic: Topic, log_starts: Mapping[int, int]) -> Record:
     """Partitions of a topic that begin further on, by number."""
     return {"type": "log-starts", "id": topic.topic_id.hex(), "starts": dict(log_starts)}
+
+
+def removed_record(topic: Topic, offsets: Mapping[int, int]) -> Record:
+    """Partitions of a topic whose segments go up to an offset, by number."""
+    return {"type": "removed", "id": topic.topic_id.hex(), "removed": dict(offsets)}
+
+
+def _by_number(offsets: dict[str, int]) -> dict[int, int]:
+    return {int(number): offset for number, offset in offsets.items()}
 
 
 def topic_config_record(topic: Topic, overrides: dict[str, str]) -> Record:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Container, Iterable
 
 from .log.checkpoints import (
     CLEAN_STOP,
-    LogStarts,
     RecoveryPoints,
     Stopped,
     clean_stop,
@@ -27,7 +26,7 @@ from .log.storage import Storage
 
 
 class Restart:
-    """The checkpoints of one data directory; `starts` is written by whoever deletes records.
+    """The checkpoints of one data directory.
 
     Args:
         warn: takes one line for the operator.
@@ -42,7 +41,6 @@ class Restart:
             if name.endswith(".tmp"):
                 storage.remove(name)
         self._points = RecoveryPoints(storage, warn)
-        self.starts = LogStarts(storage, warn)
         self._stopped: dict[str, Stopped] = {}
         mark = storage.read_bytes(CLEAN_STOP) if storage.exists(CLEAN_STOP) else b""
         if mark:
@@ -70,7 +68,6 @@ class Restart:
             flushed_offset=self._points.of(key),
             last=stopped.last if stopped else None,
             remembers_nothing=bool(stopped and stopped.remembers_nothing),
-            log_start_offset=self.starts.of(key),
         )
 
     def recovered(
@@ -91,7 +88,6 @@ class Restart:
             if key not in points and flushed_offset and topic_id in topic_ids:
                 self._warn(f"{directory} is gone with its {flushed_offset} offsets: begins empty")
         self._points.begin(points)
-        self.starts.keep(points)
 
     def flushed(self, ends: Iterable[tuple[str, int]]) -> None:
         """Logs have been flushed: (key, offset up to which, exclusive). Before it is answered."""
@@ -100,7 +96,6 @@ class Restart:
     def deleted(self, log: Log) -> None:
         """A log has been deleted with its topic."""
         self._points.forget(log.key)
-        self.starts.forget(log.key)
 
     def stopped(self, logs: Iterable[Log]) -> None:
         """All logs are closed and durable: leave the mark of a clean stop. Raises StorageError."""

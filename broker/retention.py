@@ -1,10 +1,10 @@
 """What is old enough to go: by time, by size, by DeleteRecords; decided here, done in small steps.
 
 cut_due() decides for one log. Retention goes through all partitions and carries it out:
-1. the log start moves up: readers are refused below it from now on
-2. that is made durable, in the metadata log
-3. the files below it go, a few megabytes a turn
-After a crash before 3 the start goes on with it (log/removal.py); before 2 nothing has happened.
+1. the log start moves up, in memory and in the metadata log: readers are refused below it
+2. once that is durable, with a snapshot of the producers: up to where segments may go is written
+3. once that is durable too, the files go, oldest first, a few megabytes a turn
+After a crash in 3 the next start finishes it (log/removal.py), after one before that a later check.
 A log that goes altogether goes on in a new, empty segment. Compacted topics keep everything.
 Source: UnifiedLog.deleteOldSegments, LogManager.cleanupLogs.
 """
@@ -12,7 +12,7 @@ Source: UnifiedLog.deleteOldSegments, LogManager.cleanupLogs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .limits import LOOKS_A_TURN, REMOVED_A_TURN_BYTES
@@ -82,8 +82,9 @@ class Retention:
     Args:
         partitions: all that are open.
         move: lets log starts move up, in memory and in what is written; StorageError: none has.
-        written: hears of a partition with a new segment. It must be durable as well: a log whose
-            old segments are half gone, and whose new one is lost, would look damaged.
+        note_removals: writes up to where segments go. May raise StorageError.
+        written: hears of a partition whose segments are to go. What follows them must be durable:
+            a log whose old segments are half gone, and whose next is lost, would look damaged.
         when_durable: calls what it is given once all that was moved is durable.
         first_ms, interval_ms: log.initial.task.delay.ms, log.retention.check.interval.ms.
         on_earlier: called when there is something to do before the next deadline.
@@ -96,6 +97,7 @@ class Retention:
         partitions: Callable[[], Iterable[Partition]],
         *,
         move: Callable[[Mapping[Partition, int]], None],
+        note_removals: Callable[[Mapping[Partition, int]], None],
         written: Callable[[Partition], None],
         when_durable: Callable[[Callable[[], None]], None],
         first_ms: int,
@@ -112,7 +114,9 @@ class Retention:
         self._tell = tell
         self._warn = warn
         self._sweep = Sweep(partitions, clock.monotonic_ms() + first_ms, interval_ms)
-        self._removing: deque[Partition] = deque()
+        self._note_removals = note_removals
+        self._to_note: deque[Partition] = deque()
+        self._removing: deque[tuple[Partition, int]] = deque()
 
     def begin_at(self, log_starts: Mapping[Partition, int]) -> None:
         """Move log starts up, and remove what lies below once that is durable.
@@ -121,26 +125,27 @@ class Retention:
             StorageError: none has moved.
         """
         self._move(log_starts)
-        self._when_durable(lambda: self._remove_from(log_starts))
+        self._remove_later([each for each in log_starts if each.log.has_removable])
 
     def next_deadline_ms(self) -> int:
         """When `on_deadline` is due next."""
-        return 0 if self._removing else self._sweep.next_deadline_ms
+        return 0 if self._removing or self._to_note else self._sweep.next_deadline_ms
 
     def on_deadline(self, now_ms: int) -> None:
         """Look at some partitions, and remove a bounded number of bytes."""
         if self._removing:
             self._remove_some()
+        if self._to_note:
+            self._note_some()
         taken = self._sweep.take(now_ms, LOOKS_A_TURN)
-        if due := [each for each in taken if each.log.has_removable]:  # by a step that failed
-            self._when_durable(lambda: self._remove_from(due))
+        self._remove_later([each for each in taken if each.log.has_removable])
         cuts = {each: cut for each in taken if (cut := self._cut(each)) is not None}
         if not cuts:
             return
         try:
             self.begin_at({each: cut.log_start_offset for each, cut in cuts.items()})
         except StorageError as error:
-            self._warn(f"retention is put off: {error}")
+            self._put_off(error)
             return
         for each, cut in cuts.items():
             self._tell(
@@ -155,21 +160,54 @@ class Retention:
         if cut is not None and cut.log_start_offset == log.log_end_offset:
             try:
                 log.roll()
-                self._written(partition)
             except StorageError as error:
-                self._warn(f"retention is put off: {error}")
+                self._put_off(error)
                 return None
         return cut
 
-    def _remove_from(self, partitions: Iterable[Partition]) -> None:
-        self._removing.extend(partitions)
-        self._on_earlier()
+    def _remove_later(self, partitions: Sequence[Partition]) -> None:
+        for partition in partitions:
+            self._written(partition)
+
+        def go_on() -> None:
+            self._to_note.extend(partitions)
+            self._on_earlier()
+
+        if partitions:
+            self._when_durable(go_on)
+
+    def _note_some(self) -> None:
+        offsets: dict[Partition, int] = {}
+        for _ in range(min(LOOKS_A_TURN, len(self._to_note))):
+            partition = self._to_note.popleft()
+            try:
+                offset = partition.removable_offset()
+            except StorageError as error:
+                self._put_off(error)
+            else:
+                if offset:
+                    offsets[partition] = offset
+
+        def go_on() -> None:
+            self._removing.extend(offsets.items())
+            self._on_earlier()
+
+        if offsets:
+            try:
+                self._note_removals(offsets)
+            except StorageError as error:
+                self._put_off(error)
+            else:
+                self._when_durable(go_on)
 
     def _remove_some(self) -> None:
-        partition = self._removing[0]
+        partition, offset = self._removing[0]
         try:
-            if partition.remove_below_start(REMOVED_A_TURN_BYTES):
+            if partition.log.remove_before(offset, REMOVED_A_TURN_BYTES):
                 return
         except StorageError as error:
-            self._warn(f"an old segment could not be removed: {error}")
+            self._put_off(error)
         self._removing.popleft()
+
+    def _put_off(self, error: StorageError) -> None:
+        self._warn(f"retention is put off: {error}")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .broker import Broker, Hooks
 from .config import BrokerConfig
@@ -29,7 +29,6 @@ from .limits import CLOSE_MS_MAX, FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILE
 from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
-from .log.storage import File, StorageError
 from .server import ClientSession, Server
 from .world import Crashed, World
 
@@ -119,7 +118,7 @@ class Runtime:
         self._sockets: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushers: ThreadPoolExecutor | None = None
-        self._flushing: asyncio.Task[None] | None = None
+        self._flushing: asyncio.Future[Any] | None = None
 
     async def start(self) -> None:
         """Open the data, then the sockets; clients are answered once this returns.
@@ -142,6 +141,7 @@ class Runtime:
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
+            self._arm_timer()
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
@@ -163,6 +163,7 @@ class Runtime:
         for server in self._sockets:
             server.close()
         self.broker.parked.release_all()
+        self.broker.groups.release_all()
         await self._drain()
         await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:
@@ -243,34 +244,34 @@ class Runtime:
 
     def _start_round(self) -> None:
         round_ = self.broker.begin_round()
-        if round_.files:
-            self._flushing = self._loop.create_task(self._flush(round_))
-        else:
+        if not round_.files:
             self.broker.finish_round(round_)
-
-    async def _flush(self, round_: Round) -> None:
-        files = round_.files
+            return
         if self._flushers is None:
             self._flushers = ThreadPoolExecutor(FLUSH_THREADS, "flush")
-        try:
-            if len(files) >= SYNC_ALL_FROM_FILES:
-                assert self._world is not None
-                await self._loop.run_in_executor(self._flushers, self._world.storage.sync_all)
-            else:
-                await asyncio.gather(*map(self._flush_file, files))
-        except StorageError as error:
+        flushes: list[Callable[[], None]] = [each.flush for each in round_.files]
+        if len(flushes) >= SYNC_ALL_FROM_FILES:
+            assert self._world is not None
+            flushes = [self._world.storage.sync_all]
+        futures = [self._loop.run_in_executor(self._flushers, each) for each in flushes]
+        # A lone flush is awaited as it is: the way from disk to answer is what clients wait for.
+        self._flushing = futures[0] if len(futures) == 1 else asyncio.gather(*futures)
+        self._flushing.add_done_callback(lambda flushing: self._end_round(round_, flushing))
+
+    def _end_round(self, round_: Round, flushing: asyncio.Future[Any]) -> None:
+        if flushing.cancelled():  # with the loop, by whoever ends it without stop()
+            return
+        error = flushing.exception()
+        if isinstance(error, Crashed):
+            return
+        if error is None:
+            self.broker.finish_round(round_)
+        else:
             log.critical("flush failed, stopping: %s", error)
             self.broker.commit.fail(round_)
-            self._fail(error)
-        except Crashed:
-            return
-        else:
-            self.broker.finish_round(round_)
+            self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
         if self.fault_path is not None:
             self.fault_path.note()
-
-    async def _flush_file(self, file: File) -> None:
-        await self._loop.run_in_executor(self._flushers, file.flush)
 
     async def _drain(self) -> None:
         """Wait until every flush is done that somebody waits for, within STOP_MS_MAX."""

@@ -20,6 +20,11 @@ class Session:
     host: str
     port: int
 
+    @property
+    def client_host(self) -> str:
+        """The client's address, as Kafka writes it: /127.0.0.1."""
+        return "/" + self.peer.rpartition(":")[0]
+
 
 class CloseConnection(Exception):
     """The protocol has no answer for this: close the connection; the text says why."""

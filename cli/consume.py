@@ -19,6 +19,7 @@ from ..client.consumer import Consumer, ConsumerRecord, TopicPartition
 from ..client.errors import ClientError
 from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
 from .addresses import add_bootstrap_server
+from .consume_group import print_group
 from .standard_output import forget_reader
 
 SUMMARY = "print the records of a topic"
@@ -26,6 +27,7 @@ TOPIC_TIMEOUT_MS = 5_000
 POLL_MS = 200
 BATCH_RECORDS = 1_000
 INTERRUPTED = 130
+WRONG_USAGE = 2
 
 FORMAT = """How to print a record. %%k key, %%v value, %%o offset, %%p partition, %%t topic,
 %%T timestamp (ms since 1970), %%h headers, %%%% a percent sign; \\n, \\t, \\0 and \\\\ as usual. A
@@ -51,6 +53,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("topic", help="which topic")
     add_bootstrap_server(parser)
     parser.add_argument("--partition", type=int, help="only this one (default: all)")
+    parser.add_argument(
+        "--group",
+        metavar="GROUP",
+        help="read as a member of this consumer group, on from what it has committed, and commit "
+        "what was printed",
+    )
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
         "--from-beginning",
@@ -72,6 +80,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the records."""
+    if args.group is not None and (args.partition is not None or args.offset is not None):
+        text = "a group decides about partitions and offsets: no --partition, no --offset"
+        print(f"minibroker consume: --group: {text}", file=sys.stderr)
+        return WRONG_USAGE
     try:
         return asyncio.run(_consume(args))
     except BrokenPipeError:
@@ -142,18 +154,25 @@ async def _consume(args: Namespace) -> int:
         loop.add_signal_handler(number, interrupted.set)
     consumer = Consumer(
         bootstrap_servers=[f"{host}:{port}"],
-        auto_offset_reset="earliest",
+        auto_offset_reset="latest" if args.follow and not args.from_beginning else "earliest",
+        group_id=args.group,
+        enable_auto_commit=False,
         allow_auto_create_topics=False,
         max_poll_records=BATCH_RECORDS,
     )
     async with consumer:
-        places = await _places(consumer, args)
-        ends = await consumer.end_offsets(places)
-        starts = await _starts(consumer, args, ends)
-        consumer.assign(places)
-        for place, offset in starts.items():
-            consumer.seek(place, offset)
-        printing = asyncio.create_task(_print(consumer, args, ends, show))
+        if args.group is not None:
+            await consumer.partitions_for_topic(args.topic, timeout_ms=TOPIC_TIMEOUT_MS)
+            work = print_group(consumer, args, show, BATCH_RECORDS)
+        else:
+            places = await _places(consumer, args)
+            ends = await consumer.end_offsets(places)
+            starts = await _starts(consumer, args, ends)
+            consumer.assign(places)
+            for place, offset in starts.items():
+                consumer.seek(place, offset)
+            work = _print(consumer, args, ends, show)
+        printing = asyncio.create_task(work)
         stopping = asyncio.create_task(interrupted.wait())
         try:
             await asyncio.wait({printing, stopping}, return_when=asyncio.FIRST_COMPLETED)

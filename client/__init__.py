@@ -1,4 +1,4 @@
-"""The client side of the wire: Producer and Consumer for any Kafka; knows nothing of our broker.
+"""The client side of the wire: Producer, Consumer and Admin for any Kafka; knows no broker of ours.
 
 Names are imported when first used, so that a program pays only for what it takes.
 Read next: producer.py, sender.py, consumer.py.
@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .admin import Admin
     from .consumer import Consumer
     from .delivery import Delivery, Receipts, RecordMetadata
     from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, LogTruncation, Retriable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .subscription import ConsumerRebalanceListener
 
 __all__ = [
+    "Admin",
     "ClientError",
     "ConnectionFailed",
     "Consumer",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 HOMES = {
+    "Admin": "admin",
     "Consumer": "consumer",
     "ConsumerRebalanceListener": "subscription",
     "ConsumerRecord": "reading",

@@ -120,7 +120,7 @@ class Committing:
 
     def _request(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> OffsetCommitRequest:
         membership = self._membership
-        if not self._subscription.is_set:
+        if membership.generation == NO_GENERATION:  # partitions were assigned by hand
             return OffsetCommitRequest(group_id=membership.group_id, topics=commit_topics(offsets))
         return OffsetCommitRequest(
             group_id=membership.group_id,

@@ -324,6 +324,7 @@ class Consumer(Positions[K, V]):
         return await self.getone()
 
     def _call_begins(self) -> None:
+        self._fetcher.settle()
         if self._member is not None:
             self._member.call_begins()
 

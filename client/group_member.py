@@ -87,10 +87,11 @@ class GroupMember(Generic[K, V]):
 
     async def stop(self) -> None:
         """Commit, call the listener, leave; all of it within STOP_TIMEOUT_S."""
+        if not self._tasks:
+            return
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
+        await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
         if not self._is_settled.is_set():
             self._coordinator.forget()  # a parked JoinGroup would hold up what is asked now
             self._is_settled.set()
@@ -106,9 +107,8 @@ class GroupMember(Generic[K, V]):
             self._coordinator.forget()
 
     def call_begins(self) -> None:
-        """The application asks for records: it is done with those it got."""
+        """The application asks for records: it is done with those it got (and they are settled)."""
         self._calls += 1
-        self._fetcher.settle()
         if self._is_away:
             self._is_away = False
             self._changed.set()

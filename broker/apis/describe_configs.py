@@ -1,6 +1,7 @@
 """DescribeConfigs (key 32), v1-v4. Source: DescribeConfigsRequest.json, ...Response.json; KIP-133.
 
 v1 synonyms · v3 documentation and types · v4 flexible
+No names, null or none, ask for all.
 Ours: names that Kafka knows and that have no effect here are listed and say so.
 Left out: loggers, client metrics and groups as resources (42).
 """
@@ -52,9 +53,7 @@ def _answer(
         error_message="",
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
-        configs=[
-            _result(each, message) for each in described if wanted is None or each.name in wanted
-        ],
+        configs=[_result(each, message) for each in described if not wanted or each.name in wanted],
     )
 
 

@@ -1,8 +1,7 @@
-"""Files beside the logs that say how far they can be trusted: three, in the data directory itself.
+"""Files beside the logs that say how far they can be trusted: two, in the data directory itself.
 
-    recovery-points              up to where each log had been flushed, written on and on
-    clean-stop                   what every log was when the broker stopped; empty while it runs
-    log-start-offset-checkpoint  where logs begin whose records were deleted (DeleteRecords)
+    recovery-points  up to where each log had been flushed, written on and on
+    clean-stop       what every log was when the broker stopped; empty while it runs
 
 A log is named by its key, directory and topic id, so that nothing of a deleted topic is taken for
 its successor of the same name. What is damaged says nothing: the logs are then read.
@@ -24,11 +23,8 @@ from .summary import Summary
 
 RECOVERY_POINTS: Final = "recovery-points"
 CLEAN_STOP: Final = "clean-stop"
-LOG_STARTS: Final = "log-start-offset-checkpoint"
-NAMES: Final = (RECOVERY_POINTS, CLEAN_STOP, LOG_STARTS)
 _POINTS_MAGIC: Final = b"minibroker recovery points 1\n"
 _CLEAN_MAGIC: Final = b"minibroker clean stop 1 "
-_STARTS_MAGIC: Final = b"minibroker log starts 1 "
 _REWRITE_BYTES: Final = 1024 * 1024  # at 18 bytes a point, one rewrite in some 58,000 flushes
 _CRC: Final = struct.Struct(">IH")  # CRC-32C and length of what follows
 _POINT: Final = struct.Struct(">Iq")  # number of the log, offset; its key follows the first time
@@ -175,47 +171,6 @@ def read_clean_stop(data: bytes) -> dict[str, Stopped] | None:
         if last is not None:
             stopped[key] = Stopped(last, remembers_nothing == "1")
     return stopped
-
-
-class LogStarts:
-    """Where logs begin whose records were deleted: offset by key, durable once saved.
-
-    Args:
-        warn: takes one line for the operator.
-    """
-
-    def __init__(self, storage: Storage, warn: Callable[[str], None]) -> None:
-        self._storage = storage
-        self._offsets: dict[str, int] = {}
-        if storage.exists(LOG_STARTS):
-            body = _unsigned(_STARTS_MAGIC, storage.read_bytes(LOG_STARTS))
-            if body is None:
-                warn(f"{LOG_STARTS} is damaged: records that were deleted may be there again")
-            for line in (body or "").splitlines():
-                key, _, offset = line.rpartition(" ")
-                self._offsets[key] = int(offset)
-
-    def of(self, key: str) -> int:
-        """The offset where a log begins, unless its first segment begins later; 0 at least."""
-        return self._offsets.get(key, 0)
-
-    def save(self, starts: Mapping[str, int]) -> None:
-        """Move the starts of some logs, durably before this returns.
-
-        Raises: StorageError; nothing has moved then.
-        """
-        offsets = {**self._offsets, **starts}
-        lines = (f"{key} {offset}\n" for key, offset in offsets.items())
-        self._storage.replace(LOG_STARTS, _signed(_STARTS_MAGIC, "".join(lines)))
-        self._offsets = offsets
-
-    def keep(self, keys: Iterable[str]) -> None:
-        """Forget all logs but these; what is forgotten leaves the file with the next save()."""
-        self._offsets = {key: self._offsets[key] for key in keys if key in self._offsets}
-
-    def forget(self, key: str) -> None:
-        """A log has been deleted for good."""
-        self._offsets.pop(key, None)
 
 
 def _signed(magic: bytes, text: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Final
 from .storage import Storage
 
 METADATA_NAME: Final = "partition.metadata"
+STRAY_SUFFIX: Final = "-stray"  # of a directory that nobody reads; for people to look at
 
 
 def metadata_text(topic_id: bytes) -> bytes:

@@ -127,7 +127,7 @@ class Log:
             StorageError: the disk could not be read.
         """
         log = cls(storage, directory, config, topic_id)
-        finish_removal(storage, directory, known.log_start_offset)
+        finish_removal(storage, directory, known.removed_offset)
         opened = open_directory(
             storage,
             directory,
@@ -161,6 +161,7 @@ class Log:
             )
             for segment in self._segments:
                 segment.remove()
+            self.storage.sync_all()  # lest one of them comes back in front of what follows
             self._segments, self._active = [], None
             self.log_end_offset = offset
             self._epochs = LeaderEpochs()
@@ -355,35 +356,41 @@ class Log:
 
     @property
     def has_removable(self) -> bool:
-        """Whether a segment ends at or before the log start, or is half removed."""
-        segments = self._segments
-        return self._leaving is not None or (
-            len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
-        )
+        """Whether a segment ends at or before the log start."""
+        return any(each.base_offset <= self.log_start_offset for each in self._segments[1:2])
 
-    def remove_below_start(self, bytes_max: int, durable_offset: int) -> bool:
-        """Do one step of removing the segments that end at or before the log start, oldest first.
-
-        A large file is shortened step by step: giving back a gigabyte at once takes the system
-        hundreds of milliseconds. After a crash open() does the rest, so the log start that it is
-        given must be durable before the first step. The active segment stays.
-
-        A segment stays while no durable snapshot remembers the producers that wrote in it.
+    def removable_offset(self, durable_offset: int) -> int:
+        """Up to where segments may go: below the log start, and remembered by a durable snapshot.
 
         Args:
-            bytes_max: how much one step may remove.
             durable_offset: the log has been flushed up to here, exclusive.
-        Returns: False when nothing more can be done for now.
+        Returns: where a segment begins, which stays; 0 if none may go. Raises StorageError.
+        """
+        if not self.has_removable:
+            return 0
+        offset = self.log_start_offset
+        if self._producers is not None:
+            offset = min(offset, self._remembered_offset(durable_offset))
+        bases = [each.base_offset for each in self._segments[1:] if each.base_offset <= offset]
+        return bases[-1] if bases else 0
+
+    def remove_before(self, offset: int, bytes_max: int) -> bool:
+        """Do one step of removing the segments that end at or before `offset`, oldest first.
+
+        A large file is shortened step by step: giving back a gigabyte at once takes the system
+        hundreds of milliseconds. After a crash open() does the rest, if it is given that offset.
+
+        Args:
+            offset: removable_offset(), made durable by the caller.
+            bytes_max: how much one step may remove.
+        Returns: False when there was nothing left to do.
         Raises: StorageError; the next call tries again.
         """
+        segments = self._segments
         if self._leaving is None:
-            if not self.has_removable:
+            if len(segments) < 2 or segments[1].base_offset > offset:
                 return False
-            if self._producers is not None:
-                remembered_offset = self._remembered_offset(durable_offset)
-                if remembered_offset < self._segments[1].base_offset:
-                    return False
-            self._leaving = self._segments.pop(0)
+            self._leaving = segments.pop(0)
         if self._leaving.shrink(bytes_max):
             self._leaving = None
         return True

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from crc32c import crc32c
+
 from ...protocol.batch import (
     HEADER_BYTES,
     MAGIC,
@@ -31,6 +33,9 @@ from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 _MAGIC_AT: Final = 16
+_LENGTH_END: Final = 12  # bytes before what batch_length counts
+_LENGTH_MIN: Final = HEADER_BYTES - _LENGTH_END
+_CRC_FROM: Final = 21
 _LOG_NAME: Final = re.compile(r"\d{20}\.log")
 
 
@@ -60,12 +65,14 @@ class Known:
         last: after a clean stop, the summary of the last segment.
         remembers_nothing: after a clean stop, that no producer had any state.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
+        removed_offset: segments that end here or before were being removed; 0 if none was.
     """
 
     flushed_offset: int | None = None
     last: Summary | None = None
     remembers_nothing: bool = False
     log_start_offset: int = 0
+    removed_offset: int = 0
 
 
 NOTHING_KNOWN: Final = Known()
@@ -104,6 +111,9 @@ def recover(
         DamagedLog: something is wrong before the tail; nothing was changed.
         StorageError: the disk could not be read or cut.
     """
+    flushed_offset = known.flushed_offset
+    if flushed_offset is not None and flushed_offset <= known.log_start_offset:
+        flushed_offset = 0  # what had been flushed has been deleted: none of it can be missed
     bases = segment_offsets(names)
     segments = [Segment(storage, directory, base) for base in bases]
     epochs = LeaderEpochs()
@@ -115,7 +125,7 @@ def recover(
     scanned = fold if fold_from else on_batch
     for at, segment in enumerate(segments):
         if at and segment.base_offset != segments[at - 1].next_offset:
-            report = _drop_misnamed(segments, at, known.flushed_offset)
+            report = _drop_misnamed(segments, at, flushed_offset)
             return Recovered(segments[:at], epochs, report)
         next_base = bases[at + 1] if at + 1 < len(bases) else None
         summary = _believed(storage, directory, segment, next_base, known)
@@ -132,13 +142,13 @@ def recover(
             continue
         why = scan(segment, epochs, index_interval_bytes, scanned)
         if why:
-            report = _cut_tail(segments, at, why, known.flushed_offset)
+            report = _cut_tail(segments, at, why, flushed_offset)
             return Recovered(segments[: at + 1], epochs, report)
         segment.excuse_empty_indexes()
         if next_base is not None and segment.index_name not in names:
             segment.save_indexes()
         segment.close()
-    _check_end(segments, directory, known.flushed_offset)
+    _check_end(segments, directory, flushed_offset)
     return Recovered(segments, epochs, None)
 
 
@@ -184,6 +194,7 @@ def scan(
     file = segment.file
     size, want = file.size, _CHUNK_BYTES
     next_offset, leader_epoch = segment.next_offset, epochs.latest
+    note = segment.note
     while (position := segment.size) < size:
         left = size - position
         chunk = memoryview(_read(file, position, min(want, left)))
@@ -191,26 +202,28 @@ def scan(
         last = len(chunk) - HEADER_BYTES
         while at <= last:
             header = read_header(chunk, at)
-            end = at + header.size_bytes
+            base_offset, length, epoch, magic, crc, _, delta, *_ = header
+            end = at + _LENGTH_END + length
             if (
-                header.base_offset != next_offset
-                or header.magic != MAGIC
-                or header.partition_leader_epoch < leader_epoch
-                or header.last_offset_delta < 0
+                base_offset != next_offset
+                or magic != MAGIC
+                or epoch < leader_epoch
+                or delta < 0
                 or end > left
+                or length < _LENGTH_MIN
             ):
                 return _fault(header, next_offset, leader_epoch, left - at)
             if end > len(chunk):
                 want = max(want, end - at)
                 break
-            if not crc_is_valid(chunk, header, at):
+            if crc32c(chunk[at + _CRC_FROM : end]) != crc:
                 return _fault(header, next_offset, leader_epoch, left - at)
-            if header.partition_leader_epoch != leader_epoch:
-                leader_epoch = header.partition_leader_epoch
+            if epoch != leader_epoch:
+                leader_epoch = epoch
                 epochs.begin(leader_epoch, next_offset)
-            segment.note(header, next_offset, index_interval_bytes)
+            note(header, next_offset, index_interval_bytes)
             on_batch(header)
-            next_offset = segment.next_offset
+            next_offset += delta + 1
             at = end
         if last < 0:
             return f"only {len(chunk)} bytes of a header of {HEADER_BYTES}"

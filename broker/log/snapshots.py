@@ -86,12 +86,13 @@ def decode(data: bytes) -> Snapshot | None:
 class Snapshots:
     """The snapshot files of one log: `offsets` of those there are, rising."""
 
-    __slots__ = ("_directory", "_storage", "_unflushed", "offsets")
+    __slots__ = ("_directory", "_relied_on", "_storage", "_unflushed", "offsets")
 
     def __init__(self, storage: Storage, directory: str, names: Sequence[str]) -> None:
         self._storage = storage
         self._directory = directory
         self._unflushed: dict[int, File] = {}
+        self._relied_on = 0  # instead of segments that have gone, until a newer one is
         self.offsets = [int(name[:20]) for name in names if NAME.fullmatch(name)]  # sorted names
 
     def take(self, producers: Producers, last: Segment) -> File | None:
@@ -116,13 +117,15 @@ class Snapshots:
         finally:
             file.close()
         self.offsets.append(offset)
-        while len(self.offsets) > KEPT:
-            self.drop(self.offsets[0])
+        for old in [each for each in self.offsets[:-KEPT] if each != self._relied_on]:
+            self.drop(old)
         self._unflushed[offset] = file
         return file
 
     def make_durable(self, end_offset: int) -> int:
         """Flush the newest snapshot at or below `end_offset`, and return its offset; 0 if none.
+
+        It stays until this returns a newer one.
 
         Raises: StorageError; that snapshot is gone then.
         """
@@ -134,6 +137,7 @@ class Snapshots:
             except StorageError:
                 self.drop(offset)
                 raise
+        self._relied_on = offset
         return offset
 
     def drop(self, offset: int) -> None:
@@ -159,6 +163,7 @@ class Snapshots:
                 snapshot = decode(self._storage.read_bytes(path))
                 why = _misfit(snapshot, offset, segments)
                 if not why:
+                    self._relied_on = offset
                     return snapshot, why_removed
             why_removed.append(f"{path}: {why}; removed")
             self.drop(offset)

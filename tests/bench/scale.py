@@ -1,4 +1,4 @@
-"""EDGE: `make bench ARGS="--only scale"`: starts, stops, recovery, bytes a partition; without sockets.
+"""EDGE: `make bench ARGS="--only scale"`: starts, stops, recovery, bytes; without sockets.
 
 Each figure is taken in a process of its own, on files that the one before has left, with a warm
 page cache.

@@ -7,7 +7,7 @@ A refused commit (a rebalance came first, the broker is away) is no fault: it wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 
 import aiokafka
 import confluent_kafka
@@ -28,14 +28,14 @@ class Acknowledged:
         self.offsets: dict[tuple[str, int], int] = {}
         self.count = 0
 
-    def note(self, offsets: Mapping[tuple[str, int], int]) -> None:
+    def note(self, offsets: Iterable[tuple[tuple[str, int], int]]) -> None:
         """One commit was acknowledged."""
         self.count += 1
-        for place, offset in offsets.items():
+        for place, offset in offsets:
             self.offsets[place] = max(offset, self.offsets.get(place, 0))
 
 
-Member = Callable[[str, str, str, asyncio.Event, Acknowledged], Awaitable[None]]
+Member = Callable[[str, str, str, asyncio.Event, Acknowledged], Coroutine[None, None, None]]
 
 
 async def aiokafka_member(
@@ -61,7 +61,7 @@ async def aiokafka_member(
                 await consumer.commit(offsets)
             except (KafkaError, AssertionError):  # it asserts that it still owns a partition
                 continue
-            acknowledged.note(offsets)
+            acknowledged.note(offsets.items())
     finally:
         await consumer.stop()
 
@@ -88,7 +88,7 @@ async def our_member(
                 await consumer.commit(offsets)
             except ClientError:
                 continue
-            acknowledged.note(offsets)
+            acknowledged.note(offsets.items())
 
 
 async def confluent_member(
@@ -121,7 +121,7 @@ async def confluent_member(
                 except confluent_kafka.KafkaException:
                     continue
                 acknowledged.note(
-                    {(each.topic, each.partition): each.offset for each in done if not each.error}
+                    ((each.topic, each.partition), each.offset) for each in done if not each.error
                 )
         finally:
             consumer.close()

@@ -85,7 +85,7 @@ class LogModel(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.log.close()
         seen: list[BatchHeader] = []
-        self.log = open_log(self.storage, CONFIG, seen, self.start)
+        self.log = open_log(self.storage, CONFIG, seen, self.start, self.start)
         assert self.log.recovery is None
         bases = [header.base_offset for header in seen]
         there = [b.base_offset for b in self.stored if seen and b.base_offset >= bases[0]]
@@ -110,7 +110,7 @@ class LogModel(RuleBasedStateMachine):
     @rule(steps=st.integers(1, 9))
     def remove_below_the_start(self, steps: int) -> None:
         for _ in range(steps):
-            self.log.remove_below_start(700, self.end)
+            self.log.remove_before(self.start, 700)
 
     @rule(data=st.data(), max_bytes=st.integers(0, 4000))
     def read(self, data: st.DataObject, max_bytes: int) -> None:

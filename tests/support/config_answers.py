@@ -82,6 +82,7 @@ _MAX = "message.max.bytes"
 ROWS = (
     Row("a topic to configure", create("c"), None, "0 partitions=1 factor=1"),
     Row("set", _set("retention.ms", "1000"), None, "0"),
+    Row("an unknown one of its properties", _tell("nonsense"), None, "0 "),
     Row("set, told", _tell("retention.ms"), None, f"0 {_RETENTION.format(1000)}"),
     Row(
         "set, validate only",

@@ -25,6 +25,7 @@ class HeldFlushes:
         self._released.set()
         self._why = ""
         self.count = 0
+        self.waiting: set[int] = set()  # the threads
 
     def hold(self) -> None:
         """From now on flushes wait."""
@@ -40,7 +41,10 @@ class HeldFlushes:
 
     def pass_through(self, path: str) -> None:
         """What every flush does."""
-        if not self._released.wait(WAIT_S):
+        self.waiting.add(threading.get_ident())
+        is_released = self._released.wait(WAIT_S)
+        self.waiting.discard(threading.get_ident())
+        if not is_released:
             raise StorageError(path, "the test never released this flush")
         self.count += 1
         if self._why:

@@ -89,6 +89,19 @@ def fetch() -> Path:
     return jars
 
 
+def run_tool(
+    java_class: str, *args: str, timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run one of Kafka's own command line tools against any broker.
+
+    Args and returns: as RealKafka.tool().
+    """
+    quick = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
+    command = ["java", *quick, quiet, "-cp", f"{fetch()}/*", java_class, *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
 class RealKafka:
     """One cluster: started by `with`, killed and deleted at the end of the block.
 
@@ -172,10 +185,7 @@ class RealKafka:
 
         Returns: the finished process with its output as text, whatever its exit code.
         """
-        command = [*self._java("error"), java_class, *args]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        return run_tool(java_class, *args, timeout_s=timeout_s)
 
     def _java(self, log_level: str = "info") -> list[str]:
         level = f"-Dorg.slf4j.simpleLogger.defaultLogLevel={log_level}"

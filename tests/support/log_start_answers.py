@@ -6,8 +6,10 @@ As in admin_answers.py, with topics of their own. The broker must look for old s
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from minibroker.client.network import Connection
 from minibroker.protocol.batch import build_batch
 from minibroker.protocol.messages.delete_records import (
     DeleteRecordsPartition,
@@ -36,6 +38,8 @@ from tests.support.admin_answers import ZERO_ID, Row, create
 from tests.support.admin_answers import shown as shown_elsewhere
 
 SETTINGS = {"log.retention.check.interval.ms": "100", "log.initial.task.delay.ms": "100"}
+SETTLED_S = 5
+UNSETTLED = ("3 ", "6 ")
 FIRST_AT_MS = 1_700_000_000_000
 NEWEST_MS = FIRST_AT_MS + 100
 
@@ -190,3 +194,24 @@ ROWS = (
     Row("delete a topic", delete_topic("o"), None, "0"),
     Row("fetch from none", fetch(0, "o"), 12, "0 3 hw=-1 lso=-1 start=-1 bytes=0"),
 )
+
+
+async def differences(connection: Connection) -> list[str]:
+    """Ask every row; those that are answered otherwise, in words.
+
+    Where a log begins is asked until it is as written, within SETTLED_S, and so is whatever finds
+    no leader yet on a topic that has just been made.
+    """
+    different = []
+    for row in ROWS:
+        deadline = time.monotonic() + SETTLED_S
+        while True:
+            answer = shown(await connection.request(row.message, version=row.version))
+            is_settled = not (
+                isinstance(row.message, ListOffsetsRequest) or answer[:2] in UNSETTLED
+            )
+            if answer == row.answer or is_settled or time.monotonic() > deadline:
+                break
+        if answer != row.answer:
+            different.append(f"{row.name}: {answer!r}, Kafka: {row.answer!r}")
+    return different

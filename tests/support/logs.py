@@ -28,6 +28,7 @@ def open_log(
     config: LogConfig | None = None,
     seen: list[BatchHeader] | None = None,
     log_start_offset: int = 0,
+    removed_offset: int = 0,
 ) -> Log:
     """Open the log that these tests use; batches found go to `seen`."""
     batches: list[BatchHeader] = [] if seen is None else seen
@@ -37,14 +38,14 @@ def open_log(
         config or LogConfig(),
         batches.append,
         TOPIC_ID,
-        known=Known(log_start_offset=log_start_offset),
+        known=Known(log_start_offset=log_start_offset, removed_offset=removed_offset),
     )
 
 
 def remove_before(log: Log, offset: int) -> None:
     """Let the log begin at `offset`, and remove what then may go."""
     log.raise_start(offset)
-    while log.remove_below_start(100, log.log_end_offset):
+    while log.remove_before(log.log_start_offset, 100):
         pass
 
 

@@ -79,7 +79,10 @@ class Machine:
 
     def flush(self) -> None:
         """One round of flushes, whoever waits."""
-        self.broker.finish_round(self.broker.begin_round())
+        round_ = self.broker.begin_round()
+        for file in round_.files:
+            file.flush()
+        self.broker.finish_round(round_)
 
     def pass_ms(self, duration_ms: int) -> None:
         """Let time pass, then the broker do all that is due, flushing between its turns."""

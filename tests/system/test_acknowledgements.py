@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.runtime import Runtime
 from minibroker.client.network import Connection
 from minibroker.protocol.batch import build_batch
 from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
@@ -171,8 +173,86 @@ async def test_a_failed_flush_refuses_all_who_wait_and_ends_the_broker(tmp_path:
         await raw.close()
 
 
+async def test_a_deletion_that_cannot_be_flushed_is_not_answered_and_ends_the_broker(
+    tmp_path: Path,
+) -> None:
+    flushes = HeldFlushes()
+    async with broker_with_topic(flushes, tmp_path) as (runtime, connection):
+        flushes.fail("Input/output error")
+        topic = DeleteTopicState(name="t")
+        request = DeleteTopicsRequest(topics=[topic], timeout_ms=1000)
+        asked = asyncio.create_task(connection.request(request))
+        await asyncio.wait_for(asyncio.shield(runtime.failed), 5)
+        assert "Input/output error" in str(runtime.failed.result())
+        await other_turns(runtime)
+        assert not asked.done()
+        asked.cancel()
+
+
 async def other_turns(runtime: Runtime) -> None:
     """Let another client be served, so that everything that was due has happened."""
     other = await connect(runtime)
     await other.request(MetadataRequest(topics=[]))
     await other.close()
+
+
+def produce_to(*indexes: int) -> ProduceRequest:
+    batch = build_batch([(None, b"v", (), 1_700_000_000_000)])
+    parts = [PartitionProduceData(index=index, records=batch) for index in indexes]
+    return ProduceRequest(
+        acks=-1,
+        timeout_ms=1000,
+        topic_data=[TopicProduceData(name="t", partition_data=parts)],
+    )
+
+
+@asynccontextmanager
+async def partitions_written(
+    flushes: HeldFlushes, tmp_path: Path, count: int
+) -> AsyncIterator[Runtime]:
+    """A topic with so many partitions, and something in each."""
+    settings = {"num.partitions": str(count)}
+    async with running_broker(tmp_path, settings, world_with(flushes)) as runtime:
+        connection = await connect(runtime)
+        asked = [MetadataRequestTopic(name="t")]
+        await connection.request(MetadataRequest(topics=asked))
+        await connection.request(produce_to(*range(count)))
+        await connection.close()
+        try:
+            yield runtime
+        finally:
+            flushes.release()
+
+
+async def test_the_files_of_a_round_are_flushed_side_by_side(tmp_path: Path) -> None:
+    flushes, count = HeldFlushes(), SYNC_ALL_FROM_FILES - 1
+    async with partitions_written(flushes, tmp_path, count) as runtime:
+        connection = await connect(runtime)
+        flushes.hold()
+        answer = asyncio.ensure_future(connection.request(produce_to(*range(count))))
+        await until(lambda: len(flushes.waiting) == count)
+        flushes.release()
+        assert len((await answer).responses[0].partition_responses) == count
+        await connection.close()
+
+
+async def test_sixty_four_busy_partitions_share_one_flush(tmp_path: Path) -> None:
+    flushes = HeldFlushes()
+    async with partitions_written(flushes, tmp_path, 64) as runtime:
+        connections = [await connect(runtime) for _ in range(64)]
+        flushes.hold()
+        first = asyncio.ensure_future(connections[0].request(produce_to(0)))
+        await until(lambda: len(flushes.waiting) == 1)
+        rest = [
+            asyncio.ensure_future(each.request(produce_to(index)))
+            for index, each in enumerate(connections)
+        ]
+        partitions = runtime.broker.partitions
+        await until(lambda: all(each.log.log_end_offset >= 2 for each in partitions.values()))
+        count = flushes.count
+        flushes.release()
+        answers = await asyncio.gather(first, *rest)
+        assert {each.responses[0].partition_responses[0].error_code for each in answers} == {0}
+        assert flushes.count == count + 2, "the one that was held, and one for all the others"
+        for connection in connections:
+            await connection.close()

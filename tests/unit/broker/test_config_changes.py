@@ -128,7 +128,7 @@ def test_a_change_survives_in_a_snapshot_of_the_metadata() -> None:
     change(broker, TOPIC, "t", Change("segment.ms", SET, "5"))
     change(broker, BROKER, "1", Change("log.roll.ms", SET, "7"))
     rebuilt = ClusterMetadata()
-    records = broker.state.snapshot()
+    (records,) = broker.state.snapshot()
     assert len(records) == broker.state.live_count()
     for record in records:
         rebuilt.apply(record)

@@ -1,5 +1,7 @@
 """GroupCommit: who waits for which flush, and when they hear."""
 
+import random
+
 from minibroker.broker.group_commit import GroupCommit, Mark
 from minibroker.broker.log.memory import MemoryFile
 from minibroker.broker.log.storage import File
@@ -130,3 +132,26 @@ def test_a_forgotten_log_is_not_flushed() -> None:
     waiter.commit.forget(log)
     waiter.wait("answer")
     assert waiter.commit.begin().files == ()
+
+
+def test_whoever_comes_whenever_waits_for_two_flushes_at_most() -> None:
+    rng, now, flush_ms = random.Random(1), 0.0, 5.0
+    waiter, log = Waiter(), Log()
+    round_, ends_at, asked_at, longest = None, 0.0, dict[str, float](), 0.0
+    for number in range(2000):
+        now += rng.expovariate(1 / rng.choice((0.5, 2.0, 20.0)))
+        while round_ is not None and ends_at <= now:
+            began_at, finished = ends_at, round_
+            waiter.commit.finish(finished)
+            for answer in waiter.answers:
+                longest = max(longest, ends_at - asked_at.pop(answer))
+            waiter.answers.clear()
+            round_ = waiter.commit.begin() if asked_at else None
+            ends_at = began_at + flush_ms
+        log.end_offset += 1
+        waiter.commit.written(log)
+        asked_at[str(number)] = now
+        waiter.wait(str(number))
+        if round_ is None:
+            round_, ends_at = waiter.commit.begin(), now + flush_ms
+    assert 1.9 * flush_ms < longest <= 2 * flush_ms

@@ -126,7 +126,8 @@ def test_damaged_checkpoints_cost_time_and_nothing_else(name: str, position: int
     again = machine.start()
     assert [each.log.log_end_offset for each in partitions(again)] == [6, 6, 6]
     for sequence in range(1, 6):
-        assert [answer[0] for answer in send(again, sequence)] == [sequence] * 3  # type: ignore[index]
+        answers = send(again, sequence)
+        assert [each[0] for each in answers] == [sequence] * 3  # type: ignore[index]
 
 
 def test_a_topic_of_the_same_name_inherits_no_recovery_point() -> None:
@@ -151,6 +152,37 @@ def test_half_written_files_are_removed() -> None:
     assert "recovery-points.tmp" not in machine.storage.list_dir("")
     assert machine.storage.list_dir("orders-0") == [f"{0:020d}.log", "partition.metadata"]
     assert "partition.metadata" in machine.storage.list_dir("orders-2")
+
+
+def test_what_a_power_loss_has_left_of_a_deleted_topic_is_not_its_successors() -> None:
+    """1. deleted: directory renamed, files removed  2. only the id's removal was durable."""
+    machine = Machine()
+    broker = machine.start()
+    send(broker, 0)
+    left = machine.storage.read_bytes(f"orders-1/{0:020d}.log")
+    broker.delete_topics(["orders"])
+    partitions(broker)  # a new topic of that name, nothing in it
+    machine.storage.make_dirs("orders-1")
+    machine.storage.create_file(f"orders-1/{0:020d}.log").append([left])
+    again = machine.start()
+    assert [each.log.log_end_offset for each in partitions(again)] == [0, 0, 0]
+    stray = "orders-1.0-stray"
+    assert machine.warnings == [f"renaming orders-1 to {stray}: no topic of this broker owns it"]
+    machine.start()
+    assert machine.storage.exists(f"{stray}/{0:020d}.log")
+
+
+def test_a_damaged_topic_id_costs_no_records() -> None:
+    for position in range(30, 40):
+        machine = Machine()
+        broker = machine.start()
+        send(broker, 0)
+        machine.damage("orders-1/partition.metadata", position)
+        again = machine.start()
+        assert machine.warnings == ["orders-1: its topic id is damaged or missing; written anew"]
+        assert [each.log.log_end_offset for each in partitions(again)] == [1, 1, 1]
+        machine.start()
+        assert machine.warnings == []
 
 
 def test_under_page_cache_a_finished_segment_is_flushed_though_nobody_waits() -> None:

@@ -191,11 +191,16 @@ def test_a_removal_that_a_crash_interrupts_is_finished_at_start(steps: int) -> N
     machine.clock.passed_ms += CHECK_MS
     machine.broker.on_deadline(CHECK_MS)
     machine.flush()
-    for _ in range(steps):
+    for step in range(steps):
         machine.broker.on_deadline(CHECK_MS)
+        if step < 2:
+            machine.flush()
     machine.start()
     again = machine.partition()
     assert bounds(again) == (10, 10)
+    if steps > 1:  # what goes had been noted
+        assert segment_files(machine, again) == [10]
+    machine.pass_ms(CHECK_MS)
     assert segment_files(machine, again) == [10]
     machine.append(again)
     assert bounds(again) == (10, 11)
@@ -305,6 +310,7 @@ def test_delete_records_is_answered_when_it_is_durable_and_holds_from_then_on() 
     for _ in range(3):
         machine.start()
         assert bounds(machine.partition()) == (5, 7)
+    machine.pass_ms(CHECK_MS)
     assert segment_bases(machine.partition()) == [3, 6]
 
 
@@ -337,8 +343,8 @@ def test_nothing_moves_when_it_cannot_be_written() -> None:
 def test_log_starts_survive_a_rewrite_of_the_metadata_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("minibroker.broker.metadata_log.REWRITE_SLACK", 0)
-    monkeypatch.setattr("minibroker.broker.metadata_log.REWRITE_FACTOR", 0)
+    monkeypatch.setattr("minibroker.broker.state_log.REWRITE_SLACK", 0)
+    monkeypatch.setattr("minibroker.broker.state_log.REWRITE_FACTOR", 0)
     machine = started()
     partition = machine.partition(index=1)
     machine.append(partition, 7)
@@ -367,8 +373,6 @@ def test_on_the_real_disk(tmp_path: Any) -> None:
     machine.start()
     partition = machine.partition(internal_segment_bytes=THREE_A_SEGMENT, retention_bytes="0")
     machine.append(partition, 7)
-    for file in partition.dirty_files():
-        file.flush()
     machine.flush()
     machine.pass_ms(CHECK_MS)
     assert segment_files(machine, partition) == [7]

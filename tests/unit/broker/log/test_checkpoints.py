@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from minibroker.broker.log import checkpoints
 from minibroker.broker.log.checkpoints import (
-    LOG_STARTS,
     RECOVERY_POINTS,
-    LogStarts,
     RecoveryPoints,
     Stopped,
     clean_stop,
@@ -135,20 +133,3 @@ def test_a_summary_is_read_or_worth_nothing() -> None:
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         assert decode(bytes(damaged)) is None
-
-
-def test_log_starts_are_kept_until_their_log_is_gone(storage: Storage) -> None:
-    warnings: list[str] = []
-    starts = LogStarts(storage, warnings.append)
-    starts.save({A: 5})
-    starts.save({C: 7})
-    again = LogStarts(storage, warnings.append)
-    assert (again.of(A), again.of(B), again.of(C)) == (5, 0, 7)
-    again.keep([C])
-    again.save({B: 1})
-    last = LogStarts(storage, warnings.append)
-    assert (last.of(A), last.of(B), last.of(C)) == (0, 1, 7)
-    assert not warnings
-    storage.replace(LOG_STARTS, storage.read_bytes(LOG_STARTS)[:-1])
-    assert LogStarts(storage, warnings.append).of(C) == 0
-    assert "records that were deleted may be there again" in warnings[0]

@@ -10,6 +10,7 @@ from minibroker.broker.log.files import DiskFile
 from minibroker.broker.log.memory import MemoryFile
 from minibroker.broker.log.recovery import Known
 from minibroker.broker.log.storage import DamagedLog, Storage
+from minibroker.testing.simulated_storage import SimulatedFile
 
 from tests.support.logs import DIRECTORY, read_all, segment_names
 from tests.support.partitions import BATCH_BYTES, OnePartition
@@ -91,7 +92,7 @@ class Reads:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.by_name: dict[str, int] = {}
-        for kind in (DiskFile, MemoryFile):
+        for kind in (DiskFile, MemoryFile, SimulatedFile):
             monkeypatch.setattr(kind, "read", self._counting(kind.read))
 
     def _counting(self, read: Read) -> Read:

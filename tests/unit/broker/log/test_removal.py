@@ -34,10 +34,10 @@ def fill(storage: Storage) -> None:
 
 def test_one_step_removes_a_bounded_number_of_bytes(storage: Storage) -> None:
     fill(storage)
-    log = open_log(storage, CONFIG, log_start_offset=3)
+    log = open_log(storage, CONFIG, log_start_offset=3, removed_offset=3)
     log.raise_start(6)
     sizes = []
-    while log.remove_below_start(len(ONE), log.log_end_offset):
+    while log.remove_before(log.log_start_offset, len(ONE)):
         sizes.append(
             sum(
                 len(storage.read_bytes(f"{DIRECTORY}/{n}"))
@@ -54,7 +54,7 @@ def test_reading_goes_on_beside_a_removal(storage: Storage) -> None:
     fill(storage)
     log = open_log(storage, CONFIG)
     log.raise_start(7)
-    while log.remove_below_start(len(ONE), log.log_end_offset):
+    while log.remove_before(log.log_start_offset, len(ONE)):
         assert read_all(log) == [stamped(ONE, offset) for offset in range(7, 10)]
         append(log, ONE)
         log.raise_start(8)
@@ -75,7 +75,7 @@ def test_whatever_a_crash_left_of_a_removal_is_removed_at_start(
             storage.remove(path)
         elif cut:
             storage.open_file(path).truncate(cut)
-    log = open_log(storage, CONFIG, log_start_offset=9)
+    log = open_log(storage, CONFIG, log_start_offset=9, removed_offset=9)
     assert log.recovery is None
     assert (log.log_start_offset, log.log_end_offset) == (9, 10)
     begins = {name[:20] for name in storage.list_dir(DIRECTORY) if name != "partition.metadata"}
@@ -86,7 +86,7 @@ def test_index_files_whose_log_is_gone_are_removed_with_it(storage: Storage) -> 
     fill(storage)
     storage.remove(f"{DIRECTORY}/{NAMES[0]}")
     assert segment_names(storage, ".index")[0] == f"{0:020d}.index"
-    open_log(storage, CONFIG, log_start_offset=4)
+    open_log(storage, CONFIG, log_start_offset=4, removed_offset=4)
     assert segment_names(storage, ".index")[0] == f"{3:020d}.index"
 
 
@@ -94,18 +94,18 @@ def test_a_log_that_lost_everything_from_its_start_on_never_gives_an_offset_twic
     storage: Storage,
 ) -> None:
     fill(storage)
-    log = open_log(storage, CONFIG, log_start_offset=12)
+    log = open_log(storage, CONFIG, log_start_offset=12, removed_offset=12)
     assert (log.log_start_offset, log.log_end_offset) == (12, 12)
     assert "ends at offset 10, but all before 12 has been deleted" in log.notes[0]
     assert segment_names(storage) == []
     assert append(log, ONE) == 12
     log.close()
-    again = open_log(storage, CONFIG, log_start_offset=12)
+    again = open_log(storage, CONFIG, log_start_offset=12, removed_offset=12)
     assert read_all(again) == [stamped(ONE, 12)]
 
 
 def test_a_log_without_files_begins_at_its_durable_start(storage: Storage) -> None:
-    log = open_log(storage, CONFIG, log_start_offset=5)
+    log = open_log(storage, CONFIG, log_start_offset=5, removed_offset=5)
     assert (log.log_start_offset, log.log_end_offset) == (5, 5)
     assert log.read(5, 5, 100) == b""
     assert append(log, ONE) == 5
@@ -117,19 +117,19 @@ def test_a_removal_that_fails_is_tried_again(storage: Storage) -> None:
     log.raise_start(3)
     storage.rename(f"{DIRECTORY}/{NAMES[0]}", "elsewhere")
     with pytest.raises(StorageError):
-        log.remove_below_start(10, log.log_end_offset)
+        log.remove_before(log.log_start_offset, 10)
     storage.rename("elsewhere", f"{DIRECTORY}/{NAMES[0]}")
-    assert log.remove_below_start(10, log.log_end_offset)
+    assert log.remove_before(log.log_start_offset, 10)
 
 
 def test_a_deleted_log_removes_nothing_more(storage: Storage) -> None:
     fill(storage)
     log = open_log(storage, CONFIG)
     log.raise_start(6)
-    log.remove_below_start(len(ONE), log.log_end_offset)
+    log.remove_before(log.log_start_offset, len(ONE))
     log.delete()
     fill(storage)  # a topic of the same name
-    assert not log.remove_below_start(10**9, log.log_end_offset)
+    assert not log.remove_before(log.log_start_offset, 10**9)
     assert segment_names(storage) == NAMES
 
 

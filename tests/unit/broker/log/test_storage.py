@@ -109,3 +109,9 @@ def test_everything_can_be_flushed_at_once(storage: Storage) -> None:
     storage.create_file("a").append([b"one"])
     storage.sync_all()
     assert storage.read_bytes("a") == b"one"
+
+
+def test_the_volume_has_room_or_there_is_none(storage: Storage) -> None:
+    total_bytes, usable_bytes = storage.space()
+    on_disk = type(storage).__name__ == "FileStorage"
+    assert total_bytes >= usable_bytes > 0 if on_disk else total_bytes == usable_bytes == -1

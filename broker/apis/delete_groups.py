@@ -1,0 +1,52 @@
+"""DeleteGroups (key 42), v0-v2. Source: DeleteGroupsRequest.json; KIP-229.
+
+v2 flexible
+Ours: a group goes with its offsets, in one batch; answered when that is durable.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.delete_groups import (
+    DeletableGroupResult,
+    DeleteGroupsRequest,
+    DeleteGroupsResponse,
+)
+from ..broker import Broker
+from ..groups.coordinator import coordinator_code
+from ..log.storage import StorageError
+from ..parked import Promise
+from ..session import Session
+
+
+def handle(broker: Broker, request: Request, session: Session) -> Promise:
+    """Delete groups that have no members; each has its own answer."""
+    message: DeleteGroupsRequest = request.message
+    response = DeleteGroupsResponse(
+        results=[
+            DeletableGroupResult(group_id=group_id, error_code=_delete(broker, group_id))
+            for group_id in dict.fromkeys(message.groups_names)
+        ]
+    )
+    promise = Promise()
+    refused = refusal(message, ErrorCode.NOT_COORDINATOR, "")
+    broker.groups.ledger.answer(response, refused, promise.keep)
+    return promise
+
+
+def refusal(message: DeleteGroupsRequest, code: ErrorCode, why: str) -> DeleteGroupsResponse:
+    """The response that deletes nothing."""
+    return DeleteGroupsResponse(
+        results=[
+            DeletableGroupResult(group_id=group_id, error_code=coordinator_code(code))
+            for group_id in message.groups_names
+        ]
+    )
+
+
+def _delete(broker: Broker, group_id: str) -> ErrorCode:
+    try:
+        return broker.groups.delete(group_id)
+    except StorageError:
+        return ErrorCode.NOT_COORDINATOR

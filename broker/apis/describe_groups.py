@@ -1,0 +1,68 @@
+"""DescribeGroups (key 15), v0-v5. Source: DescribeGroupsRequest.json, DescribeGroupsResponse.json.
+
+v3 authorized operations · v4 static members
+Ours: a group that is not there is "Dead", without an error, as in Kafka. What members
+    say is told while the group is Stable. There are no authorized operations to tell.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.describe_groups import (
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
+from ..broker import Broker
+from ..groups.members import Group, Member
+from ..groups.states import DEAD, STABLE
+from ..session import Session
+
+
+def handle(broker: Broker, request: Request, session: Session) -> DescribeGroupsResponse:
+    """Tell state and members of each group."""
+    message: DescribeGroupsRequest = request.message
+    return DescribeGroupsResponse(
+        groups=[_described(group_id, broker.groups.find(group_id)) for group_id in message.groups]
+    )
+
+
+def refusal(message: DescribeGroupsRequest, code: ErrorCode, why: str) -> DescribeGroupsResponse:
+    """The response that tells nothing."""
+    groups = [_described(group_id, None) for group_id in message.groups]
+    for each in groups:
+        each.error_code = code
+    return DescribeGroupsResponse(groups=groups)
+
+
+def _described(group_id: str, group: Group | None) -> DescribedGroup:
+    if group is None:
+        return DescribedGroup(
+            error_code=0,
+            group_id=group_id,
+            group_state=DEAD.value,
+            protocol_type="",
+            protocol_data="",
+            members=[],
+        )
+    return DescribedGroup(
+        error_code=0,
+        group_id=group_id,
+        group_state=group.state.value,
+        protocol_type=group.protocol_type or "",
+        protocol_data=(group.protocol_name or "") if group.state is STABLE else "",
+        members=[_member(group, each) for each in group.members.values()],
+    )
+
+
+def _member(group: Group, member: Member) -> DescribedGroupMember:
+    return DescribedGroupMember(
+        member_id=member.member_id,
+        group_instance_id=member.group_instance_id,
+        client_id=member.client_id,
+        client_host=member.client_host,
+        member_metadata=member.metadata(group.protocol_name) if group.state is STABLE else b"",
+        member_assignment=member.assignment,
+    )

@@ -1,0 +1,43 @@
+"""ListGroups (key 16), v0-v5. Source: ListGroupsRequest.json, ListGroupsResponse.json; KIP-518.
+
+v4 only groups in certain states · v5 only groups of certain types
+Ours: every group is of the type "classic" (KIP-848 is not served). States and types are compared
+    without regard to case, as in Kafka.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
+from ..broker import Broker
+from ..session import Session
+
+TYPE = "classic"
+
+
+def handle(broker: Broker, request: Request, session: Session) -> ListGroupsResponse:
+    """List the groups that fit."""
+    message: ListGroupsRequest = request.message
+    states = {each.strip().lower() for each in message.states_filter}
+    types = {each.strip().lower() for each in message.types_filter}
+    if types and TYPE not in types:
+        return ListGroupsResponse(error_code=0, groups=[])
+    return ListGroupsResponse(
+        error_code=0,
+        groups=[
+            ListedGroup(
+                group_id=group.group_id,
+                protocol_type=group.protocol_type or "",
+                group_state=group.state.value,
+                group_type=TYPE,
+            )
+            for group in broker.groups.groups()
+            if not states or group.state.value.lower() in states
+        ],
+    )
+
+
+def refusal(message: ListGroupsRequest, code: ErrorCode, why: str) -> ListGroupsResponse:
+    """The response that lists nothing."""
+    return ListGroupsResponse(error_code=code, groups=[])

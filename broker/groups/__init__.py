@@ -1,0 +1,7 @@
+"""Consumer groups: who is in a group, who leads it, who was given what, what was committed.
+
+Pure: requests and time go in, answers and records come out; nothing here does I/O or reads a clock.
+Read states.py (what each state answers), then members.py (one group), rebalances.py (from one
+generation to the next), coordinator.py (the requests), offsets.py, records.py (what is durable).
+Source: Kafka's GroupMetadataManager, OffsetMetadataManager and ClassicGroup; KIP-62, KIP-345.
+"""

@@ -1,0 +1,77 @@
+"""The log of the groups, `__consumer_offsets`: written, made durable, rewritten while it grows.
+
+An acknowledgement waits for the flush under durability fsync and for nothing otherwise, as with
+records. Commits never end, so the log is rewritten while the broker runs: with each commit a
+portion, once the log holds much more than the groups do (state_log.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ..config import BrokerConfig
+from ..group_commit import GroupCommit
+from ..log.recovery import NOTHING_KNOWN, Known
+from ..log.storage import StorageError
+from ..state_log import StateLog
+from ..world import World
+from .offsets import GroupsState
+from .records import StateRecord
+
+DIRECTORY = "__consumer_offsets-0"
+
+A = TypeVar("A")
+
+
+class Ledger:
+    """Where groups write what must be durable. Implements rebalances.Ledger.
+
+    Args:
+        group_commit: flushes the log together with the partitions.
+        known: what is known of the log before it is opened.
+    Raises:
+        DamagedLog, StorageError: the log cannot be read.
+        MetadataError: it holds records of a newer version.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        world: World,
+        group_commit: GroupCommit,
+        known: Known = NOTHING_KNOWN,
+    ) -> None:
+        self.state = GroupsState()
+        now_ms = world.clock.now_ms()
+        self.log = StateLog(world.storage, DIRECTORY, self.state, now_ms, known)
+        self._clock = world.clock
+        self._durability = config.durability
+        self._group_commit = group_commit
+
+    def commit(self, records: Sequence[StateRecord]) -> None:
+        """Write and apply, all or nothing. Raises StorageError: nothing was written."""
+        now_ms = self._clock.now_ms()
+        self.log.commit(records, now_ms)
+        self._rewrite_a_little(now_ms)
+        if self._durability == "memory":
+            self.log.made_durable(self.log.mark())
+        else:
+            self._group_commit.written(self.log)
+
+    def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
+        """Give `take` the message once all that is written is durable; the refusal if it fails."""
+        if self._durability != "fsync" or self.log.is_durable:
+            take(message)
+        else:
+            self._group_commit.promise(message, lambda: refusal).deliver_to(take)
+
+    def _rewrite_a_little(self, now_ms: int) -> None:
+        try:
+            if self.log.rewrite_is_due:
+                self.log.begin_rewrite()
+            if self.log.is_rewriting and not self.log.append_portion(now_ms):
+                self._group_commit.written(self.log)
+                self._group_commit.want()  # older segments go when the new one is flushed
+        except StorageError:
+            return  # what was committed stands; the next commit tries again

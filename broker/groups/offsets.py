@@ -1,0 +1,151 @@
+"""The durable state of groups: their newest records and committed offsets; a fold over records.
+
+Which offsets have expired is told here, too. Kafka's rule: a group that speaks a protocol keeps
+its offsets while it has members, except of topics it has unsubscribed from; from the moment it is
+empty the retention runs. Offsets without such a group live from their commit on. An offset that was
+committed with a time of its own (OffsetCommit v2 to v4) has that.
+Source: OffsetMetadataManager.cleanupExpiredOffsets, OffsetExpirationConditionImpl; KIP-211.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .members import CONSUMER, Group
+from .records import (
+    GroupMetadataValue,
+    GroupRecord,
+    OffsetCommitValue,
+    OffsetRecord,
+    StateRecord,
+    decode,
+    encode,
+)
+from .states import EMPTY, STABLE
+
+SNAPSHOT_STEP = 200  # records copied at a time when the log is rewritten
+
+Offsets = dict[str, dict[int, OffsetCommitValue]]
+"""The committed offsets of one group, by topic and partition."""
+
+
+class GroupsState:
+    """What the log of the groups says. Implements state_log.State."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, GroupMetadataValue] = {}
+        self.offsets: dict[str, Offsets] = {}
+        self._offset_count = 0
+
+    def encode(self, record: StateRecord) -> tuple[bytes | None, bytes | None]:
+        """Key and value of a record."""
+        return encode(record)
+
+    def decode(self, key: bytes | None, value: bytes | None) -> StateRecord:
+        """The record of a key and value. Raises UnknownRecord, DecodeError."""
+        return decode(key or b"", value)
+
+    def apply(self, record: StateRecord) -> None:
+        """Take one record into the state."""
+        if isinstance(record, GroupRecord):
+            if record.value is None:
+                self.groups.pop(record.group_id, None)
+            else:
+                self.groups[record.group_id] = record.value
+        elif record.value is None:
+            self._remove(record)
+        else:
+            partitions = self.offsets.setdefault(record.group_id, {}).setdefault(record.topic, {})
+            self._offset_count += record.partition not in partitions
+            partitions[record.partition] = record.value
+
+    def live_count(self) -> int:
+        """How many records `snapshot` would give."""
+        return len(self.groups) + self._offset_count
+
+    def snapshot(self) -> Iterator[Sequence[StateRecord]]:
+        """All there is, as it is when asked for, in portions.
+
+        Records may be applied between two portions: of a key that is written meanwhile, the portion
+        has what is newest or leaves it out.
+        """
+        portion: list[StateRecord] = []
+        for key in [(group_id, "", -1) for group_id in self.groups] + self._offset_keys():
+            found = self._find(*key)
+            if found is not None:
+                portion.append(found)
+            if len(portion) >= SNAPSHOT_STEP:
+                yield portion
+                portion = []
+        if portion:
+            yield portion
+
+    def of_group(self, group_id: str) -> Offsets:
+        """The committed offsets of a group; none for one that is not known."""
+        return self.offsets.get(group_id, {})
+
+    def removals(self, group_id: str) -> list[StateRecord]:
+        """Records that remove all offsets of a group."""
+        return [
+            OffsetRecord(group_id, topic, partition, None)
+            for topic, partitions in self.of_group(group_id).items()
+            for partition in partitions
+        ]
+
+    def removals_of_topic(self, topic: str) -> list[StateRecord]:
+        """Records that remove the offsets of a topic from all groups."""
+        return [
+            OffsetRecord(group_id, topic, partition, None)
+            for group_id, topics in self.offsets.items()
+            for partition in topics.get(topic, ())
+        ]
+
+    def _remove(self, record: OffsetRecord) -> None:
+        topics = self.offsets.get(record.group_id, {})
+        partitions = topics.get(record.topic, {})
+        if partitions.pop(record.partition, None) is None:
+            return
+        self._offset_count -= 1
+        if not partitions:
+            del topics[record.topic]
+        if not topics:
+            del self.offsets[record.group_id]
+
+    def _offset_keys(self) -> list[tuple[str, str, int]]:
+        return [
+            (group_id, topic, partition)
+            for group_id, topics in self.offsets.items()
+            for topic, partitions in topics.items()
+            for partition in partitions
+        ]
+
+    def _find(self, group_id: str, topic: str, partition: int) -> StateRecord | None:
+        if partition == -1:
+            group = self.groups.get(group_id)
+            return None if group is None else GroupRecord(group_id, group)
+        value = self.of_group(group_id).get(topic, {}).get(partition)
+        return None if value is None else OffsetRecord(group_id, topic, partition, value)
+
+
+def expired(group: Group, offsets: Offsets, now_ms: int, retention_ms: int) -> list[StateRecord]:
+    """Records that remove what has expired of a group's offsets at `now_ms` since 1970."""
+    if group.protocol_type is None:
+        since_ms = None
+    elif group.state is EMPTY:
+        since_ms = group.state_at_ms
+    elif group.protocol_type == CONSUMER and group.subscribed is not None and group.state is STABLE:
+        since_ms = None
+    else:
+        return []
+    found: list[StateRecord] = []
+    for topic, partitions in offsets.items():
+        if group.is_subscribed_to(topic):
+            continue
+        for partition, value in partitions.items():
+            ends_ms = value.expire_timestamp
+            if ends_ms == -1:
+                begins_ms = value.commit_timestamp if since_ms is None else since_ms
+                ends_ms = begins_ms + retention_ms
+            if now_ms >= ends_ms:
+                found.append(OffsetRecord(group.group_id, topic, partition, None))
+    return found

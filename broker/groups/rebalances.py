@@ -1,0 +1,235 @@
+"""From one generation of a group to the next: who is waited for, how long, and what then.
+
+1. begin: whoever waits for an assignment is told to join again  2. members join and wait
+3. all have joined, or time is up: the generation begins, everybody hears of it, the leader of all
+4. the leader assigns: that is written, and everybody gets its part when it is durable.
+Members that are silent at a step are removed; a static one keeps its place until its session ends.
+Source: GroupMetadataManager.prepareRebalance, completeClassicGroupJoin, expirePendingSync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from ...protocol.errors import ErrorCode
+from ..config import BrokerConfig
+from ..limits import NEW_MEMBER_JOIN_MS_MAX
+from ..log.storage import StorageError
+from ..world import Clock
+from .members import Group, Joined, Member, Synced
+from .offsets import GroupsState
+from .records import GroupRecord, StateRecord
+from .states import COMPLETING, DEAD, EMPTY, NEXT, PREPARING, STABLE
+from .timers import Timers
+
+A = TypeVar("A")
+
+
+class Ledger(Protocol):
+    """Where groups write what must be durable.
+
+    Args:
+        state: what is written, and what was before the start.
+    """
+
+    state: GroupsState
+
+    def commit(self, records: Sequence[StateRecord]) -> None:
+        """Write and apply, all or nothing. Raises StorageError: nothing was written."""
+
+    def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
+        """Give `take` the message once all that is written is durable; the refusal if it fails."""
+
+
+class Rebalances:
+    """Leads groups from generation to generation."""
+
+    def __init__(self, config: BrokerConfig, ledger: Ledger, clock: Clock, timers: Timers) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._clock = clock
+        self._timers = timers
+
+    def add(self, group: Group, member: Member, protocol_type: str) -> None:
+        """Take a new member in, which waits for the answer to its join."""
+        member.is_new = True
+        if group.state is PREPARING and group.previous is EMPTY:
+            group.has_grown = True
+        group.add(member, protocol_type)
+        self._expect(group, member.member_id, NEW_MEMBER_JOIN_MS_MAX)
+        self.begin_or_complete(group)
+
+    def expect_heartbeat(self, group: Group, member: Member) -> None:
+        """A member has shown that it lives: its session begins anew."""
+        self._expect(group, member.member_id, member.session_timeout_ms)
+
+    def expect_join(self, group: Group, member_id: str, session_timeout_ms: int) -> None:
+        """A member id was given out: it must be used in time."""
+        group.pending.add(member_id)
+        self._expect(group, member_id, session_timeout_ms)
+
+    def forget(self, group: Group, member_id: str) -> None:
+        """A member leaves, or an id that was given out is given back; what then is to come."""
+        self.forget_session(group, member_id)
+        member = group.members.get(member_id)
+        if member is not None:
+            member.answer_join(Joined(ErrorCode.UNKNOWN_MEMBER_ID, ""))
+            member.answer_sync(Synced(ErrorCode.UNKNOWN_MEMBER_ID))
+        group.remove(member_id)
+
+    def forget_session(self, group: Group, member_id: str) -> None:
+        """Nobody answers to a member id any more."""
+        self._timers.cancel(("session", group.group_id, member_id))
+
+    def forget_group(self, group: Group) -> None:
+        """The group is deleted."""
+        for member_id in (*group.members, *group.pending):
+            self.forget(group, member_id)
+        for what in ("join", "sync"):
+            self._timers.cancel((what, group.group_id, ""))
+        group.move(DEAD, self._clock.now_ms())
+
+    def begin_or_complete(self, group: Group) -> None:
+        """Begin a rebalance; if one is under way, see whether it is complete."""
+        if PREPARING in NEXT[group.state]:
+            self.begin(group)
+        else:
+            self.complete_if_ready(group)
+
+    def begin(self, group: Group) -> None:
+        """Begin a rebalance."""
+        if group.state is COMPLETING:
+            self._refuse_syncs(group, ErrorCode.REBALANCE_IN_PROGRESS)
+        group.unsynced.clear()
+        self._timers.cancel(("sync", group.group_id, ""))
+        is_first = group.state is EMPTY
+        group.move(PREPARING, self._clock.now_ms())
+        if is_first:
+            delay_ms = self._config.group_initial_rebalance_delay_ms
+            left_ms = max(group.rebalance_timeout_ms - delay_ms, 0)
+            self._delay_first(group, delay_ms, left_ms)
+        elif group.has_everybody:
+            self._complete(group)
+        else:
+            self._wait_for_joins(group)
+
+    def complete_if_ready(self, group: Group) -> None:
+        """End the joining when nobody is missing; the delay of a first rebalance is kept."""
+        if group.state is PREPARING and group.previous is not EMPTY and group.has_everybody:
+            self._complete(group)
+
+    def synced(self, group: Group, member_id: str) -> None:
+        """A member has asked for its assignment."""
+        group.unsynced.discard(member_id)
+        if not group.unsynced:
+            self._timers.cancel(("sync", group.group_id, ""))
+
+    def assign(self, group: Group, assignments: Mapping[str, bytes]) -> None:
+        """The leader has spoken: write it, then give everybody who waits its part."""
+        try:
+            self._ledger.commit([GroupRecord(group.group_id, group.record(assignments))])
+        except StorageError:
+            self._refuse_syncs(group, ErrorCode.NOT_COORDINATOR)
+            self.begin_or_complete(group)
+            return
+        group.move(STABLE, self._clock.now_ms())
+        refusal = Synced(ErrorCode.NOT_COORDINATOR)
+        for member in group.members.values():
+            member.assignment = assignments.get(member.member_id, b"")
+            if member.syncing is not None:
+                take, member.syncing = member.syncing, None
+                self.expect_heartbeat(group, member)
+                self._ledger.answer(group.synced(member), refusal, take)
+
+    def _delay_first(self, group: Group, delay_ms: int, left_ms: int) -> None:
+        """Give the first rebalance of a group time for more members; KIP-134."""
+        self._at(
+            ("join", group.group_id, ""),
+            delay_ms,
+            lambda: self._end_delay(group, delay_ms, left_ms),
+        )
+
+    def _end_delay(self, group: Group, delay_ms: int, left_ms: int) -> None:
+        if group.has_grown and left_ms:
+            group.has_grown = False
+            again_ms = min(self._config.group_initial_rebalance_delay_ms, left_ms)
+            self._delay_first(group, again_ms, max(left_ms - delay_ms, 0))
+        else:
+            self._complete(group)
+
+    def _wait_for_joins(self, group: Group) -> None:
+        self._at(
+            ("join", group.group_id, ""),
+            group.rebalance_timeout_ms,
+            lambda: self._complete(group),
+        )
+
+    def _complete(self, group: Group) -> None:
+        """Everybody has joined or time is up: begin the generation with those who have."""
+        self._timers.cancel(("join", group.group_id, ""))
+        for member in tuple(group.members.values()):
+            if member.joining is None and member.group_instance_id is None:
+                self.forget(group, member.member_id)
+        if not group.elect() and group.members:
+            # Only static members are left and none has come: wait until their sessions end.
+            self._wait_for_joins(group)
+            return
+        group.begin_generation(self._clock.now_ms())
+        if group.state is EMPTY:
+            # If this is not written, the generation before is back after a crash, and expires.
+            with suppress(StorageError):
+                self._ledger.commit([GroupRecord(group.group_id, group.record({}))])
+            return
+        for member in tuple(group.members.values()):
+            member.answer_join(group.joined(member))
+            self.expect_heartbeat(group, member)
+            member.is_new = False
+        generation_id = group.generation_id
+        self._at(
+            ("sync", group.group_id, ""),
+            group.rebalance_timeout_ms,
+            lambda: self._expire_sync(group, generation_id),
+        )
+
+    def _expire_sync(self, group: Group, generation_id: int) -> None:
+        assert group.generation_id == generation_id
+        if group.unsynced:
+            for member_id in tuple(group.unsynced):
+                self.forget(group, member_id)
+            self.begin(group)
+
+    def _expire_session(self, group: Group, member_id: str) -> None:
+        if member_id in group.pending:
+            group.remove(member_id)
+            if group.state is PREPARING and group.has_everybody:
+                self._complete(group)
+            return
+        member = group.members.get(member_id)
+        if member is None:
+            return
+        if not member.is_new and (member.joining is not None or member.syncing is not None):
+            return  # it waits for us; its session begins anew with the answer
+        self.forget(group, member_id)
+        if group.state is not PREPARING:
+            self.begin_or_complete(group)
+        elif group.has_everybody:
+            self._complete(group)
+
+    def _refuse_syncs(self, group: Group, code: ErrorCode) -> None:
+        for member in group.members.values():
+            member.assignment = b""
+            if member.syncing is not None:
+                member.answer_sync(Synced(code))
+                self.expect_heartbeat(group, member)
+
+    def _expect(self, group: Group, member_id: str, timeout_ms: int) -> None:
+        self._at(
+            ("session", group.group_id, member_id),
+            timeout_ms,
+            lambda: self._expire_session(group, member_id),
+        )
+
+    def _at(self, key: tuple[str, str, str], delay_ms: int, action: Callable[[], None]) -> None:
+        self._timers.set(key, self._clock.monotonic_ms() + delay_ms, action)

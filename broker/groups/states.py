@@ -1,0 +1,91 @@
+"""The states of a group, the ways between them, and what each answers to every request.
+
+    Empty -> PreparingRebalance -> CompletingRebalance -> Stable -> PreparingRebalance ...
+    PreparingRebalance -> Empty, when everybody has left;  any -> Dead, when it is deleted
+
+Dead is also what a group is that nobody has heard of. ANSWERS holds the answer of each state to a
+request that is otherwise right: known member, right generation, fitting protocols. What is wrong
+with the request itself is found before (members.py). Source: ClassicGroupState, ClassicGroup and
+GroupMetadataManager of Kafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from types import MappingProxyType
+
+from ...protocol.errors import ErrorCode
+
+
+class GroupState(Enum):
+    """A group's state, with the name that DescribeGroups gives it."""
+
+    EMPTY = "Empty"
+    PREPARING = "PreparingRebalance"
+    COMPLETING = "CompletingRebalance"
+    STABLE = "Stable"
+    DEAD = "Dead"
+
+
+EMPTY, PREPARING, COMPLETING, STABLE, DEAD = GroupState
+NEXT: Mapping[GroupState, frozenset[GroupState]] = MappingProxyType(
+    {
+        EMPTY: frozenset((PREPARING, DEAD)),
+        PREPARING: frozenset((COMPLETING, EMPTY, DEAD)),
+        COMPLETING: frozenset((STABLE, PREPARING, DEAD)),
+        STABLE: frozenset((PREPARING, DEAD)),
+        DEAD: frozenset(),
+    }
+)
+
+
+class Ask(Enum):
+    """What can be asked of a group."""
+
+    JOIN_NEW = auto()  # without a member id
+    JOIN_KNOWN = auto()
+    SYNC = auto()
+    HEARTBEAT = auto()
+    LEAVE = auto()
+    COMMIT = auto()  # by a member
+    COMMIT_ALONE = auto()  # generation -1 and no member id: for nobody in particular
+    DELETE = auto()
+    DELETE_OFFSETS = auto()  # of topics that nobody subscribes to
+
+
+class Then(Enum):
+    """What a state does where it does not refuse; the comment says who carries it out."""
+
+    CREATE = auto()  # the group comes into being, and is asked again
+    ADD = auto()  # the member is added, and a rebalance begins
+    PARK = auto()  # answered when everybody has joined, or when the leader has assigned
+    REPEAT_OR_REBALANCE = auto()  # the answer again; a rebalance if what the member offers changed
+    ALSO_IF_LEADER = auto()  # the same, but a leader always begins a rebalance
+    ANSWER = auto()  # yes, at once
+
+
+_UNKNOWN, _REBALANCE = ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.REBALANCE_IN_PROGRESS
+_NON_EMPTY, _NOT_FOUND = ErrorCode.NON_EMPTY_GROUP, ErrorCode.GROUP_ID_NOT_FOUND
+_SINCE_V9_NOT_FOUND = ErrorCode.ILLEGAL_GENERATION  # OffsetCommit v9 says 69 instead
+
+Answer = ErrorCode | Then
+_COLUMNS = (EMPTY, PREPARING, COMPLETING, STABLE, DEAD)
+_ROWS: Mapping[Ask, tuple[Answer, ...]] = {
+    Ask.JOIN_NEW: (Then.ADD, Then.ADD, Then.ADD, Then.ADD, Then.CREATE),
+    Ask.JOIN_KNOWN: (_UNKNOWN, Then.PARK, Then.REPEAT_OR_REBALANCE, Then.ALSO_IF_LEADER, _UNKNOWN),
+    Ask.SYNC: (_UNKNOWN, _REBALANCE, Then.PARK, Then.ANSWER, _UNKNOWN),
+    Ask.HEARTBEAT: (_UNKNOWN, _REBALANCE, Then.ANSWER, Then.ANSWER, _UNKNOWN),
+    Ask.LEAVE: (_UNKNOWN, Then.ANSWER, Then.ANSWER, Then.ANSWER, _UNKNOWN),
+    Ask.COMMIT: (_UNKNOWN, Then.ANSWER, _REBALANCE, Then.ANSWER, _SINCE_V9_NOT_FOUND),
+    Ask.COMMIT_ALONE: (Then.ANSWER, _UNKNOWN, _UNKNOWN, _UNKNOWN, Then.CREATE),
+    Ask.DELETE: (Then.ANSWER, _NON_EMPTY, _NON_EMPTY, _NON_EMPTY, _NOT_FOUND),
+    Ask.DELETE_OFFSETS: (Then.ANSWER, Then.ANSWER, Then.ANSWER, Then.ANSWER, _NOT_FOUND),
+}
+ANSWERS: Mapping[tuple[GroupState, Ask], Answer] = MappingProxyType(
+    {
+        (state, ask): answer
+        for ask, row in _ROWS.items()
+        for state, answer in zip(_COLUMNS, row, strict=True)
+    }
+)

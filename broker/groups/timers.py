@@ -1,0 +1,61 @@
+"""What groups wait for: one deadline per key, which may be moved as often as a member heartbeats.
+
+A deadline that moves away costs no work: its place in the heap is looked at when it comes up.
+All instants are of the monotonic clock, in ms.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+Key = tuple[str, str, str]
+"""What is waited for, the group, the member (or "")."""
+
+
+class Timers:
+    """Deadlines by key. Implements deadlines.Timed.
+
+    `on_earlier`, once somebody has set it, is called when a deadline comes before all others.
+    """
+
+    def __init__(self) -> None:
+        self.on_earlier: Callable[[], None] | None = None
+        self._due: dict[Key, tuple[int, Callable[[], None]]] = {}
+        self._heap: list[tuple[int, Key]] = []  # every key of _due is in it, not later than due
+
+    def set(self, key: Key, at_ms: int, action: Callable[[], None]) -> None:
+        """Call `action` at `at_ms`; a deadline that the key had is forgotten."""
+        known = self._due.get(key)
+        self._due[key] = at_ms, action
+        if known is not None and known[0] <= at_ms:
+            return
+        first = self.next_deadline_ms() if self._heap else None
+        heapq.heappush(self._heap, (at_ms, key))
+        if self.on_earlier is not None and (first is None or at_ms < first):
+            self.on_earlier()
+
+    def cancel(self, key: Key) -> None:
+        """Forget a key's deadline, if it has one."""
+        self._due.pop(key, None)
+
+    def next_deadline_ms(self) -> int | None:
+        """When `on_deadline` is due next; None for never."""
+        heap = self._heap
+        while heap:
+            at_ms, key = heap[0]
+            due = self._due.get(key)
+            if due is None or due[0] < at_ms:
+                heapq.heappop(heap)
+            elif due[0] > at_ms:
+                heapq.heapreplace(heap, (due[0], key))
+            else:
+                return at_ms
+        return None
+
+    def on_deadline(self, now_ms: int) -> None:
+        """Do everything that is due at `now_ms`."""
+        while (next_ms := self.next_deadline_ms()) is not None and next_ms <= now_ms:
+            _, key = heapq.heappop(self._heap)
+            _, action = self._due.pop(key)
+            action()
