@@ -47,8 +47,9 @@ crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1)
 sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.disk $(or $(RUNS),2000) $(or $(SEED),0)
 
-drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk
+drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
 	$(BIN)/python -m tests.drill
+	$(BIN)/python -m tests.drill_client
 
 fuzz: $(READY) ## spoilt frames at the codec and at a broker with a good client beside them (MINUTES=2 SEED=1)
 	$(BIN)/python -m tests.fuzz $(or $(MINUTES),2) $(or $(SEED),1)
@@ -60,7 +61,7 @@ interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn
 	$(BIN)/pytest -m interop tests/interop $(ARGS)
 
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
-	RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/simulation/test_producer_world.py $(ARGS)
+	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
 
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
@@ -80,7 +81,7 @@ demo: $(READY) ## the main job, seen: lost acknowledgements, every record stored
 run: $(READY) ## a broker on 127.0.0.1:9092
 	$(BIN)/minibroker serve $(ARGS)
 
-check: lint types test ## what must hold before anything lands
+check: lint types test ## what must hold before anything lands, some hundred simulated worlds included
 
 clean: ## remove what was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ from .groups.ledger import Ledger
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
+from .log.storage import FlushFailed
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     ClusterMetadata,
@@ -178,6 +179,9 @@ class Broker:
 
     def finish_round(self, round_: Round) -> None:
         """The files of a round are flushed: answer who waited, wake who reads."""
+        if self.commit.has_failed:  # a flush outside of rounds, meanwhile
+            self.commit.fail(round_)
+            return
         self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
         self.commit.finish(round_)
         for log, _ in round_.marks:
@@ -244,11 +248,19 @@ class Broker:
         """Delete topics with their records, durably before this returns.
 
         The deletion is flushed before the first file goes: after a crash a topic is there with
-        all its records or gone. Raises StorageError: none was deleted.
+        all its records or gone.
+
+        Raises:
+            StorageError: none was deleted.
+            FlushFailed: whether they were is not known.
         """
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
-        self._metadata.flush()
+        try:
+            self._metadata.flush()
+        except FlushFailed:
+            self.commit.refuse_all()
+            raise
         self._note_metadata_flushed()
         for topic in topics:
             for partition in self._partitions.of(topic):

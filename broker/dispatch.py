@@ -17,7 +17,7 @@ from ..protocol.connection import Request
 from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS
 from .broker import Broker
-from .log.storage import StorageError
+from .log.storage import FlushFailed, StorageError
 from .session import CloseConnection, Session
 
 _HANDLERS = {
@@ -48,6 +48,7 @@ _HANDLERS = {
     "IncrementalAlterConfigs": "incremental_alter_configs",
     "OffsetDelete": "offset_delete",
     "DescribeCluster": "describe_cluster",
+    "ExplainProduce": "explain_produce",
     "DescribeProducers": "describe_producers",
 }
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
@@ -70,6 +71,7 @@ class Dispatch:
 
         Raises:
             CloseConnection: the protocol has no way to answer.
+            FlushFailed: the broker must stop.
         """
         message = request.message
         key = request.route.api.key
@@ -78,6 +80,8 @@ class Dispatch:
             return handler(self._broker, request, session)
         except ApiError as error:
             return refusal(message, error.code, error.text)
+        except FlushFailed:
+            raise
         except StorageError as error:
             log.error("storage %s", error)
             return refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, str(error))

@@ -93,7 +93,7 @@ class History:
             client_id=request.client_id or "",
             api=api,
             version=request.route.version,
-            about=_shown(parts),
+            about=shown(parts),
             rules=rules,
             parts=parts if rules else (),
         )
@@ -132,7 +132,8 @@ def answered(message: Any) -> str:
     return f"answered {' '.join(names)}" if names else "answered"
 
 
-def _shown(parts: tuple[Part, ...]) -> str:
+def shown(parts: Sequence[Part]) -> str:
+    """Partitions and their batches in short."""
     texts = [_shown_part(part) for part in parts[:_SHOWN_MAX]]
     if len(parts) > _SHOWN_MAX:
         texts.append(f"… {len(parts) - _SHOWN_MAX} more")

@@ -36,6 +36,7 @@ from .faults import (
     TearReply,
     due,
 )
+from .log.storage import FlushFailed
 from .parked import Promise
 from .sequences import Append
 from .session import CloseConnection
@@ -129,14 +130,18 @@ class FaultPath:
 
 
 class _Open:
-    """A request that has been handled and not yet answered."""
+    """A request that has been handled and not yet answered.
 
-    __slots__ = ("appended", "exchange", "message", "request")
+    `message` is what the handler answers, `has_passed` comes true behind the instant `appended`.
+    """
+
+    __slots__ = ("appended", "exchange", "has_passed", "message", "request")
 
     def __init__(self, request: Request, exchange: Exchange, message: asyncio.Future[Any]) -> None:
         self.request = request
         self.exchange = exchange
         self.message = message
+        self.has_passed = asyncio.Event()
         self.appended: list[Part] = []
 
 
@@ -216,7 +221,7 @@ class Detour:
             self._connection.hang_up(error)
         except Crashed:
             return
-        except AssertionError as error:
+        except (AssertionError, FlushFailed) as error:
             self._connection.give_up(error)
         except Exception as error:
             log.exception("a detour failed")
@@ -237,8 +242,9 @@ class Detour:
         for armed in due(Instant.REQUEST, exchange.covering()):
             match armed.rule.action:
                 case AnswerError(code):
-                    refusal = self._connection.refuse(request, code, _WHY)
-                    self._promise(request, exchange).message.set_result(refusal)
+                    opened = self._promise(request, exchange)
+                    opened.message.set_result(self._connection.refuse(request, code, _WHY))
+                    opened.has_passed.set()
                     return
                 case HandleTwice():
                     times = 2
@@ -261,6 +267,7 @@ class Detour:
         for part in opened.appended:
             for armed in due(Instant.APPENDED, exchange.covering_part(part)):
                 await self._act(armed, exchange)
+        opened.has_passed.set()
 
     async def _before_append(
         self, exchange: Exchange, parts: list[Part]
@@ -330,7 +337,9 @@ class Detour:
 
     async def _answer(self, opened: _Open) -> None:
         """Everything from `flushed` on."""
-        request, exchange, message = opened.request, opened.exchange, await opened.message
+        request, exchange = opened.request, opened.exchange
+        await opened.has_passed.wait()
+        message = await opened.message
         for part in opened.appended:
             for armed in due(Instant.FLUSHED, exchange.covering_part(part)):
                 await self._act(armed, exchange)

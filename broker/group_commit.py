@@ -71,6 +71,9 @@ class GroupCommit:
 
     Args:
         on_wanted: called when a round becomes due; the runtime then calls `begin` soon.
+
+    Attributes:
+        has_failed: a flush has; from then on everybody is refused.
     """
 
     def __init__(self, on_wanted: Callable[[], None]) -> None:
@@ -80,7 +83,7 @@ class GroupCommit:
         self._reader_waits = False
         self._is_running = False
         self._is_wanted = False
-        self._has_failed = False
+        self.has_failed = False
 
     @property
     def is_idle(self) -> bool:
@@ -98,7 +101,7 @@ class GroupCommit:
     def promise(self, message: Any, refusal: Callable[[], Any]) -> Promise:
         """An answer for when everything written so far is durable."""
         promise = Promise()
-        if self._has_failed:
+        if self.has_failed:
             promise.keep(refusal())
         else:
             self._waiting.append(Waiting(promise, message, refusal))
@@ -133,12 +136,18 @@ class GroupCommit:
     def fail(self, round_: Round) -> None:
         """A flush failed: refuse all who waited, and whoever still comes; the broker stops."""
         self._is_running = False
-        self._has_failed = True
+        for each in round_.waiting:
+            each.promise.keep(each.refusal())
+        self.refuse_all()
+
+    def refuse_all(self) -> None:
+        """A flush outside of rounds failed: the same, and a round under way must `fail`, too."""
+        self.has_failed = True
         waiting, self._waiting = self._waiting, []
-        for each in (*round_.waiting, *waiting):
+        for each in waiting:
             each.promise.keep(each.refusal())
 
     def _want(self) -> None:
-        if not (self._is_wanted or self._is_running or self._has_failed):
+        if not (self._is_wanted or self._is_running or self.has_failed):
             self._is_wanted = True
             self._on_wanted()

@@ -15,6 +15,10 @@ WRITE_BUFFER_LOW_BYTES = 256 * 1024
 # A topic with more partitions than this is refused: one box serves ten thousand in all.
 PARTITIONS_MAX = 10_000
 
+# Verdicts on Produce that can be explained: so many for each of the partitions written to last.
+VERDICTS_KEPT = 64
+VERDICT_RINGS_MAX = 256
+
 # Producer ids are reserved in blocks, as Kafka does: one flushed record per thousand ids.
 PRODUCER_ID_BLOCK = 1000
 

@@ -35,8 +35,9 @@ from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.storage import File, StorageError
 from .parked import ParkedFetch
-from .sequences import Duplicate, SequenceTable
+from .sequences import Append, Duplicate, SequenceTable
 from .topic_config import TopicConfig
+from .verdicts import Ring, VerdictRings
 
 CODEC_MAX = int(Codec.ZSTD)
 _LENGTH_AT = slice(8, 12)
@@ -64,9 +65,11 @@ class Partition:
     Args:
         flushed: whether an acknowledgement means a flush (durability fsync).
         leader_epoch: stamped into every batch appended from now on.
+        rings: of the broker's verdicts.
     """
 
     __slots__ = (
+        "_rings",
         "appended_bytes",
         "config",
         "durable_end_offset",
@@ -77,6 +80,7 @@ class Partition:
         "readable_bytes",
         "sequences",
         "topic",
+        "verdicts",
         "waiting",
     )
 
@@ -90,6 +94,7 @@ class Partition:
         config: TopicConfig,
         flushed: bool,
         leader_epoch: int,
+        rings: VerdictRings | None = None,
     ) -> None:
         self.topic = topic
         self.index = index
@@ -102,6 +107,8 @@ class Partition:
         self.appended_bytes = 0
         self.readable_bytes = 0  # the part of them that readers may see
         self.waiting: list[ParkedFetch] | None = None
+        self.verdicts: Ring | None = None
+        self._rings = rings or VerdictRings()
 
     @property
     def key(self) -> str:
@@ -132,28 +139,38 @@ class Partition:
         epoch, end_offset = self.log.epoch_end_offset(min(leader_epoch, latest))
         return epoch, min(end_offset, self.high_watermark)
 
-    def produce(self, batch: Buffer | None, now_ms: int) -> Appended | Duplicate | Refused:
-        """Store one batch, or say why not.
+    def produce(
+        self, batch: Buffer | None, now_ms: int, client_id: str = ""
+    ) -> Appended | Duplicate | Refused:
+        """Store one batch, or say why not; note which, to be explained later.
 
         Args:
             batch: the records field of a Produce request.
             now_ms: the broker's time, ms since 1970.
+            client_id: for the explanation only.
         """
+        header: BatchHeader | None = None
+        entry: bytes | None = None
+        outcome: Append | Appended | Duplicate | Refused | None
         if batch is None:
-            return _NO_BATCH
-        if len(batch) < HEADER_BYTES:
-            return _not_one_batch(batch)
-        header = read_header(batch)
-        if header.magic != MAGIC or header.batch_length != len(batch) - _LENGTH_END:
-            return _not_one_batch(batch)
-        refused = self._refusal(batch, header, now_ms)
-        if refused is not None:
-            return refused
-        if header.producer_id >= 0:
-            verdict = self.sequences.check(header)
-            if type(verdict) is Duplicate or type(verdict) is Refused:
-                return verdict
-        return self._append(batch, header, now_ms)
+            outcome = _NO_BATCH
+        elif len(batch) < HEADER_BYTES:
+            outcome = _not_one_batch(batch)
+        else:
+            header = read_header(batch)
+            if header.magic != MAGIC or header.batch_length != len(batch) - _LENGTH_END:
+                header, outcome = None, _not_one_batch(batch)
+            else:
+                outcome = self._refusal(batch, header, now_ms)
+                if outcome is None and header.producer_id >= 0:
+                    entry = self.sequences.entry(header.producer_id)
+                    outcome = self.sequences.check(header)
+                if outcome is None or isinstance(outcome, Append):
+                    outcome = self._append(batch, header, now_ms)
+        rings = self._rings
+        ring = self.verdicts or rings.open(self)
+        ring.append((next(rings.numbers), now_ms, client_id, header, entry, outcome))
+        return outcome
 
     def dirty_files(self) -> Sequence[File]:
         """Files written since this was asked last."""

@@ -16,8 +16,8 @@ from ..protocol.batch import CONTROL_BIT, BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
-from .log.identity import METADATA_NAME, STRAY_SUFFIX, read_topic_id
-from .log.log import DELETED_SUFFIX, Log
+from .log.identity import DELETED_SUFFIX, METADATA_NAME, STRAY_SUFFIX, read_topic_id
+from .log.log import Log
 from .log.storage import File, Storage
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
@@ -25,7 +25,10 @@ from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import SequenceTable
 from .topic_config import TopicConfig, topic_config
+from .verdicts import VerdictRings
 from .world import World
+
+_NAME_MAX = 240  # leaves room for the suffix in a file name
 
 
 class Partitions:
@@ -45,6 +48,7 @@ class Partitions:
         warn: Callable[[str], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
+        self._rings = VerdictRings()
         self._was_read = False  # a log whose clean stop nobody has noted
         self._config = config
         self._world = world
@@ -144,7 +148,7 @@ class Partitions:
             if topic_id is not None and topic_id not in self._state.names_by_id:
                 self._remove_deleted(directory)
             else:
-                self._warn(f"leaving {directory} alone: no topic of this broker owns it")
+                self._put_aside(directory)
         elif topic_id == topic.topic_id or self._is_ours(directory, topic, topic_id):
             self._open(topic, index)
 
@@ -159,18 +163,26 @@ class Partitions:
         storage = self._world.storage
         flushed_offset = self._restart.known(directory, topic.topic_id).flushed_offset
         if flushed_offset or (topic_id is None and flushed_offset is None):
-            self._warn(f"{directory}: its topic id is damaged; written anew")
+            self._warn(f"{directory}: its topic id is damaged or missing; written anew")
             storage.remove(f"{directory}/{METADATA_NAME}")
             return True
         if topic_id is not None:
             self._remove_deleted(directory)
             return False
         if any(name.endswith(".log") for name in storage.list_dir(directory)):
-            stray = f"{directory}.{self.leader_epoch}{STRAY_SUFFIX}"
-            self._warn(f"{directory} does not say its topic; it is {stray} now, to be removed")
-            storage.rename(directory, stray)
+            self._put_aside(directory)
             return False
         return True
+
+    def _put_aside(self, directory: str) -> None:
+        """Rename what nobody owns, so that no later topic of that name takes it for its own."""
+        storage = self._world.storage
+        number = 0
+        while storage.exists(aside := f"{directory[:_NAME_MAX]}.{number}{STRAY_SUFFIX}"):
+            number += 1
+        self._warn(f"renaming {directory} to {aside}: no topic of this broker owns it")
+        storage.rename(directory, aside)
+        self._was_read = True  # as good as: it is to be flushed
 
     def _remove_deleted(self, directory: str) -> None:
         self._warn(f"removing {directory}: its topic has been deleted")
@@ -215,6 +227,7 @@ class Partitions:
             config=config,
             flushed=self._config.durability == "fsync",
             leader_epoch=self.leader_epoch,
+            rings=self._rings,
         )
         self.opened[topic.name, index] = partition
         return partition

@@ -133,6 +133,10 @@ class SequenceTable:
             return _refused(header, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, why)
         return APPEND
 
+    def entry(self, producer_id: int) -> bytes | None:
+        """All that is known of a PID, packed and never changed; see state_of(). None if nothing."""
+        return self._entries.get(producer_id)
+
     def record(self, header: BatchHeader, base_offset: int, received_at_ms: int) -> None:
         """Publish a batch that the log has stored. Checks nothing: the log is right.
 
@@ -208,13 +212,18 @@ class SequenceTable:
     def producers(self) -> Iterator[ProducerState]:
         """The state of every PID, in the order in which they last wrote."""
         for producer_id, entry in self._entries.items():
-            producer_epoch, received_at_ms = _HEAD.unpack_from(entry)
-            batches = tuple(
-                StoredBatch(_first_of(span), _last_of(span), base_offset, max_timestamp)
-                for span, base_offset, max_timestamp in _BATCH.iter_unpack(entry[_HEAD.size :])
-                if span != _NO_SPAN
-            )
-            yield ProducerState(producer_id, producer_epoch, received_at_ms, batches)
+            yield state_of(producer_id, entry)
+
+
+def state_of(producer_id: int, entry: bytes) -> ProducerState:
+    """What SequenceTable.entry() has packed."""
+    producer_epoch, received_at_ms = _HEAD.unpack_from(entry)
+    batches = tuple(
+        StoredBatch(_first_of(span), _last_of(span), base_offset, max_timestamp)
+        for span, base_offset, max_timestamp in _BATCH.iter_unpack(entry[_HEAD.size :])
+        if span != _NO_SPAN
+    )
+    return ProducerState(producer_id, producer_epoch, received_at_ms, batches)
 
 
 def _first_of(span: int) -> int:

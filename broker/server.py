@@ -20,6 +20,7 @@ from .config import BrokerConfig
 from .dispatch import SERVED, Dispatch
 from .limits import IN_FLIGHT_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from .listeners import Listener
+from .log.storage import FlushFailed
 from .parked import Promise
 from .session import CloseConnection, Session
 
@@ -245,10 +246,13 @@ class ClientSession(asyncio.BufferedProtocol):
         except (ProtocolError, DecodeError, CloseConnection) as error:
             self.hang_up(error)
             return False
-        except AssertionError as error:
+        except (AssertionError, FlushFailed) as error:
             self._server.on_broken(error)
             return False
-        self.settle(request, outcome)
+        if isinstance(outcome, Promise):
+            self.settle(request, outcome)
+        else:
+            self._core.answer(request, outcome)
         return True
 
     def handle(self, request: Request) -> Any:

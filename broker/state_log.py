@@ -19,7 +19,7 @@ from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
-from .log.storage import File, Storage, StorageError
+from .log.storage import File, FlushFailed, Storage, StorageError
 
 LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
@@ -165,10 +165,13 @@ class StateLog(Generic[R]):
                 self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT)
 
     def flush(self) -> None:
-        """Flush here and now, for what is rare: start, topic deletion. Raises StorageError."""
+        """Flush here and now, for what is rare: start, topic deletion. Raises FlushFailed."""
         mark = self.mark()
-        for file in self.log.dirty_files():
-            file.flush()
+        try:
+            for file in self.log.dirty_files():
+                file.flush()
+        except StorageError as error:
+            raise FlushFailed(error.path, error.why) from error
         self.made_durable(mark)
 
     def _append(self, records: Iterable[R], now_ms: int) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from .limits import TOPIC_NAME_LENGTH_MAX
 
+# Their directories stand beside those of topics: a topic of such a name would write into them.
+LOGS_OF_THE_BROKER = frozenset(("__cluster_metadata", "__consumer_offsets", "__transaction_state"))
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
 

@@ -18,7 +18,7 @@ from .limits import PARTITIONS_MAX
 from .metadata import ClusterMetadata, Topic
 from .properties import ConfigError
 from .topic_config import validate_overrides
-from .topic_names import collision, name_refusal
+from .topic_names import LOGS_OF_THE_BROKER, collision, name_refusal
 
 BROKER_DEFAULT = -1
 
@@ -102,6 +102,9 @@ def _name_refusal(name: str, state: ClusterMetadata) -> Refused | None:
         return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"topic {name} exists already")
     why = name_refusal(name)
     if why is not None:
+        return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
+    if name in LOGS_OF_THE_BROKER:
+        why = f"{name} is a log of the broker itself, and no topic"
         return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
     other = collision(name, state.topics)
     if other is not None:

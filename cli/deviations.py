@@ -79,6 +79,14 @@ DEVIATIONS = {
         " recognised: the time of receipt does.",
         test=RESTARTED,
     ),
+    "producer-id-bound": Deviation(
+        request="Produce: by more than 100,000 producer ids to one partition within a day",
+        kafka="all are remembered, whatever memory it takes",
+        ours="those idle for longest are forgotten: a retry of theirs is stored twice",
+        reason="A producer that is made anew for each record would else fill the memory;"
+        " the broker's log says when it happens.",
+        test="tests/unit/broker/test_producer_expiry.py::test_evictions_are_told_once_in_a_check",
+    ),
     "transactional-id": Deviation(
         request="InitProducerId: with a transactional id",
         kafka="0 and a producer id",
@@ -184,6 +192,15 @@ DEVIATIONS = {
         ours="37 INVALID_PARTITIONS",
         reason="One machine serves ten thousand partitions in all.",
         test=f"{ANSWERS}::test_a_topic_grows_to_ten_thousand_partitions_and_no_further",
+    ),
+    "internal-topics": Deviation(
+        request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"
+        " __cluster_metadata",
+        kafka="the first two are topics, and can be created and deleted; 42 INVALID_REQUEST for the"
+        " third",
+        ours="17 INVALID_TOPIC_EXCEPTION; there are no such topics",
+        reason="They are logs of the broker itself; a topic of that name would write into them.",
+        test=f"{ANSWERS}::test_a_topic_cannot_take_the_place_of_a_log_of_the_broker",
     ),
     "request-elements": Deviation(
         request="any: more than 262,144 elements in the arrays of one request",

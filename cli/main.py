@@ -20,7 +20,9 @@ COMMANDS = {
     "groups": "list, describe, rewind or delete consumer groups",
     "configs": "show or change the properties of topics and brokers",
     "log": "look into the files of a log, or check a data directory, offline",
+    "explain": "say why each Produce was answered as it was",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
+    "proxy": "lose, tear and delay answers in front of any Kafka, and show what passed",
     "demo": "lose acknowledgements on purpose and count what was stored",
     "healthcheck": "exit 0 if a broker answers",
 }

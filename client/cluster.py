@@ -181,8 +181,11 @@ class Cluster:
 
     def _not_there(self, topic: str, timeout_ms: float) -> ClientError:
         known = self.metadata.topics.get(topic)
-        code = ErrorCode.LEADER_NOT_AVAILABLE if known is None else known.error
-        reason = f"{code.name}: {code.text}" if code else "no partition has a leader"
+        if known is None:
+            code, reason = ErrorCode.LEADER_NOT_AVAILABLE, "no broker has said anything about it"
+        else:
+            code = known.error
+            reason = f"{code.name}: {code.text}" if code else "no partition has a leader"
         problem = f"; last problem: {self.last_problem}" if self.last_problem else ""
         return Retriable(
             f"topic {topic} cannot be used after {timeout_ms:.0f} ms: {reason}{problem}", code=code

@@ -7,6 +7,8 @@ Requests may be pipelined: `request` can be awaited by many tasks at once.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -78,10 +80,16 @@ class Connection(asyncio.Protocol):
             ) from error
         except OSError as error:
             raise ConnectionFailed(
-                f"cannot connect to a broker at {host}:{port}: {error.strerror or error}"
+                f"cannot connect to a broker at {host}:{port}: {_reason_of(error)}"
             ) from error
         try:
             await connection._negotiate(timeout_ms)
+        except RequestTimedOut:
+            connection.abort()
+            raise RequestTimedOut(
+                f"{host}:{port} accepts connections and said nothing within {timeout_ms} ms: "
+                "is a Kafka broker there, and is this its plaintext listener?"
+            ) from None
         except BaseException:
             connection.abort()
             raise
@@ -226,6 +234,15 @@ class Connection(asyncio.Protocol):
 
     def _reason(self) -> str:
         return str(self._failure) if self._failure else "the connection is not open"
+
+
+def _reason_of(error: OSError) -> str:
+    """In words for those who have only an address."""
+    if isinstance(error, socket.gaierror):
+        return f"{error.strerror}: is the host's name right?"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: nothing listens there; is the broker running, and on this port?"
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 __all__ = ["Connection", "ConnectionFailed", "RequestTimedOut", "UnsupportedApi"]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 from time import time
 from types import TracebackType
@@ -68,6 +69,8 @@ class Producer(Generic[K, V]):
         ValueError: options that contradict each other, or a server that is no HOST:PORT.
         ImportError: compression_type needs a package that is not installed.
     """
+
+    _leaving: asyncio.Timeout | None = None  # the wait of `async with` on an exception
 
     def __init__(
         self,
@@ -166,10 +169,14 @@ class Producer(Generic[K, V]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            await self.stop()
+        if error is not None:
+            with suppress(TimeoutError, DeliveryTimeout):
+                async with asyncio.timeout(STOP_ON_ERROR_MS / 1000) as self._leaving:
+                    self._on_progress()
+                    await self.flush()
+            await self.stop(0)
         else:
-            await self.stop(STOP_ON_ERROR_MS if self._sending.cluster.is_connected else 0)
+            await self.stop()
 
     async def send(
         self,
@@ -331,6 +338,9 @@ class Producer(Generic[K, V]):
 
     def _on_progress(self) -> None:
         self._intake.give_room()
+        if self._leaving is not None and not self._sending.cluster.is_connected:
+            self._leaving.reschedule(0)  # nobody is there to confirm anything
+            self._leaving = None
 
 
 def _serialized(given: object, serializer: Callable[..., bytes] | None, what: str) -> bytes:

@@ -230,10 +230,7 @@ class ProducerBatch:
         return sequence.add(self.base_sequence, self.count)
 
     def split(self) -> tuple[ProducerBatch, ProducerBatch]:
-        """Two batches with half of the records each, sealed under the same sequences.
-
-        Only for a batch that is certainly not stored.
-        """
+        """Two batches with half of the records each, sealed under the same sequences."""
         half = self.count // 2
         first, second = self._part(0, half), self._part(half, self.count)
         first.seal(self.producer_id, self.producer_epoch, self.base_sequence)
@@ -249,6 +246,7 @@ class ProducerBatch:
         part.timestamps = self.timestamps[first:end]
         part.is_awaited = self.is_awaited
         part.sends = self.sends
+        part.is_unknown = self.is_unknown
         part._is_plain = self._is_plain
         part.close()
         return part

@@ -278,6 +278,7 @@ class Sender:
         node_id = this.leader_of(*place)
         if node_id < 0:
             self.wants_metadata = True
+            self.in_doubt = f"{place[0]}-{place[1]} has no leader at the moment"
             return
         if not this.has_slot(node_id):
             return
@@ -351,8 +352,12 @@ class Sender:
         lane.break_until(now_ms + wait_ms)
 
     def _split(self, lane: Lane, batch: ProducerBatch, answer: Answer) -> None:
-        """Two halves in place of a batch that is too large, if it is certainly not stored."""
-        if batch.count == 1 or batch.is_unknown:
+        """Two halves in place of a batch that is too large.
+
+        They have its sequences: where an earlier attempt was stored after all, a broker finds
+        them out of order, and they fail as what may be stored.
+        """
+        if batch.count == 1:
             self._give_up(lane, batch, _failure(batch, answer))
             return
         pieces = batch.split()

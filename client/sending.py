@@ -122,6 +122,7 @@ class Sending:
     def _slots_of(self, node_id: int) -> int:
         connection = self.cluster.connection(node_id)
         if connection is None:
+            self.sender.in_doubt = self.cluster.last_problem or self.sender.in_doubt
             return 0
         open_calls = len(self._calls.get(connection, ()))
         return self._config.max_in_flight_requests_per_connection - open_calls

@@ -161,6 +161,7 @@ class ChildBroker:
     ) -> None:
         self.port = 0
         self.pid = 0
+        self._topics_made = 0
         self.faults = RemoteFaults(self)
         self._directory = Path(tempfile.mkdtemp(prefix="minibroker-"))
         self._clean = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
@@ -266,6 +267,13 @@ class ChildBroker:
     def create_topic(self, topic: str, partitions: int = 1) -> None:
         """Create a topic. Raises ChildBrokerError if that is refused."""
         self.call({"do": "create topic", "topic": topic, "partitions": partitions})
+
+    def create_new_topic(self, name: str) -> str:
+        """Create a topic of one partition with a name like this that is not taken; the name."""
+        self._topics_made += 1
+        topic = f"{name}-{self._topics_made}"
+        self.create_topic(topic)
+        return topic
 
     def records(self, topic: str) -> list[Stored]:
         """Every record of a topic that readers may see, by partition and offset."""

@@ -18,7 +18,7 @@ import logging
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from types import TracebackType
 
@@ -68,6 +68,7 @@ class Proxy:
     Attributes:
         history: the newest exchanges, oldest first.
         requests: requests seen, by API name.
+        on_outcome: called with each exchange when its outcome is known.
         outcomes: what became of requests of an API: (API name, Outcome) -> count.
     """
 
@@ -85,6 +86,7 @@ class Proxy:
         self.requests: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self._connections = 0
+        self.on_outcome: Callable[[Exchange], None] = _nobody_asks
         self._noted = asyncio.Event()  # set whenever something has become of a request
         self._main: asyncio.Task[None] | None = None
 
@@ -193,6 +195,11 @@ class Proxy:
         exchange.outcome = outcome
         self.outcomes[exchange.api, outcome] += 1
         self._noted.set()
+        self.on_outcome(exchange)
+
+
+def _nobody_asks(exchange: Exchange) -> None:
+    """What happens to an exchange when nobody wants to know."""
 
 
 class _Link:
@@ -233,6 +240,8 @@ class _Link:
         proxy.requests[exchange.api] += 1
         proxy.history.append(exchange)
         covering = [armed for armed in proxy.faults.rules if armed.rule.covers(exchange)]
+        if proxy.on_outcome is not _nobody_asks:
+            exchange.describe()
         answered = expects_answer(exchange)
         exchange.forget_request()
         for armed in due(Instant.REQUEST, covering):

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from ..broker.exchanges import shown
 from ..broker.fault_scope import Part, parts_of
 from ..broker.faults import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
 from ..protocol import messages
 from ..protocol.compiler import decoder
+from ..protocol.errors import DecodeError
 from ..protocol.header import decode_request_header
 from ..protocol.varint import read_uvarint
 
@@ -49,6 +51,7 @@ class Exchange:
         api: Kafka's name of the API, "key 99" if it is unknown here.
         version: of the API, as in the request.
         client_id: "" if the client sent none.
+        about: what it asks, in short; "" where this code cannot read it.
         outcome: changes as the exchange goes on.
     """
 
@@ -60,6 +63,7 @@ class Exchange:
     client_id: str
     frame: memoryview | None = field(repr=False)  # None once the request has been forwarded
     outcome: Outcome = Outcome.OPEN
+    about: str = ""
     path: ClassVar[str] = ""  # no file has a part in it
     _message: Any = field(default=None, repr=False)
 
@@ -85,6 +89,14 @@ class Exchange:
     def parts(self) -> tuple[Part, ...]:
         """The topics and partitions in the request; raises as `message` does."""
         return parts_of(self.api, self.message)
+
+    def describe(self) -> None:
+        """Say in short what a Produce asks, while its bytes are there."""
+        if self.api_key == _PRODUCE and is_readable(self.api_key, self.version):
+            try:
+                self.about = shown(self.parts)
+            except DecodeError as error:
+                self.about = f"malformed: {error}"
 
     def forget_request(self) -> None:
         """Let go of the request's bytes; what is left costs little."""

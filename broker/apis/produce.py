@@ -58,6 +58,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         why = "transactions are not served here"
         return refusal(message, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
     now_ms = broker.clock.now_ms()
+    client_id = request.client_id or ""
     allows_zstd = request.route.version >= ZSTD_SINCE
     is_durable = True
     refused: Refused | None = None
@@ -74,7 +75,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
             elif not allows_zstd and _is_zstd(records):
                 outcome = _NEEDS_ZSTD
             else:
-                outcome = partition.produce(records, now_ms)
+                outcome = partition.produce(records, now_ms, client_id)
             if type(outcome) is Refused:
                 refused = outcome
                 answers.append(_refused(partition, index, outcome))

@@ -16,12 +16,12 @@ import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import attrgetter
 
 from ...protocol.batch import BatchHeader
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
-from .identity import METADATA_NAME, metadata_text
+from .identity import METADATA_NAME, doomed_name, metadata_text
 from .opening import open_directory
 from .recovery import NOTHING_KNOWN, Known, RecoveryReport
 from .removal import finish_removal
@@ -34,9 +34,6 @@ from .segment import (
 )
 from .snapshots import Producers, Snapshots
 from .storage import Buffer, File, Storage, StorageError
-
-DELETED_SUFFIX: Final = "-delete"
-_DIRECTORY_NAME_MAX: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +158,7 @@ class Log:
             )
             for segment in self._segments:
                 segment.remove()
+            self.storage.sync_all()  # lest one of them comes back in front of what follows
             self._segments, self._active = [], None
             self.log_end_offset = offset
             self._epochs = LeaderEpochs()
@@ -293,7 +291,7 @@ class Log:
         segments = self._segments
         if offset >= segments[-1].base_offset:
             return segments[-1]
-        return segments[bisect_right(segments, offset, key=_base_offset) - 1]
+        return segments[bisect_right(segments, offset, key=attrgetter("base_offset")) - 1]
 
     def find_timestamp(self, timestamp: int, end_offset: int) -> TimestampedOffset | None:
         """Return the first record below `end_offset` with at least this timestamp (ms since 1970).
@@ -356,24 +354,22 @@ class Log:
     @property
     def has_removable(self) -> bool:
         """Whether a segment ends at or before the log start."""
-        segments = self._segments
-        return len(segments) > 1 and segments[1].base_offset <= self.log_start_offset
+        return any(each.base_offset <= self.log_start_offset for each in self._segments[1:2])
 
     def removable_offset(self, durable_offset: int) -> int:
-        """Up to where segments may go: below the log start, and a durable snapshot remembers
-        the producers that wrote in them. The active segment stays.
+        """Up to where segments may go: below the log start, and remembered by a durable snapshot.
 
         Args:
             durable_offset: the log has been flushed up to here, exclusive.
-        Returns: where a segment begins; 0 if none may go.
-        Raises: StorageError.
+        Returns: where a segment begins, which stays; 0 if none may go. Raises StorageError.
         """
         if not self.has_removable:
             return 0
         offset = self.log_start_offset
         if self._producers is not None:
             offset = min(offset, self._remembered_offset(durable_offset))
-        return max(each.base_offset for each in self._segments if each.base_offset <= offset)
+        bases = [each.base_offset for each in self._segments[1:] if each.base_offset <= offset]
+        return bases[-1] if bases else 0
 
     def remove_before(self, offset: int, bytes_max: int) -> bool:
         """Do one step of removing the segments that end at or before `offset`, oldest first.
@@ -412,9 +408,7 @@ class Log:
         self._close_files()
         self._segments, self._active, self._leaving = [], None, None
         if self.storage.exists(self.directory):
-            topic, _, partition = self.directory.rpartition("-")
-            rest = f"-{partition}.{(self._topic_id or b'').hex()}{DELETED_SUFFIX}"
-            doomed = topic[: _DIRECTORY_NAME_MAX - len(rest)] + rest
+            doomed = doomed_name(self.directory, self._topic_id or b"")
             self.storage.rename(self.directory, doomed)
             self.storage.remove_tree(doomed)
 
@@ -445,7 +439,3 @@ class Log:
             segment.close()
         if self._leaving is not None:
             self._leaving.close()
-
-
-def _base_offset(segment: Segment) -> int:
-    return segment.base_offset

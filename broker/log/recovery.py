@@ -64,6 +64,7 @@ class Known:
         flushed_offset: the recovery point: all before it had been flushed; None if unknown.
         last: after a clean stop, the summary of the last segment.
         remembers_nothing: after a clean stop, that no producer had any state.
+        reads_all: whether everything is to be read, whatever summaries say.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
         removed_offset: segments that end here or before were being removed; 0 if none was.
     """
@@ -71,6 +72,7 @@ class Known:
     flushed_offset: int | None = None
     last: Summary | None = None
     remembers_nothing: bool = False
+    reads_all: bool = False
     log_start_offset: int = 0
     removed_offset: int = 0
 
@@ -111,6 +113,9 @@ def recover(
         DamagedLog: something is wrong before the tail; nothing was changed.
         StorageError: the disk could not be read or cut.
     """
+    flushed_offset = known.flushed_offset
+    if flushed_offset is not None and flushed_offset <= known.log_start_offset:
+        flushed_offset = 0  # what had been flushed has been deleted: none of it can be missed
     bases = segment_offsets(names)
     segments = [Segment(storage, directory, base) for base in bases]
     epochs = LeaderEpochs()
@@ -122,7 +127,7 @@ def recover(
     scanned = fold if fold_from else on_batch
     for at, segment in enumerate(segments):
         if at and segment.base_offset != segments[at - 1].next_offset:
-            report = _drop_misnamed(segments, at, known.flushed_offset)
+            report = _drop_misnamed(segments, at, flushed_offset)
             return Recovered(segments[:at], epochs, report)
         next_base = bases[at + 1] if at + 1 < len(bases) else None
         summary = _believed(storage, directory, segment, next_base, known)
@@ -139,13 +144,13 @@ def recover(
             continue
         why = scan(segment, epochs, index_interval_bytes, scanned)
         if why:
-            report = _cut_tail(segments, at, why, known.flushed_offset)
+            report = _cut_tail(segments, at, why, flushed_offset)
             return Recovered(segments[: at + 1], epochs, report)
         segment.excuse_empty_indexes()
         if next_base is not None and segment.index_name not in names:
             segment.save_indexes()
         segment.close()
-    _check_end(segments, directory, known.flushed_offset)
+    _check_end(segments, directory, flushed_offset)
     return Recovered(segments, epochs, None)
 
 
@@ -153,6 +158,8 @@ def _believed(
     storage: Storage, directory: str, segment: Segment, next_base: int | None, known: Known
 ) -> Summary | None:
     """The summary that makes reading a segment needless; None if there is none."""
+    if known.reads_all:
+        return None
     if next_base is None:
         summary = known.last
     elif known.last is not None or next_base <= (known.flushed_offset or 0):

@@ -28,6 +28,10 @@ class StorageError(Exception):
         self.why = why
 
 
+class FlushFailed(StorageError):
+    """What was to be durable is in an unknown state: no answer is true, the broker must stop."""
+
+
 class DirectoryInUse(Exception):
     """Another broker owns the data directory; the text names the directory and that process."""
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+OWN_KEYS_FROM = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -31,6 +33,11 @@ class Api:
     versions: tuple[int, int]
     flexible: int | None
     advertised_from: int | None = None
+
+    @property
+    def is_kafkas(self) -> bool:
+        """Whether Apache Kafka has it; others are ours, used only where they are offered."""
+        return self.key < OWN_KEYS_FROM
 
     @property
     def module_name(self) -> str:
@@ -74,6 +81,7 @@ APIS: dict[int, Api] = {
         Api(47, "OffsetDelete", versions=(0, 0), flexible=None),
         Api(60, "DescribeCluster", versions=(0, 2), flexible=0),
         Api(61, "DescribeProducers", versions=(0, 0), flexible=0),
+        Api(10_000, "ExplainProduce", versions=(0, 0), flexible=0),
     )
 }
 

@@ -5,6 +5,7 @@ divided by Kafka's in the same round. Every server is warmed up before the first
     make bench ARGS="--only consume"    one of PARTS alone
     make bench ARGS=--no-kafka          without a real Kafka
     make bench ARGS=--profile           where the time of one Produce goes, without sockets
+    make bench ARGS=--overhead          what faults (disarmed) and explanations cost one Produce
     make bench ARGS=--picture           and draw docs/benchmarks.png
 """
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from tests.bench.consuming import measure_consuming
 from tests.bench.flushing import measure_flushing
 from tests.bench.handler import profile
+from tests.bench.overhead import overhead_table
 from tests.bench.producing import SINGLES, measure_producing
 from tests.bench.run import Run
 from tests.bench.scale import measure_scale
@@ -46,6 +48,9 @@ def main() -> int:
     if args.profile:
         console.print(profile(SINGLES))
         return 0
+    if args.overhead:
+        console.print(overhead_table())
+        return 0
     reason = "--no-kafka was given" if args.no_kafka else missing_tools()
     if reason is not None:
         console.print(f"no real Kafka in this run: {reason}")
@@ -67,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=PARTS, nargs="+", help="these parts, in this order")
     parser.add_argument("--no-kafka", action="store_true", help="without a real Kafka")
     parser.add_argument("--profile", action="store_true", help="where one Produce's time goes")
+    parser.add_argument("--overhead", action="store_true", help="of faults and explanations")
     parser.add_argument("--picture", action="store_true", help=f"draw {PICTURE.name}")
     return parser.parse_args()
 

@@ -126,9 +126,9 @@ def _table(title: str, measured: dict[Name, list[Figures]]) -> Table:
         if "rate" in figures[0]:
             rates = [each["rate"] for each in figures]
             spread = f"{min(rates):,.0f}-{max(rates):,.0f}"
-            shown: tuple[str, ...] = (f"{statistics.median(rates):,.0f}", spread, "", "")
+            shown = [f"{statistics.median(rates):,.0f}", spread, "", ""]
         else:
-            shown = ("", "", *(f"{_median(figures, each):.3f}" for each in ("p50", "p99")))
+            shown = ["", "", *(f"{_median(figures, each):.3f}" for each in ("p50", "p99"))]
         table.add_row(client, load, *shown, memory)
     return table
 

@@ -32,7 +32,7 @@ KAFKA_SETTINGS = {"log.flush.interval.messages": "1"}
 WARM_UP_S = 1.0
 SLOW_MS = 5.0
 FLUSHES_MAX = 2.5  # what a produce may wait, in flushes
-PIDS = (1000, 50_000)
+PIDS = (10_000, 90_000)
 
 
 def measure_flushing(run: Run) -> dict[str, float]:

@@ -69,27 +69,27 @@ def profile(case: Case) -> str:
 
 
 async def _best(case: Case, durability: str) -> float:
-    async with _session(durability) as session:
+    async with running_session(durability) as session:
         frames = produce_frame(case, TOPIC) * FRAMES
         turns = max(1, BYTES_A_REPEAT // (len(frames) * 4))
-        _feed(session, frames)
+        feed(session, frames)
         best = float("inf")
         for _ in range(REPEATS):
             began = time.perf_counter()
             for _ in range(turns):
-                _feed(session, frames)
+                feed(session, frames)
             best = min(best, (time.perf_counter() - began) / (turns * FRAMES))
         return best * 1e6
 
 
 async def _profiled(case: Case) -> str:
-    async with _session("page-cache") as session:
+    async with running_session("page-cache") as session:
         frames = produce_frame(case, TOPIC) * FRAMES
-        _feed(session, frames)
+        feed(session, frames)
         profiler = cProfile.Profile()
         profiler.enable()
         for _ in range(PROFILED // FRAMES):
-            _feed(session, frames)
+            feed(session, frames)
         profiler.disable()
     text = StringIO()
     stats = pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime")
@@ -98,7 +98,8 @@ async def _profiled(case: Case) -> str:
 
 
 @asynccontextmanager
-async def _session(durability: str) -> AsyncIterator[ClientSession]:
+async def running_session(durability: str) -> AsyncIterator[ClientSession]:
+    """A broker, and a connection to it that leads nowhere."""
     with tempfile.TemporaryDirectory() as data:
         texts = {"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": data}
         loaded = load([Layer("bench", {**texts, "durability": durability})])
@@ -112,7 +113,8 @@ async def _session(durability: str) -> AsyncIterator[ClientSession]:
             session.connection_lost(None)
 
 
-def _feed(session: ClientSession, frames: bytes) -> None:
+def feed(session: ClientSession, frames: bytes) -> None:
+    """Let a connection receive whole frames."""
     rest = memoryview(frames)
     while rest:
         room = session.get_buffer(-1)

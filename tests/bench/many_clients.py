@@ -9,6 +9,7 @@ import asyncio
 import statistics
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -117,8 +118,7 @@ async def _load(
         return Producer(frames[number % partitions :] + frames[: number % partitions], until)
 
     made = [
-        await loop.create_connection(lambda number=number: make(number), *address)  # type: ignore[misc]
-        for number in range(producers)
+        await loop.create_connection(partial(make, number), *address) for number in range(producers)
     ]
     async with asyncio.timeout(seconds + TIMEOUT_S):
         await asyncio.gather(*(protocol.done for _, protocol in made))

@@ -25,7 +25,7 @@ from minibroker.protocol.messages import APIS
 from minibroker.protocol.schema import api_of
 
 from tests.support.kio_messages import EPOCH, element_type, kio_bytes, kio_type
-from tests.support.messages import ALL
+from tests.support.messages import KAFKAS
 
 FOLDER = Path(__file__).parent / "frames"
 SHAPES = ("full", "bare")
@@ -75,8 +75,10 @@ def _value(field: dataclasses.Field[Any], number: int) -> Any:
 
 def golden_lines() -> dict[str, list[str]]:
     """The lines of every file, by the file's name."""
-    lines: dict[str, list[str]] = {f"{api.module_name}.txt": [] for api in APIS.values()}
-    for which in ALL:
+    lines: dict[str, list[str]] = {
+        f"{api.module_name}.txt": [] for api in APIS.values() if api.is_kafkas
+    }
+    for which in KAFKAS:
         cls = kio_type(which)
         name = f"{api_of(which.message).module_name}.txt"
         for shape in SHAPES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from typing import Any
 
 import pytest
 from minibroker.broker import retention
@@ -52,7 +53,7 @@ class World:
         self.disk = SimulatedDisk(random.Random(seed))
         self.machine = Machine(durability=durability)
         self.truth = Truth()
-        self.texts = {
+        self.texts: dict[str, Any] = {
             "internal_segment_bytes": str(3 * BATCH_BYTES),
             "retention_ms": str(2 * CHECK_MS),
             "retention_bytes": str(self.random.choice((-1, 0, 4 * BATCH_BYTES))),
@@ -61,7 +62,7 @@ class World:
     def start(self) -> Partition:
         self.machine.storage = SimulatedStorage(self.disk)
         self.machine.start()
-        return self.machine.partition(**self.texts)
+        return self.machine.partition("orders", 0, **self.texts)
 
     def end(self) -> None:
         """The power goes, unless the broker still runs and may stop as it should."""

@@ -16,36 +16,24 @@ from random import Random
 
 from minibroker.broker.log.storage import DamagedLog, StorageError
 from minibroker.broker.metadata import MetadataError
-from minibroker.protocol.batch import BatchError
-from minibroker.protocol.messages.create_topics import (
-    CreatableTopic,
-    CreatableTopicConfig,
-    CreateTopicsRequest,
-)
-from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
-from minibroker.protocol.messages.metadata import MetadataRequest
-from minibroker.protocol.messages.produce import (
-    PartitionProduceData,
-    ProduceRequest,
-    TopicProduceData,
-)
 from minibroker.testing.simulated_disk import IO_ERROR, Crashed
 
+from tests.support.judging import create_topic, read_log, send_again, topic_names
 from tests.support.log_history import (
     History,
     Place,
-    StoredBatch,
     findings,
     judge_topics,
     newest_of_each,
 )
 from tests.support.machine import Machine
-from tests.support.simulated_clients import PARTITIONS, Founder, Producer, Reader, batches_in
+from tests.support.simulated_clients import PARTITIONS, Founder, Producer, Reader
 
 WINDOW = 5  # newest batches of a producer id that a broker must recognise
 TOPIC = "t"
 FETCH_BYTES = 20_000
+EARLIEST = -2
 LONGEST_MS = 10_000.0
 STARTS_MAX = 40
 PLACES = [(TOPIC, index) for index in range(PARTITIONS)]
@@ -94,7 +82,11 @@ class BrokerWorld:
         self._configs = {
             "internal.segment.bytes": str(random.choice((2_500, 6_000, 40_000))),
             "index.interval.bytes": str(random.choice((0, 300))),
+            "retention.ms": "-1",
         }
+        if random.random() < 0.3:
+            self._configs["retention.bytes"] = str(random.choice((0, 5_000)))
+            self.history.expires = True
         self._clients = [
             Producer(self.machine, self.history, f"p{number}", PLACES)
             for number in range(random.choice((1, 2, 3)))
@@ -107,7 +99,8 @@ class BrokerWorld:
         """Let everything happen; returns what is wrong with it."""
         self._start()
         if not self.is_over:
-            self._create_topic()
+            create_topic(self.machine, TOPIC, PARTITIONS, self._configs)
+            self.history.lives[TOPIC] = 0
             self._begin()
             done = self.machine.run(LONGEST_MS, self._is_done)
             if not self.is_over:
@@ -116,14 +109,6 @@ class BrokerWorld:
                 self._end_well()
         self.outcome.acknowledged = self.history.acknowledged_count()
         return self.outcome
-
-    def _create_topic(self) -> None:
-        configs = [CreatableTopicConfig(name=k, value=v) for k, v in self._configs.items()]
-        wanted = CreatableTopic(
-            name=TOPIC, num_partitions=PARTITIONS, replication_factor=1, configs=configs
-        )
-        self.machine.ask(CreateTopicsRequest(topics=[wanted]))
-        self.history.lives[TOPIC] = 0
 
     def _begin(self) -> None:
         random, machine = self.random, self.machine
@@ -266,58 +251,18 @@ class BrokerWorld:
 
     def _judge(self) -> None:
         stored = {
-            (topic, index): self._read((topic, index))
+            (topic, index): read_log(self.machine, (topic, index))
             for topic in self.history.lives
             for index in range(PARTITIONS)
         }
-        names = [each.name for each in self.machine.ask(MetadataRequest(topics=None)).topics]
-        found = judge_topics(self.history, names)
-        values = {
-            place: [value for batch in batches for value in batch.values]
-            for place, batches in stored.items()
-        }
-        found += findings(self.history, values)
-        for place, batches in stored.items() if not found else ():
-            for batch in newest_of_each(batches, WINDOW):
-                found += self._send_again(place, batch)
-            if not found and self._read(place) != batches:
+        found = judge_topics(self.history, topic_names(self.machine))
+        found += findings(self.history, stored)
+        for place, log in stored.items() if not found else ():
+            for batch in newest_of_each(self.history, place, log, WINDOW):
+                wrong = send_again(self.machine, place, batch)
+                self.outcome.retries += not wrong
+                found += wrong
+            if not found and read_log(self.machine, place) != log:
                 found.append(f"{place}: retries have changed the log")
         self.outcome.found += found
         self.is_over = bool(self.outcome.found)
-
-    def _read(self, place: Place) -> list[StoredBatch]:
-        batches: list[StoredBatch] = []
-        topic, index = place
-        offset, high_watermark = 0, 1
-        while offset < high_watermark:
-            wanted = FetchPartition(
-                partition=index, fetch_offset=offset, partition_max_bytes=FETCH_BYTES
-            )
-            asked = [FetchTopic(topic=topic, partitions=[wanted])]
-            message = FetchRequest(max_wait_ms=0, min_bytes=0, topics=asked)
-            (part,) = self.machine.ask(message).responses[0].partitions
-            if part.error_code:
-                self.outcome.found.append(f"{place}: Fetch from {offset}: {part.error_code}")
-                return batches
-            try:
-                more = batches_in(part.records or b"")
-            except BatchError as error:
-                self.outcome.found.append(f"{place}: no batches at {offset}: {error}")
-                return batches
-            if not more:
-                break
-            batches += more
-            offset, high_watermark = more[-1].values[-1][0] + 1, part.high_watermark
-        return batches
-
-    def _send_again(self, place: Place, batch: StoredBatch) -> list[str]:
-        sent = bytes(8) + batch.wire[8:]  # producers send base offset 0; it is not in the CRC
-        data = PartitionProduceData(index=place[1], records=sent)
-        topics = [TopicProduceData(name=place[0], partition_data=[data])]
-        answer = self.machine.ask(ProduceRequest(acks=-1, timeout_ms=1_000, topic_data=topics))
-        (part,) = answer.responses[0].partition_responses
-        if (part.error_code, part.base_offset) == (0, batch.base_offset):
-            self.outcome.retries += 1
-            return []
-        answered = f"was answered {part.error_code}, {part.base_offset}"
-        return [f"{place}: the retry of what is stored at {batch.base_offset} {answered}"]

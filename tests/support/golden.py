@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tests.golden.write_frames import FOLDER
-from tests.support.messages import ALL, Versioned
+from tests.support.messages import KAFKAS, Versioned
 
 
 class Golden(NamedTuple):
@@ -21,7 +21,7 @@ class Golden(NamedTuple):
 
 def golden_bodies() -> list[Golden]:
     """All of tests/golden/frames."""
-    by_name = {(which.message.__name__, which.version): which for which in ALL}
+    by_name = {(which.message.__name__, which.version): which for which in KAFKAS}
     found = []
     for path in sorted(FOLDER.glob("*.txt")):
         for line in path.read_text().splitlines():

@@ -16,17 +16,21 @@ from typing import NamedTuple
 Place = tuple[str, int]
 """A partition: (topic, number)."""
 
-StoredValues = Sequence[tuple[int, bytes]]
-"""What a partition holds: (offset, value) in the order in which it is read."""
-
 
 class StoredBatch(NamedTuple):
-    """A batch as it was read back."""
+    """A batch as it was read back; `values` are (offset, value)."""
 
     base_offset: int
     producer_id: int
     wire: bytes
     values: tuple[tuple[int, bytes], ...]
+
+
+class StoredLog(NamedTuple):
+    """A partition as it was read back, from its first offset on."""
+
+    start_offset: int
+    batches: Sequence[StoredBatch]
 
 
 @dataclass(eq=False)
@@ -36,6 +40,7 @@ class SentBatch:
     Args:
         life: of the topic; a topic that was deleted and created again has another one.
         values: one for each record, unlike all others.
+        producer_id: it is sent under.
         wire: the batch as it is sent, each time the same.
     """
 
@@ -43,6 +48,7 @@ class SentBatch:
     life: int
     sender: str
     values: tuple[bytes, ...]
+    producer_id: int
     wire: bytes
     acknowledged_at: int | None = None
 
@@ -56,6 +62,7 @@ class History:
         gone: topics whose deletion was acknowledged and that nobody asked to create again.
         seen: values by offset, as readers were given them.
         wrong: what is wrong already.
+        expires: whether retention may remove what was acknowledged.
     """
 
     sent: list[SentBatch] = field(default_factory=list)
@@ -64,13 +71,14 @@ class History:
     gone: set[str] = field(default_factory=set)
     seen: dict[Place, dict[int, bytes]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    expires: bool = False
 
     def acknowledged_count(self) -> int:
         """Batches that were acknowledged."""
         return sum(each.acknowledged_at is not None for each in self.sent)
 
 
-def findings(history: History, stored: Mapping[Place, StoredValues]) -> list[str]:
+def findings(history: History, stored: Mapping[Place, StoredLog]) -> list[str]:
     """Everything wrong with what is stored now, one sentence each; empty if all is well.
 
     Args:
@@ -78,11 +86,13 @@ def findings(history: History, stored: Mapping[Place, StoredValues]) -> list[str
     """
     found = list(history.wrong)
     found += judge_producer_ids(history.producer_ids)
-    for place, values in stored.items():
-        life = history.lives[place[0]]
-        mine = [each for each in history.sent if each.place == place and each.life == life]
-        found += [f"{place}: {each}" for each in _judge_partition(mine, values)]
-        found += [f"{place}: {each}" for each in _judge_seen(history.seen.get(place, {}), values)]
+    for place, log in stored.items():
+        mine = _sent_to(history, place)
+        begin = log.start_offset if history.expires else 0
+        values = [value for batch in log.batches for value in batch.values]
+        found += [f"{place}: {each}" for each in _judge_partition(mine, begin, values)]
+        seen = history.seen.get(place, {})
+        found += [f"{place}: {each}" for each in _judge_seen(seen, begin, values)]
     return found
 
 
@@ -99,7 +109,14 @@ def judge_producer_ids(producer_ids: Sequence[int]) -> list[str]:
     return [f"producer id {each} was given out {n} times" for each, n in counts.items() if n > 1]
 
 
-def _judge_partition(sent: Sequence[SentBatch], values: StoredValues) -> list[str]:
+def _sent_to(history: History, place: Place) -> list[SentBatch]:
+    life = history.lives[place[0]]
+    return [each for each in history.sent if each.place == place and each.life == life]
+
+
+def _judge_partition(
+    sent: Sequence[SentBatch], begin: int, values: Sequence[tuple[int, bytes]]
+) -> list[str]:
     found = []
     offsets = [offset for offset, _ in values]
     if any(after != before + 1 for before, after in pairwise(offsets)):
@@ -111,7 +128,6 @@ def _judge_partition(sent: Sequence[SentBatch], values: StoredValues) -> list[st
         at[value] = stored_at
     known = {value for each in sent for value in each.values}
     found += [f"invented: {value!r} at {at[value]}" for value in at if value not in known]
-    begin = offsets[0] if offsets else 0
     ends: dict[str, tuple[int, bytes]] = {}
     for each in sent:
         places = [at.get(value) for value in each.values]
@@ -123,7 +139,7 @@ def _judge_partition(sent: Sequence[SentBatch], values: StoredValues) -> list[st
                 elif offset is not None and offset != promised + number:
                     found.append(f"moved: {value!r} at {offset}, promised {promised + number}")
         here = [place for place in places if place is not None]
-        if here and len(here) != len(places) and here[0] != begin:
+        if here and len(here) != len(places):
             found.append(f"torn: of {each.values!r} only {len(here)}")
         if here:
             before, last = ends.get(each.sender, (-1, b""))
@@ -133,9 +149,10 @@ def _judge_partition(sent: Sequence[SentBatch], values: StoredValues) -> list[st
     return found
 
 
-def _judge_seen(seen: Mapping[int, bytes], values: StoredValues) -> list[str]:
+def _judge_seen(
+    seen: Mapping[int, bytes], begin: int, values: Sequence[tuple[int, bytes]]
+) -> list[str]:
     now = dict(values)
-    begin = values[0][0] if values else 0
     return [
         f"was read and is gone: {value!r} at {offset}, now {now.get(offset)!r}"
         for offset, value in seen.items()
@@ -143,10 +160,20 @@ def _judge_seen(seen: Mapping[int, bytes], values: StoredValues) -> list[str]:
     ]
 
 
-def newest_of_each(batches: Sequence[StoredBatch], window: int) -> list[StoredBatch]:
-    """The newest `window` batches of every producer id, oldest first."""
+def newest_of_each(
+    history: History, place: Place, log: StoredLog, window: int
+) -> list[StoredBatch]:
+    """The newest `window` batches of every producer id, oldest first.
+
+    They are those in the log and those that were acknowledged and have been removed since.
+    """
+    known = {
+        each.acknowledged_at: StoredBatch(each.acknowledged_at, each.producer_id, each.wire, ())
+        for each in _sent_to(history, place)
+        if each.acknowledged_at is not None
+    }
+    known |= {each.base_offset: each for each in log.batches}
     by_id: dict[int, list[StoredBatch]] = {}
-    for batch in batches:
-        if batch.producer_id >= 0:
-            by_id.setdefault(batch.producer_id, []).append(batch)
+    for _, batch in sorted(known.items()):
+        by_id.setdefault(batch.producer_id, []).append(batch)
     return [batch for each in by_id.values() for batch in each[-window:]]

@@ -21,7 +21,7 @@ from minibroker.broker.dispatch import SERVED, Dispatch
 from minibroker.broker.group_commit import Round
 from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.listeners import Listener
-from minibroker.broker.log.storage import StorageError
+from minibroker.broker.log.storage import FlushFailed, StorageError
 from minibroker.broker.parked import Promise
 from minibroker.broker.session import Session
 from minibroker.broker.world import World
@@ -31,6 +31,7 @@ from minibroker.testing.simulated_disk import Crashed, DiskError, Flush, Simulat
 from minibroker.testing.simulated_storage import SimulatedFile, SimulatedStorage
 
 START_MS = 1_700_000_000_000
+RETENTION_CHECK_MS = 20
 TURNS_MAX = 200_000
 LISTENER = Listener("PLAINTEXT", "sim", 9092, "sim", 9092)
 SESSION = Session("sim:1", "PLAINTEXT", "sim", 9092)
@@ -144,7 +145,13 @@ class Machine:
 
     def __init__(self, random: Random, durability: str) -> None:
         self.random = random
-        self.config = BrokerConfig.of({"log.dirs": ("data",), "durability": durability})
+        self.config = BrokerConfig.of(
+            {
+                "log.dirs": ("data",),
+                "durability": durability,
+                "log.retention.check.interval.ms": RETENTION_CHECK_MS,
+            }
+        )
         self.disk = SimulatedDisk(random)
         self.now_ms = 0.0
         self.starts = 0
@@ -238,7 +245,11 @@ class Machine:
         assert self._dispatch is not None
         api = api_of(type(message))
         route = _routes().find(api.key, api.versions[1])
-        answer = self._dispatch.handle(Request(route, 0, "sim", message), SESSION)
+        try:
+            answer = self._dispatch.handle(Request(route, 0, "sim", message), SESSION)
+        except FlushFailed as error:
+            self.disk.is_down = True
+            raise Crashed(f"exit 1: a flush failed: {error}") from error
         if isinstance(answer, Promise):
             answer.deliver_to(on_answer)
         else:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from construct import Construct
 from hypothesis import strategies as st
 from minibroker.protocol.messages import APIS, request_type, response_type
-from minibroker.protocol.schema import wire_at
+from minibroker.protocol.schema import api_of, wire_at
 from minibroker.protocol.source import fixed_format, unnamed
 from minibroker.protocol.wire import Absent, Array, Lengthed, Tags, Text, TypedStruct, fresh
 
@@ -32,6 +32,7 @@ ALL = [
     for message in (request_type(key), response_type(key))
     for version in range(api.versions[0], api.versions[1] + 1)
 ]
+KAFKAS = [which for which in ALL if api_of(which.message).is_kafkas]
 # Names that matter on their way into a foreign implementation, whose types are narrower.
 ERROR_CODES = st.integers(-1, 119)
 LIMITED = {

@@ -11,6 +11,7 @@ from minibroker.broker.runtime import Runtime
 from minibroker.client.network import Connection
 from minibroker.protocol.batch import build_batch
 from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
@@ -170,6 +171,22 @@ async def test_a_failed_flush_refuses_all_who_wait_and_ends_the_broker(tmp_path:
         assert "Input/output error" in str(runtime.failed.result())
         assert runtime.broker.partitions["t", 0].high_watermark == 0
         await raw.close()
+
+
+async def test_a_deletion_that_cannot_be_flushed_is_not_answered_and_ends_the_broker(
+    tmp_path: Path,
+) -> None:
+    flushes = HeldFlushes()
+    async with broker_with_topic(flushes, tmp_path) as (runtime, connection):
+        flushes.fail("Input/output error")
+        topic = DeleteTopicState(name="t")
+        request = DeleteTopicsRequest(topics=[topic], timeout_ms=1000)
+        asked = asyncio.create_task(connection.request(request))
+        await asyncio.wait_for(asyncio.shield(runtime.failed), 5)
+        assert "Input/output error" in str(runtime.failed.result())
+        await other_turns(runtime)
+        assert not asked.done()
+        asked.cancel()
 
 
 async def other_turns(runtime: Runtime) -> None:

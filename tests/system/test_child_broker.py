@@ -18,7 +18,7 @@ from minibroker.testing.child_broker import ChildBrokerError
 
 from tests.support.requests import produce
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 @pytest.fixture

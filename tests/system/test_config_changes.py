@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+from minibroker.broker.topic_names import LOGS_OF_THE_BROKER
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.alter_configs import (
     AlterableConfig,
@@ -89,6 +91,22 @@ async def test_a_topic_grows_to_ten_thousand_partitions_and_no_further() -> None
         refused = str(int(ErrorCode.INVALID_PARTITIONS))
         assert shown(await connection.request(grow("t", to=10_001))) == refused
         assert shown(await connection.request(grow("t", to=10_000))) == "0"
+        await connection.close()
+
+
+@pytest.mark.parametrize("name", sorted(LOGS_OF_THE_BROKER))
+async def test_a_topic_cannot_take_the_place_of_a_log_of_the_broker(name: str) -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        refused = int(ErrorCode.INVALID_TOPIC_EXCEPTION)
+        answer = shown(await connection.request(create_request(name)))
+        assert answer == f"{refused} partitions=-1 factor=-1"
+        asked = MetadataRequest(
+            topics=[MetadataRequestTopic(name=name, topic_id=ZERO_ID)],
+            allow_auto_topic_creation=True,
+        )
+        assert (await connection.request(asked)).topics[0].error_code == refused
+        assert runtime.broker.state.topics == {}
         await connection.close()
 
 

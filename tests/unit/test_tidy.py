@@ -47,6 +47,8 @@ SLEEPS_ALLOWED = {
     "tests/interop/mixed_group.py": "the instants of kills and looks are the draw",
     "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
     "tests/crash/test_kill_during_rebalance.py": "the instant is the draw; brokers tell no state",
+    "tests/bench/flushing.py": "how long a sleep takes is what is measured",
+    "tests/bench/slow_broker.py": "it is a disk that takes its time",
     "tests/bench/consuming.py": "a broker does not say when its coordinator is there",
 }
 KEYWORDS_PASSED_ON = {

@@ -10,6 +10,7 @@ from minibroker.broker.broker import Broker, Hooks
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.limits import PRODUCER_ID_BLOCK
 from minibroker.broker.log.checkpoints import RECOVERY_POINTS
+from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.metadata import (
     DIRECTORY,
@@ -190,13 +191,35 @@ def test_a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() -> No
     assert machine.warnings == ["removing t-0: its topic has been deleted"]
 
 
-def test_a_directory_nobody_owns_is_left_alone() -> None:
+def test_a_directory_nobody_owns_is_put_aside_for_good() -> None:
     machine = Machine()
-    machine.start()
-    machine.storage.make_dirs("stranger-0")
-    machine.start()
-    assert "stranger-0" in machine.storage.list_dir("")
-    assert machine.warnings == ["leaving stranger-0 alone: no topic of this broker owns it"]
+    for aside in ("stranger-0.0-stray", "stranger-0.1-stray"):
+        machine.storage.make_dirs("stranger-0")
+        machine.warnings.clear()
+        machine.start()
+        machine.start()
+        assert machine.storage.exists(aside)
+        assert not machine.storage.exists("stranger-0")
+        why = "no topic of this broker owns it"
+        assert machine.warnings == [f"renaming stranger-0 to {aside}: {why}"]
+
+
+def test_whose_a_directory_is_is_written_again_where_a_crash_has_left_it_empty() -> None:
+    machine = Machine()
+    broker = machine.start()
+    created = create(broker, "orders")
+    partition = broker.partition("orders", 0)
+    assert partition is not None
+    partition.produce(batch(), NOW_MS)
+    broker.appended(partition)
+    flush(broker)
+    path = "orders-0/partition.metadata"
+    text = machine.storage.read_bytes(path)
+    machine.storage.create_file(path)
+    again = machine.start()
+    assert machine.storage.read_bytes(path) == text
+    assert read_topic_id(machine.storage, "orders-0") == created.topic_id
+    assert again.partitions["orders", 0].log.log_end_offset == 1
 
 
 def test_a_newer_format_is_refused() -> None:

@@ -334,7 +334,8 @@ def test_pieces_of_the_first_batch_go_one_after_the_other() -> None:
     assert stamps(play.drain()) == [(0, 1)]
 
 
-def test_a_batch_that_may_be_stored_is_not_split() -> None:
+def test_pieces_of_a_batch_that_may_be_stored_are_in_doubt_too() -> None:
+    """1. stored 2. answer lost 3. a leader that takes less refuses it 4. and finds a gap."""
     play = Play()
     play.establish()
     batch = play.send(size_bytes=BATCH_BYTES // 2)
@@ -342,7 +343,14 @@ def test_a_batch_that_may_be_stored_is_not_split() -> None:
     play.lose(*play.drain())
     (again,) = play.drain(200)
     play.answer(again, Answer(ErrorCode.MESSAGE_TOO_LARGE))
-    assert failure(batch).possibly_persisted
+    for call in play.drain(200):
+        play.answer(call, GAP)
+    play.send()
+    assert stamps(play.drain(500)) == [(1, 0)]
+    for index in range(2):
+        outcome = outcome_at(batch, index)
+        assert isinstance(outcome, Fatal)
+        assert outcome.possibly_persisted
 
 
 def test_retries_bound_the_attempts() -> None:

@@ -1,0 +1,118 @@
+"""ExplainProduce (key 10000), v0. Ours; Apache Kafka has no such API.
+
+Ours: the newest verdicts on Produce, oldest first, with the reason of each in one sentence.
+    partition -1 asks for all partitions of the topic. Where the same values were sent before, the
+    log is read to say so: a new send of a value is a new record.
+Left out: what happened before the broker started; a flush that failed later.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...protocol.batch import BatchError, headers_in, records_in
+from ...protocol.compression import MissingCodecError
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.explain_produce import (
+    ExplainProduceRequest,
+    ExplainProduceResponse,
+    ProduceVerdict,
+    WindowBatch,
+)
+from ..broker import Broker
+from ..log.storage import StorageError
+from ..partition import Partition
+from ..session import Session
+from ..verdicts import Verdict, explained
+
+COMPARED_BYTES_MAX = 64 * 1024  # larger batches are not read again for the sake of a sentence
+
+
+def handle(broker: Broker, request: Request, session: Session) -> Any:
+    """Explain what is remembered of a topic or partition."""
+    message: ExplainProduceRequest = request.message
+    topic = broker.state.topics.get(message.topic)
+    if topic is None or message.partition >= topic.partition_count:
+        why = f"no such topic or partition here: {message.topic}"
+        return refusal(message, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, why)
+    wanted = range(topic.partition_count) if message.partition < 0 else (message.partition,)
+    opened = [broker.partitions.get((topic.name, index)) for index in wanted]
+    verdicts = [
+        _answer(partition, explained(noted))
+        for partition in opened
+        if partition is not None
+        for noted in partition.verdicts or ()
+        if noted[0] > message.after_number
+    ]
+    return ExplainProduceResponse(error_code=0, verdicts=sorted(verdicts, key=_number))
+
+
+def refusal(message: ExplainProduceRequest, code: ErrorCode, why: str) -> ExplainProduceResponse:
+    """The response that explains nothing."""
+    return ExplainProduceResponse(error_code=code, error_message=why, verdicts=[])
+
+
+def _number(verdict: ProduceVerdict) -> int:
+    return verdict.number
+
+
+def _answer(partition: Partition, verdict: Verdict) -> ProduceVerdict:
+    return ProduceVerdict(
+        number=verdict.number,
+        received_at_ms=verdict.received_at_ms,
+        partition=partition.index,
+        client_id=verdict.client_id,
+        producer_id=verdict.producer_id,
+        producer_epoch=verdict.producer_epoch,
+        first_sequence=verdict.first_sequence,
+        records_count=verdict.records_count,
+        expected_sequence=verdict.expected_sequence,
+        window=[
+            WindowBatch(
+                first_sequence=each.first_sequence,
+                last_sequence=each.last_sequence,
+                base_offset=each.base_offset,
+            )
+            for each in verdict.window
+        ],
+        verdict=verdict.verdict,
+        error_code=verdict.code,
+        base_offset=verdict.base_offset,
+        reason=verdict.reason + _sent_before(partition, verdict),
+    )
+
+
+def _sent_before(partition: Partition, verdict: Verdict) -> str:
+    """What to add if the same values were sent just before, by this producer or another."""
+    if verdict.verdict != "appended" or verdict.base_offset < 1:
+        return ""
+    stored = _values(partition, verdict.base_offset)
+    if not stored:
+        return ""
+    if verdict.window:
+        before = verdict.window[0]
+        if _values(partition, before.base_offset) == stored:
+            return (
+                f"; a new send of the same value is a new record: it carries sequence "
+                f"{verdict.first_sequence}, not {before.first_sequence}"
+            )
+    elif _values(partition, verdict.base_offset - 1) == stored:
+        return "; the same value was sent before by another producer id: this is a new record"
+    return ""
+
+
+def _values(partition: Partition, offset: int) -> list[bytes | None]:
+    """The values of the batch at an offset; none if it is gone, large or unreadable."""
+    log = partition.log
+    if not log.log_start_offset <= offset < partition.high_watermark:
+        return []
+    try:
+        data = memoryview(log.read(offset, partition.high_watermark, 1))
+        for position, header in headers_in(data):
+            if header.size_bytes > COMPARED_BYTES_MAX or header.next_offset <= offset:
+                continue
+            return [each.value for each in records_in(data[position:][: header.size_bytes])]
+    except (StorageError, BatchError, MissingCodecError):
+        return []
+    return []

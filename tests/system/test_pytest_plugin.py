@@ -1,0 +1,140 @@
+"""The pytest plugin, seen from a project that uses it with clients of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest_plugins = "pytester"
+
+# The plugin by its module, whatever the installed entry point says.
+OPTIONS = ("-p", "no:minibroker", "-p", "minibroker.testing.pytest_plugin", "-q")
+BOUND_S = 60
+
+CLIENTS = """
+import asyncio
+import pytest
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+from minibroker.client import Producer
+
+
+def send(address, topic, *values, **options):
+    producer = KafkaProducer(bootstrap_servers=address, acks="all", **options)
+    for value in values:
+        producer.send(topic, value).get(10)
+    producer.close()
+
+
+def test_blocking(kafka_broker, kafka_topic):
+    send(kafka_broker.bootstrap_servers, kafka_topic, b"a", b"b")
+    kafka_broker.assert_stored_once(kafka_topic, [b"a", b"b"])
+
+
+def test_a_topic_of_its_own(kafka_broker, kafka_topic):
+    assert kafka_broker.records(kafka_topic) == []
+
+
+def test_a_fresh_broker(kafka_broker, fresh_kafka_broker):
+    assert fresh_kafka_broker.bootstrap_servers != kafka_broker.bootstrap_servers
+    send(fresh_kafka_broker.bootstrap_servers, "t", b"a")
+    assert [record.value for record in fresh_kafka_broker.records("t")] == [b"a"]
+
+
+@pytest.mark.parametrize("name", ["a b", "ä/ö", ".."])
+def test_any_name(kafka_broker, kafka_topic, name):
+    assert kafka_broker.records(kafka_topic) == []
+
+
+def test_a_lost_answer(kafka_broker, kafka_topic, kafka_faults):
+    lost = kafka_faults.lose_reply(api="Produce", topic=kafka_topic, nth=1)
+    send(kafka_broker.bootstrap_servers, kafka_topic, b"a", enable_idempotence=True)
+    kafka_broker.assert_stored_once(kafka_topic, [b"a"])
+    assert lost.fired == 1
+    kafka_faults.assert_all_fired()
+
+
+def test_faults_of_the_test_before_are_gone(kafka_broker, kafka_topic, kafka_faults):
+    assert kafka_faults.armed == ()
+    kafka_faults.crash(at="appended", topic=kafka_topic)
+    with pytest.raises(KafkaError):
+        send(kafka_broker.bootstrap_servers, kafka_topic, b"a", delivery_timeout_ms=300,
+             request_timeout_ms=200)
+    kafka_broker.wait_ended()
+
+
+def test_a_broker_that_a_test_has_ended_is_there_again(kafka_broker, kafka_topic, kafka_faults):
+    send(kafka_broker.bootstrap_servers, kafka_topic, b"a")
+
+
+def test_async(kafka_broker, kafka_topic, kafka_faults):
+    async def main():
+        held = kafka_faults.hold(at="appended", topic=kafka_topic)
+        async with Producer(bootstrap_servers=kafka_broker.bootstrap_servers) as producer:
+            delivery = await producer.send(kafka_topic, value=b"a")
+            await held.reached()
+            held.release()
+            await delivery
+
+    asyncio.run(main())
+"""
+
+FAILING = """
+from kafka import KafkaProducer
+
+def test_that_fails(kafka_broker, kafka_topic, kafka_faults):
+    kafka_faults.lose_reply(api="Produce", topic=kafka_topic, nth=9)
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.bootstrap_servers, client_id="shop")
+    producer.send(kafka_topic, b"a").get(10)
+    producer.close()
+    assert False, "on purpose"
+
+def test_that_fails_without_a_broker():
+    assert False
+
+def test_whose_broker_dies(fresh_kafka_broker):
+    fresh_kafka_broker.kill()
+    assert False
+"""
+
+
+def test_the_fixtures_serve_blocking_and_async_clients(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CLIENTS)
+    result = pytester.runpytest_subprocess(*OPTIONS, timeout=BOUND_S)
+    result.assert_outcomes(passed=10)
+
+
+def test_each_worker_of_xdist_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CLIENTS)
+    few = ("-p", "xdist", "-n", "2", "-k", "blocking or lost or fresh")
+    result = pytester.runpytest_subprocess(*OPTIONS, *few, timeout=BOUND_S)
+    result.assert_outcomes(passed=3)
+
+
+def test_a_failure_shows_requests_and_faults(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(FAILING)
+    result = pytester.runpytest_subprocess(*OPTIONS, timeout=BOUND_S)
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*kafka_broker: faults*",
+            "lose_reply(*nth=9*) fired 0 of 1 matches",
+            "*kafka_broker: requests*",
+            "*shop: Produce v* test_that_fails-1-0 *(1 record) -> answered",
+            "*fresh_kafka_broker: requests*",
+            "the broker has ended*",
+        ]
+    )
+    assert result.stdout.str().count(": requests") == 2
+
+
+def test_the_plugin_imports_nothing_before_a_fixture_is_used() -> None:
+    code = """if True:
+        import sys, pytest, minibroker.testing.pytest_plugin
+        ours = {name for name in sys.modules if name.startswith("minibroker.")}
+        assert ours == {"minibroker.testing", "minibroker.testing.pytest_plugin"}, ours
+        assert "asyncio" not in sys.modules and "construct" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=BOUND_S)
