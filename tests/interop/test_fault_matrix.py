@@ -21,7 +21,7 @@ from minibroker.testing.child_broker import RemoteFault, RemoteFaults
 
 pytestmark = [
     pytest.mark.interop,
-    # Of foreign clients: kafka-python on newer Pythons, and connections they leave to the collector.
+    # Of foreign clients: old calls, and connections that they leave to the collector.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
