@@ -109,6 +109,10 @@ class Broker:
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
+        self.groups = Coordinator(
+            config, self._ledger, world.clock, world.random, hooks.deadline_moved
+        )
+        self.groups.forget_topics_but(self.state.names_by_id)
         self._retention = Retention(
             self.clock,
             self.partitions.values,
@@ -130,11 +134,15 @@ class Broker:
             warn=hooks.warn,
         )
         self._timed += (self._retention, expiry)
-        self.groups = Coordinator(
-            self.config, self._ledger, world.clock, world.random, hooks.deadline_moved
+        self.groups = self._start_groups(hooks)
+
+    def _start_groups(self, hooks: Hooks) -> Coordinator:
+        groups = Coordinator(
+            self.config, self._ledger, self.clock, self.world.random, hooks.deadline_moved
         )
-        self.groups.forget_topics_but(self.state.names_by_id)
-        self._timed.append(self.groups.timers)
+        groups.forget_topics_but(self.state.names_by_id)
+        self._timed.append(groups.timers)
+        return groups
 
     @property
     def running_config(self) -> RunningConfig:

@@ -16,8 +16,8 @@ from ..protocol.batch import CONTROL_BIT, BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
-from .log.identity import METADATA_NAME, STRAY_SUFFIX, read_topic_id
-from .log.log import DELETED_SUFFIX, Log
+from .log.identity import DELETED_SUFFIX, METADATA_NAME, STRAY_SUFFIX, read_topic_id
+from .log.log import Log
 from .log.storage import File, Storage
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
@@ -113,7 +113,11 @@ class Partitions:
                 storage.remove_tree(directory)
             elif dash and number.isdecimal():
                 self._recover(directory, name, int(number))
-        if self._config.durability == "fsync" and self._was_read:
+        groups_were_read = (
+            storage.exists(GROUPS_DIRECTORY)
+            and self._restart.known(GROUPS_DIRECTORY, None).last is None
+        )
+        if self._config.durability == "fsync" and (self._was_read or groups_were_read):
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()

@@ -141,7 +141,6 @@ class Runtime:
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
-            self._arm_timer()
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from ..protocol.batch import build_batch, headers_in, read_header, records_in
+from ..protocol.batch import build_batch, crc_is_valid, headers_in, read_header, records_in
 from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
-from .log.storage import File, FlushFailed, Storage, StorageError
+from .log.storage import DamagedLog, File, FlushFailed, Storage, StorageError
 
 LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
@@ -181,11 +181,17 @@ class StateLog(Generic[R]):
         self._record_count += len(values)
 
     def _replay(self) -> None:
-        offset, end_offset = self.log.log_start_offset, self.log.log_end_offset
-        while offset < end_offset:
-            chunk = memoryview(self.log.read(offset, end_offset, READ_BYTES))
-            for position, header in headers_in(chunk):
-                for record in records_in(chunk[position : position + header.size_bytes]):
-                    self._state.apply(self._state.decode(record.key, record.value))
-                    self._record_count += 1
-                offset = header.next_offset
+        """Fold every segment; each batch is checked, for a clean stop has the log believed."""
+        for segment in self.log.segments:
+            offset, position = segment.base_offset, 0
+            while offset < segment.next_offset:
+                chunk = memoryview(self.log.read(offset, segment.next_offset, READ_BYTES))
+                for start, header in headers_in(chunk):
+                    if not crc_is_valid(chunk, header, start):
+                        at = position + start
+                        raise DamagedLog(segment.file.path, at, "a batch does not match its CRC")
+                    for record in records_in(chunk[start : start + header.size_bytes]):
+                        self._state.apply(self._state.decode(record.key, record.value))
+                        self._record_count += 1
+                    offset = header.next_offset
+                position += len(chunk)

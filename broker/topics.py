@@ -14,7 +14,9 @@ from uuid import UUID
 
 from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
+from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import PARTITIONS_MAX
+from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
 from .properties import ConfigError
 from .topic_config import validate_overrides
@@ -101,6 +103,8 @@ def _name_refusal(name: str, state: ClusterMetadata) -> Refused | None:
     if name in state.topics:
         return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"topic {name} exists already")
     why = name_refusal(name)
+    if why is None and f"{name}-0" in (METADATA_DIRECTORY, GROUPS_DIRECTORY):
+        why = f"{name} is kept by the broker itself and is no topic here"
     if why is not None:
         return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
     if name in LOGS_OF_THE_BROKER:

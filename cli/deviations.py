@@ -23,6 +23,7 @@ PROBED = "tests/system/test_probe.py::test_our_broker_differs_only_on_purpose"
 OTHERS = "tests/system/test_deviations.py"
 ANSWERS = "tests/system/test_config_changes.py"
 CHANGES = "tests/unit/broker/test_config_changes.py"
+JOINS = "tests/unit/broker/groups/test_joins.py"
 RESTARTED = f"{OTHERS}::test_all_five_batches_are_known_after_a_restart"
 
 DEVIATIONS = {
@@ -133,6 +134,37 @@ DEVIATIONS = {
         ours="0 at once",
         reason="One node has nobody to wait for.",
         test="tests/system/test_answers.py::test_the_coordinator_is_this_node_at_once",
+    ),
+    "internal-topic": Deviation(
+        request="Metadata, CreateTopics: __consumer_offsets",
+        kafka="an internal topic of 50 partitions, once there is a group",
+        ours="no topic: not listed, and 17 INVALID_TOPIC_EXCEPTION",
+        reason="It is a log of the broker's own, in Kafka's format (kafka-dump-log"
+        " --offsets-decoder reads it); nobody should produce to it.",
+        test=f"{OTHERS}::test_the_log_of_the_groups_is_no_topic",
+    ),
+    "rebalance-delay": Deviation(
+        request="JoinGroup: the first member of a group, group.initial.rebalance.delay.ms not set",
+        kafka="0 after 3 s",
+        ours="0 at once",
+        reason="Tests and tools start groups of one member; whoever starts many at once sets the"
+        " delay, which then means what it means in Kafka.",
+        test=f"{JOINS}::test_the_first_member_of_a_group_does_not_wait",
+    ),
+    "joins-twice": Deviation(
+        request="JoinGroup, SyncGroup: a member asks again elsewhere while the same still waits",
+        kafka="the older request is never answered",
+        ours="27 REBALANCE_IN_PROGRESS to the older request",
+        reason="A request that is never answered blocks its connection; nobody waits for it, and"
+        " clients retry after 27.",
+        test=f"{JOINS}::test_the_older_of_two_joins_of_a_member_is_sent_away",
+    ),
+    "equal-votes": Deviation(
+        request="JoinGroup: two protocols with equally many votes",
+        kafka="the one that its hash table lists first",
+        ours="the one that the oldest member likes best",
+        reason="Kafka promises no order; ours can be foretold.",
+        test=f"{JOINS}::test_of_equal_votes_the_oldest_members_counts",
     ),
     "everywhere": Deviation(
         request="Metadata: a listener on 0.0.0.0 without an advertised name",

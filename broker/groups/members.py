@@ -184,6 +184,8 @@ class Group:
             return bool(protocol_type and protocols)
         if self.protocol_type != protocol_type:
             return False
+        if not self.members:  # only ids were given out: whatever they will offer is common
+            return bool(protocols)
         return any(name in self._common_protocols() for name, _ in protocols)
 
     def add(self, member: Member, protocol_type: str) -> None:

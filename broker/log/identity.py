@@ -12,7 +12,9 @@ from typing import Final
 
 from .storage import Storage
 
+_DIRECTORY_NAME_MAX: Final = 255
 METADATA_NAME: Final = "partition.metadata"
+DELETED_SUFFIX: Final = "-delete"  # of a directory that is being removed
 STRAY_SUFFIX: Final = "-stray"  # of a directory that nobody reads; for people to look at
 
 
@@ -36,3 +38,10 @@ def read_topic_id(storage: Storage, directory: str) -> bytes | None:
     except binascii.Error:
         return None
     return topic_id if len(topic_id) == 16 else None
+
+
+def doomed_name(directory: str, topic_id: bytes) -> str:
+    """What a partition's directory is called while it is removed; it fits into a file name."""
+    topic, _, partition = directory.rpartition("-")
+    rest = f"-{partition}.{topic_id.hex()}{DELETED_SUFFIX}"
+    return topic[: _DIRECTORY_NAME_MAX - len(rest)] + rest

@@ -16,12 +16,12 @@ import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import attrgetter
 
 from ...protocol.batch import BatchHeader
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
-from .identity import METADATA_NAME, metadata_text
+from .identity import METADATA_NAME, doomed_name, metadata_text
 from .opening import open_directory
 from .recovery import NOTHING_KNOWN, Known, RecoveryReport
 from .removal import finish_removal
@@ -34,9 +34,6 @@ from .segment import (
 )
 from .snapshots import Producers, Snapshots
 from .storage import Buffer, File, Storage, StorageError
-
-DELETED_SUFFIX: Final = "-delete"
-_DIRECTORY_NAME_MAX: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +291,7 @@ class Log:
         segments = self._segments
         if offset >= segments[-1].base_offset:
             return segments[-1]
-        return segments[bisect_right(segments, offset, key=_base_offset) - 1]
+        return segments[bisect_right(segments, offset, key=attrgetter("base_offset")) - 1]
 
     def find_timestamp(self, timestamp: int, end_offset: int) -> TimestampedOffset | None:
         """Return the first record below `end_offset` with at least this timestamp (ms since 1970).
@@ -411,9 +408,7 @@ class Log:
         self._close_files()
         self._segments, self._active, self._leaving = [], None, None
         if self.storage.exists(self.directory):
-            topic, _, partition = self.directory.rpartition("-")
-            rest = f"-{partition}.{(self._topic_id or b'').hex()}{DELETED_SUFFIX}"
-            doomed = topic[: _DIRECTORY_NAME_MAX - len(rest)] + rest
+            doomed = doomed_name(self.directory, self._topic_id or b"")
             self.storage.rename(self.directory, doomed)
             self.storage.remove_tree(doomed)
 
@@ -444,7 +439,3 @@ class Log:
             segment.close()
         if self._leaving is not None:
             self._leaving.close()
-
-
-def _base_offset(segment: Segment) -> int:
-    return segment.base_offset

@@ -10,7 +10,7 @@ Read next: recovery.py, snapshots.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ...protocol.batch import BatchHeader
@@ -53,6 +53,8 @@ def open_directory(
     known: Known,
 ) -> Opened:
     """Recover the log in a directory; arguments and errors are those of Log.open."""
+    if producers is None:  # a state log: its records are replayed whole, so all are checked
+        known = replace(known, reads_all=True)
     names = storage.list_dir(directory)
     notes: list[str] = []
     snapshots = Snapshots(storage, directory, names)

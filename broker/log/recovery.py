@@ -64,6 +64,7 @@ class Known:
         flushed_offset: the recovery point: all before it had been flushed; None if unknown.
         last: after a clean stop, the summary of the last segment.
         remembers_nothing: after a clean stop, that no producer had any state.
+        reads_all: whether everything is to be read, whatever summaries say.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
         removed_offset: segments that end here or before were being removed; 0 if none was.
     """
@@ -71,6 +72,7 @@ class Known:
     flushed_offset: int | None = None
     last: Summary | None = None
     remembers_nothing: bool = False
+    reads_all: bool = False
     log_start_offset: int = 0
     removed_offset: int = 0
 
@@ -156,6 +158,8 @@ def _believed(
     storage: Storage, directory: str, segment: Segment, next_base: int | None, known: Known
 ) -> Summary | None:
     """The summary that makes reading a segment needless; None if there is none."""
+    if known.reads_all:
+        return None
     if next_base is None:
         summary = known.last
     elif known.last is not None or next_base <= (known.flushed_offset or 0):

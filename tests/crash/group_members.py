@@ -18,7 +18,7 @@ from minibroker.client.errors import ClientError
 SESSION_TIMEOUT_MS = 6_000  # the least a broker allows by default
 HEARTBEAT_MS = 500
 READ_MS = 20
-RECORDS_MAX = 20
+RECORDS_MAX = 5
 
 
 class Acknowledged:

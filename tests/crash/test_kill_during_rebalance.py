@@ -14,7 +14,6 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,8 +31,9 @@ from tests.support.group_facts import committed_offsets, describe_group
 RUNS = int(os.environ.get("RUNS", "30"))
 TOPIC = "work"
 PARTITIONS = 12
-RECORDS = 20_000
+RECORDS = 200_000  # more than are read before the end of a run
 STEADY = 3
+COMMITS = 20
 PROGRESS_S = 60.0
 LOOK_S = 0.05
 
@@ -67,7 +67,7 @@ async def _play(broker: BrokerProcess, chance: random.Random) -> str:
                 )
         coming_and_going = tasks.create_task(_come_and_go(broker, chance, acknowledged))
         try:
-            await _until("commits of every group", _progress(acknowledged, 20))
+            await _progress(acknowledged, "at the start")
             await asyncio.sleep(chance.uniform(0, 1))  # the instant of the kill is the draw
             broker.kill()
             told = {name: dict(each.offsets) for name, each in acknowledged.items()}
@@ -83,7 +83,7 @@ async def _play(broker: BrokerProcess, chance: random.Random) -> str:
                 }
                 assert not lost, f"{name}: acknowledged commits are gone: {lost}"
             took_ms = {name: await _stable_ms(broker, name, ready) for name in MEMBERS}
-            await _until("commits after the restart", _progress(acknowledged, 20))
+            await _progress(acknowledged, "after the restart")
         finally:
             stopped.set()
     commits = ", ".join(f"{name} {each.count}" for name, each in acknowledged.items())
@@ -119,13 +119,10 @@ async def _stable_ms(broker: BrokerProcess, group: str, since: float) -> float:
         await asyncio.sleep(LOOK_S)
 
 
-def _progress(acknowledged: dict[str, Acknowledged], count: int) -> Callable[[], bool]:
-    goals = {name: each.count + count for name, each in acknowledged.items()}
-    return lambda: all(each.count >= goals[name] for name, each in acknowledged.items())
-
-
-async def _until(what: str, reached: Callable[[], bool]) -> None:
+async def _progress(acknowledged: dict[str, Acknowledged], when: str) -> None:
+    """Wait until every group has committed some more."""
+    goals = {name: each.count + COMMITS for name, each in acknowledged.items()}
     deadline = time.monotonic() + PROGRESS_S
-    while not reached():
-        assert time.monotonic() < deadline, f"no {what} within {PROGRESS_S:g} s"
+    while late := [name for name, goal in goals.items() if acknowledged[name].count < goal]:
+        assert time.monotonic() < deadline, f"{when}: {late} do not commit for {PROGRESS_S:g} s"
         await asyncio.sleep(LOOK_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -46,11 +47,14 @@ class Groups:
         self.random = Random(1)
         self.restart()
 
-    def restart(self) -> None:
-        """Forget what is not written, and read the log."""
+    def restart(self, storage: Storage | None = None) -> None:
+        """Forget what is not written, and read the log, of this storage from now on."""
+        if storage is not None:
+            self.storage = storage
         world = World(self.clock, self.storage, self.random)
         self.group_commit = GroupCommit(lambda: None)
         self.ledger = Ledger(self.config, world, self.group_commit)
+        self.storage.sync_all()  # as partitions.py does for all logs that were found
         self.coordinator = Coordinator(
             self.config, self.ledger, self.clock, self.random, lambda: None
         )
@@ -74,6 +78,11 @@ class Groups:
     def join(self, member_id: str = "", **more: Any) -> list[Joined]:
         """Join as an old client, which is given no id first; the list takes the answer."""
         answers: list[Joined] = []
+        self.join_with(answers.append, member_id, **more)
+        return answers
+
+    def join_with(self, take: Callable[[Joined], None], member_id: str, **more: Any) -> None:
+        """Join, and give the answer to `take`."""
         asked: dict[str, Any] = {
             "group_id": GROUP,
             "member_id": member_id,
@@ -87,8 +96,7 @@ class Groups:
             "gets_id_first": False,
             "can_skip_assignment": True,
         }
-        self.coordinator.join(Join(**{**asked, **more}), answers.append)
-        return answers
+        self.coordinator.join(Join(**{**asked, **more}), take)
 
     def sync(self, joined: Joined, given: dict[str, bytes] | None = None) -> list[Synced]:
         """Sync; the list takes the answer."""
@@ -96,9 +104,9 @@ class Groups:
         self.coordinator.sync(speaker(joined), None, None, given or {}, answers.append)
         return answers
 
-    def stable(self) -> Joined:
+    def stable(self, **more: Any) -> Joined:
         """A group of one member, at rest."""
-        answers = self.join()
+        answers = self.join(**more)
         self.pass_ms(0)
         self.sync(answers[0], {answers[0].member_id: b"all"})
         return answers[0]

@@ -18,6 +18,12 @@ from minibroker.protocol.messages.create_topics import (
     CreateTopicsRequest,
 )
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
+from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
+from minibroker.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -99,3 +105,27 @@ def test_a_transactional_id_gets_no_producer_id() -> None:
         (answer,) = ask(broker, request)
     assert answer.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     assert answer.producer_id == -1
+
+
+def test_the_log_of_the_groups_is_no_topic() -> None:
+    commit = OffsetCommitRequest(
+        group_id="g",
+        topics=[
+            OffsetCommitRequestTopic(
+                name=TOPIC,
+                partitions=[
+                    OffsetCommitRequestPartition(
+                        partition_index=0, committed_offset=1, committed_metadata=""
+                    )
+                ],
+            )
+        ],
+    )
+    named = MetadataRequest(topics=[MetadataRequestTopic(name="__consumer_offsets")])
+    with BrokerProcess() as broker:
+        _, committed, everything, asked = ask(
+            broker, create(), commit, MetadataRequest(topics=None), named
+        )
+    assert committed.topics[0].partitions[0].error_code == ErrorCode.NONE
+    assert [topic.name for topic in everything.topics] == [TOPIC]
+    assert asked.topics[0].error_code == ErrorCode.INVALID_TOPIC_EXCEPTION

@@ -100,13 +100,17 @@ def test_whose_broker_dies(fresh_kafka_broker):
 """
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
-def test_the_fixtures_serve_blocking_and_async_clients(
-    pytester: pytest.Pytester, workers: tuple[str, ...]
-) -> None:
+def test_the_fixtures_serve_blocking_and_async_clients(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(CLIENTS)
-    result = pytester.runpytest_subprocess(*OPTIONS, *workers, timeout=BOUND_S)
+    result = pytester.runpytest_subprocess(*OPTIONS, timeout=BOUND_S)
     result.assert_outcomes(passed=10)
+
+
+def test_each_worker_of_xdist_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CLIENTS)
+    few = ("-p", "xdist", "-n", "2", "-k", "blocking or lost or fresh")
+    result = pytester.runpytest_subprocess(*OPTIONS, *few, timeout=BOUND_S)
+    result.assert_outcomes(passed=3)
 
 
 def test_a_failure_shows_requests_and_faults(pytester: pytest.Pytester) -> None:

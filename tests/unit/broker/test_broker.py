@@ -256,6 +256,8 @@ def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
     [
         (NewTopic(""), ErrorCode.INVALID_TOPIC_EXCEPTION),
         (NewTopic(".."), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic("__cluster_metadata"), ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (NewTopic("__consumer_offsets"), ErrorCode.INVALID_TOPIC_EXCEPTION),
         (NewTopic("bad topic"), ErrorCode.INVALID_TOPIC_EXCEPTION),
         (NewTopic("x" * 250), ErrorCode.INVALID_TOPIC_EXCEPTION),
         (NewTopic("a_b"), ErrorCode.INVALID_TOPIC_EXCEPTION),

@@ -9,7 +9,7 @@ from minibroker.broker.broker import Broker, Hooks
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.log.checkpoints import CLEAN_STOP, RECOVERY_POINTS
 from minibroker.broker.log.memory import MemoryStorage
-from minibroker.broker.log.storage import DamagedLog
+from minibroker.broker.log.storage import DamagedLog, StorageError
 from minibroker.broker.metadata import Topic
 from minibroker.broker.partition import Partition
 from minibroker.broker.topics import NewTopic
@@ -139,6 +139,25 @@ def test_a_topic_of_the_same_name_inherits_no_recovery_point() -> None:
     send(broker, 0)
     assert [each.log.log_end_offset for each in partitions(machine.start())] == [1, 1, 1]
     assert machine.warnings == []
+
+
+@pytest.mark.parametrize("stops_cleanly", [True, False])
+def test_a_flipped_bit_in_the_metadata_log_is_refused_after_any_stop(
+    stops_cleanly: bool,
+) -> None:
+    machine = Machine()
+    broker = machine.start()
+    send(broker, 0)
+    broker.begin_round()
+    if stops_cleanly:
+        broker.close()
+    path = f"__cluster_metadata-0/{0:020d}.log"
+    for position in range(0, len(machine.storage.read_bytes(path)), 7):
+        machine.damage(path, position)
+        with pytest.raises((DamagedLog, StorageError)):  # no CRC covers a leader epoch
+            machine.start()
+        machine.damage(path, position)
+    machine.start()
 
 
 def test_half_written_files_are_removed() -> None:

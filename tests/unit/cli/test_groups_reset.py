@@ -11,7 +11,7 @@ from minibroker.cli.groups_reset import parse_datetime, parse_duration, parse_to
 
 def test_topics_and_their_partitions() -> None:
     assert parse_topic("orders") == ("orders", None)
-    assert parse_topic("orders:0,2") == ("orders", {0, 2})
+    assert parse_topic("orders:0,2") == ("orders", frozenset({0, 2}))
     for text in ("", ":1", "orders:", "orders:x", "orders:1,"):
         with pytest.raises(ArgumentTypeError, match="expected TOPIC"):
             parse_topic(text)

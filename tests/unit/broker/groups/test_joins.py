@@ -1,0 +1,91 @@
+"""Who may join: bounds, one answer each, and members that come twice."""
+
+from __future__ import annotations
+
+import pytest
+from minibroker.broker.groups import joins
+from minibroker.broker.groups.members import Joined
+from minibroker.broker.groups.states import PREPARING
+from minibroker.protocol.errors import ErrorCode
+
+from tests.support.groups import GROUP, Groups
+
+FULL = ErrorCode.GROUP_MAX_SIZE_REACHED
+
+
+def test_the_older_of_two_joins_of_a_member_is_sent_away() -> None:
+    groups = Groups()
+    first = groups.stable()
+    other = groups.join()
+    groups.join(first.member_id)
+    waiting = groups.join()
+    older = groups.join(other[0].member_id)
+    newer = groups.join(other[0].member_id)
+    assert older == [Joined(ErrorCode.REBALANCE_IN_PROGRESS, other[0].member_id)]
+    assert (newer, waiting) == ([], [])
+    groups.join(first.member_id)
+    assert newer[0].code is ErrorCode.NONE
+    assert newer[0].generation_id == waiting[0].generation_id
+
+
+def test_a_group_takes_as_many_members_as_it_may() -> None:
+    groups = Groups(group_max_size=2)
+    groups.stable()
+    assert groups.join() == []
+    assert groups.coordinator.state_of(GROUP) is PREPARING
+    groups.join()
+    assert groups.join()[0].code is FULL
+
+
+def test_what_members_say_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joins, "GROUP_METADATA_BYTES_MAX", 100)
+    groups = Groups()
+    groups.stable()
+    loud = (("range", b"x" * 90),)
+    assert groups.join(protocols=loud)[0].code is FULL
+
+
+def test_ids_that_are_given_out_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joins, "GROUP_MEMBERS_MAX", 3)
+    groups = Groups()
+    codes = [groups.join(gets_id_first=True)[0].code for _ in range(4)]
+    assert codes == [ErrorCode.MEMBER_ID_REQUIRED] * 3 + [FULL]
+    groups.pass_ms(10_000)  # they were not used
+    assert groups.join(gets_id_first=True)[0].code is ErrorCode.MEMBER_ID_REQUIRED
+
+
+def test_the_first_rebalance_waits_for_more_members() -> None:
+    groups = Groups(group_initial_rebalance_delay_ms=1000)
+    first = groups.join()
+    groups.pass_ms(900)
+    second = groups.join()
+    groups.pass_ms(200)
+    assert (first, second) == ([], [])  # somebody came: another delay
+    groups.pass_ms(900)
+    assert first[0].generation_id == second[0].generation_id == 1
+
+
+def test_a_new_member_that_waits_too_long_is_given_up() -> None:
+    groups = Groups()
+    groups.stable(session_timeout_ms=1_000_000, rebalance_timeout_ms=1_000_000)  # silent
+    waiting = groups.join(session_timeout_ms=400_000)
+    groups.pass_ms(299_999)
+    assert waiting == []
+    groups.pass_ms(1)
+    assert waiting == [Joined(ErrorCode.UNKNOWN_MEMBER_ID, "")]
+
+
+def test_the_first_member_of_a_group_does_not_wait() -> None:
+    groups = Groups()
+    joined = groups.join()
+    groups.pass_ms(0)
+    assert joined[0].generation_id == 1
+
+
+def test_of_equal_votes_the_oldest_members_counts() -> None:
+    for likes, other in (("a", "b"), ("b", "a")):
+        groups = Groups()
+        oldest = groups.join(protocols=((likes, b""), (other, b"")))
+        groups.join(protocols=((other, b""), (likes, b"")))
+        groups.pass_ms(0)
+        assert oldest[0].protocol_name == likes
