@@ -14,12 +14,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from ..protocol.batch import build_batch, headers_in, read_header, records_in
+from ..protocol.batch import (
+    build_batch,
+    crc_is_valid,
+    headers_in,
+    read_header,
+    records_in,
+)
 from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
-from .log.storage import File, FlushFailed, Storage, StorageError
+from .log.storage import DamagedLog, File, FlushFailed, Storage, StorageError
 
 LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
@@ -181,11 +187,23 @@ class StateLog(Generic[R]):
         self._record_count += len(values)
 
     def _replay(self) -> None:
-        offset, end_offset = self.log.log_start_offset, self.log.log_end_offset
-        while offset < end_offset:
-            chunk = memoryview(self.log.read(offset, end_offset, READ_BYTES))
-            for position, header in headers_in(chunk):
-                for record in records_in(chunk[position : position + header.size_bytes]):
-                    self._state.apply(self._state.decode(record.key, record.value))
-                    self._record_count += 1
-                offset = header.next_offset
+        """Apply every record. A clean stop is believed about sizes, never about what is in them."""
+        for segment in self.log.segments:
+            offset, position = max(segment.base_offset, self.log.log_start_offset), 0
+            while offset < segment.next_offset:
+                try:
+                    chunk = memoryview(self.log.read(offset, segment.next_offset, READ_BYTES))
+                except StorageError as error:
+                    raise DamagedLog(segment.file.path, position, error.why) from error
+                begin = offset
+                for at, header in headers_in(chunk):
+                    if header.base_offset != offset or not crc_is_valid(chunk, header, at):
+                        break
+                    for record in records_in(chunk[at : at + header.size_bytes]):
+                        self._state.apply(self._state.decode(record.key, record.value))
+                        self._record_count += 1
+                    offset = header.next_offset
+                    position += header.size_bytes
+                if offset == begin:
+                    why = f"no whole batch of offset {offset} with a right CRC"
+                    raise DamagedLog(segment.file.path, position, why)
