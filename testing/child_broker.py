@@ -79,6 +79,8 @@ class RemoteFault(Fault):
         return self.counts[1]
 
     def release(self) -> None:
+        if self.is_released:
+            return  # a child started since then has never heard of it
         self.is_released = True
         self._broker.tell({"do": "disarm", "id": self.number})
 
