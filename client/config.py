@@ -25,7 +25,7 @@ RETRIES_MAX = 2**31 - 1
 IN_FLIGHT_MAX = 5  # a broker remembers that many batches of a producer and partition
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
 class ConnectionConfig:
     """How brokers are reached; shared by producers and consumers.
 
@@ -55,7 +55,7 @@ class ConnectionConfig:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
 class ProducerConfig(ConnectionConfig):
     """Options of a Producer."""
 
@@ -117,7 +117,7 @@ class ProducerConfig(ConnectionConfig):
         return CODECS[self.compression_type]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
 class ConsumerConfig(ConnectionConfig):
     """Options of a Consumer.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from random import Random
 from typing import Final, Generic
 
@@ -303,13 +304,17 @@ class Fetcher(Generic[K, V]):
         topic, partition = place
         timestamp_type = int(header.is_log_append_time)
         epoch = header.partition_leader_epoch
-        return [
-            ConsumerRecord(
-                topic, partition, offset, timestamp, timestamp_type, key, value, headers, epoch
-            )
-            for offset, timestamp, key, value, headers in records
-            if offset >= position
-        ]
+        if header.base_offset < position:
+            records = [record for record in records if record.offset >= position]
+        if not records:
+            return []
+        offsets, timestamps, keys, values, headers = zip(*records, strict=True)
+        columns = zip(
+            *(repeat(topic), repeat(partition), offsets, timestamps, repeat(timestamp_type)),
+            *(keys, values, headers, repeat(epoch)),
+            strict=False,
+        )
+        return [*map(tuple.__new__, repeat(ConsumerRecord), columns)]  # a call each is too slow
 
     def _must_check(self, reading: Reading, leader_epoch: int) -> bool:
         """Whether the partition's leader has to be asked first; notices that it has changed."""

@@ -84,7 +84,7 @@ class Answer(NamedTuple):
     message: str | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ProduceCall:
     """One Produce request to write: at most one batch of each partition."""
 
@@ -94,7 +94,7 @@ class ProduceCall:
     size_bytes: int = REQUEST_OVERHEAD
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Round:
     """One drain: what is asked of the world, and the calls of the present turn by node."""
 

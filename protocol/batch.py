@@ -20,6 +20,8 @@ from crc32c import crc32c
 
 from . import sequence
 from .compression import Codec, compress, decompress
+from .record_runs import RUN_MIN, Run, records_of, run_at
+from .record_runs import Record as Record  # noqa: PLC0414  everybody finds it here
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 RecordHeader: TypeAlias = tuple[str, bytes | None]
@@ -253,16 +255,6 @@ def headers_in(buf: Buffer) -> Iterator[tuple[int, BatchHeader]]:
         position = end
 
 
-class Record(NamedTuple):
-    """One record as an application sees it; timestamp in ms since 1970."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[RecordHeader, ...]
-
-
 def records_in(batch: Buffer, *, decompressed_bytes_max: int = 2**27) -> list[Record]:
     """The records of one batch, decompressed; the CRC is not checked.
 
@@ -292,9 +284,17 @@ def _read_records(body: bytes, header: BatchHeader) -> list[Record]:
     """Every record. Raises BatchError, or IndexError where the bytes run out."""
     base_offset, base_timestamp = header.base_offset, header.base_timestamp
     append_time = header.max_timestamp if header.is_log_append_time else None
-    records = []
+    records: list[Record] = []
     delta_before, position = -1, 0
-    for _ in range(header.records_count):
+    next_look = 0  # at a run
+    while (left := header.records_count - len(records)) > 0:
+        if left >= RUN_MIN and len(records) >= next_look:
+            run = run_at(body, position, left)
+            if run is not None and _fits(run, header, delta_before):
+                records += records_of(run, base_offset, base_timestamp, append_time)
+                delta_before, position = records[-1].offset - base_offset, run.end
+                continue
+            next_look = len(records) + RUN_MIN
         length, position = _read_varint(body, position)
         end = position + length
         if length < _RECORD_BYTES_MIN or end > len(body):
@@ -316,6 +316,16 @@ def _read_records(body: bytes, header: BatchHeader) -> list[Record]:
     if position != len(body):
         raise BatchError(f"{len(body) - position} bytes left over after the last record")
     return records
+
+
+def _fits(run: Run, header: BatchHeader, delta_before: int) -> bool:
+    """Whether a run is as its batch allows; if not, the slow way says why."""
+    stamps = (header.base_timestamp + f(run.timestamp_deltas) for f in (min, max))
+    return (
+        delta_before < run.first
+        and run.first + len(run.values) - 1 <= header.last_offset_delta
+        and all(stamp in _INT64 for stamp in stamps)
+    )
 
 
 def _read_record_headers(
