@@ -262,6 +262,8 @@ def attend(broker: ChildBroker, fault: RemoteFault, sending: Future[None]) -> bo
                 fault.release()
         else:
             return has_died
+    if not broker.is_running:  # a client that never gives up must come to an end
+        broker.start()
     raise TimeoutError(f"the client is still at it after {BOUND_S} s: {fault}")
 
 
