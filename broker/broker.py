@@ -23,7 +23,7 @@ from .groups.ledger import Ledger
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
-from .log.storage import FlushFailed
+from .log.storage import FlushFailed, StorageError
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     ClusterMetadata,
@@ -260,7 +260,8 @@ class Broker:
 
         Raises:
             StorageError: none was deleted.
-            FlushFailed: whether they were is not known.
+            FlushFailed: whether they were is not known, or they were and their files stand in the
+                way of new topics of their names; a start removes those.
         """
         topics = [self.state.topics[name] for name in names]
         self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
@@ -275,8 +276,15 @@ class Broker:
                 self.commit.forget(partition)
                 self.parked.gone(partition)
                 self.restart.deleted(partition.log)
-                self._partitions.delete(partition)
+                self._delete(partition)
         self.groups.forget_topics(names)
+
+    def _delete(self, partition: Partition) -> None:
+        try:
+            self._partitions.delete(partition)
+        except StorageError as error:
+            self.commit.refuse_all()
+            raise FlushFailed(error.path, error.why) from error
 
     def delete_records(self, partition: Partition, offset: int) -> int | Refused:
         """Let a partition begin at `offset`; answer through `when_durable`.

@@ -18,7 +18,7 @@ from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
 from .log.identity import DELETED_SUFFIX, METADATA_NAME, STRAY_SUFFIX, read_topic_id
 from .log.log import Log
-from .log.storage import File, Storage
+from .log.storage import File, Storage, StorageError
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
 from .partition import Partition, log_config
@@ -123,9 +123,20 @@ class Partitions:
             storage.sync_all()
 
     def delete(self, partition: Partition) -> None:
-        """Remove a partition of a deleted topic with its files. Raises StorageError."""
+        """Remove a partition of a deleted topic with its files.
+
+        Files that cannot be removed are in nobody's way, and go at the next start.
+
+        Raises: StorageError, if they could not even be renamed; a later topic of that name would
+            take them for its own.
+        """
         del self.opened[partition.topic, partition.index]
-        partition.log.delete()
+        doomed = partition.log.delete()
+        try:
+            if doomed:
+                self._world.storage.remove_tree(doomed)
+        except StorageError as error:
+            self._warn(f"{doomed} is left until the next start: {error}")
 
     def close(self, dirty_files: Sequence[File]) -> None:
         """Close every log; flush all of them, and `dirty_files` with them. Raises StorageError."""

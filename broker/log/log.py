@@ -400,17 +400,20 @@ class Log:
             self._take_snapshot(active)  # the one of the roll is missing
         return self._snapshots.make_durable(durable_offset)
 
-    def delete(self) -> None:
-        """Remove the log with its directory, which is renamed first, so that a crash shows.
+    def delete(self) -> str:
+        """Rename the directory, so that no later log of that name takes it for its own.
 
         Flushes under way do no harm. The log is not to be used again. Raises StorageError.
+
+        Returns: what it is called now, and is to be removed; "" if there was none.
         """
         self._close_files()
         self._segments, self._active, self._leaving = [], None, None
-        if self.storage.exists(self.directory):
-            doomed = doomed_name(self.directory, self._topic_id or b"")
-            self.storage.rename(self.directory, doomed)
-            self.storage.remove_tree(doomed)
+        if not self.storage.exists(self.directory):
+            return ""
+        doomed = doomed_name(self.directory, self._topic_id or b"")
+        self.storage.rename(self.directory, doomed)
+        return doomed
 
     def close(self) -> None:
         """Write the active segment's index files, a snapshot, and give all descriptors back.

@@ -1,6 +1,6 @@
 """EDGE: a broker without sockets or disk: bytes in, answers out, and everything judged.
 
-    Stage().play(data)      one connection sends `data`; AssertionError for whatever is wrong
+    Stage().play(data, chunks)      one connection sends `data`; AssertionError for what is wrong
 
 Wrong is: an exception that leaves the server, the "failed" line of a handler, a broken invariant,
 an answer that does not parse or comes out of order, a request without its answer, another client
@@ -14,7 +14,7 @@ import asyncio
 import logging
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -134,15 +134,20 @@ class Stage:
 
     async def play(self, data: bytes, chunks: Random) -> None:
         """Let one connection send `data` in pieces, and judge what came of it."""
+        await self.play_each([data], chunks)
+
+    async def play_each(self, connections: Iterable[bytes], chunks: Random) -> None:
+        """Let one connection after the other send its bytes; what is left is judged at the end."""
         complaints = Complaints()
         log = logging.getLogger("minibroker")
         log.addHandler(complaints)
         self._loop.set_exception_handler(lambda _, context: complaints.found.append(str(context)))
         try:
-            transport = await self._send(data, chunks)
-            assert not complaints.found, complaints.found[0]
-            assert not self._broken, f"an invariant broke: {self._broken[0]!r}"
-            judge_answers(data, b"".join(transport.written), is_closed=transport.is_closed)
+            for data in connections:
+                transport = await self._send(data, chunks)
+                assert not complaints.found, complaints.found[0]
+                assert not self._broken, f"an invariant broke: {self._broken[0]!r}"
+                judge_answers(data, b"".join(transport.written), is_closed=transport.is_closed)
             await self._serve_others(chunks)
             self._judge_logs()
             assert not complaints.found, complaints.found[0]

@@ -123,10 +123,7 @@ CLIENTS = [
         "kafkajs",
         "kafkajs",
         partial(node_packages, "kafkajs", "kafkajs.js", "kafkajs.package.json"),
-        {
-            READ: "its consumer always joins a group, and groups are not served yet",
-            **NULL_HEADERS_REFUSED,
-        },
+        NULL_HEADERS_REFUSED,
     ),
     Client("java-client", "java", partial(java_class, "java-client", "JavaClient.java")),
     Client(

@@ -29,7 +29,8 @@ true.
   once and in order, at the offset acknowledged, in batches of that compression; read back by raw
   Fetch and by a client of another library.
 - **Reads**: the same {RECORDS:,} records, written by a client of another library in each
-  compression named, from a partition assigned by hand.
+  compression named, from a partition assigned by hand; kafkajs, which cannot, as the only member
+  of a group, from the beginning.
 - **Lost answers**: writes them idempotently through a proxy that loses every {LOSE_EVERY}th answer
   to Produce and cuts the connection; each is stored once and in order.
 

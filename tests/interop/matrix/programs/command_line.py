@@ -8,6 +8,7 @@
                                                          where the client does not tell them
     PROGRAM read BOOTSTRAP TOPIC COUNT                   COUNT records of partition 0 from offset 0
                                                          on, one a line, without a group
+                                                         if the client can
 
 Lines as in records.py; anything else goes to standard error. Exit code 0 means done.
 """

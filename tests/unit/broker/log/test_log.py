@@ -40,7 +40,7 @@ def test_an_empty_log_has_nothing_on_disk(storage: Storage) -> None:
     assert log.dirty_files() == []
     log.roll()
     log.close()
-    log.delete()
+    assert not log.delete()
     assert not storage.exists(DIRECTORY)
 
 
@@ -256,19 +256,21 @@ def test_roll_begins_a_segment_at_the_log_end_unless_there_is_one(storage: Stora
     assert append(again, ONE) == 2
 
 
-def test_delete_removes_the_directory_while_its_files_are_being_flushed(storage: Storage) -> None:
+def test_delete_renames_the_directory_while_its_files_are_being_flushed(storage: Storage) -> None:
     log = filled(storage, 10, SMALL_SEGMENTS)
     files = log.dirty_files()
-    log.delete()
+    doomed = log.delete()
     for file in files:
         file.flush()
+    assert not storage.exists(DIRECTORY)
+    storage.remove_tree(doomed)
     assert not [name for name in storage.list_dir("") if name != ".lock"]
 
 
 def test_a_long_topic_name_can_be_deleted_too(storage: Storage) -> None:
     log = Log.open(storage, "t" * 249 + "-12", LogConfig(), lambda _: None, TOPIC_ID)
     append(log, ONE)
-    log.delete()
+    storage.remove_tree(log.delete())
     assert not [name for name in storage.list_dir("") if name != ".lock"]
 
 
