@@ -32,7 +32,7 @@ class Pace(Protocol):
         """A scene has ended."""
 
 
-class Still:
+class Still(Pace):
     """Each frame once, whole, without a pause."""
 
     async def show(self, frame: Frame) -> None:
@@ -42,7 +42,7 @@ class Still:
         return
 
 
-class Moving:
+class Moving(Pace):
     """Each frame grows in its place, in a terminal."""
 
     def __init__(self, console: Console) -> None:

@@ -121,7 +121,8 @@ def _drawn(frame: Frame, request: str, answer: str, words: str) -> str:
 
 def _request(frame: Frame) -> str:
     number = f", sequence {frame.sequence}" if frame.producer_id >= 0 else ""
-    return f"── {frame.value}{number} ".ljust(WIRE_COLUMNS - 1, "─") + "▶"
+    label = f"── {frame.value}{number} "[: WIRE_COLUMNS - 1]
+    return label.ljust(WIRE_COLUMNS - 1, "─") + "▶"
 
 
 def _answer(frame: Frame) -> str:

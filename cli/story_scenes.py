@@ -220,7 +220,7 @@ async def broker_crash(stage: Stage, topic: str) -> Told:
         second = await producer.acknowledged()
     log = broker.records(topic)
     verdicts = await _verdicts(stage, topic)
-    retry = (await _frames(stage, topic, log))[-1]
+    retry = (await _frames(stage, topic, log))[0]
     killed = replace(
         retry,
         before=x.after,
@@ -235,7 +235,7 @@ async def broker_crash(stage: Stage, topic: str) -> Told:
             "the broker was killed once, after the append": crash.fired == 1,
             "the log holds x, y": _values(log) == "xy",
             "the acknowledgements name offsets 0 and 1": [first, second] == [0, 1],
-            "the restarted broker took only a retry": _words(verdicts) == ["duplicate"],
+            "the restarted broker took nothing but retries": set(_words(verdicts)) == {"duplicate"},
         },
     )
 
