@@ -24,6 +24,7 @@ from ..testing.nursery import NurseryFailed
 from ..testing.proxy import Proxy
 from .demo_clients import CLIENTS, DemoFailed, missing_library, running_producer
 from .demo_report import Run, show, verdict
+from .standard_output import forget_reader
 from .story import tell
 
 SUMMARY = "lose acknowledgements on purpose and count what was stored"
@@ -83,6 +84,9 @@ def run(args: Namespace) -> int:
     except KeyboardInterrupt:
         print("minibroker demo: interrupted", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        forget_reader()
+        return 0
     show(runs, args.client)
     return 0 if verdict(runs).holds else 1
 

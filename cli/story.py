@@ -7,6 +7,7 @@ by frame, with pauses; otherwise, or with --fast, each frame once.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Protocol
 
 from rich.console import Console
@@ -14,12 +15,26 @@ from rich.live import Live
 from rich.text import Text
 
 from ..testing.child_broker import ChildBroker
-from .story_frames import Frame, heading, log_table, sentence, stages, whole
+from .story_frames import Frame, heading, in_ascii, log_table, sentence, stages, whole
 from .story_scenes import SCENES, Stage
 
 STAGE_PAUSE_S = 0.35
 FRAME_PAUSE_S = 2.0
 SCENE_PAUSE_S = 4.0
+
+
+def printable(text: str) -> str:
+    """As standard output can show it: in ASCII where it knows no lines and arrows."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return in_ascii(text)
+    return text
+
+
+def say(text: str) -> None:
+    """Print, now."""
+    print(printable(text), flush=True)
 
 
 class Pace(Protocol):
@@ -36,7 +51,7 @@ class Still(Pace):
     """Each frame once, whole, without a pause."""
 
     async def show(self, frame: Frame) -> None:
-        print(f"{whole(frame)}\n")
+        say(f"{whole(frame)}\n")
 
     async def rest(self) -> None:
         return
@@ -49,11 +64,11 @@ class Moving(Pace):
         self._console = console
 
     async def show(self, frame: Frame) -> None:
-        with Live(console=self._console, auto_refresh=False) as live:
+        with Live(console=self._console, auto_refresh=False, redirect_stdout=False) as live:
             for stage in stages(frame):
-                live.update(Text(stage), refresh=True)
+                live.update(Text(printable(stage), no_wrap=True, overflow="crop"), refresh=True)
                 await asyncio.sleep(STAGE_PAUSE_S)
-        print()
+        say("")
         await asyncio.sleep(FRAME_PAUSE_S)
 
     async def rest(self) -> None:
@@ -72,12 +87,13 @@ async def tell(client: str, *, is_fast: bool) -> bool:
     """
     console = Console(highlight=False)
     pace: Pace = Still() if is_fast or not console.is_terminal else Moving(console)
-    print(f"The idempotent producer in {len(SCENES)} pictures. The producer is {client}.")
-    print(
+    say(f"The idempotent producer in {len(SCENES)} pictures. The producer is {client}.")
+    say(
         sentence(
             "Every picture is drawn from what has just happened between a real producer and a "
             "real broker, each a process of its own; the sentences under the frames are the "
-            "broker's (minibroker explain)."
+            "broker's (minibroker explain). Idempotence is switched by the library's own option, "
+            "and every retry is the library's own."
         )
     )
     untrue = 0
@@ -86,14 +102,14 @@ async def tell(client: str, *, is_fast: bool) -> bool:
         for number, scene in enumerate(SCENES, 1):
             told = await scene.play(stage, f"picture-{number}")
             broker.faults.clear()
-            print(f"\n{heading(number, scene.title, scene.setting)}\n")
+            say(f"\n{heading(number, scene.title, scene.setting)}\n")
             for frame in told.frames:
                 await pace.show(frame)
-            print(f"The log, read back:\n\n{log_table(told.log)}\n")
+            say(f"The log, read back:\n\n{log_table(told.log)}\n")
             for claim in told.untrue:
-                print(f"NOT AS TOLD: {claim}")
+                say(f"NOT AS TOLD: {claim}")
             if not told.untrue:
-                print(sentence(scene.moral))
+                say(sentence(scene.moral))
             untrue += len(told.untrue)
             await pace.rest()
     return not untrue

@@ -21,6 +21,7 @@ CELL_COLUMNS = 7  # what fits into a record's box
 CELLS_MAX = 4  # the newest records are drawn
 GROWTH = (10, 20, WIRE_COLUMNS)  # columns of an arrow that are drawn, stage by stage
 LOST_AT = 9  # the column of the wire where an answer is lost
+IN_ASCII = str.maketrans("┌┬┐└┴┘─│┄═▶◀✗·", "++++++-|:=><X-")
 HEADS = ("partition", "offset", "value", "PID", "epoch", "sequence")
 
 
@@ -98,6 +99,11 @@ def log_table(log: Sequence[Stored]) -> str:
 def sentence(text: str) -> str:
     """A sentence in lines that fit."""
     return "\n".join(_wrapped(text, ""))
+
+
+def in_ascii(text: str) -> str:
+    """The same picture without lines and arrows of Unicode."""
+    return text.translate(IN_ASCII)
 
 
 def _drawn(frame: Frame, request: str, answer: str, words: str) -> str:

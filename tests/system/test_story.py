@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from minibroker.cli import story, story_scenes
-from minibroker.cli.story_frames import COLUMNS
+from minibroker.cli.demo_clients import running_producer
+from minibroker.cli.story_frames import COLUMNS, Fate, Frame, stages
 from minibroker.cli.story_scenes import SCENES, Stage, Told
 from minibroker.testing import ChildBroker
 from rich.console import Console
@@ -66,11 +67,10 @@ def test_the_page_quotes_what_the_command_prints(transcript: str) -> None:
 async def test_without_idempotence_the_story_is_not_as_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with_idempotence = story_scenes.running_producer
     monkeypatch.setattr(
         story_scenes,
         "running_producer",
-        lambda client, servers, *, idempotent: with_idempotence(client, servers, idempotent=False),
+        lambda client, servers, *, idempotent: running_producer(client, servers, idempotent=False),
     )
     async with ChildBroker() as broker:
         for number in UNTRUE_WITHOUT_IDEMPOTENCE:
@@ -79,12 +79,11 @@ async def test_without_idempotence_the_story_is_not_as_told(
             broker.faults.clear()
 
 
+NOTHING = Frame("x", 0, -1, -1, (), (), "ack", Fate.LOST, "nothing happens")
+
+
 async def _nothing_happens(stage: Stage, topic: str) -> Told:
-    return Told([story_frame()], [], {"something happens": False})
-
-
-def story_frame() -> story.Frame:
-    return story.Frame("x", 0, -1, -1, (), (), "ack", story_scenes.Fate.LOST, "nothing happens")
+    return Told([NOTHING], [], {"something happens": False})
 
 
 async def test_a_claim_that_does_not_hold_is_shown_and_fails(
@@ -104,8 +103,9 @@ async def test_in_a_terminal_frames_grow_in_their_place(
     for pause in ("STAGE_PAUSE_S", "FRAME_PAUSE_S", "SCENE_PAUSE_S"):
         monkeypatch.setattr(story, pause, 0)
     moving = story.Moving(Console(force_terminal=True, width=COLUMNS))
-    await moving.show(story_frame())
+    await moving.show(NOTHING)
     await moving.rest()
     said = capsys.readouterr().out
-    assert said.count("┌──────────┐") >= len(story.stages(story_frame()))
+    assert said.count("┌──────────┐") >= len(stages(NOTHING))
     assert "\x1b[1A" in said, "drawn over the stage before"
+    assert "✗" in said

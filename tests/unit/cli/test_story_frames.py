@@ -10,6 +10,7 @@ from minibroker.cli.story_frames import (
     Fate,
     Frame,
     heading,
+    in_ascii,
     log_table,
     sentence,
     stages,
@@ -132,3 +133,13 @@ def test_the_log_read_back_shows_what_was_stored_and_dashes_for_what_was_not() -
         ["0", "0", "x", "7", "0", "0"],
         ["0", "1", "y", "-", "-", "-"],
     ]
+
+
+def test_every_picture_can_be_drawn_in_ascii() -> None:
+    drawings = [whole(replace(FRAME, fate=fate)) for fate in Fate]
+    drawings += [whole(replace(FRAME, after=[X] * 9)), heading(1, "title", "setting")]
+    for drawing in drawings:
+        assert in_ascii(drawing).isascii()
+    assert " | producer | -- y, sequence 1 ------------> |   x   |   y   |" in in_ascii(
+        whole(FRAME)
+    )
