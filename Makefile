@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash sim sim-disk drill fuzz soak interop docker bench bench-client wire demo run check clean
+.PHONY: help setup fmt lint types test crash sim sim-disk drill damage fuzz soak interop docker bench bench-client wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -50,6 +50,9 @@ sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000
 drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
 	$(BIN)/python -m tests.drill
 	$(BIN)/python -m tests.drill_client
+
+damage: $(READY) ## cut and flip a data directory everywhere, count what comes of it (FLIPS=2000 SEED=0)
+	$(BIN)/python -m tests.simulation.damage $(or $(FLIPS),2000) $(or $(SEED),0)
 
 fuzz: $(READY) ## spoilt frames at the codec and at a broker with a good client beside them (MINUTES=2 SEED=1)
 	$(BIN)/python -m tests.fuzz $(or $(MINUTES),2) $(or $(SEED),1)

@@ -181,17 +181,23 @@ class StateLog(Generic[R]):
         self._record_count += len(values)
 
     def _replay(self) -> None:
-        """Fold every segment; each batch is checked, for a clean stop has the log believed."""
+        """Apply every record. A clean stop is believed about sizes, never about what is in them."""
         for segment in self.log.segments:
-            offset, position = segment.base_offset, 0
+            offset, position = max(segment.base_offset, self.log.log_start_offset), 0
             while offset < segment.next_offset:
-                chunk = memoryview(self.log.read(offset, segment.next_offset, READ_BYTES))
-                for start, header in headers_in(chunk):
-                    if not crc_is_valid(chunk, header, start):
-                        at = position + start
-                        raise DamagedLog(segment.file.path, at, "a batch does not match its CRC")
-                    for record in records_in(chunk[start : start + header.size_bytes]):
+                try:
+                    chunk = memoryview(self.log.read(offset, segment.next_offset, READ_BYTES))
+                except StorageError as error:
+                    raise DamagedLog(segment.file.path, position, error.why) from error
+                begin = offset
+                for at, header in headers_in(chunk):
+                    if header.base_offset != offset or not crc_is_valid(chunk, header, at):
+                        break
+                    for record in records_in(chunk[at : at + header.size_bytes]):
                         self._state.apply(self._state.decode(record.key, record.value))
                         self._record_count += 1
                     offset = header.next_offset
-                position += len(chunk)
+                    position += header.size_bytes
+                if offset == begin:
+                    why = f"no whole batch of offset {offset} with a right CRC"
+                    raise DamagedLog(segment.file.path, position, why)

@@ -20,7 +20,7 @@ class Deserializers(Generic[K, V]):
     def apply(self, stored: list[StoredRecord]) -> tuple[list[ConsumerRecord[K, V]], Fatal | None]:
         """The records up to the first that a deserializer refuses, and the refusal."""
         if self._key is None and self._value is None:
-            return cast(list[ConsumerRecord[K, V]], stored), None
+            return cast("list[ConsumerRecord[K, V]]", stored), None
         records: list[ConsumerRecord[K, V]] = []
         for each in stored:
             try:

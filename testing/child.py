@@ -78,6 +78,7 @@ class ChildSide:
         for task in (gone, stopped, ended):
             task.cancel()
         server.close()
+        self._leave_word()
         await self.broker.stop()
 
     def arm(self, call: Call) -> None:
@@ -141,9 +142,12 @@ class ChildSide:
         finally:
             writer.close()
 
-    def _die(self, armed: ArmedRule) -> None:
+    def _leave_word(self) -> None:
         words = json.dumps(self.counts())
         (self._directory / LAST_WORDS).write_text(words, encoding="utf-8")
+
+    def _die(self, armed: ArmedRule) -> None:
+        self._leave_word()
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -51,6 +51,7 @@ STOP_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 15.0
 GRACE_S = 5.0  # beyond the bound of a wait in the child
 QUOTED_BYTES = 4_000
+DYING_S = 2.0  # between a child's last answer and its end
 
 
 class ChildBrokerError(Exception):
@@ -78,9 +79,10 @@ class RemoteFault(Fault):
         return self.counts[1]
 
     def release(self) -> None:
+        if self.is_released:
+            return  # a child started since then has never heard of it
         self.is_released = True
-        if self._broker.is_running:
-            self._broker.call({"do": "disarm", "id": self.number})
+        self._broker.tell({"do": "disarm", "id": self.number})
 
     def wait_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
         """Return once it has fired so often in all. Raises TimeoutError."""
@@ -120,8 +122,7 @@ class RemoteFaults(FaultControl[RemoteFault]):
 
     def clear(self) -> None:
         self._armed.clear()
-        if self._broker.is_running:
-            self._broker.call({"do": "clear"})
+        self._broker.tell({"do": "clear"})
 
     def orders(self) -> list[Call]:
         """What a new child is to be armed with."""
@@ -318,6 +319,18 @@ class ChildBroker:
         except OSError as error:
             raise self._unanswered(call, str(error)) from None
         return self._value(call, answer)
+
+    def tell(self, call: Call) -> None:
+        """Ask the child something that does not matter once it is gone; raises as `call`."""
+        if not self.is_running:
+            return
+        try:
+            self.call(call)
+        except ChildBrokerError as error:
+            try:
+                self.wait_ended(timeout_s=DYING_S)
+            except TimeoutError:
+                raise error from None
 
     async def call_async(self, call: Call, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Ask the child without blocking the loop; raises as `call`."""

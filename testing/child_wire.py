@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Call: TypeAlias = dict[str, Any]
 
 CONTROL = "control"  # the socket in a broker's directory
-LAST_WORDS = "last-words.json"  # the counts of its faults, when it kills itself
+LAST_WORDS = "last-words.json"  # the counts of its faults, when it ends by itself
 STDERR = "stderr"
 LINE_BYTES_MAX = 256 * 1024 * 1024
 _EXCHANGE = (

@@ -88,7 +88,7 @@ def _rounds(server: Server, size: int, rounds: int) -> dict[Name, list[Figures]]
         for name in LOADS:
             if name == ("ours", "consume"):
                 asyncio.run(renew_topic(server))
-                for _ in range(3):  # for all that consume
+                for _ in range(2):  # for all that consume
                     _load(server, ("ours", "send_many"), size)
             measured[name].append(_load(server, name, size))
         asyncio.run(renew_topic(server))

@@ -134,7 +134,7 @@ def recover(directory: str, megabytes: int, record_bytes: int, records: int) -> 
     table = SequenceTable()
 
     def fold(header: BatchHeader) -> None:
-        table.record(header, header.base_offset, NOW_MS)
+        table.record(header, header[0], NOW_MS)
 
     began = time.perf_counter()
     log = Log.open(storage, "big-0", LogConfig(), fold, producers=table)

@@ -24,8 +24,8 @@ WAIT_S = 120.0
 SETTINGS = {
     "min.insync.replicas": "2",
     "num.partitions": str(PARTITIONS),
-    "broker.heartbeat.interval.ms": "1000",
-    "broker.session.timeout.ms": "4000",
+    "controller.quorum.election.timeout.ms": "5000",  # three Javas share one machine
+    "controller.quorum.fetch.timeout.ms": "10000",
 }
 
 

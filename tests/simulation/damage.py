@@ -1,9 +1,11 @@
 """EDGE: every cut and many flipped bits of a small data directory: `make damage FLIPS=2000 SEED=0`.
 
 One file of the directory is damaged, a broker is started on it, and what it says is held against
-what had been promised. Each damage must come out as one of the four in OUTCOMES, never as anything
-else: no wrong answer, no silent loss, no exception without a name. Prints a table of files and
-outcomes. The directory is that of a broker that was killed, and that of one that was stopped.
+what had been promised. Each damage must come out as one of OUTCOMES, never as anything else: no
+answer that is wrong unseen, no silent loss, no exception without a name. Segments that had been
+flushed are not read at a start, so a flipped bit there is served: its reader must see it, by a CRC
+or by offsets that do not follow on. Prints a table of files and outcomes. The directory is that of
+a broker that was killed, and that of one that was stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import NamedTuple
 
 from minibroker.broker.log.storage import DamagedLog, StorageError
 from minibroker.broker.metadata import MetadataError
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch import BatchError, build_batch, crc_is_valid, read_header
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -37,7 +39,8 @@ BATCHES = 8  # of each producer
 UNFLUSHED = 2  # newest ones that a killed broker had not flushed
 CONFIGS = {"internal.segment.bytes": "500", "index.interval.bytes": "0", "retention.ms": "-1"}
 UNHARMED, REBUILT, CUT, REFUSED = "unharmed", "told, rebuilt", "told, tail cut", "refused"
-OUTCOMES = (UNHARMED, REBUILT, CUT, REFUSED)
+SERVED = "seen by readers"
+OUTCOMES = (UNHARMED, REBUILT, CUT, REFUSED, SERVED)
 EPOCH_AT = slice(12, 16)  # of a batch; no CRC covers the leader epoch
 
 
@@ -93,7 +96,12 @@ def outcome_of(victim: Victim, path: str, data: bytes) -> str:
         return REFUSED
     if topic_names(machine) != [TOPIC]:
         raise Wrong(f"the topics are {topic_names(machine)}")
-    log = read_log(machine, PLACE)
+    try:
+        log = read_log(machine, PLACE)
+    except (BatchError, AssertionError) as error:
+        return _seen(victim, path, data, str(error))
+    if not all(map(_is_whole, log.batches)) or not _follow_on(log):
+        return _seen(victim, path, data, "a wrong CRC, or offsets that do not follow on")
     told = "\n".join(machine.transcript)
     kept = victim.log.batches[: len(log.batches)]
     if _without_epochs(log.batches) != _without_epochs(kept) or log.start_offset:
@@ -109,6 +117,26 @@ def outcome_of(victim: Victim, path: str, data: bytes) -> str:
             raise Wrong(f"{len(kept)} batches are left, and nothing is said")
         return CUT
     return REBUILT if "broker: " in told else UNHARMED
+
+
+def _seen(victim: Victim, path: str, data: bytes, how: str) -> str:
+    """What is only seen by readers is a flipped bit in batches that had been flushed."""
+    if path.endswith(".log") and path.startswith(TOPIC) and len(data) == len(victim.files[path]):
+        return SERVED
+    raise Wrong(f"seen by readers only: {how}")
+
+
+def _is_whole(batch: StoredBatch) -> bool:
+    return crc_is_valid(batch.wire, read_header(batch.wire))
+
+
+def _follow_on(log: StoredLog) -> bool:
+    offset = log.start_offset
+    for batch in log.batches:
+        if batch.base_offset != offset:
+            return False
+        offset = batch.values[-1][0] + 1
+    return True
 
 
 def put_file(disk: SimulatedDisk, path: str, content: bytes) -> None:

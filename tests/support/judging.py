@@ -64,10 +64,11 @@ def read_log(machine: Machine, place: Place) -> StoredLog:
         asked = [FetchTopic(topic=topic, partitions=[wanted])]
         message = FetchRequest(max_wait_ms=0, min_bytes=0, topics=asked)
         (part,) = machine.ask(message).responses[0].partitions
+        if offset >= part.high_watermark:
+            break
         assert not part.error_code, f"{place}: Fetch from {offset}: {part.error_code}"
         more = batches_in(part.records or b"")
-        if not more:
-            break
+        assert more, f"{place}: nothing at {offset}, below the high watermark"
         batches += more
         offset, high_watermark = more[-1].values[-1][0] + 1, part.high_watermark
     return StoredLog(found.offset, batches)
