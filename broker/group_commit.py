@@ -2,12 +2,9 @@
 
 One round at a time. A round flushes every log written since the last round began; whoever was
 waiting when it began is answered when it ends, all together. While nobody waits, nothing is
-flushed. The decisions are here, the flushing itself is the runtime's:
-
-    begin() -> Round    files to flush, off the loop       finish(round)  or  fail(round)
-
-Clients that were just answered send again at once. A round that begins without them makes them wait
-for two flushes, so it may wait a little until as many are there as were (`awaits_company`).
+flushed. The flushing itself is the runtime's, between begin() and finish() or fail(). Clients that
+were just answered send again at once; a round that begins without them makes them wait for two
+flushes, so it may wait a little until as many are there as were (`awaits_company`).
 
 1. batch 7 is appended   2. round 1 begins with it   3. its retry arrives: a duplicate of a batch
 that is not durable yet   4. the retry joins round 2, which begins after round 1 has ended: it is
