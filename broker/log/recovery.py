@@ -303,10 +303,13 @@ def _drop_misnamed(segments: list[Segment], at: int, flushed_offset: int | None)
     before, path = segments[at - 1], segments[at].file.path
     why = f"its name says {segments[at].base_offset}, but {before.next_offset} must follow"
     byte_count = sum(one.file.size for one in segments[at:])
+    gap = f"offset {before.next_offset} must follow, but the next segment begins at "
+    gap += str(segments[at].base_offset)
     if before.next_offset < (flushed_offset or 0):
-        raise DamagedLog(path, 0, f"{why}, and all before offset {flushed_offset} had been flushed")
+        gap += f", and all before offset {flushed_offset} had been flushed"
+        raise DamagedLog(before.file.path, before.file.size, gap)
     if byte_count and flushed_offset is None:
-        raise DamagedLog(path, 0, why)
+        raise DamagedLog(before.file.path, before.file.size, gap)
     for one in reversed(segments[at:]):
         one.remove()
     what = (

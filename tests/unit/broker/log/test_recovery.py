@@ -128,7 +128,7 @@ def test_an_earlier_segment_cut_short_refuses_to_start(storage: Storage) -> None
 
 def test_a_missing_segment_refuses_to_start(storage: Storage) -> None:
     put(storage, at_0=batches(0, 3), at_6=batches(6, 7))
-    with pytest.raises(DamagedLog, match=rf"{6:020d}\.log: .*its name says 6, but 3 must follow"):
+    with pytest.raises(DamagedLog, match=rf"{0:020d}\.log: .* 3 must follow, but .* begins at 6"):
         open_log(storage)
 
 

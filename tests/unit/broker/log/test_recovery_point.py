@@ -77,7 +77,7 @@ def test_a_log_that_ends_too_early_is_refused(storage: Storage) -> None:
 def test_a_segment_that_is_gone_is_refused_below_the_recovery_point(storage: Storage) -> None:
     filled(storage)
     storage.remove(f"{DIRECTORY}/{3:020d}.log")
-    with pytest.raises(DamagedLog, match="its name says 6, but 3 must follow"):
+    with pytest.raises(DamagedLog, match="offset 3 must follow, but the next segment begins at 6"):
         OnePartition(storage, known=Known(flushed_offset=5))
     one = OnePartition(storage, known=Known(flushed_offset=3))
     assert one.log.log_end_offset == 3
