@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash sim sim-disk drill damage fuzz soak interop docker bench bench-client wire demo run check clean
+.PHONY: help setup fmt lint types test crash sim sim-disk drill damage fuzz soak soak-client interop docker bench bench-client wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12

@@ -365,7 +365,9 @@ class Broker:
             promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[Record]) -> None:
-        self._metadata.commit(records, self.clock.now_ms())
+        now_ms = self.clock.now_ms()
+        self._metadata.commit(records, now_ms)
+        self._metadata.rewrite_a_little(now_ms)
         if self.config.durability == "memory":
             self._metadata.made_durable(self._metadata.mark())
         else:

@@ -2,9 +2,9 @@
 
 One round at a time. A round flushes every log written since the last round began; whoever was
 waiting when it began is answered when it ends, all together. While nobody waits, nothing is
-flushed. The decisions are here, the flushing itself is the runtime's:
-
-    begin() -> Round    files to flush, off the loop       finish(round)  or  fail(round)
+flushed. The flushing itself is the runtime's, between begin() and finish() or fail(). Clients that
+were just answered send again at once; a round that begins without them makes them wait for two
+flushes, so it may wait a little until as many are there as were (`awaits_company`).
 
 1. batch 7 is appended   2. round 1 begins with it   3. its retry arrives: a duplicate of a batch
 that is not durable yet   4. the retry joins round 2, which begins after round 1 has ended: it is
@@ -21,6 +21,8 @@ from typing import Any, Protocol
 
 from .log.storage import File
 from .parked import Promise
+
+ROUNDS_ALONE = 8  # after waiting in vain, so many rounds begin at once
 
 Mark = tuple[int, int]
 """The end of a log: (next offset, bytes appended since the log was opened)."""
@@ -83,12 +85,22 @@ class GroupCommit:
         self._reader_waits = False
         self._is_running = False
         self._is_wanted = False
+        self._expected_count = 0
+        self._rounds_alone = 0
         self.has_failed = False
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits and no round is under way."""
         return not (self._waiting or self._reader_waits or self._is_running)
+
+    @property
+    def awaits_company(self) -> bool:
+        """Whether a wanted round had better wait a little: fewer wait for it than did last time.
+
+        The edge decides how long. Source: commit_siblings of PostgreSQL.
+        """
+        return not self._rounds_alone and 0 < len(self._waiting) < self._expected_count
 
     def written(self, log: Flushable) -> None:
         """A log was appended to."""
@@ -117,6 +129,10 @@ class GroupCommit:
     def begin(self) -> Round:
         """Start a round; `finish` or `fail` must follow before the next."""
         assert not self._is_running
+        if self.awaits_company:  # in vain
+            self._rounds_alone = ROUNDS_ALONE
+        elif self._rounds_alone:
+            self._rounds_alone -= 1
         self._is_running, self._is_wanted, self._reader_waits = True, False, False
         logs, self._written = self._written, {}
         waiting, self._waiting = self._waiting, []
@@ -128,6 +144,7 @@ class GroupCommit:
         self._is_running = False
         for log, mark in round_.marks:
             log.made_durable(mark)
+        self._expected_count = len(round_.waiting) + len(self._waiting)
         for each in round_.waiting:
             each.promise.keep(each.message)
         if self._waiting or self._reader_waits:

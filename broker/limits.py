@@ -71,3 +71,7 @@ NEW_MEMBER_JOIN_MS_MAX = 300_000
 PRODUCERS_MAX = 100_000
 # How many of the longest idle go at once when there are more.
 PRODUCERS_EVICTED = 1000
+
+# A round of flushes waits for company for at most this part of what the last one took: then a
+# client waits for 1.25 flushes and not for 2, and nobody for more than before and a quarter.
+GATHER_SHARE = 0.25

@@ -25,7 +25,7 @@ from .broker import Broker, Hooks
 from .config import BrokerConfig
 from .dispatch import Dispatch
 from .group_commit import Round
-from .limits import CLOSE_MS_MAX, FLUSH_THREADS, STOP_MS_MAX, SYNC_ALL_FROM_FILES
+from .limits import CLOSE_MS_MAX, FLUSH_THREADS, GATHER_SHARE, STOP_MS_MAX, SYNC_ALL_FROM_FILES
 from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
@@ -119,6 +119,7 @@ class Runtime:
         self._timer: asyncio.TimerHandle | None = None
         self._flushers: ThreadPoolExecutor | None = None
         self._flushing: asyncio.Future[Any] | None = None
+        self._flush_began = self._flush_s = self._gather_until = 0.0
 
     async def start(self) -> None:
         """Open the data, then the sockets; clients are answered once this returns.
@@ -236,7 +237,15 @@ class Runtime:
         self.bound.append(Bound(listener, port))
 
     def _round_wanted(self) -> None:
-        self._loop.call_soon(self._start_round)
+        self._gather_until = self._loop.time() + GATHER_SHARE * self._flush_s
+        self._loop.call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """Begin the round, or serve one more turn of the loop before that."""
+        if self.broker.commit.awaits_company and self._loop.time() < self._gather_until:
+            self._loop.call_soon(self._gather)  # timers of the loop are too coarse
+        else:
+            self._start_round()
 
     def _fetches_ready(self) -> None:
         self._loop.call_soon(self.broker.parked.take_ready)
@@ -252,6 +261,7 @@ class Runtime:
         if len(flushes) >= SYNC_ALL_FROM_FILES:
             assert self._world is not None
             flushes = [self._world.storage.sync_all]
+        self._flush_began = self._loop.time()
         futures = [self._loop.run_in_executor(self._flushers, each) for each in flushes]
         # A lone flush is awaited as it is: the way from disk to answer is what clients wait for.
         self._flushing = futures[0] if len(futures) == 1 else asyncio.gather(*futures)
@@ -264,6 +274,7 @@ class Runtime:
         if isinstance(error, Crashed):
             return
         if error is None:
+            self._flush_s = self._loop.time() - self._flush_began
             self.broker.finish_round(round_)
         else:
             log.critical("flush failed, stopping: %s", error)

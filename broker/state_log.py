@@ -119,6 +119,20 @@ class StateLog(Generic[R]):
         for record in records:
             self._state.apply(record)
 
+    def rewrite_a_little(self, now_ms: int) -> bool:
+        """Go on with a rewrite if one is due or under way, after a commit.
+
+        A full disk gives it up for now: what was committed stands, the next commit tries again.
+
+        Returns: whether its last portion is written, and waits to be flushed.
+        """
+        try:
+            if self.rewrite_is_due:
+                self.begin_rewrite()
+            return self.is_rewriting and not self.append_portion(now_ms)
+        except StorageError:
+            return False
+
     def begin_rewrite(self) -> None:
         """Begin to write the state anew. Raises StorageError: it has not begun."""
         self.log.roll()

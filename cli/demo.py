@@ -11,34 +11,26 @@ shown (demo_report.py).
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
-from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
-from importlib.util import find_spec
-from pathlib import Path
 
 from ..broker.faults import LoseReply, Rule
-from ..client.network import Connection, ConnectionFailed
+from ..testing.child_broker import ChildBroker, ChildBrokerError
+from ..testing.nursery import NurseryFailed
 from ..testing.proxy import Proxy
-from ..testing.stored import ReadFailed, stored_records
-from .demo_broker import DemoBroker, DemoFailed
+from .demo_clients import CLIENTS, DemoFailed, missing_library, running_producer
 from .demo_report import Run, show, verdict
+from .standard_output import forget_reader
+from .story import tell
 
 SUMMARY = "lose acknowledgements on purpose and count what was stored"
 LINES = 30
 LOSE_EVERY = 3
 RUN_TIMEOUT_S = 60.0
-
-# By the value of --client: (the package it needs, the module that sends lines with it).
-CLIENTS = {
-    "ours": ("minibroker", "minibroker.cli.demo_ours"),
-    "kafka-python": ("kafka", "minibroker.cli.demo_kafka_python"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +61,32 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="ours",
         help="the producer that is put to the test (default: %(default)s)",
     )
+    parser.add_argument(
+        "--story", action="store_true", help="the idempotent producer in pictures, scene by scene"
+    )
+    parser.add_argument("--fast", action="store_true", help="with --story: no pauses")
 
 
 def run(args: Namespace) -> int:
-    """Run both halves and show what was stored; 0 if it is what exactly-once promises."""
-    package, module = CLIENTS[args.client]
-    if find_spec(package) is None:
-        print(
-            f"minibroker demo needs {args.client}: pip install 'minibroker[demo]'", file=sys.stderr
-        )
-        return 1
+    """Run what was asked for; 0 if the logs are what exactly-once promises."""
+    missing = missing_library(args.client)
+    if missing is not None:
+        print(f"minibroker demo needs {missing}: pip install {missing}", file=sys.stderr)
+        return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no broker behind either
     try:
-        runs = asyncio.run(_both_runs(args.client, module))
-    except (DemoFailed, ReadFailed, ConnectionFailed) as error:
+        if args.story:
+            return 0 if asyncio.run(tell(args.client, is_fast=args.fast)) else 1
+        runs = asyncio.run(_both_runs(args.client))
+    except (DemoFailed, ChildBrokerError, NurseryFailed, TimeoutError) as error:
         print(f"minibroker demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("minibroker demo: interrupted", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        forget_reader()
+        return 0
     show(runs, args.client)
     return 0 if verdict(runs).holds else 1
 
@@ -99,70 +98,48 @@ def lines_to_send() -> list[str]:
     return [f"{number:02} {line}" for number, line in enumerate(lines[:LINES], 1)]
 
 
-async def _both_runs(client: str, module: str) -> tuple[Run, Run]:
+async def _both_runs(client: str) -> tuple[Run, Run]:
     lines = lines_to_send()
     runs = []
-    with tempfile.TemporaryDirectory(prefix="minibroker-demo-") as directory:
-        broker = DemoBroker(Path(directory))
-        try:
-            await broker.start()
-            for half in HALVES:
-                _say(f"{client} sends {len(lines)} lines, enable_idempotence={half.idempotent}")
-                runs.append(await _run_once(broker, module, half, lines))
-        except* DemoFailed as failed:
-            raise DemoFailed(f"{failed.exceptions[0]}\nThe broker's log:\n{broker.said}") from None
-        finally:
-            await broker.stop()
+    async with ChildBroker(durability="fsync") as broker:
+        for half in HALVES:
+            broker.create_topic(half.topic)
+            _say(f"{client} sends {len(lines)} lines, enable_idempotence={half.idempotent}")
+            runs.append(await _run_once(broker, client, half, lines))
     plain, exact = runs
     return plain, exact
 
 
-async def _run_once(broker: DemoBroker, module: str, half: Half, lines: list[str]) -> Run:
+async def _run_once(broker: ChildBroker, client: str, half: Half, lines: list[str]) -> Run:
     losing = Rule(action=LoseReply(), api="Produce", every=LOSE_EVERY)
-    async with Proxy(f"127.0.0.1:{broker.port}", [losing]) as proxy:
-        task = {
-            "bootstrap_servers": proxy.bootstrap_servers,
-            "topic": half.topic,
-            "idempotent": half.idempotent,
-            "lines": lines,
-        }
+    async with Proxy(broker.bootstrap_servers, [losing]) as proxy:
         try:
             async with asyncio.timeout(RUN_TIMEOUT_S), asyncio.TaskGroup() as group:
-                group.create_task(_send_all(module, task))
+                group.create_task(_send_all(client, proxy, half, lines))
                 if half.kill_at_loss is not None:
                     group.create_task(_kill_at_loss(broker, proxy, half.kill_at_loss))
         except TimeoutError:
             raise DemoFailed(f"the producer was not done after {RUN_TIMEOUT_S:.0f} s") from None
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         lost, sent = proxy.rules[0].fired, proxy.requests["Produce"]
-    connection = await Connection.open("127.0.0.1", broker.port)
-    try:
-        stored = await stored_records(connection, half.topic)
-    finally:
-        await connection.close()
+    stored = broker.records(half.topic)
     return Run(lines=lines, stored=stored, lost=lost, sent=sent, killed_at_loss=half.kill_at_loss)
 
 
-async def _kill_at_loss(broker: DemoBroker, proxy: Proxy, loss: int) -> None:
+async def _kill_at_loss(broker: ChildBroker, proxy: Proxy, loss: int) -> None:
     """Kill the broker when so many acknowledgements have been lost, and start it again."""
     await proxy.wait_fired(proxy.rules[0], loss)
     _say(f"    kill -9 {broker.pid} right after lost acknowledgement {loss}, and start it again")
-    await broker.kill()
-    await broker.start()
+    broker.kill()
+    broker.start()
 
 
-async def _send_all(module: str, task: dict[str, object]) -> None:
-    """Run the producer to its end. Raises DemoFailed with what it wrote to standard error."""
-    producer = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdin=PIPE, stdout=DEVNULL, stderr=PIPE
-    )
-    try:
-        _, errors = await producer.communicate(json.dumps(task).encode())
-    finally:
-        if producer.returncode is None:
-            producer.kill()
-            await producer.wait()
-    if producer.returncode:
-        raise DemoFailed(f"the producer failed:\n{errors.decode(errors='replace')}")
+async def _send_all(client: str, proxy: Proxy, half: Half, lines: Sequence[str]) -> None:
+    servers = proxy.bootstrap_servers
+    async with running_producer(client, servers, idempotent=half.idempotent) as producer:
+        for line in lines:
+            await producer.send(half.topic, line)
 
 
 def _say(text: str) -> None:

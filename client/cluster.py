@@ -218,8 +218,13 @@ class Cluster:
             address = self.metadata.brokers.get(node_id)
             if address is None:
                 return
-            self._keep(node_id, await self._connect(*address))
+            connection = await self._connect(*address)
             self._failures[node_id] = 0
+            adopted = self._connections.get(node_id)
+            if adopted is not None and adopted.is_open:
+                connection.abort()  # requests are on their way on the other
+            else:
+                self._keep(node_id, connection)
         except (ConnectionFailed, RequestTimedOut) as error:
             self.last_problem = self._explained(node_id, str(error))
             self.refresh_soon()

@@ -98,6 +98,8 @@ def _sent_before(partition: Partition, verdict: Verdict) -> str:
                 f"{verdict.first_sequence}, not {before.first_sequence}"
             )
     elif _values(partition, verdict.base_offset - 1) == stored:
+        if verdict.producer_id < 0:
+            return "; the same value lies right before it: nothing tells a retry from a new record"
         return "; the same value was sent before by another producer id: this is a new record"
     return ""
 

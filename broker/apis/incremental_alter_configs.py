@@ -9,7 +9,7 @@ Left out: loggers, client metrics and groups as resources (42).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ...protocol.connection import Request
@@ -20,6 +20,7 @@ from ...protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
+from ..altered import alter
 from ..broker import Broker
 from ..config_changes import Change, plan_changes
 from ..metadata import Record
@@ -29,27 +30,12 @@ from ..session import Session
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Change some properties; each resource has its own answer."""
     message: IncrementalAlterConfigsRequest = request.message
-    listed = Counter((each.resource_type, each.resource_name) for each in message.resources)
-    records: list[Record] = []
-    responses = []
-    for each in message.resources:
-        planned = (
-            Refused(ErrorCode.INVALID_REQUEST, f"{each.resource_name!r} is listed twice")
-            if listed[each.resource_type, each.resource_name] > 1
-            else _planned(broker, each)
-        )
-        if isinstance(planned, Refused):
-            responses.append(_answer(each, planned))
-        else:
-            records.append(planned)
-            responses.append(_answer(each, None))
-    response = IncrementalAlterConfigsResponse(responses=responses)
-    if not records or message.validate_only:
-        return response
-    broker.change_configs(records)
-    why = "the change could not be made durable"
-    return broker.when_durable(
-        response, lambda: refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, why)
+    return alter(
+        broker,
+        message.resources,
+        lambda asked: _planned(broker, asked),
+        _response,
+        validate_only=message.validate_only,
     )
 
 
@@ -57,21 +43,30 @@ def refusal(
     message: IncrementalAlterConfigsRequest, code: ErrorCode, why: str
 ) -> IncrementalAlterConfigsResponse:
     """The response that changes nothing."""
-    return IncrementalAlterConfigsResponse(
-        responses=[_answer(each, Refused(code, why)) for each in message.resources]
-    )
+    return _response([(each, Refused(code, why)) for each in message.resources])
 
 
 def _planned(broker: Broker, asked: AlterConfigsResource) -> Record | Refused:
-    changes = [Change(each.name, each.config_operation, each.value) for each in asked.configs]
-    kind, name = asked.resource_type, asked.resource_name
-    return plan_changes(kind, name, changes, broker.state, broker.config)
+    return plan_changes(
+        asked.resource_type,
+        asked.resource_name,
+        [Change(each.name, each.config_operation, each.value) for each in asked.configs],
+        broker.state,
+        broker.config,
+    )
 
 
-def _answer(asked: AlterConfigsResource, refused: Refused | None) -> AlterConfigsResourceResponse:
-    return AlterConfigsResourceResponse(
-        error_code=ErrorCode.NONE if refused is None else refused.code,
-        error_message=None if refused is None else refused.why,
-        resource_type=asked.resource_type,
-        resource_name=asked.resource_name,
+def _response(
+    outcomes: Sequence[tuple[AlterConfigsResource, Refused | None]],
+) -> IncrementalAlterConfigsResponse:
+    return IncrementalAlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=ErrorCode.NONE if refused is None else refused.code,
+                error_message=None if refused is None else refused.why,
+                resource_type=asked.resource_type,
+                resource_name=asked.resource_name,
+            )
+            for asked, refused in outcomes
+        ]
     )

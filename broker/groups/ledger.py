@@ -13,7 +13,6 @@ from typing import TypeVar
 from ..config import BrokerConfig
 from ..group_commit import GroupCommit
 from ..log.recovery import NOTHING_KNOWN, Known
-from ..log.storage import StorageError
 from ..state_log import StateLog
 from ..world import World
 from .offsets import GroupsState
@@ -53,11 +52,13 @@ class Ledger:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
         now_ms = self._clock.now_ms()
         self.log.commit(records, now_ms)
-        self._rewrite_a_little(now_ms)
+        is_rewritten = self.log.rewrite_a_little(now_ms)
         if self._durability == "memory":
             self.log.made_durable(self.log.mark())
         else:
             self._group_commit.written(self.log)
+            if is_rewritten:
+                self._group_commit.want()  # older segments go when the new one is flushed
 
     def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
         """Give `take` the message once all that is written is durable; the refusal if it fails."""
@@ -65,13 +66,3 @@ class Ledger:
             take(message)
         else:
             self._group_commit.promise(message, lambda: refusal).deliver_to(take)
-
-    def _rewrite_a_little(self, now_ms: int) -> None:
-        try:
-            if self.log.rewrite_is_due:
-                self.log.begin_rewrite()
-            if self.log.is_rewriting and not self.log.append_portion(now_ms):
-                self._group_commit.written(self.log)
-                self._group_commit.want()  # older segments go when the new one is flushed
-        except StorageError:
-            return  # what was committed stands; the next commit tries again

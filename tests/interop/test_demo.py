@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from minibroker.cli import demo
+from minibroker.cli import demo_clients
 from minibroker.cli.main import main
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
@@ -31,11 +31,24 @@ def test_the_demo_shows_duplicates_without_idempotence_and_none_with_it(
     assert int(counts[1]) == 0
 
 
-def test_without_kafka_python_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("options", [(), ("--story", "--fast")])
+@pytest.mark.parametrize(
+    ("client", "distribution"),
+    [
+        ("kafka-python", "kafka-python"),
+        ("aiokafka", "aiokafka"),
+        ("confluent", "confluent-kafka"),
+    ],
+)
+def test_without_the_library_it_says_what_to_install(
+    client: str,
+    distribution: str,
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(demo, "find_spec", lambda name: None)
-    assert main(["demo", "--client", "kafka-python"]) == 1
+    monkeypatch.setattr(demo_clients, "find_spec", lambda name: None)
+    assert main(["demo", "--client", client, *options]) == 2
     assert capsys.readouterr().err == (
-        "minibroker demo needs kafka-python: pip install 'minibroker[demo]'\n"
+        f"minibroker demo needs {distribution}: pip install {distribution}\n"
     )

@@ -126,6 +126,14 @@ CASES: list[tuple[list[ProduceRequest], str, str]] = [
         "appended",
         "no producer id: stored at offset 0; a retry would be stored once more",
     ),
+    (
+        [produce([b"a"], pid=-1), produce([b"a"], pid=-1)],
+        "appended",
+        (
+            "no producer id: stored at offset 1; a retry would be stored once more; the same"
+            " value lies right before it: nothing tells a retry from a new record"
+        ),
+    ),
 ]
 
 

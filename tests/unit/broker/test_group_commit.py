@@ -2,7 +2,7 @@
 
 import random
 
-from minibroker.broker.group_commit import GroupCommit, Mark
+from minibroker.broker.group_commit import ROUNDS_ALONE, GroupCommit, Mark
 from minibroker.broker.log.memory import MemoryFile
 from minibroker.broker.log.storage import File
 
@@ -43,6 +43,41 @@ class Waiter:
     def wait(self, answer: str) -> None:
         promise = self.commit.promise(answer, lambda: f"refused {answer}")
         promise.deliver_to(self.answers.append)
+
+
+def play_round(waiter: Waiter) -> None:
+    waiter.commit.finish(waiter.commit.begin())
+
+
+def test_a_round_awaits_as_many_as_waited_for_the_last() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    waiter.wait("a")
+    assert not waiter.commit.awaits_company, "nobody is known to come again"
+    round_ = waiter.commit.begin()
+    waiter.wait("b")
+    waiter.commit.finish(round_)
+    assert waiter.commit.awaits_company, "b is there, and a was just answered"
+    waiter.wait("a")
+    assert not waiter.commit.awaits_company
+
+
+def test_who_has_waited_in_vain_does_not_wait_again_soon() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    for name in "ab":
+        waiter.wait(name)
+    play_round(waiter)
+    waiter.wait("b")
+    assert waiter.commit.awaits_company
+    play_round(waiter)  # a did not come in time
+    for number in range(ROUNDS_ALONE + 1):
+        assert not waiter.commit.awaits_company, number
+        for name in "ab"[number % 2 :]:
+            waiter.wait(name)
+        play_round(waiter)
+    waiter.wait("b")
+    assert waiter.commit.awaits_company
 
 
 def test_nothing_is_flushed_while_nobody_waits() -> None:
