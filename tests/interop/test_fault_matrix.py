@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
+from minibroker.client import Admin
+from minibroker.client.admin_results import ConfigResource
 from minibroker.testing import ChildBroker
 from minibroker.testing.child_broker import RemoteFault, RemoteFaults
 
@@ -38,11 +41,15 @@ Strike = Callable[[RemoteFaults, str], RemoteFault]
 
 
 class Case(NamedTuple):
-    """One fault: where, what, and how it is armed for a topic."""
+    """One fault: where, what, how it is armed for a topic, and how that is configured."""
 
     instant: str
     action: str
     strike: Strike
+    configs: Mapping[str, str] = MappingProxyType({})
+
+
+A_SEGMENT_EACH = MappingProxyType({"internal.segment.bytes": "100"})  # a segment for each batch
 
 
 def _on_the_way() -> Iterator[Case]:
@@ -95,7 +102,25 @@ CASES = [
     Case("flush", "crash after", partial(_log, "crash", at="flush", side="after")),
     Case("create", "disk error", partial(_log, "disk_error", at="create")),
     Case("create", "crash", partial(_log, "crash", at="create")),
+    Case("truncate", "disk error", partial(_log, "disk_error", at="truncate"), A_SEGMENT_EACH),
+    Case("truncate", "crash", partial(_log, "crash", at="truncate"), A_SEGMENT_EACH),
+    Case(
+        "truncate",
+        "crash after",
+        partial(_log, "crash", at="truncate", side="after"),
+        A_SEGMENT_EACH,
+    ),
 ]
+
+
+def configure(address: str, topic: str, configs: Mapping[str, str]) -> None:
+    """Give a topic its configuration."""
+
+    async def alter() -> None:
+        async with Admin(bootstrap_servers=address) as admin:
+            await admin.alter_configs(ConfigResource.topic(topic), configs)
+
+    asyncio.run(alter())
 
 
 def ours(address: str, topic: str) -> None:
@@ -235,7 +260,12 @@ def page(seen: dict[tuple[str, str, str], str]) -> str:
         f"An idempotent producer sends {RECORDS} records one after the other while the fault",
         "strikes once. Written by tests/interop/test_fault_matrix.py. `once`: every record is",
         "acknowledged and stored exactly once. `once, restarted`: the broker died and was started",
-        "again meanwhile.",
+        "again meanwhile. In the rows of `truncate` each record begins a segment, which makes sure",
+        "that the one before ends with its last batch.",
+        "",
+        "Producers meet no `read`, `replace`, `rename` or `remove`: what the broker answers and",
+        "keeps then, and at each other instant of storage, is in",
+        "tests/system/test_storage_faults.py.",
         "",
         f"| instant | action | {' | '.join(CLIENTS)} |",
         f"|---|---|{'---|' * len(CLIENTS)}",
@@ -280,6 +310,8 @@ def test_each_record_is_stored_once(
         broker.start()
     broker.faults.clear()
     topic = broker.create_new_topic("matrix")
+    if each.configs:
+        configure(broker.bootstrap_servers, topic, each.configs)
     fault = each.strike(broker.faults, topic)
     with ThreadPoolExecutor(1) as pool:
         has_died = attend(

@@ -9,8 +9,9 @@ import pytest
 
 pytest_plugins = "pytester"
 
-# The plugin by its module, whatever the installed entry point says.
-OPTIONS = ("-p", "no:minibroker", "-p", "minibroker.testing.pytest_plugin", "-q")
+# The plugin by its module, whatever the installed entry points say, which take time to load.
+OPTIONS = ("-p", "minibroker.testing.pytest_plugin", "-q")
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 BOUND_S = 60
 
 CLIENTS = """
@@ -100,34 +101,54 @@ def test_whose_broker_dies(fresh_kafka_broker):
 """
 
 
-def test_the_fixtures_serve_blocking_and_async_clients(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(CLIENTS)
+WORKERS = """
+import os
+import pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_on_a_worker(kafka_broker, kafka_topic, number):
+    assert kafka_broker.records(kafka_topic) == []
+    with open("seen", "a") as seen:
+        print(os.environ["PYTEST_XDIST_WORKER"], kafka_broker.bootstrap_servers, file=seen)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_blocking_and_async_clients_are_served_and_failures_explained(
+    pytester: pytest.Pytester,
+) -> None:
+    """Both in one run: starting it, and importing the client, takes longer than the tests."""
+    pytester.makepyfile(test_clients=CLIENTS, test_failing=FAILING)
     result = pytester.runpytest_subprocess(*OPTIONS, timeout=BOUND_S)
-    result.assert_outcomes(passed=10)
-
-
-def test_each_worker_of_xdist_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(CLIENTS)
-    few = ("-p", "xdist", "-n", "2", "-k", "blocking or lost or fresh")
-    result = pytester.runpytest_subprocess(*OPTIONS, *few, timeout=BOUND_S)
-    result.assert_outcomes(passed=3)
-
-
-def test_a_failure_shows_requests_and_faults(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(FAILING)
-    result = pytester.runpytest_subprocess(*OPTIONS, timeout=BOUND_S)
-    result.assert_outcomes(failed=3)
+    result.assert_outcomes(passed=10, failed=3)
+    failed = [line for line in result.outlines if line.startswith("FAILED")]
+    assert all(line.startswith("FAILED test_failing.py") for line in failed), failed
     result.stdout.fnmatch_lines(
         [
             "*kafka_broker: faults*",
             "lose_reply(*nth=9*) fired 0 of 1 matches",
             "*kafka_broker: requests*",
-            "*shop: Produce v* test_that_fails-1-0 *(1 record) -> answered",
+            "*shop: Produce v* test_that_fails-*-0 *(1 record) -> answered",
             "*fresh_kafka_broker: requests*",
             "the broker has ended*",
         ]
     )
     assert result.stdout.str().count(": requests") == 2
+
+
+def test_each_worker_of_xdist_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(WORKERS)
+    workers = ("-p", "xdist.plugin", "-n", "2")
+    result = pytester.runpytest_subprocess(*OPTIONS, *workers, timeout=BOUND_S)
+    result.assert_outcomes(passed=4)
+    seen = {tuple(line.split()) for line in (pytester.path / "seen").read_text().splitlines()}
+    assert sorted(worker for worker, _ in seen) == ["gw0", "gw1"]
+    assert len({address for _, address in seen}) == 2
 
 
 def test_the_plugin_imports_nothing_before_a_fixture_is_used() -> None:
