@@ -205,7 +205,11 @@ class StateLog(Generic[R]):
                     raise DamagedLog(segment.file.path, position, error.why) from error
                 begin = offset
                 for at, header in headers_in(chunk):
-                    if header.base_offset != offset or not crc_is_valid(chunk, header, at):
+                    if (
+                        header.base_offset != offset
+                        or header.partition_leader_epoch != LEADER_EPOCH
+                        or not crc_is_valid(chunk, header, at)
+                    ):
                         break
                     for record in records_in(chunk[at : at + header.size_bytes]):
                         self._state.apply(self._state.decode(record.key, record.value))
@@ -213,5 +217,7 @@ class StateLog(Generic[R]):
                     offset = header.next_offset
                     position += header.size_bytes
                 if offset == begin:
-                    why = f"no whole batch of offset {offset} with a right CRC"
+                    why = (
+                        f"no whole batch of offset {offset}, epoch {LEADER_EPOCH}, with a right CRC"
+                    )
                     raise DamagedLog(segment.file.path, position, why)

@@ -9,6 +9,7 @@ Left out: fetch sessions (70 for a session we never gave), preferred replicas, f
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ...protocol.connection import Request
@@ -23,6 +24,7 @@ from ...protocol.messages.fetch import (
 )
 from ..broker import Broker
 from ..limits import FETCH_WAIT_MS_MAX
+from ..log.storage import StorageError
 from ..parked import ParkedFetch, Readable
 from ..partition import Partition
 from ..session import Session
@@ -30,6 +32,8 @@ from ..session import Session
 NO_EPOCH = -1
 NO_SESSION = 0
 FINAL_EPOCH = -1
+
+logger = logging.getLogger("minibroker")
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
@@ -130,7 +134,11 @@ def _read_partition(
     if asked.fetch_offset >= high_watermark or (room <= 0 and not is_first):
         return _data(partition, asked, b"", None)
     limit = max(min(asked.partition_max_bytes, room), 0)
-    records = log.read(asked.fetch_offset, high_watermark, limit)
+    try:
+        records = log.read(asked.fetch_offset, high_watermark, limit)
+    except StorageError as error:  # the other partitions can be read
+        logger.error("storage %s", error)
+        return _refused(asked.partition, ErrorCode.KAFKA_STORAGE_ERROR)
     if len(records) > limit and not is_first:
         records = b""  # only the first partition with data may go beyond the bounds
     return _data(partition, asked, records, None)

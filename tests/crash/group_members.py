@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine, Iterable
 
 import aiokafka
 import confluent_kafka
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from minibroker.client import Consumer
 from minibroker.client.errors import ClientError
+from minibroker.client.network import ConnectionFailed, RequestTimedOut
 
 SESSION_TIMEOUT_MS = 6_000  # the least a broker allows by default
 HEARTBEAT_MS = 500
@@ -52,8 +53,8 @@ async def aiokafka_member(
         heartbeat_interval_ms=HEARTBEAT_MS,
         max_poll_records=RECORDS_MAX,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         while not stopped.is_set():
             await consumer.getmany(timeout_ms=READ_MS)
             try:
@@ -62,6 +63,8 @@ async def aiokafka_member(
             except (KafkaError, AssertionError):  # it asserts that it still owns a partition
                 continue
             acknowledged.note(offsets.items())
+    except KafkaConnectionError:
+        return  # the kill came while it started; that was one who comes and goes
     finally:
         await consumer.stop()
 
@@ -80,7 +83,11 @@ async def our_member(
         heartbeat_interval_ms=HEARTBEAT_MS,
         max_poll_records=RECORDS_MAX,
     )
-    async with consumer:
+    try:
+        await consumer.start()
+    except (ClientError, ConnectionFailed, RequestTimedOut):
+        return  # as above
+    try:
         while not stopped.is_set():
             await consumer.getmany(timeout_ms=READ_MS)
             try:
@@ -89,6 +96,8 @@ async def our_member(
             except ClientError:
                 continue
             acknowledged.note(offsets.items())
+    finally:
+        await consumer.stop()
 
 
 async def confluent_member(

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+from minibroker.client import Producer
 
 from tests.crash.group_members import (
     HEARTBEAT_MS,
@@ -25,7 +26,6 @@ from tests.crash.group_members import (
     Acknowledged,
 )
 from tests.support.broker import BrokerProcess
-from tests.support.clients import WRITERS
 from tests.support.group_facts import committed_offsets, describe_group
 
 RUNS = int(os.environ.get("RUNS", "30"))
@@ -49,11 +49,16 @@ def test_kill_during_rebalance(
     with BrokerProcess(
         data_dir=tmp_path / "data", durability=durability, settings=settings
     ) as broker:
-        values = [b"%d" % number for number in range(RECORDS)]
-        WRITERS["confluent-kafka"](broker.bootstrap_servers, TOPIC, values)
+        asyncio.run(_fill(broker.bootstrap_servers))
         line = asyncio.run(_play(broker, random.Random(run)))
     with capsys.disabled():
         print(f"\nrun {run}: {durability}, {line}")
+
+
+async def _fill(servers: str) -> None:
+    async with Producer(servers) as producer:
+        for partition in range(PARTITIONS):
+            await producer.send_many(TOPIC, [b"x"] * (RECORDS // PARTITIONS), partition=partition)
 
 
 async def _play(broker: BrokerProcess, chance: random.Random) -> str:

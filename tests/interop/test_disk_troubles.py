@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +36,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What kafka-python leaves unclosed is told here and not in a later test."""
+    yield
+    gc.collect()
 
 
 def write_ours(bootstrap_servers: str, topic: str, values: Iterable[bytes]) -> list[int]:

@@ -64,9 +64,9 @@ def read_log(machine: Machine, place: Place) -> StoredLog:
         asked = [FetchTopic(topic=topic, partitions=[wanted])]
         message = FetchRequest(max_wait_ms=0, min_bytes=0, topics=asked)
         (part,) = machine.ask(message).responses[0].partitions
+        assert not part.error_code, f"{place}: Fetch from {offset}: {part.error_code}"
         if offset >= part.high_watermark:
             break
-        assert not part.error_code, f"{place}: Fetch from {offset}: {part.error_code}"
         more = batches_in(part.records or b"")
         assert more, f"{place}: nothing at {offset}, below the high watermark"
         batches += more

@@ -130,6 +130,19 @@ async def test_a_read_that_fails_is_answered_and_the_next_succeeds(
     assert await fetched(client) == 0
 
 
+async def test_a_partition_that_cannot_be_read_leaves_its_neighbour_readable(
+    broker: TestBroker, client: Connection
+) -> None:
+    assert await code(client, b"a") == 0
+    broker.faults.disk_error(at="read", path="t-0/*.log", times=1)
+    both = fetch()
+    both.topics += fetch(topic="u").topics
+    damaged, neighbour = (await ask(client, both)).responses
+    assert damaged.partitions[0].error_code == DISK
+    assert neighbour.partitions[0].error_code == 0
+    assert neighbour.partitions[0].records
+
+
 async def test_a_flush_that_fails_ends_the_broker_and_keeps_what_was_durable(
     broker: TestBroker, client: Connection
 ) -> None:
