@@ -23,6 +23,7 @@ from tests.support.kafka import fetch
 
 READ_S = 120.0
 POLL_RECORDS = 10_000
+CONFLUENT_RECORDS = 500  # it waits until as many are there
 
 GroupReader = Callable[[Server, str, int], float]
 
@@ -59,12 +60,16 @@ def confluent_seconds(server: Server, topic: str, count: int) -> float:
             "bootstrap.servers": f"{server.host}:{server.port}",
             "group.id": uuid4().hex,
             "auto.offset.reset": "earliest",
+            # By default it pauses for a second whenever its own queue is full; that would be timed.
+            "queued.min.messages": 1_000_000,
+            "queued.max.messages.kbytes": 1_000_000,
+            "fetch.queue.backoff.ms": 2,
         }
     )
     watch = _Watch(count)
     try:
         consumer.subscribe([topic])
-        while not watch.took(len(consumer.consume(POLL_RECORDS, timeout=1.0))):
+        while not watch.took(len(consumer.consume(CONFLUENT_RECORDS, timeout=0.1))):
             pass
     finally:
         consumer.close()
