@@ -87,6 +87,7 @@ async def _play(broker: BrokerProcess, chance: random.Random) -> str:
                     if kept.get(at, -1) < told
                 }
                 assert not lost, f"{name}: acknowledged commits are gone: {lost}"
+            await asyncio.wait([coming_and_going], timeout=PROGRESS_S)  # who left has left
             took_ms = {name: await _stable_ms(broker, name, ready) for name in MEMBERS}
             await _progress(acknowledged, "after the restart")
         finally:
@@ -114,7 +115,7 @@ async def _come_and_go(
 
 async def _stable_ms(broker: BrokerProcess, group: str, since: float) -> float:
     """How long it took until the group is stable with its steady members alone."""
-    deadline = since + (SESSION_TIMEOUT_MS + 2 * HEARTBEAT_MS) / 1000
+    deadline = time.monotonic() + (SESSION_TIMEOUT_MS + 2 * HEARTBEAT_MS) / 1000
     while True:
         facts = await describe_group(broker.port, group)
         now = time.monotonic()
