@@ -283,8 +283,10 @@ class _InitOnFirstUse:
     """Stands in for __init__ until somebody makes the first object of the class."""
 
     def __get__(self, instance: Any, owner: type[Any]) -> Callable[..., None]:
-        init = _init_for(declaration_of(owner).fields)
-        owner.__init__ = init
+        # inspect.signature of Python 3.13 binds __init__ to the class as if it were the object.
+        message = instance if isinstance(instance, type) else owner
+        init = _init_for(declaration_of(message).fields)
+        message.__init__ = init  # type: ignore[misc]
         bound: Callable[..., None] = init.__get__(instance, owner)
         return bound
 

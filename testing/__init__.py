@@ -2,52 +2,67 @@
 
 TestBroker    a broker in the test's event loop        ChildBroker   one in a child process
 Stored        a record as the log holds it             Proxy         faults before any Kafka
+RemoteFaults  arms RemoteFault rules in a child        ChildBrokerError  what went wrong with one
 findings      judges what a producer was told (Sent: Acknowledged, Failed) against what is stored
               (Kept); each Finding names the promise that was Broken
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .child_broker import ChildBroker
+    from .child_broker import ChildBroker, ChildBrokerError, RemoteFault, RemoteFaults
     from .history import Acknowledged, Broken, Failed, Finding, Kept, Sent, findings
     from .in_process import TestBroker
     from .proxy import Proxy
     from .stored import Stored
 
-__all__ = [
-    "Acknowledged",
-    "Broken",
-    "ChildBroker",
-    "Failed",
-    "Finding",
-    "Kept",
-    "Proxy",
-    "Sent",
-    "Stored",
-    "TestBroker",
-    "findings",
-]
-
-_HOMES = {
+HOMES = {
     "Acknowledged": ".history",
     "Broken": ".history",
     "ChildBroker": ".child_broker",
+    "ChildBrokerError": ".child_broker",
     "Failed": ".history",
     "Finding": ".history",
     "Kept": ".history",
     "Proxy": ".proxy",
+    "RemoteFault": ".child_broker",
+    "RemoteFaults": ".child_broker",
     "Sent": ".history",
     "Stored": ".stored",
     "TestBroker": ".in_process",
     "findings": ".history",
 }
 
+__all__ = [
+    "Acknowledged",
+    "Broken",
+    "ChildBroker",
+    "ChildBrokerError",
+    "Failed",
+    "Finding",
+    "Kept",
+    "Proxy",
+    "RemoteFault",
+    "RemoteFaults",
+    "Sent",
+    "Stored",
+    "TestBroker",
+    "findings",
+]
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name], __name__), name)
+if not TYPE_CHECKING:  # a __getattr__ that a checker can see would make every name right for it
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(HOMES[name], __name__), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,16 +11,34 @@ SAMPLE = Path(__file__).with_name("sample_program.py")
 TIMEOUT_S = 120
 
 
+MISSPELT = """
+from minibroker.client import Prodcer, Consumr, Admn, EARLEST, ErorCode
+from minibroker.testing import TestBrokr, ChildBrker, RemoteFalts, findngs, Provy
+"""
+
+
 def test_a_users_program_is_typed_through_and_through() -> None:
     """--disallow-any-expr complains about every expression whose type has an Any in it."""
+    done = mypy("--disallow-any-expr", str(SAMPLE))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_misspelt_name_is_found(tmp_path: Path) -> None:
+    program = tmp_path / "misspelt.py"
+    program.write_text(MISSPELT)
+    found = mypy(str(program)).stdout.splitlines()
+    assert [line for line in found if "has no attribute" in line] == found[:-1]
+    assert found[-1].startswith("Found 10 errors")
+
+
+def mypy(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Mypy as a user runs it, with every package of ours in sight."""
     subprocess.run(["make", "-s", "build/types/minibroker"], cwd=ROOT, check=True)
-    strict = ["--strict", "--disallow-any-expr", "--follow-imports=silent"]
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", *strict, str(SAMPLE)],
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
