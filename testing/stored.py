@@ -43,15 +43,18 @@ class Stored:
 
 
 async def stored_batches(
-    connection: Connection, topic: str, partition: int = 0
+    connection: Connection, topic: str, partition: int = 0, *, start_offset: int = 0
 ) -> list[tuple[BatchHeader, Buffer]]:
     """Every whole batch of a partition up to its high watermark, in offset order.
 
+    Args:
+        start_offset: where to begin; not below where the partition does.
     Raises:
         ReadFailed: no such partition, or the broker refuses.
     """
     batches: list[tuple[BatchHeader, Buffer]] = []
-    offset, high_watermark = 0, 1
+    offset = start_offset
+    high_watermark = offset + 1
     while offset < high_watermark:
         wanted = FetchPartition(
             partition=partition, fetch_offset=offset, partition_max_bytes=FETCH_BYTES_MAX
