@@ -24,6 +24,7 @@ from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
 from .log.storage import FlushFailed, StorageError
+from .log_lines import Event, Line
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     ClusterMetadata,
@@ -43,6 +44,8 @@ from .restart import Restart
 from .retention import Retention
 from .running_config import RunningConfig, running_config
 from .state_log import StateLog
+from .storage_trouble import StorageTrouble
+from .told_changes import told_changes
 from .topics import NewTopic, draw_topic_id, plan_topic
 from .world import World
 
@@ -55,15 +58,15 @@ class Hooks:
         flush_wanted: `begin_round` is due.
         fetches_ready: `parked.take_ready` is due.
         deadline_moved: `Broker.next_deadline_ms` has come nearer.
-        warn: one line for the operator.
+        warn: one line for the operator, as text or as an Event (log_lines.py).
         tell: the same, for what goes as it should.
     """
 
     flush_wanted: Callable[[], None]
     fetches_ready: Callable[[], None]
     deadline_moved: Callable[[], None]
-    warn: Callable[[str], None]
-    tell: Callable[[str], None] = lambda line: None
+    warn: Callable[[Line], None]
+    tell: Callable[[Line], None] = lambda line: None
 
 
 HIGH_WATERMARK = -1  # as an offset of DeleteRecords
@@ -84,6 +87,8 @@ class Broker:
         self.world = world
         self.clock = world.clock
         self._hooks = hooks
+        self.trouble = StorageTrouble(hooks.warn)
+        opened_at_ms = world.clock.monotonic_ms()
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
@@ -109,10 +114,6 @@ class Broker:
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
-        self.groups = Coordinator(
-            config, self._ledger, world.clock, world.random, hooks.deadline_moved
-        )
-        self.groups.forget_topics_but(self.state.names_by_id)
         self._retention = Retention(
             self.clock,
             self.partitions.values,
@@ -135,10 +136,16 @@ class Broker:
         )
         self._timed += (self._retention, expiry)
         self.groups = self._start_groups(hooks)
+        self._tell_start(opened_at_ms)
 
     def _start_groups(self, hooks: Hooks) -> Coordinator:
         groups = Coordinator(
-            self.config, self._ledger, self.clock, self.world.random, hooks.deadline_moved
+            self.config,
+            self._ledger,
+            self.clock,
+            self.world.random,
+            hooks.deadline_moved,
+            tell=hooks.tell,
         )
         groups.forget_topics_but(self.state.names_by_id)
         self._timed.append(groups.timers)
@@ -160,6 +167,8 @@ class Broker:
 
     def appended(self, partition: Partition) -> None:
         """A partition was appended to: readers and the flush must hear of it."""
+        if self.trouble.is_on:
+            self.trouble.written(self.clock.monotonic_ms())
         if partition.flushed:
             self.commit.written(partition)
             if partition.waiting is not None:
@@ -366,7 +375,10 @@ class Broker:
 
     def _commit(self, records: Sequence[Record]) -> None:
         now_ms = self.clock.now_ms()
+        told = told_changes(records, self.state)
         self._metadata.commit(records, now_ms)
+        for event in told:
+            self._hooks.tell(event)
         self._metadata.rewrite_a_little(now_ms)
         if self.config.durability == "memory":
             self._metadata.made_durable(self._metadata.mark())
@@ -387,6 +399,21 @@ class Broker:
         self._metadata.commit(records, now_ms)
         self._metadata.flush()
 
+    def _tell_start(self, opened_at_ms: int) -> None:
+        state = self.state
+        self._hooks.tell(
+            Event(
+                "data-opened",
+                start=state.start_count,
+                cluster_id=state.cluster_id,
+                topics=len(state.topics),
+                partitions=sum(each.partition_count for each in state.topics.values()),
+                groups=self.groups.count,
+                recovered_logs=sum(each.recovery is not None for each in self._logs()),
+                took_ms=self.clock.monotonic_ms() - opened_at_ms,
+            )
+        )
+
     def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
         if report is not None:
-            self._hooks.warn(f"recovered {directory}: {report}")
+            self._hooks.warn(Event("log-recovered", directory=directory, found=report))

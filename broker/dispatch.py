@@ -18,6 +18,7 @@ from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS
 from .broker import Broker
 from .log.storage import FlushFailed, StorageError
+from .log_lines import Event
 from .session import CloseConnection, Session
 
 _HANDLERS = {
@@ -83,12 +84,21 @@ class Dispatch:
         except FlushFailed:
             raise
         except StorageError as error:
-            log.error("storage %s", error)
+            self._broker.trouble.refused(
+                request.route.api.name, str(error), self._broker.clock.monotonic_ms()
+            )
             return refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, str(error))
         except (CloseConnection, AssertionError):
             raise
         except Exception:
-            log.exception("%s from %s failed", request.route.api.name, session.peer)
+            log.exception(
+                Event(
+                    "request-failed",
+                    api=request.route.api.name,
+                    peer=session.peer,
+                    client_id=request.client_id,
+                )
+            )
             return refusal(message, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
 
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:

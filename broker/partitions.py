@@ -19,6 +19,7 @@ from .limits import SYNC_ALL_FROM_FILES
 from .log.identity import DELETED_SUFFIX, METADATA_NAME, STRAY_SUFFIX, read_topic_id
 from .log.log import Log
 from .log.storage import File, Storage, StorageError
+from .log_lines import Event, Line
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
 from .partition import Partition, log_config
@@ -45,7 +46,7 @@ class Partitions:
         world: World,
         state: ClusterMetadata,
         restart: Restart,
-        warn: Callable[[str], None],
+        warn: Callable[[Line], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
         self._rings = VerdictRings()
@@ -230,7 +231,7 @@ class Partitions:
         )
         self._was_read |= known.last is None
         if log.recovery is not None:
-            self._warn(f"recovered {directory}: {log.recovery}")
+            self._warn(Event("log-recovered", directory=directory, found=log.recovery))
         for note in log.notes:
             self._warn(note)
         log.notes.clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .limits import FORGOTTEN_A_TURN, LOOKS_A_TURN, PRODUCERS_MAX
+from .log_lines import Event, Line
 from .partition import Partition
 from .sweep import Sweep
 from .world import Clock
@@ -32,7 +33,7 @@ class ProducerExpiry:
         *,
         expiration_ms: Callable[[], int],
         interval_ms: int,
-        warn: Callable[[str], None],
+        warn: Callable[[Line], None],
     ) -> None:
         self._clock = clock
         self._expiration_ms = expiration_ms
@@ -62,8 +63,12 @@ class ProducerExpiry:
         sequences = partition.sequences
         if sequences.evicted_count:
             self._warn(
-                f"producer ids forgotten for want of room partition={partition.topic}-"
-                f"{partition.index} count={sequences.evicted_count} max={PRODUCERS_MAX}: "
-                "a late retry of theirs would be stored twice"
+                Event(
+                    "producer-ids-forgotten",
+                    partition=f"{partition.topic}-{partition.index}",
+                    count=sequences.evicted_count,
+                    max=PRODUCERS_MAX,
+                    why="for want of room; a late retry of theirs would be stored twice",
+                )
             )
             sequences.evicted_count = 0

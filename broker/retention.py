@@ -19,6 +19,7 @@ from .limits import LOOKS_A_TURN, REMOVED_A_TURN_BYTES
 from .log.log import Log
 from .log.segment import Segment
 from .log.storage import StorageError
+from .log_lines import Event, Line
 from .partition import Partition
 from .sweep import Sweep
 from .topic_config import TopicConfig
@@ -103,8 +104,8 @@ class Retention:
         first_ms: int,
         interval_ms: int,
         on_earlier: Callable[[], None],
-        tell: Callable[[str], None],
-        warn: Callable[[str], None],
+        tell: Callable[[Line], None],
+        warn: Callable[[Line], None],
     ) -> None:
         self._clock = clock
         self._move = move
@@ -149,9 +150,14 @@ class Retention:
             return
         for each, cut in cuts.items():
             self._tell(
-                f"retention partition={each.topic}-{each.index} reason={cut.reason} "
-                f"segments={cut.segment_count} bytes={cut.count_bytes} "
-                f"log_start_offset={cut.log_start_offset}"
+                Event(
+                    "retention",
+                    partition=f"{each.topic}-{each.index}",
+                    reason=cut.reason,
+                    segments=cut.segment_count,
+                    bytes=cut.count_bytes,
+                    log_start_offset=cut.log_start_offset,
+                )
             )
 
     def _cut(self, partition: Partition) -> Cut | None:
@@ -210,4 +216,4 @@ class Retention:
         self._removing.popleft()
 
     def _put_off(self, error: StorageError) -> None:
-        self._warn(f"retention is put off: {error}")
+        self._warn(Event("retention-put-off", why=error))

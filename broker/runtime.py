@@ -29,6 +29,7 @@ from .limits import CLOSE_MS_MAX, FLUSH_THREADS, GATHER_SHARE, STOP_MS_MAX, SYNC
 from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
+from .log_lines import Event
 from .server import ClientSession, Server
 from .world import Crashed, World
 
@@ -277,7 +278,7 @@ class Runtime:
             self._flush_s = self._loop.time() - self._flush_began
             self.broker.finish_round(round_)
         else:
-            log.critical("flush failed, stopping: %s", error)
+            log.critical(Event("flush-failed", why=error, then="the broker stops"))
             self.broker.commit.fail(round_)
             self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
         if self.fault_path is not None:
@@ -292,7 +293,7 @@ class Runtime:
             else:
                 await asyncio.wait([self._flushing], timeout=deadline - self._loop.time())
             if self._loop.time() >= deadline:
-                log.error("a flush did not end within %d ms", STOP_MS_MAX)
+                log.error(Event("flush-does-not-end", waited_ms=STOP_MS_MAX))
                 return
         await asyncio.sleep(0)  # lets promises kept in this turn reach their connections
 

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 from ..protocol.connection import ProtocolError, Request, Routes, ServerConnection
 from ..protocol.errors import DecodeError, ErrorCode
 from ..protocol.framing import FrameBuffer
+from .closings import NO_FRAME, Closings
 from .config import BrokerConfig
 from .dispatch import SERVED, Dispatch
 from .limits import IN_FLIGHT_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from .listeners import Listener
 from .log.storage import FlushFailed
+from .log_lines import Event
 from .parked import Promise
 from .session import CloseConnection, Session
 
@@ -53,6 +55,7 @@ class Server:
         self.on_broken = on_broken
         self.fault_path = fault_path
         self.routes = Routes(SERVED)
+        self.closings = Closings()
         self.connections: set[ClientSession] = set()
         self.queued_bytes = 0
         self._held_back: set[ClientSession] = set()
@@ -128,15 +131,17 @@ class ClientSession(asyncio.BufferedProtocol):
         transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves like one
         self._transport = transport
         server = self._server
-        if len(server.connections) >= server.config.max_connections:
-            log.warning("connection refused: max.connections=%d", server.config.max_connections)
+        address, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        peer = f"{address[0]}:{address[1]}" if address else "unknown"
+        connections_max = server.config.max_connections
+        if len(server.connections) >= connections_max:
+            server.closings.refused(peer, connections_max, int(self._loop.time() * 1000))
             transport.abort()
             return
         server.connections.add(self)
         transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
-        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self._session = Session(
-            peer=f"{peer[0]}:{peer[1]}" if peer else "unknown",
+            peer=peer,
             listener=self._listener.name,
             host=self._listener.advertised_host or here[0],
             port=self._listener.advertised_port or self._port,
@@ -244,7 +249,7 @@ class ClientSession(asyncio.BufferedProtocol):
                 return True
             outcome = self._dispatch.handle(request, self._session)
         except (ProtocolError, DecodeError, CloseConnection) as error:
-            self.hang_up(error)
+            self.hang_up(error, frame)
             return False
         except (AssertionError, FlushFailed) as error:
             self._server.on_broken(error)
@@ -350,9 +355,14 @@ class ClientSession(asyncio.BufferedProtocol):
         if change:
             self._server.count_queued(change)
 
-    def hang_up(self, why: Exception) -> None:
-        """Close the connection behind what is on its way out."""
-        log.warning("connection closed peer=%s why=%s", self._session.peer, why)
+    def hang_up(self, why: Exception, frame: memoryview = NO_FRAME) -> None:
+        """Close the connection behind what is on its way out.
+
+        Args:
+            frame: the request that could not be served, for the log.
+        """
+        now_ms = int(self._loop.time() * 1000)
+        self._server.closings.closed(self._session.peer, why, frame, now_ms)
         self._backlog.clear()
         self.close()
 
@@ -360,7 +370,8 @@ class ClientSession(asyncio.BufferedProtocol):
         limit_ms = self._server.config.connections_max_idle_ms
         idle_ms = (self._loop.time() - self._active_at) * 1000
         if idle_ms >= limit_ms and self.is_idle:
-            log.info("connection closed peer=%s why=idle for %d ms", self._session.peer, idle_ms)
+            why = f"idle for {idle_ms:.0f} ms"
+            log.info(Event("connection-closed", peer=self._session.peer, why=why))
             self.close()
             return
         rest_ms = max(limit_ms - idle_ms, 10 if self.is_idle else limit_ms / 2)

@@ -1,7 +1,7 @@
 """EDGE: `minibroker serve`: a broker in the foreground until SIGTERM or SIGINT.
 
 Standard output carries the two start lines only, once the broker answers; logs go to standard
-error as key=value lines. Exit codes: 0 after a signal, 1 failure, 2 wrong usage.
+error, a line each (broker/log_lines.py). Exit codes: 0 after a signal, 1 failure, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
 from ..broker.listeners import Listener
 from ..broker.log.storage import DamagedLog, DirectoryInUse, StorageError
+from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
 from ..broker.metadata import MetadataError
 from ..broker.properties import ConfigError
 from ..broker.runtime import ListenError, Runtime
@@ -75,15 +76,25 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="break on purpose: a YAML file of fault rules (needs minibroker[testing])",
     )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        help="how much to say on standard error (default info)",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default="text",
+        help="text: key=value lines (logfmt); json: an object a line (default text)",
+    )
 
 
 def run(args: Namespace) -> int:
     """Serve until told to stop."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="time=%(asctime)s level=%(levelname)s msg=%(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(args.log_format))
+    logging.basicConfig(handlers=[handler], level=args.log_level.upper())
     try:
         loaded = load(_layers(args))
         faults = _faults(args.faults) if args.faults is not None else None
@@ -132,7 +143,7 @@ def _faults(path: str) -> Faults:
     faults = Faults()
     for rule in read_fault_file(path):
         faults.arm(rule)
-    log.warning("%d fault rules are armed: this broker breaks on purpose", len(faults.rules))
+    log.warning(Event("faults-armed", rules=len(faults.rules), meaning="it breaks on purpose"))
     return faults
 
 
@@ -151,28 +162,38 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     await runtime.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    received: list[str] = []
+
+    def note(number: signal.Signals) -> None:
+        received.append(number.name)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
+            loop.add_signal_handler(number, note, number)
     for listener in loaded.listeners:
         _warn_if_open(listener)
     level = logging.WARNING if config.durability == "memory" else logging.INFO
-    log.log(level, "durability=%s: %s", config.durability, _MEANING[config.durability])
+    meaning = _MEANING[config.durability]
+    log.log(level, Event("durability", durability=config.durability, meaning=meaning))
     places = ",".join(map(str, runtime.bound))
     where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
     print(f"minibroker ready: listeners={places} durability={config.durability}{where}")
     print(f"[KafkaServer id={config.node_id}] started", flush=True)
     runtime.failed.add_done_callback(lambda _: stop.set())
     await stop.wait()
+    if not runtime.failed.done():
+        log.info(Event("stopping", signal=received[0]))
+    began = loop.time()
     await runtime.stop()
     if runtime.failed.done():
-        log.critical("stopped: %s", runtime.failed.result())
+        log.critical(Event("stopped", clean=False, why=runtime.failed.result()))
         return 1
+    log.info(Event("stopped", clean=True, took_ms=round((loop.time() - began) * 1000)))
     return 0
 
 
 def _warn_if_open(listener: Listener) -> None:
     if not listener.is_loopback:
-        log.warning(
-            "listener %s is open to the network, without authentication or encryption",
-            listener.name,
-        )
+        why = "it is open to the network, without authentication or encryption"
+        log.warning(Event("listener-open", listener=listener.name, why=why))

@@ -23,7 +23,15 @@ GROWTH = 16
 
 
 class FrameError(ValueError):
-    """A size prefix that no frame can have; the connection must be closed."""
+    """A size prefix that no frame can have; the connection must be closed.
+
+    Attributes:
+        size: what it is as a number; 0 where the error is another.
+    """
+
+    def __init__(self, why: str, size: int = 0) -> None:
+        super().__init__(why)
+        self.size = size
 
 
 class FrameBuffer:
@@ -67,9 +75,8 @@ class FrameBuffer:
         while end - start >= SIZE_BYTES:
             (size,) = _SIZE.unpack_from(self._buffer, start)
             if not 0 <= size <= self._frame_bytes_max:
-                self.error = FrameError(
-                    f"frame size {size} is outside 0..{self._frame_bytes_max} bytes"
-                )
+                why = f"frame size {size} is outside 0..{self._frame_bytes_max} bytes"
+                self.error = FrameError(why, size)
                 break
             body = start + SIZE_BYTES
             if end - body < size:

@@ -25,6 +25,7 @@ from ...protocol.messages.fetch import (
 from ..broker import Broker
 from ..limits import FETCH_WAIT_MS_MAX
 from ..log.storage import StorageError
+from ..log_lines import Event
 from ..parked import ParkedFetch, Readable
 from ..partition import Partition
 from ..session import Session
@@ -137,7 +138,9 @@ def _read_partition(
     try:
         records = log.read(asked.fetch_offset, high_watermark, limit)
     except StorageError as error:  # the other partitions can be read
-        logger.error("storage %s", error)
+        logger.error(
+            Event("read-failed", topic=partition.topic, partition=partition.index, why=error)
+        )
         return _refused(asked.partition, ErrorCode.KAFKA_STORAGE_ERROR)
     if len(records) > limit and not is_first:
         records = b""  # only the first partition with data may go beyond the bounds

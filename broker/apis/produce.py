@@ -78,6 +78,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
                 outcome = partition.produce(records, now_ms, client_id)
             if type(outcome) is Refused:
                 refused = outcome
+                if outcome.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                    where = f"{topic.name}-{index}"
+                    broker.trouble.refused(where, outcome.why, broker.clock.monotonic_ms())
                 answers.append(_refused(partition, index, outcome))
                 continue
             assert partition is not None

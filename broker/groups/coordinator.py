@@ -19,6 +19,7 @@ from ...protocol.schema import ZERO_UUID
 from ..config import BrokerConfig
 from ..limits import GROUPS_MAX
 from ..log.storage import StorageError
+from ..log_lines import Line
 from ..world import Clock
 from .joins import Join, Joins
 from .members import CONSUMER, Group, Joined, Synced
@@ -53,6 +54,7 @@ class Coordinator:
     Args:
         random: draws member ids.
         on_earlier: called when `timers` has an earlier deadline than before.
+        tell: takes one line for the operator.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Coordinator:
         clock: Clock,
         random: Random,
         on_earlier: Callable[[], None],
+        *,
+        tell: Callable[[Line], None] = lambda line: None,
     ) -> None:
         self.ledger = ledger
         self.timers = Timers()
         self._config = config
         self._clock = clock
-        self._rebalances = Rebalances(config, ledger, clock, self.timers)
+        self._rebalances = Rebalances(config, ledger, clock, self.timers, tell)
         self._joins = Joins(config, self._rebalances, ledger, random)
         self._groups: dict[str, Group] = {}
         self._load()
@@ -206,6 +210,11 @@ class Coordinator:
         """A group's state; DEAD for one that is not known."""
         group = self._groups.get(group_id)
         return DEAD if group is None else group.state
+
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return len(self._groups)
 
     def groups(self) -> Iterable[Group]:
         """Every group."""

@@ -17,6 +17,7 @@ from ...protocol.errors import ErrorCode
 from ..config import BrokerConfig
 from ..limits import NEW_MEMBER_JOIN_MS_MAX
 from ..log.storage import StorageError
+from ..log_lines import Event, Line
 from ..world import Clock
 from .members import Group, Joined, Member, Synced
 from .offsets import GroupsState
@@ -44,13 +45,25 @@ class Ledger(Protocol):
 
 
 class Rebalances:
-    """Leads groups from generation to generation."""
+    """Leads groups from generation to generation.
 
-    def __init__(self, config: BrokerConfig, ledger: Ledger, clock: Clock, timers: Timers) -> None:
+    Args:
+        tell: takes one line for the operator.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        ledger: Ledger,
+        clock: Clock,
+        timers: Timers,
+        tell: Callable[[Line], None] = lambda line: None,
+    ) -> None:
         self._config = config
         self._ledger = ledger
         self._clock = clock
         self._timers = timers
+        self._tell = tell
 
     def add(self, group: Group, member: Member, protocol_type: str) -> None:
         """Take a new member in, which waits for the answer to its join."""
@@ -105,6 +118,14 @@ class Rebalances:
         group.unsynced.clear()
         self._timers.cancel(("sync", group.group_id, ""))
         is_first = group.state is EMPTY
+        self._tell(
+            Event(
+                "rebalance-began",
+                group=group.group_id,
+                after_generation=group.generation_id,
+                members=len(group.members),
+            )
+        )
         group.move(PREPARING, self._clock.now_ms())
         if is_first:
             delay_ms = self._config.group_initial_rebalance_delay_ms
@@ -177,6 +198,15 @@ class Rebalances:
             self._wait_for_joins(group)
             return
         group.begin_generation(self._clock.now_ms())
+        self._tell(
+            Event(
+                "generation-began",
+                group=group.group_id,
+                generation=group.generation_id,
+                members=len(group.members),
+                protocol=group.protocol_name,
+            )
+        )
         if group.state is EMPTY:
             # If this is not written, the generation before is back after a crash, and expires.
             with suppress(StorageError):
@@ -211,6 +241,15 @@ class Rebalances:
             return
         if not member.is_new and (member.joining is not None or member.syncing is not None):
             return  # it waits for us; its session begins anew with the answer
+        self._tell(
+            Event(
+                "member-expired",
+                group=group.group_id,
+                member=member_id,
+                client_id=member.client_id,
+                session_timeout_ms=member.session_timeout_ms,
+            )
+        )
         self.forget(group, member_id)
         if group.state is not PREPARING:
             self.begin_or_complete(group)

@@ -15,6 +15,7 @@ from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.storage import Storage
+from minibroker.broker.log_lines import Line
 from minibroker.broker.world import World
 
 START_MS = 1_700_000_000_000
@@ -45,6 +46,7 @@ class Groups:
         self.storage: Storage = MemoryStorage() if storage is None else storage
         self.clock = Clock()
         self.random = Random(1)
+        self.told: list[Line] = []
         self.restart()
 
     def restart(self, storage: Storage | None = None) -> None:
@@ -56,7 +58,12 @@ class Groups:
         self.ledger = Ledger(self.config, world, self.group_commit)
         self.storage.sync_all()  # as partitions.py does for all logs that were found
         self.coordinator = Coordinator(
-            self.config, self.ledger, self.clock, self.random, lambda: None
+            self.config,
+            self.ledger,
+            self.clock,
+            self.random,
+            lambda: None,
+            tell=self.told.append,
         )
 
     def flush(self) -> None:

@@ -52,7 +52,13 @@ class Machine:
         """A new broker on what is on the disk."""
         self._starts += 1
         nothing: Callable[[], None] = lambda: None  # noqa: E731  a name for three of them
-        hooks = Hooks(nothing, nothing, nothing, self.warned.append, self.told.append)
+        hooks = Hooks(
+            nothing,
+            nothing,
+            nothing,
+            warn=lambda line: self.warned.append(str(line)),
+            tell=lambda line: self.told.append(str(line)),
+        )
         self.broker = Broker(
             self.config, [], World(self.clock, self.storage, Random(self._starts)), hooks
         )

@@ -53,7 +53,9 @@ class Machine:
 
     def start(self) -> Broker:
         self.seed += 1
-        hooks = Hooks(lambda: None, lambda: None, lambda: None, self.warnings.append)
+        hooks = Hooks(
+            lambda: None, lambda: None, lambda: None, lambda line: self.warnings.append(str(line))
+        )
         world = World(Clock(), self.storage, Random(self.seed))
         return Broker(self.config, [], world, hooks)
 

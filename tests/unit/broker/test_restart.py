@@ -38,7 +38,9 @@ class Machine:
 
     def start(self) -> Broker:
         self.warnings.clear()
-        hooks = Hooks(lambda: None, lambda: None, lambda: None, self.warnings.append)
+        hooks = Hooks(
+            lambda: None, lambda: None, lambda: None, lambda line: self.warnings.append(str(line))
+        )
         return Broker(self.config, [], World(Clock(), self.storage, Random(1)), hooks)
 
     def damage(self, path: str, position: int = -1) -> None:

@@ -71,7 +71,7 @@ def test_an_empty_log_is_left_alone() -> None:
     files = segment_files(machine, partition)
     machine.pass_ms(10 * CHECK_MS)
     assert segment_files(machine, partition) == files == [1]
-    assert len([line for line in machine.told if "retention" in line]) == 1
+    assert len([line for line in machine.told if line.startswith("event=retention")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_what_was_let_go_is_told() -> None:
     machine.append(partition, 4)
     machine.flush()
     machine.pass_ms(CHECK_MS)
-    (line,) = machine.told
+    (line,) = [each for each in machine.told if each.startswith("event=retention")]
     assert line == (
-        "retention partition=orders-0 reason=retention.bytes segments=2 "
+        "event=retention partition=orders-0 reason=retention.bytes segments=2 "
         f"bytes={4 * BATCH_BYTES} log_start_offset=4"
     )
 
@@ -337,7 +337,7 @@ def test_nothing_moves_when_it_cannot_be_written() -> None:
         machine.broker.delete_records(partition, 5)
     machine.pass_ms(CHECK_MS)
     assert bounds(partition) == (0, 7)
-    assert "retention is put off" in machine.warned[-1]
+    assert "event=retention-put-off" in machine.warned[-1]
 
 
 def test_log_starts_survive_a_rewrite_of_the_metadata_log(

@@ -8,7 +8,7 @@ from minibroker.broker.groups.members import Joined
 from minibroker.broker.groups.states import PREPARING
 from minibroker.protocol.errors import ErrorCode
 
-from tests.support.groups import GROUP, Groups
+from tests.support.groups import GROUP, SESSION_MS, Groups
 
 FULL = ErrorCode.GROUP_MAX_SIZE_REACHED
 
@@ -89,3 +89,20 @@ def test_of_equal_votes_the_oldest_members_counts() -> None:
         groups.join(protocols=((other, b""), (likes, b"")))
         groups.pass_ms(0)
         assert oldest[0].protocol_name == likes
+
+
+def test_rebalances_are_told() -> None:
+    groups = Groups()
+    first = groups.stable()
+    groups.join(client_id="new\x1b")
+    groups.pass_ms(SESSION_MS)
+    assert list(map(str, groups.told)) == [
+        "event=rebalance-began group=g after_generation=0 members=1",
+        "event=generation-began group=g generation=1 members=1 protocol=range",
+        "event=rebalance-began group=g after_generation=1 members=2",
+        (
+            f"event=member-expired group=g member={first.member_id} client_id=c "
+            f"session_timeout_ms={SESSION_MS}"
+        ),
+        "event=generation-began group=g generation=2 members=1 protocol=range",
+    ]
