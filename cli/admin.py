@@ -6,13 +6,12 @@ resource, the words of `--add-config`. Not here: what is printed (topics.py, con
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..client.network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from ..client.network import Connection
+from ..protocol.errors import ErrorCode
 from ..protocol.errors import error_code as error_of
 from ..protocol.messages.describe_configs import (
     DescribeConfigsRequest,
@@ -25,6 +24,7 @@ from ..protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
 )
 from ..protocol.messages.metadata import MetadataRequest
+from .running import CommandFailed, connect, no_topic, running
 
 TOPIC, BROKER = 2, 4  # of ConfigResource.Type
 SET, DELETE = 0, 1  # of AlterConfigOp.OpType
@@ -40,30 +40,24 @@ STATIC = (4, 5)
 Verb = Callable[[Connection, Namespace], Awaitable[None]]
 
 
-class CommandFailed(Exception):
-    """The broker refused, or cannot be asked; the text is for the user."""
-
-
 def run_verb(command: str, verb: Verb, args: Namespace) -> int:
     """Run one verb over one connection; returns the exit code, having said why it failed."""
-    try:
-        asyncio.run(_connected(verb, args))
-    except (CommandFailed, ConnectionFailed, RequestTimedOut, UnsupportedApi) as error:
-        print(f"minibroker {command} {args.verb}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return running(f"{command} {args.verb}", lambda: _connected(verb, args))
 
 
-async def _connected(verb: Verb, args: Namespace) -> None:
-    connection = await Connection.open(*args.bootstrap_server)
+async def _connected(verb: Verb, args: Namespace) -> int:
+    connection = await connect(args.bootstrap_server)
     try:
         await verb(connection, args)
     finally:
         await connection.close()
+    return 0
 
 
 def check(number: int, message: str | None, subject: str) -> None:
     """Raise CommandFailed for an error code other than 0, naming what it is about."""
+    if number == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+        raise CommandFailed(no_topic(subject))
     if number:
         code = error_of(number)
         raise CommandFailed(f"{subject}: {code.name}: {message or code.text}")

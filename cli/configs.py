@@ -19,7 +19,6 @@ from .admin import (
     SOURCES,
     STATIC,
     TOPIC,
-    CommandFailed,
     brokers_of,
     change_configs,
     parse_configs,
@@ -27,9 +26,17 @@ from .admin import (
     read_configs,
     run_verb,
 )
+from .running import CommandFailed
 from .tables import table
+from .visible import visible
 
 SUMMARY = "show or change the properties of topics and brokers"
+EXAMPLES = (
+    "configs describe --entity-type topics --entity-name orders --all",
+    "configs alter --entity-type topics --entity-name t --add-config segment.ms=1000",
+    "configs describe --entity-type brokers --json",
+    "configs alter --entity-type brokers --entity-name 1 --delete-config log.segment.bytes",
+)
 KINDS = {"topics": TOPIC, "brokers": BROKER}
 EVERY_BROKER = ""
 HIDDEN = "(hidden)"
@@ -136,7 +143,7 @@ def _chosen(args: Namespace) -> str:
 
 
 def _title(kind: str, name: str) -> str:
-    return f"{kind.removesuffix('s')} {name}" if name else f"all {kind}"
+    return f"{kind.removesuffix('s')} {visible(name)}" if name else f"all {kind}"
 
 
 def _value(each: DescribeConfigsResourceResult) -> str | None:

@@ -1,32 +1,36 @@
 """EDGE: `minibroker consume TOPIC`: print the records of a topic, once or as they come.
 
 Without --follow it ends at the end offsets it saw at the start. Standard output carries records
-only, byte for byte. A reader that goes away (`| head -1`) ends it without complaint.
+only: byte for byte into files and pipes; on a terminal control characters are shown, not obeyed.
+A reader that goes away (`| head -1`) ends it without complaint.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..client.consumer import Consumer, ConsumerRecord, TopicPartition
 from ..client.errors import ClientError
-from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
-from .addresses import add_bootstrap_server
+from ..protocol.errors import ErrorCode
+from .addresses import add_bootstrap_server, server_names
 from .consume_group import print_group
-from .standard_output import forget_reader
+from .counts import parse_count, parse_whole
+from .running import CommandFailed, complain, no_topic, running
+from .visible import visible_lines
 
 SUMMARY = "print the records of a topic"
-TOPIC_TIMEOUT_MS = 5_000
+EXAMPLES = (
+    "consume orders --offset -5 --json",
+    "consume orders --follow --group shop --format '%k %v'",
+)
+TOPIC_TIMEOUT_MS = 1_000
 POLL_MS = 200
 BATCH_RECORDS = 1_000
-INTERRUPTED = 130
 WRONG_USAGE = 2
 
 FORMAT = """How to print a record. %%k key, %%v value, %%o offset, %%p partition, %%t topic,
@@ -52,7 +56,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("topic", help="which topic")
     add_bootstrap_server(parser)
-    parser.add_argument("--partition", type=int, help="only this one (default: all)")
+    parser.add_argument(
+        "--partition", type=parse_whole, metavar="N", help="only this one (default: all)"
+    )
     parser.add_argument(
         "--group",
         metavar="GROUP",
@@ -72,7 +78,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="begin there: an offset, -N for the last N of each partition, earliest, latest",
     )
     parser.add_argument("--follow", action="store_true", help="wait for more, until Ctrl-C")
-    parser.add_argument("--max-messages", type=int, metavar="N", help="end after N records")
+    parser.add_argument(
+        "--max-messages", type=parse_count, metavar="N", help="end after N records (default: all)"
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--format", help=FORMAT)
     shape.add_argument("--json", action="store_true", help="print a JSON object for each record")
@@ -82,24 +90,16 @@ def run(args: Namespace) -> int:
     """Print the records."""
     if args.group is not None and (args.partition is not None or args.offset is not None):
         text = "a group decides about partitions and offsets: no --partition, no --offset"
-        print(f"minibroker consume: --group: {text}", file=sys.stderr)
+        complain("consume", f"--group: {text}")
         return WRONG_USAGE
     try:
-        return asyncio.run(_consume(args))
-    except BrokenPipeError:
-        forget_reader()
-        return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (
-        ValueError,
-        ClientError,
-        ConnectionFailed,
-        RequestTimedOut,
-        UnsupportedApi,
-    ) as error:
-        print(f"minibroker consume: {error}", file=sys.stderr)
-        return 1
+        show = as_json if args.json else parse_format("%v" if args.format is None else args.format)
+    except ValueError as error:
+        complain("consume", str(error))
+        return WRONG_USAGE
+    if sys.stdout.isatty():
+        show = _harmless(show)
+    return running("consume", lambda: _consume(args, show))
 
 
 def parse_format(text: str) -> Callable[[ConsumerRecord], bytes]:
@@ -145,15 +145,14 @@ def _json_text(data: bytes | None) -> str | dict[str, str] | None:
         return {"base64": b64encode(data).decode()}
 
 
-async def _consume(args: Namespace) -> int:
-    host, port = args.bootstrap_server
-    show = as_json if args.json else parse_format("%v" if args.format is None else args.format)
-    interrupted = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted.set)
+def _harmless(show: Callable[[ConsumerRecord], bytes]) -> Callable[[ConsumerRecord], bytes]:
+    """The same for a terminal, which a record's bytes could otherwise repaint."""
+    return lambda record: visible_lines(show(record).decode(errors="backslashreplace")).encode()
+
+
+async def _consume(args: Namespace, show: Callable[[ConsumerRecord], bytes]) -> int:
     consumer = Consumer(
-        bootstrap_servers=[f"{host}:{port}"],
+        bootstrap_servers=server_names(args.bootstrap_server),
         auto_offset_reset="latest" if args.follow and not args.from_beginning else "earliest",
         group_id=args.group,
         enable_auto_commit=False,
@@ -161,38 +160,37 @@ async def _consume(args: Namespace) -> int:
         max_poll_records=BATCH_RECORDS,
     )
     async with consumer:
+        partitions = await _partitions(consumer, args.topic)
         if args.group is not None:
-            await consumer.partitions_for_topic(args.topic, timeout_ms=TOPIC_TIMEOUT_MS)
-            work = print_group(consumer, args, show, BATCH_RECORDS)
+            await print_group(consumer, args, show, BATCH_RECORDS)
         else:
-            places = await _places(consumer, args)
+            places = _places(partitions, args)
             ends = await consumer.end_offsets(places)
             starts = await _starts(consumer, args, ends)
             consumer.assign(places)
             for place, offset in starts.items():
                 consumer.seek(place, offset)
-            work = _print(consumer, args, ends, show)
-        printing = asyncio.create_task(work)
-        stopping = asyncio.create_task(interrupted.wait())
-        try:
-            await asyncio.wait({printing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            printing.cancel()
-            await asyncio.wait({printing, stopping})
-        if not printing.cancelled():
-            printing.result()
-            return 0
-    return 0 if args.follow else INTERRUPTED  # Ctrl-C is how --follow ends
+            await _print(consumer, args, ends, show)
+    return 0
 
 
-async def _places(consumer: Consumer, args: Namespace) -> list[TopicPartition]:
-    partitions = await consumer.partitions_for_topic(args.topic, timeout_ms=TOPIC_TIMEOUT_MS)
+async def _partitions(consumer: Consumer, topic: str) -> Collection[int]:
+    try:
+        return await consumer.partitions_for_topic(topic, timeout_ms=TOPIC_TIMEOUT_MS)
+    except ClientError as error:
+        if error.code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            raise CommandFailed(no_topic(topic)) from None
+        raise
+
+
+def _places(partitions: Collection[int], args: Namespace) -> list[TopicPartition]:
     if args.partition is None:
         return [TopicPartition(args.topic, partition) for partition in partitions]
     if args.partition not in partitions:
         count = len(partitions)
-        raise ValueError(f"{args.topic} has {count} partitions, {args.partition} is none of them")
+        raise CommandFailed(
+            f"--partition: {args.topic} has {count} partitions, {args.partition} is none of them"
+        )
     return [TopicPartition(args.topic, args.partition)]
 
 
@@ -210,6 +208,12 @@ async def _starts(
         return ends
     if offset < 0:
         return {place: max(begins[place], end + offset) for place, end in ends.items()}
+    behind = [place for place, end in ends.items() if offset > end]
+    if behind:
+        topic, partition = behind[0]
+        raise CommandFailed(
+            f"--offset {offset}: {topic} {partition} ends at offset {ends[behind[0]]}"
+        )
     return {place: max(begins[place], offset) for place in ends}
 
 

@@ -19,6 +19,7 @@ from ..client.consumer import (
     TopicPartition,
 )
 from ..client.errors import Fenced, Retriable
+from .running import complain
 
 POLL_MS = 200
 
@@ -65,7 +66,7 @@ async def print_group(
         try:
             await consumer.commit(printed)
         except (Fenced, Retriable) as error:
-            print(f"minibroker consume: {error}", file=sys.stderr)  # somebody prints them again
+            complain("consume", str(error))  # somebody prints them again
 
 
 async def _is_done(consumer: Consumer, listener: Assigned) -> bool:

@@ -24,13 +24,14 @@ from ..testing.nursery import NurseryFailed
 from ..testing.proxy import Proxy
 from .demo_clients import CLIENTS, DemoFailed, missing_library, running_producer
 from .demo_report import Run, show, verdict
-from .standard_output import forget_reader
 from .story import tell
 
 SUMMARY = "lose acknowledgements on purpose and count what was stored"
+EXAMPLES = ("demo --client kafka-python", "demo --story --fast")
 LINES = 30
 LOSE_EVERY = 3
 RUN_TIMEOUT_S = 60.0
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,7 @@ def run(args: Namespace) -> int:
         return 1
     except KeyboardInterrupt:
         print("minibroker demo: interrupted", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        forget_reader()
-        return 0
+        return INTERRUPTED
     show(runs, args.client)
     return 0 if verdict(runs).holds else 1
 

@@ -1,8 +1,8 @@
 """EDGE: `minibroker explain TOPIC[:PARTITION]`: why each Produce was answered as it was.
 
 Asks a running minibroker for the newest verdicts of its partitions; another Kafka does not offer
-the API, which is said. `--follow` asks again and again until interrupted; `--json` prints one JSON
-object a line.
+the API, which is said. A verdict is a line of 80 columns and its reason below; `--follow` asks
+again and again until interrupted; `--json` prints one JSON object a line.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
-from ..client.network import Connection, ConnectionFailed, RequestTimedOut
-from ..protocol.connection import UnsupportedApi
 from ..protocol.errors import ErrorCode, error_code
 from ..protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
 from .addresses import add_bootstrap_server
-from .standard_output import forget_reader
-from .tables import table
+from .admin import check
+from .counts import parse_count
+from .running import connect, running
+from .visible import visible
 
 SUMMARY = "say why each Produce was answered as it was"
+EXAMPLES = ("explain orders:0 --limit 5", "explain orders --follow")
 FOLLOW_INTERVAL_S = 0.25
+LINE_COLUMNS = 80
 WINDOW_SHOWN = 5
-HEADS = (
-    *("time", "partition", "client", "pid", "epoch", "sequence", "expected"),
-    *("window", "verdict", "offset", "reason"),
+LINE = "{:12}  {:>4}  {:10.10}  {:15}  {:9}  {:9}  {}"
+HEADS = ("time", "part", "client", "producer", "sequence", "verdict", "offset")
+KEPT = (
+    "minibroker keeps the newest 64 verdicts of each partition (256 partitions at most), in memory "
+    "since its start"
 )
 
 
@@ -41,22 +46,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="which topic; all its partitions, or one",
     )
     add_bootstrap_server(parser)
+    parser.add_argument("--limit", type=parse_count, metavar="N", help=f"only the newest N. {KEPT}")
     parser.add_argument("--follow", action="store_true", help="go on with what comes")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
 
 
 def run(args: Namespace) -> int:
     """Explain."""
-    try:
-        return asyncio.run(_explain(args))
-    except (ConnectionFailed, RequestTimedOut, UnsupportedApi) as error:
-        print(f"minibroker explain: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    except BrokenPipeError:
-        forget_reader()
-        return 0
+    return running("explain", lambda: _explain(args))
 
 
 def parse_topic_partition(text: str) -> tuple[str, int]:
@@ -69,22 +66,20 @@ def parse_topic_partition(text: str) -> tuple[str, int]:
 
 async def _explain(args: Namespace) -> int:
     topic, partition = args.topic
-    connection = await Connection.open(*args.bootstrap_server)
+    connection = await connect(args.bootstrap_server)
     after = -1
     try:
         while True:
             response = await connection.request(
                 ExplainProduceRequest(topic=topic, partition=partition, after_number=after)
             )
-            if response.error_code:
-                code = error_code(response.error_code)
-                why = response.error_message or code.text
-                print(f"minibroker explain: {code.name}: {why}", file=sys.stderr)
-                return 1
-            _show(response.verdicts, args, is_first=after < 0)
+            subject = topic if partition < 0 else f"{topic}:{partition}"
+            check(response.error_code, response.error_message, subject)
+            verdicts = response.verdicts
+            _show(verdicts[-args.limit :] if args.limit else verdicts, args, is_first=after < 0)
             if not args.follow:
                 return 0
-            after = max([after, *(each.number for each in response.verdicts)])
+            after = max([after, *(each.number for each in verdicts)])
             await asyncio.sleep(FOLLOW_INTERVAL_S)
     finally:
         await connection.close()
@@ -94,33 +89,38 @@ def _show(verdicts: Sequence[ProduceVerdict], args: Namespace, *, is_first: bool
     if args.json:
         for each in verdicts:
             print(json.dumps(_plain(each)))
-    elif is_first:
-        print(table(HEADS, [_row(each) for each in verdicts]))
     else:
+        if is_first and (verdicts or args.follow):
+            print(LINE.format(*HEADS))
+        elif is_first:
+            print(f"nothing was produced there, as far as is known; {KEPT}", file=sys.stderr)
         for each in verdicts:
-            print("  ".join(map(str, _row(each))))
+            print("\n".join(_lines(each)))
     sys.stdout.flush()
 
 
-def _row(verdict: ProduceVerdict) -> Sequence[object]:
+def _lines(verdict: ProduceVerdict) -> list[str]:
+    """A verdict in columns, and its reason in words below."""
     is_idempotent = verdict.producer_id >= 0
-    code = error_code(verdict.error_code)
-    word = verdict.verdict if code is ErrorCode.NONE else f"{verdict.verdict} {code.name}"
-    window = [_span(each.first_sequence, each.last_sequence) for each in verdict.window]
-    count = verdict.records_count
-    return (
+    last = verdict.first_sequence + verdict.records_count - 1
+    line = LINE.format(
         _time(verdict.received_at_ms),
         verdict.partition,
-        verdict.client_id or "-",
-        verdict.producer_id if is_idempotent else "-",
-        verdict.producer_epoch if is_idempotent else "-",
-        _span(verdict.first_sequence, verdict.first_sequence + count - 1) if is_idempotent else "-",
-        verdict.expected_sequence if verdict.expected_sequence >= 0 else "-",
-        " ".join(window[:WINDOW_SHOWN]) or "-",
-        word,
+        visible(verdict.client_id) or "-",
+        f"{verdict.producer_id}/{verdict.producer_epoch}" if is_idempotent else "-",
+        _span(verdict.first_sequence, last) if is_idempotent else "-",
+        verdict.verdict,
         verdict.base_offset if verdict.base_offset >= 0 else "-",
-        verdict.reason,
     )
+    text = verdict.reason
+    if error_code(verdict.error_code) is not ErrorCode.NONE and verdict.window:
+        window = [_span(each.first_sequence, each.last_sequence) for each in verdict.window]
+        text += f"; known then: {' '.join(window[:WINDOW_SHOWN])}, newest first"
+    indent = " " * 4
+    return [
+        line.rstrip(),
+        *wrap(visible(text), LINE_COLUMNS, initial_indent=indent, subsequent_indent=indent),
+    ]
 
 
 def _span(first: int, last: int) -> str:

@@ -6,27 +6,33 @@ Admin; which offset a group is set to is computed in groups_reset.py.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from argparse import ArgumentParser, Namespace
 
 from ..client.admin import Admin, GroupDescription
 from ..client.errors import ClientError
-from ..client.network import ConnectionFailed, RequestTimedOut
 from ..client.offsets import LATEST
 from ..client.partitions import TopicPartition
-from .addresses import add_bootstrap_server
+from .addresses import add_bootstrap_server, server_names
 from .groups_reset import add_reset_arguments, reset
+from .running import CommandFailed, complain, running
 from .tables import table
+from .visible import visible
 
 SUMMARY = "list, describe, rewind or delete consumer groups"
+EXAMPLES = (
+    "groups describe --group billing",
+    "groups reset-offsets --group billing --all-topics --to-earliest",
+    "groups reset-offsets --group b --topic orders:0,1 --shift-by -10 --execute",
+    "groups list",
+    "groups list --state Stable,Empty --json",
+    "groups describe --all-groups --members --verbose",
+    "groups delete --group billing",
+    "groups delete --all-groups --json",
+)
 TIMEOUT_MS = 30_000
 DEAD = "Dead"  # the state in which Kafka describes a group that does not exist
-
-
-class GroupMissing(Exception):
-    """There is no such group; the text is for the user."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,17 +67,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run one verb."""
-    try:
-        return asyncio.run(_run(args))
-    except (ValueError, GroupMissing, ClientError, ConnectionFailed, RequestTimedOut) as error:
-        print(f"minibroker groups {args.verb}: {error}", file=sys.stderr)
-        return 1
+    return running(f"groups {args.verb}", lambda: _run(args))
 
 
 async def _run(args: Namespace) -> int:
-    host, port = args.bootstrap_server
     verbs = {"list": _list, "describe": _describe, "reset-offsets": reset, "delete": _delete}
-    async with Admin(f"{host}:{port}", timeout_ms=TIMEOUT_MS) as admin:
+    async with Admin(server_names(args.bootstrap_server), timeout_ms=TIMEOUT_MS) as admin:
         return await verbs[args.verb](admin, args)
 
 
@@ -98,7 +99,7 @@ async def _list(admin: Admin, args: Namespace) -> int:
     elif args.state is not None:
         print(table(("GROUP", "STATE"), [(each.group_id, each.state) for each in groups]))
     elif groups:
-        print("\n".join(each.group_id for each in groups))
+        print("\n".join(visible(each.group_id) for each in groups))
     return 0
 
 
@@ -108,12 +109,12 @@ async def _describe(admin: Admin, args: Namespace) -> int:
         group = await admin.describe_group(name)
         offsets = await _offset_rows(admin, group)
         if group.state == DEAD and not offsets:
-            raise GroupMissing(f"there is no group {name}")
+            raise CommandFailed(f"there is no group {name}")
         if args.json:
             documents.append(_document(group, offsets))
             continue
         if not group.members and not args.state:
-            print(f"group {name} has no active members", file=sys.stderr)
+            print(f"group {visible(name)} has no active members", file=sys.stderr)
         print(_text(group, offsets, args))
     if args.json:
         print(json.dumps(documents))
@@ -185,11 +186,11 @@ async def _delete(admin: Admin, args: Namespace) -> int:
             deleted.append(name)
         except ClientError as error:
             failed += 1
-            print(f"minibroker groups delete: {error}", file=sys.stderr)
+            complain("groups delete", str(error))
     if args.json:
         print(json.dumps({"deleted": deleted}))
     elif deleted:
-        print("\n".join(f"deleted {name}" for name in deleted))
+        print("\n".join(f"deleted {visible(name)}" for name in deleted))
     return 1 if failed else 0
 
 

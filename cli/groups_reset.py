@@ -28,6 +28,13 @@ DURATION = re.compile(
 
 def add_reset_arguments(parser: ArgumentParser) -> None:
     """Declare the options of reset-offsets."""
+    parser.usage = (  # argparse would write all goals on one line of 200 columns
+        "minibroker groups reset-offsets --group GROUP\n"
+        "           (--topic TOPIC[:P,P] | --all-topics) GOAL [--dry-run | --execute]\n"
+        "           [--bootstrap-server HOST[:PORT],...] [--json]\n"
+        "where GOAL is one of --to-earliest --to-latest --to-current --to-offset\n"
+        "--shift-by --by-duration --to-datetime"
+    )
     parser.add_argument("--group", required=True, metavar="GROUP", help="which group")
     scope = parser.add_mutually_exclusive_group(required=True)
     scope.add_argument(
@@ -55,8 +62,8 @@ def add_reset_arguments(parser: ArgumentParser) -> None:
     goal.add_argument(
         "--to-datetime",
         type=parse_datetime,
-        metavar="YYYY-MM-DDTHH:MM:SS[.sss][Z|+HH:MM]",
-        help="the first record at or after this time (UTC unless it says otherwise)",
+        metavar="TIME",
+        help="the first record at or after YYYY-MM-DDTHH:MM:SS[.sss][Z|+HH:MM] (else UTC)",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="only show what would be (default)")
@@ -124,11 +131,10 @@ async def _places(
     if args.all_topics:
         if not committed:
             raise ValueError(f"group {args.group} has committed nothing: name a --topic")
-        topics = {topic: None for topic, _ in committed}
-    else:
-        for topic, partitions in args.topic:
-            before = topics.setdefault(topic, set())
-            topics[topic] = None if partitions is None or before is None else before | partitions
+        return sorted(committed)  # and no partition that it never committed
+    for topic, partitions in args.topic:
+        before = topics.setdefault(topic, set())
+        topics[topic] = None if partitions is None or before is None else before | partitions
     described = await admin.describe_topics(topics)
     places = []
     for topic, chosen in topics.items():

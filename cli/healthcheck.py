@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 
 from .addresses import add_bootstrap_server
+from .counts import parse_count
 
 SUMMARY = "exit 0 if a broker answers"
+EXAMPLES = (
+    "healthcheck --bootstrap-server 127.0.0.1:9092",
+    "healthcheck --wait 30000",
+)
+AGAIN_AFTER_S = 0.1
 _CORRELATION_ID = b"\x00\x00\x00\x01"
 # size 10, API key 18, version 0, the correlation id, no client id
 _REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00" + _CORRELATION_ID + b"\xff\xff"
@@ -24,23 +31,46 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_bootstrap_server(parser)
     parser.add_argument(
-        "--timeout-ms", type=int, default=2000, help="how long to wait (default %(default)s)"
+        "--timeout-ms",
+        type=parse_count,
+        default=2000,
+        metavar="MS",
+        help="how long one answer may take (default %(default)s)",
+    )
+    parser.add_argument(
+        "--wait",
+        type=parse_count,
+        metavar="MS",
+        help="ask again until a broker answers, for so long (default: ask once)",
     )
 
 
 def run(args: Namespace) -> int:
-    """Ask once."""
-    host, port = args.bootstrap_server
+    """Ask once, or with --wait until somebody answers."""
+    until = time.monotonic() + (args.wait or 0) / 1000
+    while True:
+        troubles = []
+        for host, port in args.bootstrap_server:
+            trouble = _trouble(host, port, args.timeout_ms / 1000)
+            if not trouble:
+                print("healthy")
+                return 0
+            troubles.append(f"unhealthy: {host}:{port}{trouble}")
+        if time.monotonic() >= until:
+            print("\n".join(troubles), file=sys.stderr)
+            return 1
+        time.sleep(AGAIN_AFTER_S)
+
+
+def _trouble(host: str, port: int, timeout: float) -> str:
+    """What is wrong with the broker there; nothing if it answers."""
     try:
-        head = _ask(host, port, args.timeout_ms / 1000)
+        head = _ask(host, port, timeout)
     except OSError as error:
-        print(f"unhealthy: {host}:{port}: {error}", file=sys.stderr)
-        return 1
+        return f": {error}"
     if len(head) < _HEAD_BYTES or head[4:8] != _CORRELATION_ID or head[8:10] != b"\x00\x00":
-        print(f"unhealthy: {host}:{port} answers, but not as Kafka", file=sys.stderr)
-        return 1
-    print("healthy")
-    return 0
+        return " answers, but not as Kafka"
+    return ""
 
 
 def _ask(host: str, port: int, timeout: float) -> bytes:

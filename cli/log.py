@@ -13,9 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .log_files import READERS, Row, rows_of
-from .standard_output import forget_reader
 
 SUMMARY = "look into the files of a log, or check a data directory, offline"
+EXAMPLES = (
+    "log dump data/orders-0 --records",
+    "log check data",
+    "log dump data/orders-0/00000000000000000000.log --json",
+    "log check data --json",
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,8 +46,7 @@ def run(args: Namespace) -> int:
 
         return _print_all(check_directory(args.directory), as_json=args.json)
     except BrokenPipeError:
-        forget_reader()
-        return 0
+        raise  # for main.py: it is an OSError, too
     except OSError as error:
         print(f"minibroker log: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2

@@ -10,22 +10,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
-from .addresses import add_bootstrap_server
+from .addresses import add_bootstrap_server, server_names
 from .deviations import DEVIATIONS
 from .probe_player import Player, ProbeError
 from .probe_rows import SECTIONS, Row
 from .probe_steps import CODE_NAMES
+from .running import running
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SUMMARY = "compare a broker's answers with Apache Kafka's, row by row"
+EXAMPLES = (
+    "probe --bootstrap-server 127.0.0.1:9092",
+    "probe --bootstrap-server kafka:9092 --json > answers.json",
+)
 PROBE_TIMEOUT_S = 180
 SAME, ON_PURPOSE, DIFFERENT = "same", "different on purpose", "different"
 COLUMNS = 100  # where the output is no terminal
@@ -57,16 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Probe, print, and return the exit code."""
-    host, port = args.bootstrap_server
-    try:
-        outcomes = asyncio.run(probe((host, port)))
-    except (ConnectionFailed, RequestTimedOut, UnsupportedApi, ProbeError) as error:
-        print(f"minibroker probe: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("minibroker probe: interrupted", file=sys.stderr)
-        return 1
-    broker = f"{host}:{port}"
+    return running("probe", lambda: _probe(args))
+
+
+async def _probe(args: argparse.Namespace) -> int:
+    address = args.bootstrap_server[0]  # one broker is judged, whatever others there are
+    outcomes = await probe(address)
+    (broker,) = server_names([address])
     if args.json:
         print(json.dumps(as_json(broker, outcomes), indent=2))
     else:

@@ -36,6 +36,7 @@ from .probe_steps import (
     log_end,
     until_not,
 )
+from .running import CommandFailed
 
 SETTLE_S = 20  # how long a cluster may take until it serves what was created
 AGAIN_S = 0.02
@@ -64,7 +65,7 @@ NOT_YET = [  # the words of a broker that has not caught up with what it has its
 Address = tuple[str, int]
 
 
-class ProbeError(Exception):
+class ProbeError(CommandFailed):
     """The broker does not let itself be probed; the text says what it refused."""
 
 

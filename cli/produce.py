@@ -1,8 +1,10 @@
 """EDGE: `minibroker produce TOPIC`: lines in, records out, each stored exactly once.
 
 A record is a line without its newline, otherwise byte for byte. A thread reads, since neither files
-nor terminals can be awaited; at most READ_AHEAD chunks wait. The first Ctrl-C ends the reading and
-sends what was read; the second ends at once. Whatever was not confirmed is counted and said.
+nor terminals can be awaited; at most READ_AHEAD chunks wait. The first Ctrl-C ends at once while
+connecting; later it ends the reading, and what was read has INTERRUPTED_MS to be confirmed. The
+second ends at once. So does a reader of the receipts that goes away. Whatever was not confirmed is
+counted and said.
 """
 
 from __future__ import annotations
@@ -20,60 +22,74 @@ from typing import TYPE_CHECKING
 from ..client.config import CODECS
 from ..client.delivery import Delivery
 from ..client.errors import ClientError
-from ..client.network import ConnectionFailed, RequestTimedOut, UnsupportedApi
 from ..client.producer import Producer
-from .addresses import add_bootstrap_server
-from .standard_output import forget_reader
+from .addresses import add_bootstrap_server, server_names
+from .counts import parse_count, parse_ms, parse_whole
+from .running import CommandFailed, complain, end_at_once, running
+from .visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 SUMMARY = "send lines to a topic, each stored exactly once"
+EXAMPLES = (
+    "produce orders --file orders.txt --compression-type zstd",
+    "produce orders --key-separator : --json < pairs.txt > receipts.json",
+)
 CHUNK_BYTES = 256 * 1024
 READ_AHEAD = 4
 SHOWN_EVERY = 1_000
-INTERRUPTED_FLUSH_MS = 10_000
-INTERRUPTED = 130
+INTERRUPTED_MS = 10_000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("topic", help="created on first use where the broker allows it")
     add_bootstrap_server(parser)
-    parser.add_argument("--file", help="read lines from a file (default: standard input)")
+    parser.add_argument(
+        "--file", metavar="FILE", help="read lines from a file (default: standard input)"
+    )
     parser.add_argument(
         "--key-separator", metavar="TEXT", help="the key is what stands before it, if it is there"
     )
-    parser.add_argument("--partition", type=int, help="default: by key, or whichever")
-    parser.add_argument("--acks", choices=("all", "1", "0"), default="all", help="%(default)s")
+    parser.add_argument(
+        "--partition", type=parse_whole, metavar="N", help="default: by key, or whichever"
+    )
+    parser.add_argument(
+        "--acks", choices=("all", "1", "0"), default="all", help="default %(default)s"
+    )
     parser.add_argument(
         "--enable-idempotence",
         choices=("true", "false"),
         default="true",
         help="false may store lines twice (default %(default)s)",
     )
-    parser.add_argument("--compression-type", choices=[*CODECS], default="none", help="%(default)s")
-    parser.add_argument("--linger-ms", type=float, default=5, help="default %(default)s")
-    parser.add_argument("--batch-size", type=int, default=16_384, help="default %(default)s")
-    parser.add_argument("--max-request-size", type=int, default=1_048_576, help="%(default)s")
     parser.add_argument(
-        "--delivery-timeout-ms", type=int, default=120_000, help="bounds a line (%(default)s)"
+        "--compression-type", choices=[*CODECS], default="none", help="default %(default)s"
     )
-    parser.add_argument("--request-timeout-ms", type=int, default=30_000, help="%(default)s")
+    for option, parse, default, meaning in (
+        ("--linger-ms", parse_ms, 5, "how long a batch waits for more lines"),
+        ("--batch-size", parse_count, 16_384, "bytes of a batch"),
+        ("--max-request-size", parse_count, 1_048_576, "bytes of the largest record"),
+        ("--delivery-timeout-ms", parse_count, 120_000, "how long a line may take in all"),
+        ("--request-timeout-ms", parse_count, 30_000, "how long one answer may take"),
+    ):
+        parser.add_argument(
+            option,
+            type=parse,
+            default=default,
+            metavar="MS" if option.endswith("ms") else "BYTES",
+            help=f"{meaning} (default %(default)s)",
+        )
     parser.add_argument("--json", action="store_true", help="print a receipt for each record")
 
 
 def run(args: Namespace) -> int:
     """Send the lines."""
     try:
-        return asyncio.run(_Run(args).send_all())
-    except BrokenPipeError:
-        forget_reader()
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (ValueError, ImportError, OSError, ClientError, UnsupportedApi) as error:
-        print(f"minibroker produce: {error}", file=sys.stderr)
+        return running("produce", lambda: _Run(args).send_all())
+    except ImportError as error:  # a codec's package, named with its extra
+        complain("produce", str(error))
         return 1
 
 
@@ -89,6 +105,7 @@ class _Run:
         self._room = threading.Semaphore(READ_AHEAD)
         self._more = asyncio.Event()
         self._is_sent = False
+        self._lines = 0
         self._read_bytes = 0
         self._exit_code = 0
         self._main: asyncio.Task[int] | None = None
@@ -97,25 +114,23 @@ class _Run:
         """Send everything; returns the exit code."""
         loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
-        descriptor = os.open(self._args.file, os.O_RDONLY) if self._args.file else 0
+        descriptor = _opened(self._args.file)
         producer = self._producer()
+        failure: BaseException | None = None
+        await producer.start()
+        # Up to here a signal ends everything at once (running.py); from here on lines are at stake.
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt, number)
-        failure: BaseException | None = None
-        try:
-            await producer.start()
-        except (ConnectionFailed, RequestTimedOut) as error:
-            raise OSError(str(error)) from None
         threading.Thread(target=self._read, args=(descriptor, loop), daemon=True).start()
         try:
             with _progress(self._args.file) as progress:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._confirm(progress))
                     await self._send_chunks(producer)
-                    await producer.flush(INTERRUPTED_FLUSH_MS if self._exit_code else None)
+                    await producer.flush()
                     self._is_sent = True
                     self._more.set()
-        except* (ClientError, OSError) as errors:
+        except* (ClientError, OSError, CommandFailed) as errors:
             failure = errors.exceptions[0]
         except* asyncio.CancelledError:
             failure = asyncio.CancelledError()
@@ -127,9 +142,8 @@ class _Run:
 
     def _producer(self) -> Producer:
         args = self._args
-        host, port = args.bootstrap_server
         return Producer(
-            [f"{host}:{port}"],
+            server_names(args.bootstrap_server),
             acks="all" if args.acks == "all" else 1 if args.acks == "1" else 0,
             enable_idempotence=args.enable_idempotence == "true",
             compression_type=args.compression_type,
@@ -160,7 +174,12 @@ class _Run:
         if self._separator is not None and self._separator in line:
             key, _, value = line.partition(self._separator)
         args = self._args
-        self._open.append(await producer.send(args.topic, value, key=key, partition=args.partition))
+        self._lines += 1
+        try:
+            delivery = await producer.send(args.topic, value, key=key, partition=args.partition)
+        except (ClientError, ValueError) as error:
+            raise CommandFailed(f"line {self._lines}: {error}") from None
+        self._open.append(delivery)
 
     async def _confirm(self, progress: _Shown) -> None:
         """Count, and print if so wanted, whatever is confirmed. Raises ClientError."""
@@ -192,23 +211,27 @@ class _Run:
             except ClientError as error:
                 failure = failure or error
                 unknown += error.possibly_persisted
-        summary = f"{self._stored} records stored in {self._args.topic}"
+        summary = f"{self._stored} records stored in {visible(self._args.topic)}"
         if not failure:
             print(summary + (" (interrupted)" if self._exit_code else ""), file=sys.stderr)
             return self._exit_code
-        print(
-            f"minibroker produce: {str(failure) or 'interrupted'}\n{summary}; {unconfirmed} read "
-            f"and not confirmed, of which {unknown} may have been stored",
-            file=sys.stderr,
+        complain(
+            "produce",
+            f"{str(failure) or 'interrupted'}\n{summary}; {unconfirmed} read and not confirmed, "
+            f"of which {unknown} may have been stored",
         )
         return self._exit_code or 1
 
     def _interrupt(self, number: int) -> None:
-        """End the reading; the second time end everything."""
-        if self._exit_code and self._main is not None:
-            self._main.cancel()
+        """End the reading, and after INTERRUPTED_MS everything; the second time end at once."""
+        if self._exit_code:
+            end_at_once(number)
         self._exit_code = 128 + number
         self._chunks.put_nowait(None)
+        if self._main is not None:
+            # Whatever still waits then (for room in the buffer, for a broker that is silent) is
+            # cancelled, counted as not confirmed, and said.
+            asyncio.get_running_loop().call_later(INTERRUPTED_MS / 1000, self._main.cancel)
 
     def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: chunks until the end of the input."""
@@ -269,5 +292,19 @@ def _progress(file: str | None) -> _Shown:
         DownloadColumn(),
         TransferSpeedColumn(),
     )
-    progress = Progress(*columns, console=Console(stderr=True))
+    # Receipts are data: left to itself, rich would print what goes to standard output on the
+    # console of the bar, and `--json > file` would leave the file empty.
+    progress = Progress(
+        *columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
+    )
     return _Shown(progress, os.path.getsize(file) if file else None)
+
+
+def _opened(file: str | None) -> int:
+    """A descriptor of what is read."""
+    if file is None:
+        return 0
+    try:
+        return os.open(file, os.O_RDONLY)
+    except OSError as error:
+        raise CommandFailed(f"--file {file}: {error.strerror}") from None

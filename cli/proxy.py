@@ -18,8 +18,13 @@ from ..testing.fault_forms import rule_text
 from ..testing.proxy import Proxy
 from ..testing.proxy_rules import Exchange, performable
 from .addresses import parse_address
+from .visible import visible
 
 SUMMARY = "lose, tear and delay answers in front of any Kafka, and show what passed"
+EXAMPLES = (
+    "proxy --upstream kafka:9092 --faults lose-acks.yaml",
+    "proxy --listen 127.0.0.1:0 --json > exchanges.json",
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -82,10 +87,10 @@ async def _serve(proxy: Proxy) -> None:
 
 
 def _print_line(exchange: Exchange) -> None:
-    client = exchange.client_id or "-"
+    client = visible(exchange.client_id or "-")
     print(
         f"connection {exchange.connection} {client}: {exchange.api} v{exchange.version} "
-        f"{exchange.about}".rstrip()
+        f"{visible(exchange.about)}".rstrip()
         + f" -> {exchange.outcome}",
         flush=True,
     )

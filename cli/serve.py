@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ..broker.faults import Faults
 
 SUMMARY = "run a broker"
+EXAMPLES = (
+    "serve",
+    "serve --log-dirs ./data --listeners PLAINTEXT://:9092 --set log.retention.hours=1",
+)
 log = logging.getLogger("minibroker")
 
 _MEANING = {

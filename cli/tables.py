@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .visible import visible
+
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Lines under a line of heads, without a newline at the end; None is shown as `-`."""
-    lines = [list(heads)] + [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    lines = [list(heads)] + [
+        ["-" if cell is None else visible(cell) for cell in row] for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

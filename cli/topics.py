@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..client.network import Connection
+from ..client.partitions import TopicPartition
 from ..protocol.errors import ErrorCode
 from ..protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ..protocol.messages.create_topics import (
@@ -30,7 +31,6 @@ from ..protocol.schema import ZERO_UUID
 from .addresses import add_bootstrap_server
 from .admin import (
     TOPIC,
-    CommandFailed,
     change_configs,
     check,
     parse_config,
@@ -38,11 +38,28 @@ from .admin import (
     read_configs,
     run_verb,
 )
+from .counts import parse_count
+from .running import CommandFailed
 from .tables import table
+from .topic_extents import Extent, extents_of
+from .visible import visible
 
 SUMMARY = "create, list, describe, alter or delete topics"
+EXAMPLES = (
+    "topics create orders --partitions 3 --config retention.ms=86400000",
+    "topics describe orders",
+    "topics create orders --if-not-exists",
+    "topics list",
+    "topics list --json",
+    "topics describe --json",
+    "topics alter orders --partitions 6",
+    "topics alter orders --config retention.ms=1000 --delete-config segment.ms",
+    "topics delete orders",
+    "topics delete orders returns --json",
+)
 DYNAMIC_TOPIC_CONFIG = 1
 TIMEOUT_MS = 30_000
+HEADS = ("PARTITION", "LEADER", "REPLICAS", "ISR", "START", "END", "BYTES")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,9 +68,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     create = commands.add_parser("create", help="create a topic")
     create.add_argument("topic", help="its name")
     create.add_argument(
-        "--partitions", type=int, default=-1, help="how many (default: the broker's)"
+        "--partitions", type=parse_count, default=-1, help="how many (default: the broker's)"
     )
-    create.add_argument("--replication-factor", type=int, default=-1, help="default: the broker's")
+    create.add_argument(
+        "--replication-factor", type=parse_count, default=-1, help="default: the broker's"
+    )
     create.add_argument(
         "--config",
         metavar="NAME=VALUE",
@@ -70,7 +89,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     describe.add_argument("topic", nargs="*", help="which ones (default: all)")
     alter = commands.add_parser("alter", help="add partitions, set or delete properties")
     alter.add_argument("topic", help="which one")
-    alter.add_argument("--partitions", type=int, help="how many there shall be in all")
+    alter.add_argument("--partitions", type=parse_count, help="how many there shall be in all")
     alter.add_argument(
         "--config",
         metavar="NAME=VALUE",
@@ -122,7 +141,7 @@ async def _create(connection: Connection, args: Namespace) -> None:
     if args.json:
         print(json.dumps({"topic": args.topic, "created": not exists}))
     else:
-        print(f"{args.topic} exists already" if exists else f"created {args.topic}")
+        print(f"{args.topic} is there already" if exists else f"created {args.topic}")
 
 
 async def _list(connection: Connection, args: Namespace) -> None:
@@ -130,25 +149,27 @@ async def _list(connection: Connection, args: Namespace) -> None:
     if args.json:
         print(json.dumps(names))
     elif names:
-        print("\n".join(names))
+        print("\n".join(map(visible, names)))
 
 
 async def _describe(connection: Connection, args: Namespace) -> None:
     topics = await _topics(connection, args.topic or None)
     for topic in topics:
         check(topic.error_code, None, topic.name or "")
-    described = [await _described(connection, topic) for topic in topics]
+    extents = await extents_of(connection, args.bootstrap_server, topics)
+    described = [await _described(connection, topic, extents) for topic in topics]
     if args.json:
         print(json.dumps(described))
         return
     for each in described:
         overrides = ",".join(f"{name}={value}" for name, value in each["configs"].items())
+        sizes = [part["size_bytes"] for part in each["partitions"]]
         print(
-            f"{each['name']}  id={each['id']}  partitions={len(each['partitions'])}  "
-            f"configs={overrides or 'none'}"
+            f"{visible(each['name'])}  id={each['id']}  partitions={len(each['partitions'])}  "
+            f"size={'-' if None in sizes else sum(sizes)}  configs={visible(overrides or 'none')}"
         )
         rows = [list(part.values()) for part in each["partitions"]]
-        print(table(("PARTITION", "LEADER", "REPLICAS", "ISR"), rows))
+        print(table(HEADS, rows))
 
 
 async def _alter(connection: Connection, args: Namespace) -> None:
@@ -200,7 +221,9 @@ async def _topics(
     return found
 
 
-async def _described(connection: Connection, topic: MetadataResponseTopic) -> dict[str, Any]:
+async def _described(
+    connection: Connection, topic: MetadataResponseTopic, extents: Mapping[TopicPartition, Extent]
+) -> dict[str, Any]:
     configs = await read_configs(connection, TOPIC, topic.name or "")
     return {
         "name": topic.name,
@@ -211,6 +234,7 @@ async def _described(connection: Connection, topic: MetadataResponseTopic) -> di
                 "leader": each.leader_id,
                 "replicas": each.replica_nodes,
                 "isr": each.isr_nodes,
+                **extents[TopicPartition(topic.name or "", each.partition_index)]._asdict(),
             }
             for each in sorted(topic.partitions, key=lambda each: each.partition_index)
         ],

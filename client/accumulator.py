@@ -33,7 +33,9 @@ class Accumulator:
     """
 
     def __init__(self, config: ProducerConfig) -> None:
-        self._batch_size = config.batch_size
+        # A record that fits into the room of a batch is taken without another look, so that room
+        # must never be more than the largest record allowed.
+        self._batch_size = min(config.batch_size, config.max_request_size)
         self._linger_ms = config.linger_ms
         self._memory = config.buffer_memory
         self._codec = config.codec

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from minibroker.broker.limits import VERDICT_RINGS_MAX, VERDICTS_KEPT
 from minibroker.broker.verdicts import Ring, VerdictRings
-from minibroker.cli.explain import parse_topic_partition
+from minibroker.cli.explain import HEADS, LINE_COLUMNS, parse_topic_partition
 from minibroker.cli.main import main
 from minibroker.client.network import Connection
 from minibroker.protocol.batch import build_batch
@@ -206,8 +206,12 @@ async def test_the_command_shows_a_table_and_json(capsys: pytest.CaptureFixture[
         address = ["--bootstrap-server", broker.bootstrap_servers]
         assert await asyncio.to_thread(main, ["explain", "t:0", *address]) == 0
         shown = capsys.readouterr().out.splitlines()
-        assert shown[0].split()[:5] == ["time", "partition", "client", "pid", "epoch"]
-        assert shown[2].endswith("retry of the batch at offset 0: answered with 0, nothing stored")
+        assert shown[0].split() == [*HEADS]
+        assert shown[-2].split()[1:] == ["0", "shop", "7/0", "0", "duplicate", "0"]
+        assert shown[-1] == "    retry of the batch at offset 0: answered with 0, nothing stored"
+        assert max(map(len, shown)) <= LINE_COLUMNS
+        assert await asyncio.to_thread(main, ["explain", "t", "--limit", "1", *address]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == shown[-2:]
         assert await asyncio.to_thread(main, ["explain", "t", "--json", *address]) == 0
         plain = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [(each["verdict"], each["window"]) for each in plain] == [

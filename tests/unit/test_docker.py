@@ -90,7 +90,7 @@ def test_containers_and_host_are_each_told_an_address_that_works_for_them(name: 
 def test_the_health_check_asks_a_port_the_broker_listens_at() -> None:
     parser = ArgumentParser()
     add_arguments(parser)
-    _, port = parser.parse_args([]).bootstrap_server
+    ((_, port),) = parser.parse_args([]).bootstrap_server
     in_compose = broker_settings(compose()["services"]["broker"]["environment"])
     for loaded in (broker_settings({}), in_compose):
         assert port in [listener.port for listener in loaded.listeners]
