@@ -184,6 +184,12 @@ class FaultyStorage:
         with self.at(Instant.CREATE, path):
             self._storage.make_dirs(path)
 
+    def full_path(self, path: str) -> str:
+        return self._storage.full_path(path)
+
+    def is_dir(self, path: str) -> bool:
+        return self._storage.is_dir(path)
+
     def exists(self, path: str) -> bool:
         return self._storage.exists(path)
 
@@ -209,6 +215,13 @@ class FaultyStorage:
 
     def space(self) -> tuple[int, int]:
         return self._storage.space()
+
+    def flush_names(self) -> None:
+        with self.at(Instant.FLUSH, ""):
+            self._storage.flush_names()
+
+    def verify(self) -> None:
+        self._storage.verify()
 
     def sync_all(self) -> None:
         with self.at(Instant.FLUSH, ""):

@@ -94,6 +94,18 @@ class PretendStorage:
     def make_dirs(self, path: str) -> None:
         pass
 
+    def full_path(self, path: str) -> str:
+        return str(self.root / path)
+
+    def is_dir(self, path: str) -> bool:
+        return (self.root / path).is_dir()
+
+    def flush_names(self) -> None:
+        pass
+
+    def verify(self) -> None:
+        pass
+
     def exists(self, path: str) -> bool:
         is_there = path in self._written or (self.root / path).exists()
         return is_there and path not in self._removed

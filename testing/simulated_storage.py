@@ -154,6 +154,13 @@ class SimulatedStorage:
                 self.disk.link(path, Directory())
             self._new_dirs.add(path)
 
+    def full_path(self, path: str) -> str:
+        return path
+
+    def is_dir(self, path: str) -> bool:
+        self.check_alive()
+        return isinstance(self.disk.find(path), Directory)
+
     def exists(self, path: str) -> bool:
         self.check_alive()
         return self.disk.find(path) is not None
@@ -202,6 +209,14 @@ class SimulatedStorage:
 
     def space(self) -> tuple[int, int]:
         return -1, -1
+
+    def flush_names(self) -> None:
+        self.check_alive()
+        with _named("the data directory"):
+            self.disk.begin_flush("", [], [self.disk.root]).finish()
+
+    def verify(self) -> None:
+        self.check_alive()
 
     def sync_all(self) -> None:
         self.check_alive()

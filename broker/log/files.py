@@ -1,6 +1,6 @@
 """EDGE: the storage port on a real disk (storage.py has the rules; this file makes the calls).
 
-- One broker per directory: `.lock` is held with flock, which the kernel lifts at kill -9.
+- One broker per directory, held by a descriptor: root.py.
 - A new name is durable only when its directory is flushed, so File.flush() does that too: its own
   directory, and the one above if the directory is new as well.
 - Appends use O_APPEND, so after a cut-back the next write starts where the file ends.
@@ -10,58 +10,27 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import stat
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..limits import OPEN_FILES_MAX
-from .storage import Buffer, DirectoryInUse, StorageError
+from .root import DIRECTORY_MODE, Root, make_root, named, refusal
+from .storage import Buffer, StorageError
 
 _flush_descriptor = os.fdatasync if sys.platform == "linux" else os.fsync
-
-
-@contextlib.contextmanager
-def _named(path: str) -> Iterator[None]:
-    """Turn an OSError into a StorageError that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise _refusal(path, error) from error
-
-
-def _refusal(path: str, error: OSError) -> StorageError:
-    return StorageError(path, error.strerror or str(error))
-
-
-def _flush_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _make_missing(directory: str) -> list[str]:
-    """Make a directory and those above it; return the new ones, topmost first."""
-    missing: list[str] = []
-    while not os.path.isdir(directory):
-        missing.insert(0, directory)
-        directory = os.path.dirname(directory)
-    for new in missing:
-        with _named(new):
-            os.mkdir(new)
-    return missing
 
 
 class OpenFiles:
     """The files that are open, the least recently used first; beyond `count_max` that is closed."""
 
-    __slots__ = ("_files", "count_max", "lock", "used")
+    __slots__ = ("_files", "count_max", "lock", "root", "used")
 
-    def __init__(self, count_max: int) -> None:
+    def __init__(self, root: Root, count_max: int) -> None:
+        self.root = root
         self.count_max = count_max
         self._files: OrderedDict[DiskFile, None] = OrderedDict()
         self.used = self._files.move_to_end
@@ -90,21 +59,21 @@ class DiskFile:
     __slots__ = (
         "_descriptor",
         "_has_torn_end",
+        "_name",
         "_new_names_in",
         "_open_files",
         "_size",
-        "path",
     )
 
     def __init__(
         self,
         open_files: OpenFiles,
-        path: str,
+        name: str,
         size: int,
         descriptor: int = -1,
         new_names_in: tuple[str, ...] = (),
     ) -> None:
-        self.path = path
+        self._name = name
         self._open_files = open_files
         self._size = size
         self._descriptor = descriptor
@@ -112,6 +81,10 @@ class DiskFile:
         self._has_torn_end = False  # bytes beyond _size, left by a write that failed
         if descriptor >= 0:
             open_files.opened(self)
+
+    @property
+    def path(self) -> str:
+        return self._open_files.root.full(self._name)
 
     @property
     def size(self) -> int:
@@ -132,7 +105,7 @@ class DiskFile:
                 self._write_rest(descriptor, b"".join(buffers)[written:])
         except OSError as error:
             self._cut_back()
-            raise _refusal(self.path, error) from error
+            raise refusal(self.path, error) from error
         self._size += count
 
     def _write_rest(self, descriptor: int, rest: bytes) -> None:
@@ -157,17 +130,17 @@ class DiskFile:
         try:
             return os.pread(descriptor, count, position)
         except OSError as error:
-            raise _refusal(self.path, error) from error
+            raise refusal(self.path, error) from error
 
     def truncate(self, size: int) -> None:
         descriptor = self._descriptor if self._descriptor >= 0 else self._open()
-        with _named(self.path):
+        with named(self.path):
             os.ftruncate(descriptor, size)
         self._size = size
         self._has_torn_end = False
 
     def flush(self) -> None:
-        with _named(self.path):
+        with named(self.path):
             try:
                 descriptor = self._borrow()
             except FileNotFoundError:
@@ -179,7 +152,7 @@ class DiskFile:
             directories = self._new_names_in
             for directory in directories:
                 with contextlib.suppress(FileNotFoundError):
-                    _flush_directory(directory)
+                    self._open_files.root.flush_directory(directory)
             self._new_names_in = ()
 
     def close(self) -> None:
@@ -191,8 +164,8 @@ class DiskFile:
         self._open_files.closed(self)
 
     def _open(self) -> int:
-        with _named(self.path), self._open_files.lock:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
+        with named(self.path), self._open_files.lock:
+            self._descriptor = self._open_files.root.open(self._name, os.O_RDWR | os.O_APPEND)
         self._open_files.opened(self)
         return self._descriptor
 
@@ -201,7 +174,7 @@ class DiskFile:
         with self._open_files.lock:
             if self._descriptor >= 0:
                 return os.dup(self._descriptor)
-        return os.open(self.path, os.O_RDWR)
+        return self._open_files.root.open(self._name, os.O_RDWR)
 
 
 class FileStorage:
@@ -212,55 +185,41 @@ class FileStorage:
         StorageError: the directory cannot be made or written.
     """
 
-    def __init__(self, root: str, open_files_max: int = OPEN_FILES_MAX) -> None:
-        self.root = os.path.abspath(root)
-        self.open_files = OpenFiles(open_files_max)
-        for new in _make_missing(self.root):
-            with _named(new):
-                _flush_directory(os.path.dirname(new))
+    def __init__(self, path: str, open_files_max: int = OPEN_FILES_MAX) -> None:
+        path = os.path.abspath(path)
+        make_root(path)
+        self.root = Root(path)
+        self.open_files = OpenFiles(self.root, open_files_max)
         self._new_dirs: set[str] = set()  # made by us: their own names may not be durable yet
-        self._lock_descriptor = self._take_lock()
-
-    def _take_lock(self) -> int:
-        path = self._full(".lock")
-        with _named(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            if not isinstance(error, BlockingIOError):
-                raise _refusal(path, error) from error
-            raise DirectoryInUse(
-                f"{self.root} is in use by another broker (process {owner or 'unknown'}): "
-                "stop that one first, or give this one a directory of its own"
-            ) from error
-        with _named(path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return descriptor
+            self.root.take_lock()
+        except BaseException:
+            self.root.close()
+            raise
 
-    def _full(self, path: str) -> str:
-        return f"{self.root}/{path}" if path else self.root
+    def full_path(self, path: str) -> str:
+        return self.root.full(path)
 
     def open_file(self, path: str) -> DiskFile:
-        full = self._full(path)
-        try:  # here and in other reads, _named() would take longer than the call
-            return DiskFile(self.open_files, full, os.stat(full).st_size)
+        try:  # here and in other reads, named() would take longer than the call
+            return DiskFile(self.open_files, path, self._size_of(path))
         except OSError as error:
-            raise _refusal(full, error) from error
+            raise refusal(self.root.full(path), error) from error
+
+    def _size_of(self, path: str) -> int:
+        found = self.root.stat(path)
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            raise StorageError(self.root.full(path), "is no regular file")
+        return found.st_size
 
     def create_file(self, path: str) -> DiskFile:
-        full = self._full(path)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
-        with _named(full):
-            descriptor = os.open(full, flags, 0o644)
-        return DiskFile(self.open_files, full, 0, descriptor, self._directories_of(full))
+        with named(self.root.full(path)):
+            descriptor = self.root.create(path, os.O_RDWR | os.O_APPEND)
+        return DiskFile(self.open_files, path, 0, descriptor, self._directories_of(path))
 
-    def _directories_of(self, full: str) -> tuple[str, ...]:
-        """The directories to flush before the name `full` is durable."""
-        directory = os.path.dirname(full)
+    def _directories_of(self, path: str) -> tuple[str, ...]:
+        """The directories to flush before the name `path` is durable."""
+        directory = os.path.dirname(path)
         directories = [directory]
         while directory in self._new_dirs:
             directory = os.path.dirname(directory)
@@ -268,63 +227,87 @@ class FileStorage:
         return tuple(directories)
 
     def list_dir(self, path: str) -> list[str]:
-        full = self._full(path)
         try:
-            return sorted(os.listdir(full))
+            if not path:
+                return sorted(os.listdir(self.root.descriptor))
+            descriptor = self.root.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                return sorted(os.listdir(descriptor))
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _refusal(full, error) from error
+            raise refusal(self.root.full(path), error) from error
 
     def make_dirs(self, path: str) -> None:
-        self._new_dirs.update(_make_missing(self._full(path)))
+        missing: list[str] = []
+        while path and not self.is_dir(path):
+            missing.insert(0, path)
+            path = os.path.dirname(path)
+        for new in missing:
+            with named(self.root.full(new)):
+                os.mkdir(new, DIRECTORY_MODE, dir_fd=self.root.descriptor)
+        self._new_dirs.update(missing)
 
     def exists(self, path: str) -> bool:
-        return os.path.exists(self._full(path))
+        try:
+            self.root.stat(path)
+        except OSError:
+            return False
+        return True
+
+    def is_dir(self, path: str) -> bool:
+        try:
+            return stat.S_ISDIR(self.root.stat(path).st_mode)
+        except OSError:
+            return False
 
     def read_bytes(self, path: str) -> bytes:
-        full = self._full(path)
         try:
-            with open(full, "rb", buffering=0) as file:
+            self._size_of(path)
+            with open(self.root.open(path, os.O_RDONLY), "rb", buffering=0) as file:
                 return file.readall()
         except OSError as error:
-            raise _refusal(full, error) from error
+            raise refusal(self.root.full(path), error) from error
 
     def replace(self, path: str, data: bytes) -> None:
-        full = self._full(path)
-        temporary = f"{full}.tmp"
-        with _named(full):
-            with open(temporary, "wb") as file:
+        temporary = f"{path}.tmp"
+        at = self.root.descriptor
+        with named(self.root.full(path)):
+            with open(self.root.create(temporary, os.O_WRONLY), "wb") as file:
                 file.write(data)
                 file.flush()
                 _flush_descriptor(file.fileno())
-            os.replace(temporary, full)
-            for directory in self._directories_of(full):
-                _flush_directory(directory)
+            os.replace(temporary, path, src_dir_fd=at, dst_dir_fd=at)
+            for directory in self._directories_of(path):
+                self.root.flush_directory(directory)
 
     def rename(self, path: str, new_path: str) -> None:
-        full = self._full(path)
-        with _named(full):
-            os.replace(full, self._full(new_path))
-        self._new_dirs.discard(full)
+        at = self.root.descriptor
+        with named(self.root.full(path)):
+            os.replace(path, new_path, src_dir_fd=at, dst_dir_fd=at)
+        self._new_dirs.discard(path)
 
     def remove(self, path: str) -> None:
-        full = self._full(path)
-        with _named(full), contextlib.suppress(FileNotFoundError):
-            os.unlink(full)
+        with named(self.root.full(path)), contextlib.suppress(FileNotFoundError):
+            os.unlink(path, dir_fd=self.root.descriptor)
 
     def remove_tree(self, path: str) -> None:
         import shutil  # here: it takes 5 ms to import, and starting must be quick
 
-        full = self._full(path)
-        with _named(full), contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(full)
-        self._new_dirs.discard(full)
+        with named(self.root.full(path)), contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path, dir_fd=self.root.descriptor)
+        self._new_dirs.discard(path)
 
     def space(self) -> tuple[int, int]:
-        with _named(self.root):
-            volume = os.statvfs(self.root)
+        with named(self.root.path):
+            volume = os.fstatvfs(self.root.descriptor)
         return volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
+
+    def flush_names(self) -> None:
+        with named(self.root.path):
+            self.root.flush_directory("")
 
     def sync_all(self) -> None:
         import ctypes  # here for the same reason
@@ -332,9 +315,12 @@ class FileStorage:
         syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
         if syncfs is None:
             os.sync()
-        elif syncfs(self._lock_descriptor):
+        elif syncfs(self.root.descriptor):
             why = os.strerror(ctypes.get_errno())
-            raise StorageError(self.root, why)
+            raise StorageError(self.root.path, why)
+
+    def verify(self) -> None:
+        self.root.verify()
 
     def close(self) -> None:
-        os.close(self._lock_descriptor)
+        self.root.close()

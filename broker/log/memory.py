@@ -73,6 +73,12 @@ class MemoryStorage:
             self._dirs[above].add(name)
             self._dirs[path] = set()
 
+    def full_path(self, path: str) -> str:
+        return path
+
+    def is_dir(self, path: str) -> bool:
+        return path in self._dirs
+
     def exists(self, path: str) -> bool:
         return path in self._files or path in self._dirs
 
@@ -113,6 +119,12 @@ class MemoryStorage:
 
     def space(self) -> tuple[int, int]:
         return -1, -1
+
+    def flush_names(self) -> None:
+        pass
+
+    def verify(self) -> None:
+        pass
 
     def sync_all(self) -> None:
         pass

@@ -105,8 +105,14 @@ class Storage(Protocol):
     def make_dirs(self, path: str) -> None:
         """Make a directory and those above it, as far as they are missing."""
 
+    def full_path(self, path: str) -> str:
+        """For people: how messages name a file or directory, "" for the data directory."""
+
     def exists(self, path: str) -> bool:
         """Tell whether a file or directory of that name is there."""
+
+    def is_dir(self, path: str) -> bool:
+        """Tell whether a directory of that name is there, or a link to one."""
 
     def read_bytes(self, path: str) -> bytes:
         """Return a whole file."""
@@ -121,10 +127,19 @@ class Storage(Protocol):
         """Remove a file; no error if it is gone already."""
 
     def remove_tree(self, path: str) -> None:
-        """Remove a directory with all that is in it; no error if it is gone already."""
+        """Remove a directory with all that is in it; no error if it is gone already.
+
+        A link is no directory: it is refused, and what it leads to stays as it is.
+        """
 
     def space(self) -> tuple[int, int]:
         """(total, usable) bytes of the volume that holds the directory; (-1, -1) for no disk."""
+
+    def flush_names(self) -> None:
+        """Make what was renamed and removed in the data directory itself durable."""
+
+    def verify(self) -> None:
+        """Raise StorageError if the data directory is no longer the one that was opened."""
 
     def sync_all(self) -> None:
         """Make everything written before this call durable, names included, in one go."""

@@ -195,9 +195,9 @@ def test_files_beyond_the_bound_are_closed_and_opened_again_on_use(
     opened: list[str] = []
     real_open = os.open
 
-    def counted(path: str, flags: int) -> int:
-        opened.append(path.rpartition("/")[2])
-        return real_open(path, flags)
+    def counted(path: str, flags: int, mode: int, *, dir_fd: int) -> int:
+        opened.append(path)
+        return real_open(path, flags, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", counted)
     for number in (0, 7, 1, 8, 7, 1, 0):
