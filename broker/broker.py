@@ -27,6 +27,7 @@ from .log.storage import FlushFailed, StorageError
 from .log_lines import Event, Line
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
+    FORMAT_VERSION,
     ClusterMetadata,
     Record,
     Topic,
@@ -39,7 +40,7 @@ from .parked import ParkedFetches
 from .partition import Partition
 from .partitions import Partitions
 from .producer_expiry import ProducerExpiry
-from .producer_ids import ProducerIds, random_block
+from .producer_ids import ProducerIds, SharedIds
 from .restart import Restart
 from .retention import Retention
 from .running_config import RunningConfig, running_config
@@ -92,7 +93,6 @@ class Broker:
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]
-        self._producer_ids = ProducerIds()
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
         self._metadata = StateLog(
@@ -107,6 +107,8 @@ class Broker:
         self._note_start()
         self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
         self.partitions = self._partitions.opened
+        self._producer_ids = ProducerIds(world.random, self._partitions.know_producer)
+        self.shared_ids = SharedIds(hooks.warn)
         known = self.restart.known(GROUPS_DIRECTORY, None)
         self._ledger = Ledger(config, world, self.commit, known)
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
@@ -322,13 +324,7 @@ class Broker:
         return partition.log.log_start_offset
 
     def new_producer_id(self) -> int:
-        """A producer id nobody has had; answer through `when_durable`.
-
-        Raises:
-            StorageError: no block of ids could be reserved.
-        """
-        if self._producer_ids.is_exhausted:
-            self._commit([self._producer_ids.reserve(self.state.next_producer_id)])
+        """A producer id nobody has had."""
         return self._producer_ids.take()
 
     def close(self) -> None:
@@ -388,14 +384,10 @@ class Broker:
     def _note_start(self) -> None:
         state, now_ms = self.state, self.clock.now_ms()
         records: list[Record] = []
-        first_producer_id = state.next_producer_id
-        if not state.cluster_id:
-            cluster_id = urlsafe_b64encode(draw_topic_id(self.world.random)).decode().rstrip("=")
-            records.append(format_record(cluster_id))
-            if self.config.durability == "memory":
-                first_producer_id = random_block(self.world.random)
+        if state.format_version < FORMAT_VERSION:
+            drawn = urlsafe_b64encode(draw_topic_id(self.world.random)).decode().rstrip("=")
+            records.append(format_record(state.cluster_id or drawn))
         records.append({"type": "start", "count": state.start_count + 1})
-        records.append(self._producer_ids.reserve(first_producer_id))
         self._metadata.commit(records, now_ms)
         self._metadata.flush()
 

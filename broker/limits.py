@@ -19,8 +19,8 @@ PARTITIONS_MAX = 10_000
 VERDICTS_KEPT = 64
 VERDICT_RINGS_MAX = 256
 
-# Producer ids are reserved in blocks, as Kafka does: one flushed record per thousand ids.
-PRODUCER_ID_BLOCK = 1000
+# Producer ids of which was told that two producers seem to share them; then telling begins anew.
+OTHER_BYTES_TOLD_MAX = 1000
 
 # With at least this many dirty files one syncfs is quicker than a flush each.
 SYNC_ALL_FROM_FILES = 16

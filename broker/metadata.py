@@ -4,7 +4,9 @@ A record is a JSON object with a "type"; the types and their fields are those of
 state changes nowhere else, so that start-up and running are one path. Records are kept in the log
 `__cluster_metadata` (state_log.py); who decides which records to write is broker.py.
 The first record names the format; a newer one is refused, since it cannot be understood. A new type
-of record needs no new format: a version that does not know it refuses it as well.
+of record needs no new format: a version that does not know it refuses it as well. What else is in
+the directory and an older version would misread does: 2 came with version 2 of producer snapshots,
+which 0.1.0 would remove. A start writes the format of today behind an older one.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 Record = dict[str, Any]
 
 DIRECTORY = "__cluster_metadata-0"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class MetadataError(Exception):
@@ -49,17 +51,17 @@ class ClusterMetadata:
     """The state after all records so far. Implements state_log.State.
 
     Args:
+        format_version: the newest that has been written here; 0 for an empty log.
         cluster_id: 22 characters, drawn once.
         start_count: how often a broker has been started on this data; the leader epoch derives
             from it.
-        next_producer_id: the first producer id that no block has been reserved for.
         broker_overrides: validated texts by broker property name, by broker: a node id, or "" for
             every broker of the cluster. Changed only while a broker runs.
     """
 
+    format_version: int = 0
     cluster_id: str = ""
     start_count: int = 0
-    next_producer_id: int = 0
     topics: dict[str, Topic] = field(default_factory=dict)
     names_by_id: dict[bytes, str] = field(default_factory=dict)
     broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -82,11 +84,12 @@ class ClusterMetadata:
                 self.broker_overrides.clear()
             case "format":
                 _check_format(record["version"])
+                self.format_version = record["version"]
                 self.cluster_id = record["cluster_id"]
             case "start":
                 self.start_count = record["count"]
             case "producer-ids":
-                self.next_producer_id = record["next"]
+                pass  # 0.1.0 counted its ids here; they are drawn now (producer_ids.py)
             case "topic":
                 topic_id = bytes.fromhex(record["id"])
                 topic = Topic(
@@ -119,7 +122,7 @@ class ClusterMetadata:
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
-        return len(self.topics) + len(self.broker_overrides) + 4
+        return len(self.topics) + len(self.broker_overrides) + 3
 
     def snapshot(self) -> Iterator[Sequence[Record]]:
         """Records that make this state from nothing, whatever was before: all in one portion."""
@@ -127,7 +130,6 @@ class ClusterMetadata:
             {"type": "snapshot"},
             format_record(self.cluster_id),
             {"type": "start", "count": self.start_count},
-            {"type": "producer-ids", "next": self.next_producer_id},
             *map(topic_record, self.topics.values()),
             *(broker_config_record(*each) for each in self.broker_overrides.items()),
         ]

@@ -192,6 +192,7 @@ class Partition:
 
     def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
         log_append_time_ms = -1
+        sent_crc = header.crc  # a retry comes with it again, whatever is stored
         if self.config.log_append_time:
             log_append_time_ms = now_ms
             attributes = header.attributes | LOG_APPEND_TIME_BIT
@@ -207,7 +208,8 @@ class Partition:
         except StorageError as error:
             return Refused(ErrorCode.KAFKA_STORAGE_ERROR, str(error))
         if header.producer_id >= 0:
-            self.sequences.record(header, base_offset, now_ms)
+            sequences = self.sequences
+            sequences.record(header, base_offset, sequences.monotonic_ms(), sent_crc)
         self.appended_bytes += len(batch)
         if not self.flushed:
             self.readable_bytes = self.appended_bytes

@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from ..protocol.batch import CONTROL_BIT, BatchHeader
+from ..protocol.batch import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
@@ -24,7 +24,7 @@ from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
 from .partition import Partition, log_config
 from .restart import Restart
-from .sequences import SequenceTable
+from .sequences import CRC_UNKNOWN, SequenceTable
 from .topic_config import TopicConfig, topic_config
 from .verdicts import VerdictRings
 from .world import World
@@ -71,6 +71,10 @@ class Partitions:
         if known is None or not 0 <= index < known.partition_count:
             return None
         return self._open(known, index)
+
+    def know_producer(self, producer_id: int) -> bool:
+        """Whether any open partition knows a producer id."""
+        return any(producer_id in each.sequences for each in self.opened.values())
 
     def of(self, topic: Topic) -> list[Partition]:
         """The open partitions of a topic."""
@@ -208,13 +212,17 @@ class Partitions:
         config = topic_config(topic.overrides, self._config)
         directory = f"{topic.name}-{index}"
         known = self._restart.known(directory, topic.topic_id)
-        sequences = SequenceTable()
-        record, now_ms = sequences.record, self._world.clock.now_ms()
+        monotonic_ms = self._world.clock.monotonic_ms
+        sequences = SequenceTable(monotonic_ms)
+        record, now_ms = sequences.record, monotonic_ms()
 
         def fold(header: BatchHeader) -> None:
             # By number: a million batches a gigabyte are read here after a crash.
-            if header[9] >= 0 and not header[5] & CONTROL_BIT:
-                record(header, header[0], now_ms)
+            attributes = header[5]
+            if header[9] >= 0 and not attributes & CONTROL_BIT:
+                # A batch stamped with the broker's time is stored with another CRC than it had.
+                sent_crc = CRC_UNKNOWN if attributes & LOG_APPEND_TIME_BIT else header[4]
+                record(header, header[0], now_ms, sent_crc)
 
         log = Log.open(
             self._world.storage,

@@ -1,8 +1,9 @@
 """Forgetting producer ids that have not written for producer.id.expiration.ms.
 
-By the time at which the broker received their newest batch: what a producer writes into its records
-must not decide how long its retries are recognised. Source: ProducerStateManager.
-Read next: sequences.py.
+By the monotonic time at which the broker received their newest batch: neither what a producer
+writes into its records nor a clock that is set may decide how long its retries are recognised.
+Time in which no broker ran does not count: a producer could not write then.
+Source: ProducerStateManager. Read next: sequences.py.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class ProducerExpiry:
 
     def on_deadline(self, now_ms: int) -> None:
         """Forget what is due in some of the partitions."""
-        until_ms = self._clock.now_ms() - self._expiration_ms()
+        until_ms = now_ms - self._expiration_ms()
         left = FORGOTTEN_A_TURN
         while self._unfinished and left:
             forgotten = self._unfinished[-1].sequences.forget_idle(until_ms, left)

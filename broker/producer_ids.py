@@ -1,48 +1,73 @@
-"""Producer ids: each is given out once, also across kill -9.
+"""Producer ids: each is given out once, whatever has happened to the data directory.
 
-Ids are reserved in blocks. The end of a block is written to the metadata log before its first id
-is answered, and the answer waits until that record is durable; after a crash the rest of a block
-is lost, never given out again. In memory nothing survives that could be written, so the first
-block is drawn at random: a client that outlives the broker must not find its id in other hands.
-Source: RPCProducerIdManager, ProducerIdsBlock; KIP-98.
+A start draws at random where its ids begin, and counts up from there. Nothing is written down, for
+what is written down can be lost, while clients that outlive it cannot: 1. a backup is made
+2. producer A gets the next id  3. the backup is put back, and the count with it  4. producer B
+gets the id of A, and its first record is "recognised" as a retry of A's: acknowledged, not stored.
+Ids found in a partition are never given out either, whoever has written with them.
+Why at random, and how likely two starts meet: docs/decisions/0010.
+Source: RPCProducerIdManager, which counts; KIP-98.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
+from typing import Final
 
-from .limits import PRODUCER_ID_BLOCK
-from .metadata import Record
+from .limits import OTHER_BYTES_TOLD_MAX
+from .log_lines import Event, Line
 
-RANDOM_BLOCKS = 2**31  # keeps ids far below 2**53, where some clients' numbers end
+STEP: Final = 1000  # so that the ids of one start read alike
+STARTS: Final = range(2**20, 2**31)
+"""Where a start may begin, in steps: above all ids that minibroker 0.1.0 gave out, which counted
+from 0, and far below 2**53, where some clients' numbers end."""
 
 
 class ProducerIds:
-    """Hands out producer ids from the reserved block."""
+    """Hands out producer ids.
 
-    def __init__(self) -> None:
-        self._next = 0
-        self._end = 0
+    Args:
+        is_known: whether an id stands in some partition's sequence table.
+    """
 
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether a block must be reserved before the next id."""
-        return self._next >= self._end
-
-    def reserve(self, next_producer_id: int) -> Record:
-        """Take the block at `next_producer_id`; the record returned must be committed."""
-        self._next = next_producer_id
-        self._end = next_producer_id + PRODUCER_ID_BLOCK
-        return {"type": "producer-ids", "next": self._end}
+    def __init__(self, random: Random, is_known: Callable[[int], bool]) -> None:
+        self._next = random.choice(STARTS) * STEP
+        self._is_known = is_known
 
     def take(self) -> int:
-        """The next id. A block must be at hand."""
-        assert not self.is_exhausted
+        """An id nobody has had."""
+        while self._is_known(self._next):
+            self._next += 1
         producer_id = self._next
         self._next += 1
         return producer_id
 
 
-def random_block(random: Random) -> int:
-    """Where ids start when nothing is kept on disk."""
-    return random.randrange(RANDOM_BLOCKS) * PRODUCER_ID_BLOCK
+class SharedIds:
+    """Tells the operator, once an id, that two producers seem to write with the same one.
+
+    Args:
+        warn: takes one line.
+    """
+
+    def __init__(self, warn: Callable[[Line], None]) -> None:
+        self._warn = warn
+        self._told: set[int] = set()
+
+    def suspect(self, producer_id: int, partition: str) -> None:
+        """A batch came whose numbers are those of a stored one, and whose bytes are not."""
+        if producer_id in self._told:
+            return
+        if len(self._told) >= OTHER_BYTES_TOLD_MAX:
+            self._told.clear()
+        self._told.add(producer_id)
+        self._warn(
+            Event(
+                "same-numbers-other-bytes",
+                producer_id=producer_id,
+                partition=partition,
+                meaning="answered as a retry and not stored; if this was no retry that its client "
+                "encoded anew, two producers write with this id: restart them",
+            )
+        )

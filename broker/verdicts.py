@@ -131,6 +131,11 @@ def _reason(
     if isinstance(outcome, Refused):
         return _reason_refused(header, state, expected, outcome)
     if isinstance(outcome, Duplicate):
+        if outcome.has_other_bytes:
+            return (
+                f"same numbers, other bytes than the batch at offset {offset}: answered with "
+                f"{offset} as a retry that was encoded anew, nothing stored"
+            )
         return f"retry of the batch at offset {offset}: answered with {offset}, nothing stored"
     if header is None or header.producer_id < 0:
         return f"no producer id: stored at offset {offset}; a retry would be stored once more"

@@ -180,19 +180,19 @@ def _kafka_snapshot(path: Path, _: bool) -> Iterator[Row]:
 
 
 def _producers(path: Path, _: bool) -> Iterator[Row]:
-    snapshot = snapshots.decode(path.read_bytes())
+    snapshot = snapshots.decode(path.read_bytes(), str(path))
     if snapshot is None:
-        yield _damaged(0, "the checksum or the version is wrong")
+        yield _damaged(0, "the checksum is wrong")
         return
     yield {"kind": "snapshot", "offset": snapshot.offset, **snapshot.bound._asdict()}
-    table = SequenceTable()
-    table.unpack(snapshot.table)
+    table = SequenceTable(lambda: 0)  # the time of the snapshot
+    table.unpack(snapshot.table, snapshot.version)
     for each in table.producers():
         yield {
             "kind": "producer",
             "producer_id": each.producer_id,
             "producer_epoch": each.producer_epoch,
-            "received_at_ms": each.received_at_ms,
+            "idle_ms": -each.seen_at_ms,
             "batches": [list(batch[:3]) for batch in each.batches],
         }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...protocol.batch import CODEC_BITS, TRANSACTIONAL_BIT
+from ...protocol.batch import CODEC_BITS, TRANSACTIONAL_BIT, read_header
 from ...protocol.compression import Codec
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
@@ -86,6 +86,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
             assert partition is not None
             if type(outcome) is Appended:
                 broker.appended(partition)
+            elif outcome.has_other_bytes:
+                producer_id = read_header(records or b"").producer_id
+                broker.shared_ids.suspect(producer_id, f"{topic.name}-{index}")
             if partition.flushed and outcome.next_offset > partition.durable_end_offset:
                 is_durable = False
             answers.append(_stored(partition, index, outcome))

@@ -68,7 +68,7 @@ def open_directory(
             if snapshot is None:
                 break
             try:
-                producers.unpack(snapshot.table)
+                producers.unpack(snapshot.table, snapshot.version)
             except ValueError as error:
                 notes.append(f"{directory}: snapshot {snapshot.offset}: {error}; removed")
                 snapshots.drop(snapshot.offset)
@@ -109,7 +109,7 @@ def _from_clean_stop(snapshots: Snapshots, producers: Producers | None, known: K
         if snapshot is None:
             return None
         try:
-            producers.unpack(snapshot.table)
+            producers.unpack(snapshot.table, snapshot.version)
         except ValueError:
             return None
     return known.last.next_offset

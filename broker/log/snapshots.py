@@ -4,8 +4,10 @@ A snapshot is bound to the batch in front of its offset, by place, CRC and leade
 rises with every start, so a log that was cut and written on differently never fits. What does not
 fit, lies beyond the log end or is damaged is removed, and an older one or the log itself is used.
 So it need not be flushed before it is believed; whoever drops segments must know it durable.
-Content: magic, version, CRC-32C of the rest; offset; the batch before; the table as it packs
-itself. Two are kept. Source of the idea: ProducerStateManager.java, which keeps one batch a PID.
+Content: magic, version, CRC-32C of the version (since 2) and the rest; offset; the batch before;
+the table as it packs itself, which is all else that differs between versions. Older ones are read;
+a newer one refuses the start, for without it producers would be forgotten. Two are kept.
+Source of the idea: ProducerStateManager.java, which keeps one batch a PID.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from typing import Final, NamedTuple, Protocol
 from crc32c import crc32c
 
 from .segment import Segment
-from .storage import File, Storage, StorageError
+from .storage import File, NewerFormat, Storage, StorageError
 from .summary import Summary
 
 SUFFIX: Final = ".producers"
 KEPT: Final = 2
 NAME: Final = re.compile(r"(\d{20})\.producers")
 _MAGIC: Final = b"MBPS"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = struct.Struct(">4sHI")
 _BODY: Final = struct.Struct(">qqqIi")
 
@@ -39,8 +41,8 @@ class Producers(Protocol):
     def packed(self) -> bytes:
         """Return all of it."""
 
-    def unpack(self, data: bytes) -> None:
-        """Become what packed() gave. Raises ValueError if this cannot be."""
+    def unpack(self, data: bytes, version: int) -> None:
+        """Become what packed() gave in this or an older version. Raises ValueError if it cannot."""
 
     def clear(self) -> None:
         """Forget everything."""
@@ -56,11 +58,12 @@ class Bound(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A decoded snapshot."""
+    """A decoded snapshot; `version` is that of its table."""
 
     offset: int
     bound: Bound
     table: bytes
+    version: int = _VERSION
 
 
 def file_name(offset: int) -> str:
@@ -71,16 +74,30 @@ def file_name(offset: int) -> str:
 def encode(snapshot: Snapshot) -> bytes:
     """Return the content of a snapshot file."""
     body = _BODY.pack(snapshot.offset, *snapshot.bound) + snapshot.table
-    return _HEAD.pack(_MAGIC, _VERSION, crc32c(body)) + body
+    return _HEAD.pack(_MAGIC, snapshot.version, _crc(snapshot.version, body)) + body
 
 
-def decode(data: bytes) -> Snapshot | None:
-    """Read a snapshot file; None if it is damaged or of another version."""
+def _crc(version: int, body: bytes) -> int:
+    # It covers the version: one flipped bit there must not look like a newer format.
+    return crc32c(body) if version == 1 else crc32c(version.to_bytes(2) + body)
+
+
+def decode(data: bytes, path: str = "") -> Snapshot | None:
+    """Read a snapshot file; None if it is damaged.
+
+    Raises:
+        NewerFormat: a newer version has written it, to `path`.
+    """
     body = data[_HEAD.size :]
-    if len(body) < _BODY.size or data[: _HEAD.size] != _HEAD.pack(_MAGIC, _VERSION, crc32c(body)):
+    if len(body) < _BODY.size:
         return None
+    magic, version, crc = _HEAD.unpack_from(data)
+    if magic != _MAGIC or crc != _crc(version, body):
+        return None
+    if version > _VERSION:
+        raise NewerFormat(path, version, _VERSION)
     offset, *bound = _BODY.unpack_from(body)
-    return Snapshot(offset, Bound(*bound), body[_BODY.size :])
+    return Snapshot(offset, Bound(*bound), body[_BODY.size :], version)
 
 
 class Snapshots:
@@ -154,13 +171,14 @@ class Snapshots:
         Newer ones, those that do not fit and damaged ones are removed.
 
         Returns: it, and for each removed one its path and why.
+        Raises: NewerFormat, StorageError.
         """
         why_removed: list[str] = []
         for offset in reversed(self.offsets[:]):
             path = self._path(offset)
             why = f"the log ends at offset {end_offset}" if offset > end_offset else ""
             if not why:
-                snapshot = decode(self._storage.read_bytes(path))
+                snapshot = decode(self._storage.read_bytes(path), path)
                 why = _misfit(snapshot, offset, segments)
                 if not why:
                     self._relied_on = offset
@@ -174,7 +192,8 @@ class Snapshots:
         offset = last.next_offset
         if offset not in self.offsets:
             return None
-        snapshot = decode(self._storage.read_bytes(self._path(offset)))
+        path = self._path(offset)
+        snapshot = decode(self._storage.read_bytes(path), path)
         fits = snapshot is not None and snapshot.bound.position == last.last_position
         return snapshot if fits else None
 
@@ -185,7 +204,7 @@ class Snapshots:
 def _misfit(snapshot: Snapshot | None, offset: int, segments: Sequence[Segment]) -> str:
     """Why a snapshot cannot be of this log; "" if it can."""
     if snapshot is None or snapshot.offset != offset:
-        return "damaged or of another version"
+        return "damaged"
     bound = snapshot.bound
     if not segments or offset <= segments[0].base_offset:
         return ""  # the batch before has been removed with its segment

@@ -28,6 +28,17 @@ class StorageError(Exception):
         self.why = why
 
 
+class NewerFormat(StorageError):
+    """A file was written by a newer version; nothing was changed, and the text says what to do."""
+
+    def __init__(self, path: str, version: int, version_max: int) -> None:
+        super().__init__(
+            path,
+            f"it has format {version}, and this minibroker knows up to {version_max}: start the "
+            "newer version that wrote it, or restore a backup of before the upgrade",
+        )
+
+
 class FlushFailed(StorageError):
     """What was to be durable is in an unknown state: no answer is true, the broker must stop."""
 

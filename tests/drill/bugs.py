@@ -44,13 +44,13 @@ BUGS = (
             (
                 "        try:\n            base_offset = self.log.append(",
                 """        if header.producer_id >= 0:
-            self.sequences.record(header, self.log.log_end_offset, now_ms)
+            self.sequences.record(header, self.log.log_end_offset, now_ms, sent_crc)
         try:
             base_offset = self.log.append(""",
             ),
             (
-                "            self.sequences.record(header, base_offset, now_ms)\n",
-                "            pass\n",
+                "            sequences.record(",
+                "            sequences.check and (",
             ),
         ],
     ),

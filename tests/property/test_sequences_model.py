@@ -30,7 +30,8 @@ OUT_OF_ORDER: Final = ("Refused", 45)
 FENCED: Final = ("Refused", 47)
 INVALID: Final = ("Refused", 87)
 NEW: Final = ("Append",)
-Answer = tuple[str, int] | tuple[str] | tuple[str, int, int, int]
+Answer = tuple[str, int] | tuple[str] | tuple[str, int, int, int, bool]
+UNKNOWN_EVERY: Final = 7  # batches whose CRC as sent is not known
 
 
 class Sent(NamedTuple):
@@ -41,6 +42,7 @@ class Sent(NamedTuple):
     first: int
     records: int
     max_timestamp: int
+    crc: int = 1
 
     @property
     def last(self) -> int:
@@ -57,13 +59,14 @@ class Sent(NamedTuple):
             last_offset_delta=self.records - 1,
             records_count=self.records,
             max_timestamp=self.max_timestamp,
+            crc=self.crc,
         )
 
 
 @dataclass
 class NaiveProducer:
     epoch: int
-    received_at_ms: int = 0
+    seen_at_ms: int = 0
     newest: deque[tuple[Sent, int]] = field(default_factory=lambda: deque(maxlen=5))
 
 
@@ -84,7 +87,8 @@ class NaiveTable:
         for batch, base_offset in known.newest:
             if (batch.epoch, batch.first, batch.last) == (sent.epoch, sent.first, sent.last):
                 next_offset = base_offset + batch.records
-                return ("Duplicate", base_offset, next_offset, batch.max_timestamp)
+                is_other = batch.crc not in (0, sent.crc)
+                return ("Duplicate", base_offset, next_offset, batch.max_timestamp, is_other)
         if sent.epoch < known.epoch:
             return FENCED
         if known.epoch == -1:
@@ -95,7 +99,7 @@ class NaiveTable:
         follows = sent.first == last + 1 or (sent.first == 0 and last == MAX)
         return NEW if follows else OUT_OF_ORDER
 
-    def record(self, sent: Sent, base_offset: int, received_at_ms: int) -> None:
+    def record(self, sent: Sent, base_offset: int, seen_at_ms: int) -> None:
         if sent.producer_id not in self.producers and len(self.producers) == self.room:
             for producer_id in [*self.producers][:EVICTED]:
                 del self.producers[producer_id]
@@ -104,11 +108,11 @@ class NaiveTable:
         if known.epoch != sent.epoch:
             known = NaiveProducer(sent.epoch)
         self.producers[sent.producer_id] = known
-        known.received_at_ms = received_at_ms
+        known.seen_at_ms = seen_at_ms
         known.newest.append((sent, base_offset))
 
     def forget_idle(self, until_ms: int, count_max: int) -> int:
-        idle = [pid for pid, known in self.producers.items() if known.received_at_ms <= until_ms]
+        idle = [pid for pid, known in self.producers.items() if known.seen_at_ms <= until_ms]
         for producer_id in idle[:count_max]:
             del self.producers[producer_id]
         return len(idle[:count_max])
@@ -138,8 +142,8 @@ class Producers:
         match rng.choices(range(9), (30, 25, 4, 8, 3, 3, 3, 1, 4))[0]:
             case 0:  # the next
                 return Sent(producer_id, newest.epoch, after, count, timestamp)
-            case 1:  # a retry, of any age
-                return old
+            case 1:  # a retry, of any age, or what bears the same numbers
+                return rng.choice((old, old, old._replace(crc=2)))
             case 2:  # a gap, sometimes just behind the seam
                 gap = rng.choice((after + 1, after + 1000, 0, 1, MAX)) & MAX
                 return Sent(producer_id, newest.epoch, gap, count, timestamp)
@@ -166,7 +170,7 @@ def plain(answer: Any) -> Answer:
     match type(answer).__name__:
         case "Duplicate":
             found = (answer.base_offset, answer.next_offset, answer.max_timestamp)
-            return ("Duplicate", *found)
+            return ("Duplicate", *found, answer.has_other_bytes)
         case "Refused":
             return ("Refused", int(answer.code))
         case name:
@@ -178,7 +182,7 @@ def listed(table: Any) -> list[Any]:
         (
             state.producer_id,
             state.producer_epoch,
-            state.received_at_ms,
+            state.seen_at_ms,
             [tuple(batch) for batch in reversed(state.batches)],
         )
         for state in table.producers()
@@ -190,8 +194,11 @@ def listed_naively(model: NaiveTable) -> list[Any]:
         (
             producer_id,
             known.epoch,
-            known.received_at_ms,
-            [(sent.first, sent.last, at, sent.max_timestamp) for sent, at in known.newest],
+            known.seen_at_ms,
+            [
+                (sent.first, sent.last, at, sent.max_timestamp, sent.crc)
+                for sent, at in known.newest
+            ],
         )
         for producer_id, known in model.producers.items()
     ]
@@ -206,8 +213,9 @@ def difference(table: Any, producers: Producers, model: NaiveTable) -> str | Non
         if answer != expected:
             return f"step {step}: {sent} got {answer}, not {expected}"
         if expected == NEW:
-            table.record(sent.header, log_end_offset, step)
-            model.record(sent, log_end_offset, step)
+            crc = 0 if step % UNKNOWN_EVERY == 0 else sent.crc
+            table.record(sent.header, log_end_offset, step, crc)
+            model.record(sent._replace(crc=crc), log_end_offset, step)
             producers.history[sent.producer_id].append(sent)
             log_end_offset += sent.records
         if step % FORGET_EVERY == 0:
@@ -261,7 +269,7 @@ WINDOW: Final = "kept if producer_epoch == epoch_known else _NO_BATCHES"
 MATCH: Final = "if span in epoch_and_spans:"
 MUTANTS: Final = {
     "a window of one batch": (WINDOW, "_NO_BATCHES"),
-    "a window of four batches": (WINDOW, WINDOW.replace("kept", "kept[:72] + _NO_BATCHES[:24]")),
+    "a window of four batches": (WINDOW, WINDOW.replace("kept", "kept[:84] + _NO_BATCHES[:28]")),
     "a window that outlives its epoch": (WINDOW, "kept"),
     "sequences that wrap one too early": (
         "sequence.next_of(_last_of(epoch_and_spans[1]))",
@@ -297,6 +305,8 @@ MUTANTS: Final = {
         "",
     ),
     "a bound that is one lower": (">= PRODUCERS_MAX", ">= PRODUCERS_MAX - 1"),
+    "other bytes not noticed": ("sent_crc not in (crc, CRC_UNKNOWN)", "False"),
+    "unknown bytes taken for others": ("sent_crc not in (crc, CRC_UNKNOWN)", "sent_crc != crc"),
     "evictions not counted": ("self.evicted_count += PRODUCERS_EVICTED", "pass"),
 }
 FULL: Final = {name for name in MUTANTS if "bound" in name or "evict" in name}

@@ -45,7 +45,7 @@ class OnePartition:
     ) -> None:
         self.replayed: list[int] = []
         self.now_ms = now_ms
-        table = SequenceTable()
+        table = SequenceTable(lambda: self.now_ms)
 
         def fold(header: BatchHeader) -> None:
             self.replayed.append(header.base_offset)

@@ -1,14 +1,13 @@
 """Broker: topics, producer ids and partitions over restarts, all on one storage."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import pytest
 from minibroker.broker.broker import Broker, Hooks
 from minibroker.broker.config import BrokerConfig
-from minibroker.broker.limits import PRODUCER_ID_BLOCK
 from minibroker.broker.log.checkpoints import RECOVERY_POINTS
 from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.memory import MemoryStorage
@@ -17,9 +16,9 @@ from minibroker.broker.metadata import (
     FORMAT_VERSION,
     ClusterMetadata,
     MetadataError,
+    Record,
     Topic,
 )
-from minibroker.broker.parked import Promise
 from minibroker.broker.partition import Appended
 from minibroker.broker.sequences import Duplicate
 from minibroker.broker.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
@@ -94,36 +93,84 @@ def test_topics_and_configs_survive_a_restart() -> None:
     assert again.partition("orders", 2) is None
 
 
-def test_producer_ids_never_repeat_over_restarts_however_the_broker_ended() -> None:
+def test_producer_ids_never_repeat_whatever_became_of_the_directory() -> None:
     machine = Machine()
+    machine.start()
+    backup = deepcopy(machine.storage)
     seen: list[int] = []
-    for _ in range(3):
+    for life in range(20):
         broker = machine.start()
-        seen += [broker.new_producer_id() for _ in range(PRODUCER_ID_BLOCK + 10)]
+        seen += [broker.new_producer_id() for _ in range(50)]
+        if life % 3 == 2:
+            machine.storage = deepcopy(backup)
     assert len(set(seen)) == len(seen)
+    assert min(seen) > 10**9, "0.1.0 counted from 0"
+    assert max(seen) < 2**53
 
 
-def test_ids_of_a_fresh_block_wait_until_it_is_durable() -> None:
-    broker = Machine().start()
-    for _ in range(PRODUCER_ID_BLOCK):
-        broker.new_producer_id()
-        assert broker.when_durable("answer", lambda: "refused") == "answer"
-    broker.new_producer_id()
-    promise = broker.when_durable("answer", lambda: "refused")
-    assert isinstance(promise, Promise)
-    answers: list[Any] = []
-    promise.deliver_to(answers.append)
-    assert answers == []
-    flush(broker)
-    assert answers == ["answer"]
-
-
-def test_in_memory_producer_ids_begin_at_a_random_block() -> None:
+def test_in_memory_producer_ids_begin_elsewhere_with_every_start() -> None:
     machines = [Machine(BrokerConfig.of({})) for _ in range(2)]
     machines[1].seed = 77
     first, second = (machine.start().new_producer_id() for machine in machines)
     assert first != second
-    assert first % PRODUCER_ID_BLOCK == 0
+
+
+def test_an_id_found_in_a_log_is_never_given_out() -> None:
+    machine = Machine()
+    broker = machine.start()
+    create(broker, "orders")
+    first = broker.new_producer_id()
+    partition = broker.partition("orders", 1)
+    assert partition is not None
+    for foreign in (first + 1, first + 2, first + 4):
+        assert isinstance(partition.produce(batch(0, foreign), NOW_MS), Appended)
+    flush(broker)
+    assert [broker.new_producer_id() for _ in range(3)] == [first + 3, first + 5, first + 6]
+
+
+@pytest.mark.parametrize("timestamp_type", ["CreateTime", "LogAppendTime"])
+@pytest.mark.parametrize("stops", [False, True])
+def test_bytes_are_told_apart_after_a_restart_where_the_log_has_them_as_they_were_sent(
+    timestamp_type: str, stops: bool
+) -> None:
+    machine = Machine()
+    broker = machine.start()
+    create(broker, "orders", message_timestamp_type=timestamp_type)
+    partition = broker.partition("orders", 0)
+    assert partition is not None
+    first = batch(0, 9)
+    partition.produce(first, NOW_MS)
+    broker.appended(partition)
+    flush(broker)
+    if stops:
+        broker.close()
+    again = machine.start().partition("orders", 0)
+    assert again is not None
+    assert again.produce(first, NOW_MS) == Duplicate(0, 1, NOW_MS, has_other_bytes=False)
+    other = build_batch(
+        [(None, b"w", (), NOW_MS)], producer_id=9, producer_epoch=0, base_sequence=0
+    )
+    knows = stops or timestamp_type == "CreateTime"  # a snapshot has the CRC as it was sent
+    assert again.produce(other, NOW_MS) == Duplicate(0, 1, NOW_MS, has_other_bytes=knows)
+
+
+def test_a_directory_of_version_1_is_marked_as_one_of_today_once() -> None:
+    storage = MemoryStorage()
+    old = StateLog(storage, DIRECTORY, ClusterMetadata(), NOW_MS)
+    records: list[Record] = [
+        {"type": "format", "version": 1, "cluster_id": "of-then"},
+        {"type": "start", "count": 4},
+        {"type": "producer-ids", "next": 5000},
+    ]
+    old.commit(records, NOW_MS)
+    old.flush()
+    machine = Machine()
+    machine.storage = storage
+    state = machine.start().state
+    assert (state.cluster_id, state.start_count) == ("of-then", 5)
+    assert state.format_version == FORMAT_VERSION
+    end_offset = machine.start()._metadata.log.log_end_offset
+    assert machine.start()._metadata.log.log_end_offset == end_offset + 1, "the start alone"
 
 
 def test_the_leader_epoch_rises_with_every_start() -> None:
@@ -245,10 +292,8 @@ def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
         broker.delete_topics([f"t{number}"])
         sizes.append(broker._metadata.log.size_bytes)
     assert sizes[-1] < max(sizes) / 10, "it was rewritten while the broker ran"
-    next_producer_id = broker.state.next_producer_id
     state = machine.start().state
     assert list(state.topics) == ["kept"]
-    assert state.next_producer_id > next_producer_id
     replayed = ClusterMetadata()
     assert StateLog(machine.storage, DIRECTORY, replayed, NOW_MS).log.size_bytes < max(sizes) / 10
     assert list(replayed.topics) == ["kept"]

@@ -14,6 +14,7 @@ from minibroker.broker.log.storage import Buffer, StorageError
 from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.sequences import Duplicate, SequenceTable
 from minibroker.broker.topic_config import topic_config
+from minibroker.broker.verdicts import explained
 from minibroker.protocol.batch import build_batch, headers_in, read_header, records_in
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode, Refused
@@ -148,6 +149,23 @@ def test_a_retry_is_answered_with_the_first_offset_and_its_own_timestamp() -> No
     assert partition.produce(first, NOW_MS) == Appended(0, 2, -1)
     assert partition.produce(first, NOW_MS + 5) == Duplicate(0, 2, NOW_MS)
     assert partition.log.log_end_offset == 2
+
+
+@pytest.mark.parametrize("timestamp_type", ["CreateTime", "LogAppendTime"])
+def test_the_same_numbers_with_other_bytes_are_answered_as_a_retry_and_told(
+    timestamp_type: str,
+) -> None:
+    partition = make_partition(message_timestamp_type=timestamp_type)
+    first, other = (batch([value], producer_id=9, epoch=0, sequence=0) for value in (b"a", b"b"))
+    partition.produce(first, NOW_MS)
+    for sent, is_other in ((first, False), (other, True), (first, False)):
+        answer = partition.produce(sent, NOW_MS)
+        assert isinstance(answer, Duplicate)
+        assert (answer.base_offset, answer.has_other_bytes) == (0, is_other)
+    assert partition.verdicts is not None
+    words = [explained(noted).reason for noted in partition.verdicts]
+    assert ["same numbers, other bytes" in each for each in words] == [False, False, True, False]
+    assert partition.log.log_end_offset == 1
 
 
 def test_a_gap_is_refused_and_says_what_was_expected() -> None:

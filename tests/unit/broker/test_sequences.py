@@ -51,7 +51,7 @@ class OnePartition:
         match answer:
             case Append():
                 base_offset = self.log_end_offset
-                self.table.record(batch, base_offset, received_at_ms=0)
+                self.table.record(batch, base_offset, seen_at_ms=0)
                 self.log_end_offset += batch.last_offset_delta + 1
                 return stored(base_offset)
             case Duplicate():
@@ -222,11 +222,11 @@ def test_checking_changes_nothing() -> None:
 def test_the_window_can_be_listed_newest_first() -> None:
     table = SequenceTable()
     for n in range(7):
-        table.record(header(n * 2, 2, epoch=3), base_offset=10 + n, received_at_ms=500 + n)
-    table.record(header(MAX, 2, pid=1001), base_offset=30, received_at_ms=600)
+        table.record(header(n * 2, 2, epoch=3), base_offset=10 + n, seen_at_ms=500 + n)
+    table.record(header(MAX, 2, pid=1001), base_offset=30, seen_at_ms=600)
     first, second = table.producers()
     assert len(table) == 2
-    assert (first.producer_id, first.producer_epoch, first.received_at_ms) == (1000, 3, 506)
+    assert (first.producer_id, first.producer_epoch, first.seen_at_ms) == (1000, 3, 506)
     assert [batch[:3] for batch in first.batches] == [
         (n * 2, n * 2 + 1, 10 + n) for n in (6, 5, 4, 3, 2)
     ]
@@ -236,9 +236,9 @@ def test_the_window_can_be_listed_newest_first() -> None:
 
 def test_recording_checks_nothing_because_the_log_is_right() -> None:
     table = SequenceTable()
-    table.record(header(5, epoch=4), base_offset=0, received_at_ms=0)
-    table.record(header(9, epoch=4), base_offset=1, received_at_ms=0)
-    table.record(header(9, epoch=2), base_offset=2, received_at_ms=0)
+    table.record(header(5, epoch=4), base_offset=0, seen_at_ms=0)
+    table.record(header(9, epoch=4), base_offset=1, seen_at_ms=0)
+    table.record(header(9, epoch=2), base_offset=2, seen_at_ms=0)
     (state,) = table.producers()
     assert state.producer_epoch == 2
     assert [batch.first_sequence for batch in state.batches] == [9]
@@ -248,7 +248,7 @@ def test_a_batch_without_a_producer_id_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(AssertionError):
         SequenceTable().check(header(-1, pid=-1, epoch=-1))
     with pytest.raises(AssertionError):
-        SequenceTable().record(header(-1, pid=-1, epoch=-1), base_offset=0, received_at_ms=0)
+        SequenceTable().record(header(-1, pid=-1, epoch=-1), base_offset=0, seen_at_ms=0)
 
 
 def test_a_producer_with_a_full_window_costs_under_500_bytes() -> None:

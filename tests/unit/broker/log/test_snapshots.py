@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
+from minibroker.broker.log import snapshots
 from minibroker.broker.log.recovery import Known
-from minibroker.broker.log.storage import File, Storage, StorageError
+from minibroker.broker.log.storage import File, NewerFormat, Storage, StorageError
 from minibroker.broker.sequences import Duplicate
 from minibroker.protocol.errors import Refused
 
@@ -70,12 +73,11 @@ def test_receive_times_are_kept_and_replayed_batches_have_that_of_the_start(
     one = OnePartition(storage, batches_a_segment=2)
     one.send(7, 0)
     one.send(7, 1)
+    one.now_ms += 300
     one.send(8, 0)
-    again = OnePartition(storage, batches_a_segment=2, now_ms=NOW_MS + 500)
-    times = {
-        each.producer_id: each.received_at_ms for each in again.partition.sequences.producers()
-    }
-    assert times == {7: NOW_MS, 8: NOW_MS + 500}
+    again = OnePartition(storage, batches_a_segment=2, now_ms=5000)
+    times = {each.producer_id: each.seen_at_ms for each in again.partition.sequences.producers()}
+    assert times == {7: 4700, 8: 5000}
 
 
 def test_without_a_snapshot_the_whole_log_is_replayed(storage: Storage) -> None:
@@ -101,7 +103,7 @@ def test_a_damaged_snapshot_is_removed_and_an_older_one_taken(
     put(storage, path_of(6), bytes(data))
     again = OnePartition(storage)
     assert again.replayed == [3, 4, 5, 6, 7]
-    assert again.log.notes == [f"{path_of(6)}: damaged or of another version; removed"]
+    assert again.log.notes == [f"{path_of(6)}: damaged; removed"]
     assert snapshot_names(storage) == [3]
     assert again.send(7, 3) == 3
 
@@ -206,3 +208,39 @@ def test_a_clean_stop_with_no_producer_needs_no_snapshot(storage: Storage) -> No
     known = one.stop()
     assert snapshot_names(storage) == []
     assert OnePartition(storage, known=known).replayed == []
+
+
+def test_a_snapshot_of_a_newer_version_refuses_the_start_and_stays(storage: Storage) -> None:
+    one = OnePartition(storage)
+    for sequence in range(8):
+        one.send(7, sequence)
+    newest = snapshots.decode(storage.read_bytes(path_of(6)))
+    assert newest is not None
+    newer = snapshots.encode(newest._replace(version=3))
+    put(storage, path_of(6), newer)
+    with pytest.raises(NewerFormat, match=r"format 3.*knows up to 2.*start the newer version"):
+        OnePartition(storage)
+    assert storage.read_bytes(path_of(6)) == newer
+
+
+def test_a_snapshot_of_version_1_is_read_and_nobody_in_it_has_been_idle(storage: Storage) -> None:
+    one = OnePartition(storage)
+    for sequence in range(6):
+        one.send(7, sequence)
+    one.log.close()
+    newest = snapshots.decode(storage.read_bytes(path_of(6)))
+    assert newest is not None
+    batches = b"".join(
+        struct.pack(">Qqq", sequence + 1 << 32 | sequence, sequence, NOW_MS + sequence)
+        for sequence in (5, 4, 3, 2, 1)
+    )
+    table = struct.pack(">qhq", 7, 0, NOW_MS) + batches  # as 0.1.0 has written it
+    put(storage, path_of(6), snapshots.encode(newest._replace(table=table, version=1)))
+    again = OnePartition(storage, now_ms=5000)
+    assert again.replayed == []
+    (state,) = again.partition.sequences.producers()
+    assert state.seen_at_ms == 5000
+    assert [again.answer(7, sequence) for sequence in (5, 1)] == [
+        Duplicate(5, 6, NOW_MS + 5),
+        Duplicate(1, 2, NOW_MS + 1),
+    ]
