@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol.errors import ErrorCode, Refused
@@ -25,6 +25,7 @@ from .log.log import Log
 from .log.recovery import RecoveryReport
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event, Line
+from .long_work import AtOnce, LongWork, Slices
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     FORMAT_VERSION,
@@ -61,6 +62,7 @@ class Hooks:
         deadline_moved: `Broker.next_deadline_ms` has come nearer.
         warn: one line for the operator, as text or as an Event (log_lines.py).
         tell: the same, for what goes as it should.
+        slices: turns for long work, and a place off the loop; without, all is done at once.
     """
 
     flush_wanted: Callable[[], None]
@@ -68,6 +70,7 @@ class Hooks:
     deadline_moved: Callable[[], None]
     warn: Callable[[Line], None]
     tell: Callable[[Line], None] = lambda line: None
+    slices: Slices = field(default_factory=AtOnce)
 
 
 HIGH_WATERMARK = -1  # as an offset of DeleteRecords
@@ -90,6 +93,7 @@ class Broker:
         self._hooks = hooks
         self.trouble = StorageTrouble(hooks.warn)
         opened_at_ms = world.clock.monotonic_ms()
+        self.work = LongWork(hooks.slices)
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
         self._timed: list[Timed] = [self.parked]

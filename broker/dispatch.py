@@ -2,7 +2,8 @@
 
 ApiVersions answers from SERVED, so nothing is advertised that has no handler. A handler is a
 plain function `handle(broker, request, session)`; it returns the response message, a promise of
-it, or None for "no answer". Beside it, `refusal(message, code, why)` makes the response that
+it, None for "no answer", or a generator that returns one of these: long work (long_work.py), which
+is encoded in steps as well. Beside it, `refusal(message, code, why)` makes the response that
 refuses the whole request: ApiError and storage failures end up there, and only here.
 """
 
@@ -11,14 +12,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from importlib import import_module
+from types import GeneratorType
 from typing import Any
 
-from ..protocol.connection import Request
+from ..protocol.connection import Encoded, Request
 from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS
 from .broker import Broker
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
+from .long_work import LongWork, Steps
+from .parked import Promise
 from .session import CloseConnection, Session
 
 _HANDLERS = {
@@ -52,6 +56,21 @@ _HANDLERS = {
     "ExplainProduce": "explain_produce",
     "DescribeProducers": "describe_producers",
 }
+# Long work of these is dropped when the client has gone; all others change something.
+_READS = frozenset(
+    {
+        "DescribeConfigs",
+        "DescribeGroups",
+        "DescribeLogDirs",
+        "DescribeProducers",
+        "ExplainProduce",
+        "Fetch",
+        "ListGroups",
+        "ListOffsets",
+        "OffsetFetch",
+        "OffsetForLeaderEpoch",
+    }
+)
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
 
 Handler = Callable[[Broker, Request, Session], Any]
@@ -67,39 +86,77 @@ class Dispatch:
         self._broker = broker
         self._handlers: dict[int, tuple[Handler, Refusal]] = {}
 
+    @property
+    def work(self) -> LongWork:
+        """Where long work is done."""
+        return self._broker.work
+
     def handle(self, request: Request, session: Session) -> Any:
         """The response message, a Promise of it, or None when there is none to send.
+
+        What is only known later may be a CloseConnection instead.
 
         Raises:
             CloseConnection: the protocol has no way to answer.
             FlushFailed: the broker must stop.
         """
-        message = request.message
         key = request.route.api.key
-        handler, refusal = self._handlers.get(key) or self._load(key)
+        handler, _ = self._handlers.get(key) or self._load(key)
         try:
-            return handler(self._broker, request, session)
-        except ApiError as error:
-            return refusal(message, error.code, error.text)
-        except FlushFailed:
-            raise
-        except StorageError as error:
-            self._broker.trouble.refused(
-                request.route.api.name, str(error), self._broker.clock.monotonic_ms()
-            )
-            return refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, str(error))
-        except (CloseConnection, AssertionError):
-            raise
-        except Exception:
-            log.exception(
-                Event(
-                    "request-failed",
-                    api=request.route.api.name,
-                    peer=session.peer,
-                    client_id=request.client_id,
-                )
-            )
-            return refusal(message, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
+            outcome = handler(self._broker, request, session)
+        except Exception as error:  # noqa: BLE001  told to the client, or raised again
+            return self._refused(request, session, error)
+        if type(outcome) is not GeneratorType:
+            return outcome
+        steps = self._in_steps(request, session, outcome)
+        outcome = self._broker.work.begin(steps, is_droppable=SERVED[key].name in _READS)
+        if isinstance(outcome, CloseConnection):
+            raise outcome
+        return outcome
+
+    def _in_steps(self, request: Request, session: Session, steps: Steps) -> Steps:
+        """A handler's long work, and the encoding of its answer; refused by itself if it fails."""
+        route = request.route
+        try:
+            outcome = yield from steps
+            if outcome is None:
+                return None
+            if not isinstance(outcome, Promise):
+                return Encoded(outcome, (yield from route.encode_steps(outcome)))
+        except CloseConnection as error:
+            return error
+        except Exception as error:  # noqa: BLE001  told to the client, or raised again
+            return self._refused(request, session, error)
+        encoded = Promise(outcome.on_abandoned)
+
+        def encode(message: Any) -> None:
+            begun = self._broker.work.begin(self._in_steps(request, session, _steps_to(message)))
+            if isinstance(begun, Promise):
+                begun.deliver_to(encoded.keep)
+            else:
+                encoded.keep(begun)
+
+        outcome.deliver_to(encode)
+        return encoded
+
+    def _refused(self, request: Request, session: Session, error: Exception) -> Any:
+        """The response that says so, or the error again if it is none of one request."""
+        if isinstance(error, FlushFailed | CloseConnection | AssertionError):
+            raise error
+        if isinstance(error, ApiError):
+            return self.refuse(request, error.code, error.text)
+        if isinstance(error, StorageError):
+            api, now_ms = request.route.api.name, self._broker.clock.monotonic_ms()
+            self._broker.trouble.refused(api, str(error), now_ms)
+            return self.refuse(request, ErrorCode.KAFKA_STORAGE_ERROR, str(error))
+        event = Event(
+            "request-failed",
+            api=request.route.api.name,
+            peer=session.peer,
+            client_id=request.client_id,
+        )
+        log.error(event, exc_info=error)
+        return self.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
 
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
         """The response message that refuses a whole request.
@@ -116,3 +173,9 @@ class Dispatch:
         module = import_module(f".apis.{name}", __package__)
         loaded = self._handlers[key] = (module.handle, module.refusal)
         return loaded
+
+
+def _steps_to(message: Any) -> Steps:
+    """Work that is done."""
+    yield None
+    return message

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..protocol.batch import HEADER_BYTES, MAGIC, read_header
-from ..protocol.connection import Request
+from ..protocol.connection import Encoded, Request
 from ..protocol.errors import error_code
 from .fault_scope import Part, parts_of
 from .faults import ArmedRule
+from .session import CloseConnection
 
 CLIENTS_MAX = 64  # whose requests are remembered; the client heard first goes first
 REQUESTS_MAX = 256  # of each of them
@@ -121,9 +122,13 @@ class History:
 
 
 def answered(message: Any) -> str:
-    """The outcome that a response message stands for."""
+    """The outcome that a response message stands for, or a CloseConnection in its place."""
     if message is None:
         return "unanswered"
+    if isinstance(message, CloseConnection):
+        return "connection closed"
+    if isinstance(message, Encoded):
+        message = message.message
     codes = {getattr(message, "error_code", 0)}
     for topic in getattr(message, "responses", None) or ():
         for each in getattr(topic, "partition_responses", None) or ():

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..protocol.batch import HEADER_BYTES, read_header
-from ..protocol.connection import ProtocolError, Request
+from ..protocol.connection import Encoded, ProtocolError, Request
 from ..protocol.errors import DecodeError, ErrorCode
 from ..protocol.messages.produce import PartitionProduceResponse, TopicProduceResponse
 from .broker import Broker
@@ -37,6 +37,7 @@ from .faults import (
     due,
 )
 from .log.storage import FlushFailed
+from .long_work import Working
 from .parked import Promise
 from .sequences import Append
 from .session import CloseConnection
@@ -200,15 +201,10 @@ class Detour:
         except CloseConnection:
             exchange.close("connection closed")
             raise
-        if isinstance(outcome, Promise):
-            noted = Promise(outcome.on_abandoned)
-
-            def deliver(message: Any) -> None:
-                exchange.close(answered(message))
-                noted.keep(message)
-
-            outcome.deliver_to(deliver)
-            outcome = noted
+        if isinstance(outcome, Promise) and not outcome.is_kept:
+            outcome.on_kept = lambda message: exchange.close(answered(message))
+        elif isinstance(outcome, Promise):
+            exchange.close(answered(outcome.message))
         else:
             exchange.close(answered(outcome))
         self._connection.settle(request, outcome)
@@ -255,6 +251,8 @@ class Detour:
         _leave_out(request.message, refused)
         before = [self._end_offset(part) for part in parts]
         outcome = self._connection.handle(request)
+        if isinstance(outcome, Working):
+            await self._until_worked(outcome)
         opened = self._promise(request, exchange)
         opened.appended = [
             part
@@ -288,6 +286,14 @@ class Detour:
                         await self._act(armed, exchange)
         return refused
 
+    async def _until_worked(self, outcome: Working) -> None:
+        """Wait until long work is done; what comes next on this connection is behind it."""
+        if outcome.is_working:
+            worked = self._loop.create_future()
+            outcome.on_worked = lambda: worked.set_result(None)
+            self._connection.adopt(outcome)
+            await worked
+
     def _is_new(self, part: Part) -> bool:
         """Whether the batch would be appended, as far as its sequence says."""
         partition = self._path.broker.partition(part.topic, part.partition or 0)
@@ -315,16 +321,14 @@ class Detour:
     ) -> None:
         """Let `message` become what the handler answers, now or later."""
         if not isinstance(outcome, Promise):
-            _add_refused(outcome, refused)
-            message.set_result(outcome)
+            message.set_result(_with_refused(outcome, refused))
             return
         promise = outcome
 
         def deliver(kept: Any) -> None:
             self._connection.release(promise)
             if not message.done():
-                _add_refused(kept, refused)
-                message.set_result(kept)
+                message.set_result(_with_refused(kept, refused))
 
         self._connection.adopt(promise)
         promise.deliver_to(deliver)
@@ -408,12 +412,14 @@ def _leave_out(message: Any, refused: dict[tuple[str, int], ErrorCode]) -> None:
         ]
 
 
-def _add_refused(response: Any, refused: dict[tuple[str, int], ErrorCode]) -> None:
-    """Add what was refused to a Produce response, in place.
+def _with_refused(response: Any, refused: dict[tuple[str, int], ErrorCode]) -> Any:
+    """A Produce response with what was refused added to it.
 
     Raises:
         CloseConnection: acks=0, where no other answer is possible.
     """
+    if refused and isinstance(response, Encoded):
+        response = response.message
     for (topic, index), code in refused.items():
         if response is None:
             raise CloseConnection(f"acks=0 and {code.name}: {_WHY}")
@@ -427,3 +433,4 @@ def _add_refused(response: Any, refused: dict[tuple[str, int], ErrorCode]) -> No
             )
         else:
             known.partition_responses.append(answer)
+    return response

@@ -75,3 +75,15 @@ PRODUCERS_EVICTED = 1000
 # A round of flushes waits for company for at most this part of what the last one took: then a
 # client waits for 1.25 flushes and not for 2, and nobody for more than before and a quarter.
 GATHER_SHARE = 0.25
+
+# Long work (long_work.py) holds the loop for so long a turn, in ms: a neighbour who waits for one
+# slice, or for one of each kind, hardly notices.
+SLICE_MS = 5
+# Pieces of long work that go on in turn; what is made of their answers is held meanwhile. Others
+# wait in line.
+JOBS_ACTIVE_MAX = 4
+# Requests longer than this are decoded as long work: shorter ones take some milliseconds at worst.
+LONG_FRAME_BYTES = 32 * 1024
+# Functions called off the loop at once, and the threads that do it: as many as small machines have
+# cores. Others wait in line.
+ASIDES_MAX = 2

@@ -20,15 +20,22 @@ class Promise:
     """An answer that becomes known later. Whoever holds it calls `keep`, at most once.
 
     `on_abandoned` is for who asked: called when nobody wants the answer any more.
+    `on_kept` is for who looks on: called with the answer before it is delivered.
     """
 
-    __slots__ = ("_deliver", "_kept", "message", "on_abandoned")
+    __slots__ = ("_deliver", "_kept", "message", "on_abandoned", "on_kept")
 
     def __init__(self, on_abandoned: Callable[[], None] | None = None) -> None:
         self._deliver: Callable[[Any], None] | None = None
         self._kept = False
         self.message: Any = None
         self.on_abandoned = on_abandoned
+        self.on_kept: Callable[[Any], None] | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the answer is known."""
+        return self._kept
 
     def deliver_to(self, deliver: Callable[[Any], None]) -> None:
         """Where the response message goes; at once when it is known already."""
@@ -41,6 +48,8 @@ class Promise:
         assert not self._kept, "a promise is kept once"
         self._kept = True
         self.message = message
+        if self.on_kept is not None:
+            self.on_kept(message)
         if self._deliver is not None:
             self._deliver(message)
 

@@ -31,6 +31,7 @@ from .log.files import FileStorage
 from .log.memory import MemoryStorage
 from .log_lines import Event
 from .server import ClientSession, Server
+from .slices import LoopSlices
 from .world import Crashed, World
 
 if TYPE_CHECKING:
@@ -134,12 +135,14 @@ class Runtime:
         self._world = self._world or real_world(self.config)
         if self._faults is not None:
             self._world = self._faulty_world(self._world, self._faults)
+        self._slices = LoopSlices(self._fail)
         hooks = Hooks(
             flush_wanted=self._round_wanted,
             fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
             warn=log.warning,
             tell=log.info,
+            slices=self._slices,
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
@@ -169,7 +172,9 @@ class Runtime:
         await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:
             self._timer.cancel()
+        self.broker.work.abandon()
         try:
+            self._slices.close(wait=True)
             if not self.failed.done():
                 self.broker.close()
         finally:
@@ -188,6 +193,8 @@ class Runtime:
             self._timer.cancel()
         if self._flushing is not None:
             self._flushing.cancel()
+        self.broker.work.abandon()
+        self._slices.close(wait=False)
         if self._flushers is not None:
             self._flushers.shutdown(wait=False, cancel_futures=True)
         assert self._world is not None
@@ -285,15 +292,16 @@ class Runtime:
             self.fault_path.note()
 
     async def _drain(self) -> None:
-        """Wait until every flush is done that somebody waits for, within STOP_MS_MAX."""
+        """Wait until all work and every flush that somebody waits for is done, for STOP_MS_MAX."""
         deadline = self._loop.time() + STOP_MS_MAX / 1000
-        while not self.broker.commit.is_idle and not self.failed.done():
+        commit, work = self.broker.commit, self.broker.work
+        while not (commit.is_idle and work.is_idle) and not self.failed.done():
             if self._flushing is None or self._flushing.done():
-                await asyncio.sleep(0)  # a round is about to begin
+                await asyncio.sleep(0)  # a round is about to begin, or a slice of work
             else:
                 await asyncio.wait([self._flushing], timeout=deadline - self._loop.time())
             if self._loop.time() >= deadline:
-                log.error(Event("flush-does-not-end", waited_ms=STOP_MS_MAX))
+                log.error(Event("stop-does-not-end", waited_ms=STOP_MS_MAX))
                 return
         await asyncio.sleep(0)  # lets promises kept in this turn reach their connections
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.connection import ProtocolError, Request, Routes, ServerConnection
@@ -19,10 +20,11 @@ from ..protocol.framing import FrameBuffer
 from .closings import NO_FRAME, Closings
 from .config import BrokerConfig
 from .dispatch import SERVED, Dispatch
-from .limits import IN_FLIGHT_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from .limits import IN_FLIGHT_MAX, LONG_FRAME_BYTES, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from .listeners import Listener
 from .log.storage import FlushFailed
 from .log_lines import Event
+from .long_work import Steps, Working
 from .parked import Promise
 from .session import CloseConnection, Session
 
@@ -114,6 +116,7 @@ class ClientSession(asyncio.BufferedProtocol):
         self._frames = FrameBuffer(server.config.socket_request_max_bytes)
         self._backlog: deque[memoryview] = deque()
         self._parked: set[Promise] = set()
+        self._working: Working | None = None  # nothing behind it is begun before it is done
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._session = Session("", listener.name, "", port)
@@ -209,7 +212,8 @@ class ClientSession(asyncio.BufferedProtocol):
     @property
     def is_idle(self) -> bool:
         """Whether no request is open, or the client does not take the answers it asked for."""
-        return not (self._is_writable and (self._core.in_flight or self._backlog))
+        is_asking = self._core.in_flight or self._backlog or self._working is not None
+        return not (self._is_writable and is_asking)
 
     def go_on(self) -> None:
         """There is room again: serve what has waited, and read on."""
@@ -220,6 +224,10 @@ class ClientSession(asyncio.BufferedProtocol):
         """Serve the backlog as far as there is room, then send."""
         backlog, core = self._backlog, self._core
         while backlog:
+            if self._working is not None:
+                self._send()
+                self._set_reading(False)
+                return
             if (
                 core.in_flight >= IN_FLIGHT_MAX
                 or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES
@@ -241,9 +249,37 @@ class ClientSession(asyncio.BufferedProtocol):
     def _serve_frame(self, frame: memoryview) -> bool:
         """Serve one request; False when it ended the connection."""
         try:
-            request = self._core.receive(frame)
-            if request is None:
-                return True
+            if len(frame) > LONG_FRAME_BYTES:
+                received = self._dispatch.work.begin(self._decoding(frame), is_droppable=True)
+                if isinstance(received, Working):
+                    self._wait_for(received)
+                    self.adopt(received)
+                    received.deliver_to(partial(self._decoded, received, frame))
+                    return True
+            else:
+                received = self._core.receive(frame)
+        except (ProtocolError, DecodeError) as error:
+            received = error
+        return self._serve_request(received, frame)
+
+    def _decoding(self, frame: memoryview) -> Steps:
+        try:
+            return (yield from self._core.receive_steps(frame))
+        except (ProtocolError, DecodeError) as error:
+            return error
+
+    def _decoded(self, promise: Working, frame: memoryview, received: Any) -> None:
+        self.release(promise)
+        if self._transport is not None and self._serve_request(received, frame):
+            self._send()
+
+    def _serve_request(self, request: Request | Exception | None, frame: memoryview) -> bool:
+        """Serve what was decoded; False when it ended the connection."""
+        if request is None:
+            return True
+        try:
+            if isinstance(request, Exception):
+                raise request
             if self._detour is not None:
                 self._detour.serve(request)
                 return True
@@ -260,6 +296,17 @@ class ClientSession(asyncio.BufferedProtocol):
             self._core.answer(request, outcome)
         return True
 
+    def _wait_for(self, working: Working) -> None:
+        """Begin nothing that was asked later before this is done: clients count on the order."""
+        self._working = working
+
+        def worked() -> None:
+            if self._working is working:
+                self._working = None
+                self.go_on()
+
+        working.on_worked = worked
+
     def handle(self, request: Request) -> Any:
         """The response message, a Promise of it, or None; raises CloseConnection."""
         return self._dispatch.handle(request, self._session)
@@ -274,6 +321,8 @@ class ClientSession(asyncio.BufferedProtocol):
             self._core.answer(request, outcome)
             return
         promise = outcome
+        if isinstance(outcome, Working) and outcome.is_working:
+            self._wait_for(outcome)
 
         def deliver(message: Any) -> None:
             self.release(promise)
@@ -284,7 +333,9 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def answer(self, request: Request, message: Any) -> None:
         """Answer soon, None for no answer; does nothing after the end."""
-        if self._transport is not None:
+        if type(message) is CloseConnection:
+            self.hang_up(message)
+        elif self._transport is not None:
             self._core.answer(request, message)
             if not self._is_send_due:
                 self._is_send_due = True

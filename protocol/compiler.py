@@ -10,7 +10,7 @@ whose error names the field. tests/property/test_codec_parity.py proves the two 
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Protocol, TypeVar
 
 from construct import Bytes, Construct, ConstructError, Flag
@@ -27,8 +27,9 @@ M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 Buffer = bytes | memoryview
 
-REQUEST_ELEMENTS_MAX = 262_144
-"""What a request may make a broker hold as objects: about 60 MB. Ten thousand topics fit easily."""
+REQUEST_ELEMENTS_MAX = 131_072
+"""What a request may make a broker hold as objects: about 30 MB. As many partitions as a broker has
+in all fit; what is not done in steps (to refuse them all) takes a tenth of a second."""
 
 EXPLANATION_READS_MAX = 10_000
 """Reads the tree may make to explain an error: a hostile message must not cost minutes of it."""
@@ -49,22 +50,36 @@ def decoder(message: type[M], version: int) -> Decode[M]:
     Raises:
         ValueError: the API has no such version.
     """
-    decoders = declaration_of(message).decoders
-    found = decoders.get(version)
-    if found is None:
-        tree = wire_at(message, version)
+    found = declaration_of(message).decoders.get((version, False))
+    return found if found is not None else _make_decoder(message, version, in_steps=False)
 
-        def explain(buf: memoryview, start: int, error: Exception) -> DecodeError:
-            if isinstance(error, TooManyElements):
-                why = f"its arrays hold more than {REQUEST_ELEMENTS_MAX} elements in all"
-                return DecodeError(tree.message.__name__, version, "", start, why)
-            return _decode_error(tree, version, buf[start:], start, error)
 
-        source = decode_source(tree, _elements_max(tree))
-        source.bind("explain", explain)
-        source.bind("malformed", malformed_errors())
-        found = decoders[version] = _function(source, "decode", f"{message.__name__} v{version}")
-    return found
+def decoder_in_steps(
+    message: type[M], version: int
+) -> Callable[[Buffer, int], Generator[None, None, tuple[M, int]]]:
+    """The same as a generator, which yields about every millisecond and returns what decode() does.
+
+    For long messages: others go on between its steps. Nobody may change `buf` meanwhile.
+    """
+    found = declaration_of(message).decoders.get((version, True))
+    return found if found is not None else _make_decoder(message, version, in_steps=True)
+
+
+def _make_decoder(message: type[M], version: int, *, in_steps: bool) -> Callable[..., Any]:
+    tree = wire_at(message, version)
+
+    def explain(buf: memoryview, start: int, error: Exception) -> DecodeError:
+        if isinstance(error, TooManyElements):
+            why = f"its arrays hold more than {REQUEST_ELEMENTS_MAX} elements in all"
+            return DecodeError(tree.message.__name__, version, "", start, why)
+        return _decode_error(tree, version, buf[start:], start, error)
+
+    source = decode_source(tree, _elements_max(tree), in_steps=in_steps)
+    source.bind("explain", explain)
+    source.bind("malformed", malformed_errors())
+    made = _function(source, "decode", f"{message.__name__} v{version}")
+    declaration_of(message).decoders[version, in_steps] = made
+    return made
 
 
 def _elements_max(tree: TypedStruct) -> int | None:
@@ -83,19 +98,33 @@ def encoder(message: type[M], version: int) -> Callable[[M], list[Buffer]]:
     Raises:
         ValueError: the API has no such version.
     """
-    encoders = declaration_of(message).encoders
-    found = encoders.get(version)
-    if found is None:
-        tree = wire_at(message, version)
+    found = declaration_of(message).encoders.get((version, False))
+    return found if found is not None else _make_encoder(message, version, in_steps=False)
 
-        def explain(value: M, error: Exception) -> EncodeError:
-            return _encode_error(tree, version, value, error)
 
-        source = encode_source(tree)
-        source.bind("explain", explain)
-        source.bind("unwritable", unwritable_errors())
-        found = encoders[version] = _function(source, "encode", f"{message.__name__} v{version}")
-    return found
+def encoder_in_steps(
+    message: type[M], version: int
+) -> Callable[[M], Generator[None, None, list[Buffer]]]:
+    """The same as a generator, which yields about every millisecond and returns the buffers.
+
+    For long messages: others go on between its steps. Nobody may change the message meanwhile.
+    """
+    found = declaration_of(message).encoders.get((version, True))
+    return found if found is not None else _make_encoder(message, version, in_steps=True)
+
+
+def _make_encoder(message: type[M], version: int, *, in_steps: bool) -> Callable[..., Any]:
+    tree = wire_at(message, version)
+
+    def explain(value: M, error: Exception) -> EncodeError:
+        return _encode_error(tree, version, value, error)
+
+    source = encode_source(tree, in_steps=in_steps)
+    source.bind("explain", explain)
+    source.bind("unwritable", unwritable_errors())
+    made = _function(source, "encode", f"{message.__name__} v{version}")
+    declaration_of(message).encoders[version, in_steps] = made
+    return made
 
 
 def _function(source: Source, name: str, title: str) -> Callable[..., Any]:

@@ -10,12 +10,12 @@ A ProtocolError or DecodeError means: close the connection, answer nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from struct import Struct
 from typing import Any
 
 from . import messages
-from .compiler import Buffer, decoder, encoder
+from .compiler import Buffer, decoder, decoder_in_steps, encoder, encoder_in_steps
 from .errors import ErrorCode
 from .framing import SIZE_BYTES
 from .header import (
@@ -58,6 +58,16 @@ class Route:
         self.head = (
             _HEAD_TAGGED if api.is_flexible(version) and api.key != API_VERSIONS.key else _HEAD
         )
+
+    def encode_steps(self, message: Any) -> Generator[None, None, list[Buffer]]:
+        """What `encode` does, in steps."""
+        return encoder_in_steps(messages.response_type(self.api.key), self.version)(message)
+
+    def decode_steps(
+        self, frame: memoryview, position: int
+    ) -> Generator[None, None, tuple[Any, int]]:
+        """What `decode` does, in steps."""
+        return decoder_in_steps(messages.request_type(self.api.key), self.version)(frame, position)
 
 
 class Routes:
@@ -102,6 +112,16 @@ class Request:
         self.answer: list[Buffer] | None = None
 
 
+class Encoded:
+    """A response message that has been encoded already."""
+
+    __slots__ = ("body", "message")
+
+    def __init__(self, message: Any, body: list[Buffer]) -> None:
+        self.message = message
+        self.body = body
+
+
 class ServerConnection:
     """The server's side of one connection."""
 
@@ -125,21 +145,37 @@ class ServerConnection:
             DecodeError: a header or body that does not parse.
         """
         header, position = decode_request_header(frame)
-        if header.api_key == API_VERSIONS.key:
-            first, last = API_VERSIONS.versions
-            if not first <= header.api_version <= last:
-                refusal = _unsupported_version(self._routes, header.correlation_id)
-                self.queued_bytes += sum(map(len, refusal.answer or ()))
-                self._pending.append(refusal)
-                return None
+        if header.api_key == API_VERSIONS.key and self._refuses(header):
+            return None
         route = self._routes.find(header.api_key, header.api_version)
         message, _ = route.decode(frame, position)
         request = Request(route, header.correlation_id, header.client_id, message)
         self._pending.append(request)
         return request
 
+    def receive_steps(self, frame: memoryview) -> Generator[None, None, Request | None]:
+        """What receive() does, in steps, for a long frame; no other may be received meanwhile."""
+        header, position = decode_request_header(frame)
+        if header.api_key == API_VERSIONS.key and self._refuses(header):
+            return None
+        route = self._routes.find(header.api_key, header.api_version)
+        message, _ = yield from route.decode_steps(frame, position)
+        request = Request(route, header.correlation_id, header.client_id, message)
+        self._pending.append(request)
+        return request
+
+    def _refuses(self, header: RequestHeader) -> bool:
+        """Answer an ApiVersions of an unknown version; False for one that is known."""
+        first, last = API_VERSIONS.versions
+        if first <= header.api_version <= last:
+            return False
+        refusal = _unsupported_version(self._routes, header.correlation_id)
+        self.queued_bytes += sum(map(len, refusal.answer or ()))
+        self._pending.append(refusal)
+        return True
+
     def answer(self, request: Request, message: Any) -> None:
-        """Give a request its response message; None for a request that gets no answer (acks=0)."""
+        """Give a request its response message, or that Encoded; None if it gets none (acks=0)."""
         if message is None:
             request.answer = []
         else:
@@ -164,7 +200,7 @@ class ServerConnection:
 
 def _encoded(request: Request, message: Any) -> list[Buffer]:
     route = request.route
-    body = route.encode(message)
+    body = message.body if type(message) is Encoded else route.encode(message)
     head = route.head
     count = len(body[0]) if len(body) == 1 else sum(map(len, body))
     size = head.size - SIZE_BYTES + count

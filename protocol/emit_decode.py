@@ -3,7 +3,8 @@
 How the code reads: `p` is the position, `limit` the end of the buffer; neighbouring numbers, and
 the first byte of the varint or the length after them, are one struct.unpack_from. A slice or count
 that does not fit raises ValueError, a read past the end IndexError or struct.error; what it was
-exactly is for the tree to explain. Nothing is allocated before its count was checked.
+exactly is for the tree to explain. Nothing is allocated before its count was checked. The same code
+can be written as a generator, which yields now and then in its arrays.
 """
 
 import struct
@@ -31,8 +32,14 @@ class TooManyElements(ValueError):
     """A message's arrays hold more elements, all together, than it may have."""
 
 
-def decode_source(tree: TypedStruct, elements_max: int | None = None) -> Source:
-    """Write `decode(buf, p) -> (message, end)` for `tree`.
+ELEMENTS_A_STEP = 250
+"""Elements of arrays between two yields; each takes a microsecond or two."""
+
+
+def decode_source(
+    tree: TypedStruct, elements_max: int | None = None, *, in_steps: bool = False
+) -> Source:
+    """Write `decode(buf, p) -> (message, end)` for `tree`; a generator that returns it `in_steps`.
 
     With `elements_max` the arrays of a message may have so many elements in all: an element of two
     bytes on the wire becomes an object of a hundred, so the size of a frame bounds too little.
@@ -51,9 +58,13 @@ def decode_source(tree: TypedStruct, elements_max: int | None = None) -> Source:
             if elements_max is not None:
                 source.bind("TooManyElements", TooManyElements)
                 source.line(f"budget = {elements_max}")
-            reader = _Reader(source, counts_elements=elements_max is not None)
+            if in_steps:
+                source.line(f"left = {ELEMENTS_A_STEP}")
+            reader = _Reader(source, counts_elements=elements_max is not None, in_steps=in_steps)
             result = reader.struct(tree)
             reader.flush()
+            if in_steps:
+                source.line("yield")
             source.line(f"return {result}, p")
         with source.block("except malformed as error:"):
             source.line("raise explain(buf, start, error) from None")
@@ -71,8 +82,9 @@ def _text_length(buf: memoryview, position: int, limit: int) -> tuple[int, int]:
 class _Reader:
     """Writes reading code; holds back fixed fields so that neighbours become one unpack."""
 
-    def __init__(self, source: Source, *, counts_elements: bool) -> None:
+    def __init__(self, source: Source, *, counts_elements: bool, in_steps: bool) -> None:
         self._source = source
+        self._in_steps = in_steps
         self._counts_elements = counts_elements
         self._pending: list[tuple[str, str]] = []  # struct format, assignment target
 
@@ -200,6 +212,11 @@ class _Reader:
                 self._value(node.element, element)
             self.flush()
             source.line(f"{elements}.append({element})")
+            if self._in_steps:
+                source.line("left -= 1")
+                with source.block("if not left:"):
+                    source.line(f"left = {ELEMENTS_A_STEP}")
+                    source.line("yield")
 
     def _tags(self, node: Tags, owner: str) -> None:
         """Read a tag section; a section without tags, the common case, costs one byte read."""
@@ -223,6 +240,7 @@ class _Reader:
             source.line("last = -1")
             if self._counts_elements:
                 source.line(f"budget = {TAGGED_ELEMENTS_MAX}")
+            in_steps, self._in_steps = self._in_steps, False  # a function of its own
             with source.block("for _ in range(count):"):
                 source.line("tag, p = uvarint(buf, p, limit)")
                 source.line("size, p = uvarint(buf, p, limit)")
@@ -240,6 +258,7 @@ class _Reader:
                     source.line("p = end")
                 with source.block("if p != end:"):
                     source.line("raise ValueError")
+            self._in_steps = in_steps
             source.line("return p")
         return name
 

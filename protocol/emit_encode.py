@@ -6,7 +6,8 @@ expression is, so that a struct without arrays is one statement. Only record byt
 become a buffer of their own, neither copied nor joined.
 
 A value that does not fit raises one of unwritable_errors(); what it was exactly is for the tree to
-explain.
+explain. The same code can be written as a generator, which yields now and then in its arrays: long
+messages are encoded while others go on.
 """
 
 import struct
@@ -32,8 +33,12 @@ from .wire import (
 _NO_TAGS = "x"  # struct format of a zero byte
 
 
-def encode_source(tree: TypedStruct) -> Source:
-    """Write `encode(m) -> list of buffers` for `tree`.
+ELEMENTS_A_STEP = 250
+"""Elements of arrays between two yields; each takes a microsecond or two."""
+
+
+def encode_source(tree: TypedStruct, *, in_steps: bool = False) -> Source:
+    """Write `encode(m) -> list of buffers` for `tree`; a generator that returns it `in_steps`.
 
     The names `unwritable` (exceptions to catch) and `explain` (called with the message and the
     exception; returns what to raise) are left for the caller to bind.
@@ -43,10 +48,14 @@ def encode_source(tree: TypedStruct) -> Source:
         with source.block("try:"):
             source.line("done = []")
             source.line("out = []")
-            writer = _Writer(source)
+            if in_steps:
+                source.line(f"left = {ELEMENTS_A_STEP}")
+            writer = _Writer(source, in_steps=in_steps)
             writer.struct(tree, "m")
             writer.flush()
             source.line('done.append(b"".join(out))')
+            if in_steps:
+                source.line("yield")
             source.line("return done")
         with source.block("except unwritable as error:"):
             source.line("raise explain(m, error) from None")
@@ -94,8 +103,9 @@ def _differs(value: str, default: Any) -> str:
 class _Writer:
     """Writes writing code; holds back pieces so that neighbours become one statement."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, in_steps: bool = False) -> None:
         self._source = source
+        self._in_steps = in_steps
         self._pieces: list[tuple[str, str]] = []  # struct format or "" for bytes, expression
 
     def struct(self, node: TypedStruct, variable: str) -> None:
@@ -232,6 +242,13 @@ class _Writer:
             else:
                 self._value(node.element, element)
             self.flush()
+            if self._in_steps:
+                source.line("left -= 1")
+                with source.block("if not left:"):
+                    source.line(f"left = {ELEMENTS_A_STEP}")
+                    source.line('done.append(b"".join(out))')  # bit by bit, not all at the end
+                    source.line("out.clear()")
+                    source.line("yield")
 
     def _tags(self, node: Tags, owner: str) -> None:
         """Write a tag section: one zero byte where every tagged field has its default."""

@@ -182,8 +182,8 @@ class Declaration(NamedTuple):
     fields: dict[str, Field]
     api: Api | None
     lossy: bool
-    decoders: dict[int, Callable[..., Any]]
-    encoders: dict[int, Callable[..., Any]]
+    decoders: dict[tuple[int, bool], Callable[..., Any]]  # by version, and whether in steps
+    encoders: dict[tuple[int, bool], Callable[..., Any]]
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(wire,))

@@ -6,12 +6,19 @@ Kafka's own messages.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import TypeVar
+
 import pytest
 from hypothesis import HealthCheck, given, settings
-from minibroker.protocol.compiler import decoder, encoder
+from minibroker.protocol.compiler import decoder, decoder_in_steps, encoder, encoder_in_steps
+from minibroker.protocol.errors import DecodeError, EncodeError
+from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 
 from tests.support.kio_messages import kio_bytes, kio_read, kio_type, to_kio
 from tests.support.messages import ALL, KAFKAS, Versioned, values
+
+R = TypeVar("R")
 
 few = settings(
     max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -23,6 +30,8 @@ def test_tree_compiled_code_and_kio_agree(which: Versioned) -> None:
     tree = which.tree
     encode = encoder(which.message, which.version)
     decode = decoder(which.message, which.version)
+    encode_in_steps = encoder_in_steps(which.message, which.version)
+    decode_in_steps = decoder_in_steps(which.message, which.version)
     foreign = kio_type(which) if which in KAFKAS else None
 
     @few
@@ -32,6 +41,8 @@ def test_tree_compiled_code_and_kio_agree(which: Versioned) -> None:
         assert written == tree.build(message)
         assert decode(written) == (message, len(written))
         assert tree.parse(written) == message
+        assert b"".join(result_of(encode_in_steps(message))[0]) == written
+        assert result_of(decode_in_steps(written, 0))[0] == (message, len(written))
         if foreign is None:
             return
         theirs = to_kio(message, foreign)
@@ -39,3 +50,35 @@ def test_tree_compiled_code_and_kio_agree(which: Versioned) -> None:
         assert kio_read(foreign, written) == theirs
 
     check()
+
+
+def result_of(steps: Generator[None, None, R]) -> tuple[R, int]:
+    """What steps return, and how many there were."""
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value, count
+        count += 1
+
+
+def test_long_messages_are_read_and_written_in_many_steps() -> None:
+    message = MetadataRequest(topics=[MetadataRequestTopic(name=str(n)) for n in range(10_000)])
+    parts, steps = result_of(encoder_in_steps(MetadataRequest, 1)(message))
+    written = b"".join(parts)
+    assert written == b"".join(encoder(MetadataRequest, 1)(message))
+    assert steps > 30
+    (read, _), steps = result_of(decoder_in_steps(MetadataRequest, 1)(written, 0))
+    assert read == message
+    assert steps > 30
+
+
+def test_what_is_malformed_is_explained_in_steps_as_well() -> None:
+    message = MetadataRequest(topics=[MetadataRequestTopic(name=str(n)) for n in range(1000)])
+    written = b"".join(encoder(MetadataRequest, 1)(message))[:-1]
+    with pytest.raises(DecodeError):
+        result_of(decoder_in_steps(MetadataRequest, 1)(written, 0))
+    message.topics = [MetadataRequestTopic(name="x" * 40_000)] * 1000
+    with pytest.raises(EncodeError):
+        result_of(encoder_in_steps(MetadataRequest, 1)(message))

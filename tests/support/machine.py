@@ -22,10 +22,11 @@ from minibroker.broker.group_commit import Round
 from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.listeners import Listener
 from minibroker.broker.log.storage import FlushFailed, StorageError
+from minibroker.broker.long_work import Done, Working, outcome_of
 from minibroker.broker.parked import Promise
 from minibroker.broker.session import Session
 from minibroker.broker.world import World
-from minibroker.protocol.connection import Request, Routes
+from minibroker.protocol.connection import Encoded, Request, Routes
 from minibroker.protocol.schema import api_of
 from minibroker.testing.simulated_disk import Crashed, DiskError, Flush, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedFile, SimulatedStorage
@@ -55,6 +56,37 @@ class MachineClock:
         return int(self._machine.now_ms)
 
 
+class MachineSlices:
+    """Slices of a few steps, as chance has it, and asides that take a while. Implements Slices."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._start = machine.starts
+
+    def first(self) -> Callable[[], bool]:
+        left = itertools.count(self._machine.random.choice((0, 1, 5)), -1)
+        return lambda: next(left) <= 0
+
+    def next(self) -> Callable[[], bool]:
+        return self.first()
+
+    def wanted(self, go_on: Callable[[], None]) -> None:
+        self._machine.soon(self._start, lambda: self._turn(go_on))
+
+    def aside(self, call: Callable[[], Any], done: Done) -> None:
+        machine = self._machine
+        at_ms = machine.now_ms + machine.random.uniform(0, 5)
+        turn = partial(self._turn, lambda: done(*outcome_of(call)))
+        machine.at(at_ms, lambda: machine.soon(self._start, turn))
+
+    def _turn(self, go_on: Callable[[], None]) -> None:
+        try:
+            go_on()
+        except FlushFailed as error:
+            self._machine.disk.is_down = True
+            raise Crashed(f"exit 1: a flush failed: {error}") from error
+
+
 class Slot:
     """A request on its way, at the broker or being answered."""
 
@@ -77,6 +109,8 @@ class Line:
         self._machine = machine
         self._on_lost = on_lost
         self._slots: deque[Slot] = deque()
+        self._held: deque[tuple[Slot, Any]] = deque()  # behind long work of this connection
+        self._is_held = False
         self._start = machine.starts
         self._arrives_ms = self._delivers_ms = 0.0
         self._requests_until_ms = float("inf")
@@ -114,7 +148,18 @@ class Line:
         if machine.now_ms > self._requests_until_ms:
             return
         self._slots.append(slot)
-        machine.handle(message, lambda answer: self._answered(slot, answer))
+        self._held.append((slot, message))
+        if not self._is_held:
+            self._handle_all()
+
+    def _handle_all(self) -> None:
+        self._is_held = False
+        while self._held and not self._is_held:
+            slot, message = self._held.popleft()
+            outcome = self._machine.handle(message, partial(self._answered, slot))
+            if isinstance(outcome, Working) and outcome.is_working:
+                self._is_held = True
+                outcome.on_worked = self._handle_all
 
     def _answered(self, slot: Slot, answer: Any) -> None:
         slot.answer, slot.is_answered = answer, True
@@ -202,10 +247,11 @@ class Machine:
         self.starts += 1
         start = self.starts
         hooks = Hooks(
-            flush_wanted=lambda: self._soon(start, self._begin_round),
-            fetches_ready=lambda: self._soon(start, self._answer_fetches),
-            deadline_moved=lambda: self._soon(start, self._arm_timer),
+            flush_wanted=lambda: self.soon(start, self._begin_round),
+            fetches_ready=lambda: self.soon(start, self._answer_fetches),
+            deadline_moved=lambda: self.soon(start, self._arm_timer),
             warn=lambda text: self.note(f"broker: {text}"),
+            slices=MachineSlices(self),
         )
         storage = SimulatedStorage(self.disk)
         world = World(MachineClock(self), storage, Random(self.random.getrandbits(64)))
@@ -240,8 +286,8 @@ class Machine:
                 file.flush()
             broker.finish_round(round_)
 
-    def handle(self, message: Any, on_answer: Callable[[Any], None]) -> None:
-        """Let the broker handle a request. Raises Crashed."""
+    def handle(self, message: Any, on_answer: Callable[[Any], None]) -> Any:
+        """Let the broker handle a request; returns what its handler did. Raises Crashed."""
         assert self._dispatch is not None
         api = api_of(type(message))
         route = _routes().find(api.key, api.versions[1])
@@ -251,19 +297,24 @@ class Machine:
             self.disk.is_down = True
             raise Crashed(f"exit 1: a flush failed: {error}") from error
         if isinstance(answer, Promise):
-            answer.deliver_to(on_answer)
+            answer.deliver_to(lambda message: on_answer(_plain(message)))
         else:
-            on_answer(answer)
+            on_answer(_plain(answer))
+        return answer
 
     def ask(self, message: Any) -> Any:
         """Handle a request here and now, flush included. Raises Crashed, StorageError."""
         answers: list[Any] = []
+        assert self.broker is not None
         self.handle(message, answers.append)
-        if not answers:
+        while not answers:
+            self.broker.work.go_on()
             self.flush_now()
         return answers[0]
 
-    def _soon(self, start: int, turn: Callable[[], None]) -> None:
+    def soon(self, start: int, turn: Callable[[], None]) -> None:
+        """In a turn of its own, right now, if the broker of that start still runs then."""
+
         def due() -> None:
             if start == self.starts and self.broker is not None:
                 turn()
@@ -314,7 +365,7 @@ class Machine:
         start = self.starts
         if deadline_ms is not None:
             due_ms = max(self.now_ms, deadline_ms)
-            self.at(due_ms, lambda: self._soon(start, self._on_deadline))
+            self.at(due_ms, lambda: self.soon(start, self._on_deadline))
 
     def _on_deadline(self) -> None:
         assert self.broker is not None
@@ -323,3 +374,7 @@ class Machine:
         except StorageError as error:
             self.note(f"timer: {error}")
         self._arm_timer()
+
+
+def _plain(answer: Any) -> Any:
+    return answer.message if isinstance(answer, Encoded) else answer

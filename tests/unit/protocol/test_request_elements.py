@@ -24,7 +24,7 @@ def test_one_element_more_is_refused_before_any_is_made() -> None:
     frame = metadata_frame(REQUEST_ELEMENTS_MAX + 1)
     tracemalloc.start()
     try:
-        with pytest.raises(DecodeError, match="more than 262144 elements"):
+        with pytest.raises(DecodeError, match="more than 131072 elements"):
             decoder(MetadataRequest, 0)(frame)
         _, peak = tracemalloc.get_traced_memory()
     finally:
