@@ -167,6 +167,11 @@ class Broker:
         """Stamped into batches; rises by one with every start."""
         return self._partitions.leader_epoch
 
+    @property
+    def metadata_end_offset(self) -> int:
+        """Up to where the metadata log is durable; it only grows, over restarts as well."""
+        return self._metadata.durable_end_offset
+
     def partition(self, topic: str, index: int) -> Partition | None:
         """A partition, opened if need be; None if there is none of that name and number."""
         return self._partitions.get(topic, index)

@@ -15,6 +15,10 @@ WRITE_BUFFER_LOW_BYTES = 256 * 1024
 # A topic with more partitions than this is refused: one box serves ten thousand in all.
 PARTITIONS_MAX = 10_000
 
+# Partitions in one answer to DescribeTopicPartitions, whatever the request allows: the default of
+# Kafka's max.request.partition.size.limit.
+PARTITIONS_A_PAGE_MAX = 2000
+
 # Verdicts on Produce that can be explained: so many for each of the partitions written to last.
 VERDICTS_KEPT = 64
 VERDICT_RINGS_MAX = 256

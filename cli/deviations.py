@@ -23,6 +23,7 @@ PROBED = "tests/system/test_probe.py::test_our_broker_differs_only_on_purpose"
 OTHERS = "tests/system/test_deviations.py"
 ANSWERS = "tests/system/test_config_changes.py"
 CHANGES = "tests/unit/broker/test_config_changes.py"
+NODE = "tests/system/test_node_answers.py"
 JOINS = "tests/unit/broker/groups/test_joins.py"
 RESTARTED = f"{OTHERS}::test_all_five_batches_are_known_after_a_restart"
 
@@ -233,6 +234,35 @@ DEVIATIONS = {
         ours="17 INVALID_TOPIC_EXCEPTION; there are no such topics",
         reason="They are logs of the broker itself; a topic of that name would write into them.",
         test=f"{ANSWERS}::test_a_topic_cannot_take_the_place_of_a_log_of_the_broker",
+    ),
+    "features": Deviation(
+        request="ApiVersions: finalized features",
+        kafka="metadata.version, group.version, transaction.version and others",
+        ours="metadata.version",
+        reason="The others would tell clients to use groups of KIP-848 and transactions of"
+        " version 2, which are not here.",
+        test=f"{NODE}::test_only_the_metadata_version_is_finalized",
+    ),
+    "quorum-listeners": Deviation(
+        request="DescribeQuorum: the listeners of the node",
+        kafka="that of its controller",
+        ours="none",
+        reason="No controller can be reached by clients here.",
+        test=f"{NODE}::test_the_node_of_the_quorum_has_no_listeners",
+    ),
+    "resources-listed": Deviation(
+        request="ListConfigResources: of all kinds, or of broker loggers",
+        kafka="the broker as a resource of loggers as well",
+        ours="the broker and its topics",
+        reason="There are no loggers to describe or alter.",
+        test=f"{NODE}::test_loggers_are_not_listed",
+    ),
+    "nameless": Deviation(
+        request="DescribeTopicPartitions: an empty name; Metadata v12: neither name nor id",
+        kafka="-1 UNKNOWN_SERVER_ERROR for every topic, and no brokers in Metadata",
+        ours="17 INVALID_TOPIC_EXCEPTION and 100 UNKNOWN_TOPIC_ID, for that one alone",
+        reason="An unknown server error tells the user nothing, and one topic disturbs no other.",
+        test=f"{NODE}::test_a_nameless_topic_disturbs_no_other",
     ),
     "request-elements": Deviation(
         request="any: more than 262,144 elements in the arrays of one request",

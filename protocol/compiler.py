@@ -21,7 +21,7 @@ from .errors import DecodeError, EncodeError
 from .messages import APIS, request_type, response_type
 from .schema import declaration_of, wire_at
 from .source import Source, unnamed
-from .wire import Absent, Array, Lengthed, Tags, TypedStruct
+from .wire import Absent, Array, Lengthed, Optional, Tags, TypedStruct
 
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
@@ -206,6 +206,8 @@ def describe(node: Construct, depth: int = 0) -> str:
     if isinstance(inner, TypedStruct):
         lines = [f"{pad}{name}{inner.message.__name__}"]
         return "\n".join(lines + [describe(member, depth + 1) for member in inner.subcons])
+    if isinstance(inner, Optional):
+        return f"{pad}{name}nullable\n{describe(inner.present, depth + 1)}"
     if isinstance(inner, Array):
         head = f"{pad}{name}{_lengthed_text(inner)} of"
         return f"{head}\n{describe(inner.element, depth + 1)}"

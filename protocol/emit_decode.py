@@ -19,6 +19,7 @@ from .wire import (
     Array,
     Blob,
     Lengthed,
+    Optional,
     RecordBytes,
     Tags,
     Text,
@@ -130,10 +131,24 @@ class _Reader:
             self._source.line(f"{target} = {node.default!r}")
         elif isinstance(node, TypedStruct):
             self._source.line(f"{target} = {self.struct(node)}")
+        elif isinstance(node, Optional):
+            self._optional(node, target)
         elif isinstance(node, Array):
             self._array(node, target)
         else:
             self._bytes(node, target)
+
+    def _optional(self, node: Optional, target: str) -> None:
+        source = self._source
+        sign = source.fresh_name("n")
+        self._pending.append(("b", sign))
+        self.flush()
+        with source.block(f"if {sign} < 0:"):
+            source.line(f"{target} = None")
+        with source.block("else:"):
+            variable = self.struct(node.present)
+            self.flush()
+            source.line(f"{target} = {variable}")
 
     def _length(self, node: Lengthed, long_reader: str) -> str:
         """Read a length (compact ones as they stand: plus one); returns its variable."""

@@ -23,6 +23,7 @@ from .wire import (
     Absent,
     Array,
     Lengthed,
+    Optional,
     RecordBytes,
     Tags,
     Text,
@@ -159,6 +160,8 @@ class _Writer:
             self._absent(node, value)
         elif isinstance(node, TypedStruct):
             self._inline(node, value)
+        elif isinstance(node, Optional):
+            self._optional(node, value)
         elif isinstance(node, Array):
             self._array(node, value)
         elif isinstance(node, RecordBytes):
@@ -175,6 +178,16 @@ class _Writer:
         variable = self._source.fresh_name("m")
         self._source.line(f"{variable} = {value}")
         self.struct(node, variable)
+
+    def _optional(self, node: Optional, value: str) -> None:
+        source = self._source
+        self.flush()
+        with source.block(f"if {value} is None:"):
+            source.line('out.append(b"\\xff")')
+        with source.block("else:"):
+            self._pieces.append(("b", "1"))
+            self._inline(node.present, value)
+            self.flush()
 
     def _length(self, node: Lengthed, length: str) -> None:
         """Write a length, given as an expression."""

@@ -16,10 +16,21 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, overload
 
 from construct import Bytes as FixedBytes
-from construct import Construct, Flag, Int8sb, Int16sb, Int32sb, Int64sb
+from construct import Construct, Flag, Int8sb, Int16sb, Int16ub, Int32sb, Int64sb
 
 from .messages import Api
-from .wire import Absent, Array, Blob, CompactLength, Lengthed, RecordBytes, Tags, Text, TypedStruct
+from .wire import (
+    Absent,
+    Array,
+    Blob,
+    CompactLength,
+    Lengthed,
+    Optional,
+    RecordBytes,
+    Tags,
+    Text,
+    TypedStruct,
+)
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -107,9 +118,22 @@ class NullableArrayOf(Kind[list[T] | None]):
         return self.array.at(layout, nullable=True)
 
 
+class NullableStruct(Kind[T | None]):
+    """A struct that may be null, outside of the tags."""
+
+    __slots__ = ("struct",)
+
+    def __init__(self, struct: type[T]) -> None:
+        self.struct = struct
+
+    def at(self, layout: Layout, *, nullable: bool) -> Construct:
+        return Optional(_struct_at(self.struct, layout))
+
+
 Bool: Kind[bool] = Fixed(Flag)
 Int8: Kind[int] = Fixed(Int8sb)
 Int16: Kind[int] = Fixed(Int16sb)
+UInt16: Kind[int] = Fixed(Int16ub)
 Int32: Kind[int] = Fixed(Int32sb)
 Int64: Kind[int] = Fixed(Int64sb)
 Uuid: Kind[bytes] = Fixed(FixedBytes(16))

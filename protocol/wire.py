@@ -12,7 +12,7 @@ Source: KIP-482; clients/src/main/resources/common/message/README.md.
 import io
 from typing import Any
 
-from construct import Bytes, Construct, ConstructError, Flag, FormatField, Renamed, Struct
+from construct import Bytes, Construct, ConstructError, Flag, FormatField, Int8sb, Renamed, Struct
 from construct.core import stream_read, stream_write
 
 from .varint import UVARINT_BYTES_MAX, read_uvarint, uvarint
@@ -171,6 +171,27 @@ class Array(Lengthed):
         self.length._build(len(obj), stream, context, path)
         for index, element in enumerate(obj):
             self.element._build(element, stream, context, f"{path}[{index}]")
+
+
+class Optional(Construct):  # type: ignore[misc]
+    """A struct that may be null: a byte before it, negative for null. Java writes -1 or 1."""
+
+    size_min = 1
+
+    def __init__(self, present: "TypedStruct") -> None:
+        super().__init__()
+        self.present = present
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Any:
+        if Int8sb._parsereport(stream, context, path) < 0:
+            return None
+        return self.present._parsereport(stream, context, path)
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
+        Int8sb._build(-1 if obj is None else 1, stream, context, path)
+        if obj is not None:
+            self.present._build(obj, stream, context, path)
+        return obj
 
 
 class Absent(Construct):  # type: ignore[misc]

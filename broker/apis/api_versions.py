@@ -2,7 +2,8 @@
 
 v3 flexible, client software
 Ours: lists exactly what dispatch.py serves. An unknown version of this API is answered in
-    protocol/connection.py. No features are finalized, which keeps clients on classic transactions.
+    protocol/connection.py. Of Kafka's features only metadata.version is finalized, as on a node
+    whose other features are at level 0: no KIP-848 groups, no transactions of version 2.
     A client software name that breaks Kafka's pattern gets 42, as in Kafka.
 """
 
@@ -16,12 +17,15 @@ from ...protocol.messages.api_versions import (
     ApiVersion,
     ApiVersionsRequest,
     ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
 )
 from ..broker import Broker
 from ..dispatch import SERVED
 from ..session import Session
 
 SOFTWARE_SINCE = 3
+METADATA_VERSION, OLDEST, NEWEST = "metadata.version", 7, 30  # 3.3-IV3 and 4.3-IV0
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 
@@ -41,6 +45,15 @@ def handle(broker: Broker, request: Request, session: Session) -> ApiVersionsRes
                 max_version=api.versions[1],
             )
             for api in SERVED.values()
+        ],
+        supported_features=[
+            SupportedFeatureKey(name=METADATA_VERSION, min_version=OLDEST, max_version=NEWEST)
+        ],
+        finalized_features_epoch=broker.metadata_end_offset,
+        finalized_features=[
+            FinalizedFeatureKey(
+                name=METADATA_VERSION, max_version_level=NEWEST, min_version_level=NEWEST
+            )
         ],
     )
 

@@ -2,7 +2,7 @@
 
 v3 authorized operations · v4 static members
 Ours: a group that is not there is "Dead", without an error, as in Kafka. What members
-    say is told while the group is Stable. There are no authorized operations to tell.
+    say is told while the group is Stable. There is no authorizer, so everything is authorized.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from ..groups.members import Group, Member
 from ..groups.states import DEAD, STABLE
 from ..session import Session
 
+# Bits by AclOperation: all that a group knows. Source: AclEntry.supportedOperations.
+GROUP_OPERATIONS = sum(1 << bit for bit in (3, 6, 8, 10, 11))
+
 
 def handle(broker: Broker, request: Request, session: Session) -> DescribeGroupsResponse:
     """Tell state and members of each group."""
     message: DescribeGroupsRequest = request.message
-    return DescribeGroupsResponse(
-        groups=[_described(group_id, broker.groups.find(group_id)) for group_id in message.groups]
-    )
+    groups = [_described(group_id, broker.groups.find(group_id)) for group_id in message.groups]
+    if message.include_authorized_operations:
+        for each in groups:
+            each.authorized_operations = GROUP_OPERATIONS
+    return DescribeGroupsResponse(groups=groups)
 
 
 def refusal(message: DescribeGroupsRequest, code: ErrorCode, why: str) -> DescribeGroupsResponse:

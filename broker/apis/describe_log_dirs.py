@@ -26,7 +26,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeLogDir
     total_bytes, usable_bytes = broker.world.storage.space()
     directory = DescribeLogDirsResult(
         error_code=0,
-        log_dir="".join(broker.config.log_dirs) or "memory",
+        log_dir=log_dir(broker),
         topics=[
             DescribeLogDirsTopic(
                 name=name, partitions=[_size(broker, name, index) for index in sorted(indexes)]
@@ -37,6 +37,11 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeLogDir
         usable_bytes=usable_bytes,
     )
     return DescribeLogDirsResponse(error_code=0, results=[directory])
+
+
+def log_dir(broker: Broker) -> str:
+    """The one directory as clients know it."""
+    return "".join(broker.config.log_dirs) or "memory"
 
 
 def refusal(message: DescribeLogDirsRequest, code: ErrorCode, why: str) -> DescribeLogDirsResponse:

@@ -1,7 +1,8 @@
 """Metadata (key 3), v0-v13. Source: MetadataRequest.json, MetadataResponse.json; KIP-516.
 
 v0 no topics means all · v1 null means all, none means none · v4 auto-creation may be refused ·
-v7 leader epochs · v8 authorized operations · v9 flexible · v10 topic ids · v12 topics by id
+v7 leader epochs · v8 authorized operations · v9 flexible · v10 topic ids · v12 topics by id: where
+one is given it alone counts, whatever name stands beside it
 Ours: an unknown topic is created at once and answered with success; Kafka answers 3 and has it a
     moment later. Addresses are those of the listener that was asked.
     There is no authorizer, so everything is authorized, as in Kafka without one.
@@ -46,6 +47,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         return _response(broker, session, message, topics)
     if request.route.version < BY_ID_SINCE:
         _refuse_ids(asked)
+    elif any(each.topic_id != ZERO_UUID for each in asked):
+        # As in Kafka: a request that has one id is one by ids, and mere names in it are not heard.
+        asked = [each for each in asked if each.topic_id != ZERO_UUID]
     may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
     created: list[Topic] = []
     refusals: dict[str, ErrorCode] = {}
@@ -82,7 +86,12 @@ def _plan(
     planned: dict[str, Topic] = {}
     for each in asked:
         name = each.name
-        if name is None or name in broker.state.topics or name in planned:
+        if (
+            name is None
+            or each.topic_id != ZERO_UUID
+            or name in broker.state.topics
+            or name in planned
+        ):
             continue
         topic = broker.plan_topic(NewTopic(name))
         if isinstance(topic, Refused):
@@ -96,7 +105,7 @@ def _answer(
     broker: Broker, asked: MetadataRequestTopic, refusals: dict[str, ErrorCode]
 ) -> MetadataResponseTopic:
     name = asked.name
-    if name is None:
+    if asked.topic_id != ZERO_UUID or name is None:
         name = broker.state.names_by_id.get(asked.topic_id)
         if name is None:
             return _refused(None, asked.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)

@@ -69,7 +69,7 @@ def _value(field: dataclasses.Field[Any], number: int) -> Any:
             return timedelta(milliseconds=1000 + number)
         case "datetime_i64":
             return EPOCH + timedelta(milliseconds=1_700_000_000_000 + number)
-    bits = int(kind.removeprefix("int"))
+    bits = int(kind.removeprefix("u").removeprefix("int"))
     return number << (bits - 8) | number
 
 

@@ -9,10 +9,11 @@ from minibroker.broker.described import Described, describe_broker, describe_top
 from minibroker.broker.running_config import RunningConfig
 from minibroker.client.network import Connection
 
-from tests.support import admin_answers, config_answers, partition_answers
+from tests.support import admin_answers, config_answers, node_answers, partition_answers
 from tests.support.admin_answers import Row, create, shown
 from tests.support.config_answers import BROKER, TOPIC, described
 from tests.support.kafka import RealKafka, missing_tools
+from tests.support.node_answers import answer_to
 
 pytestmark = [
     pytest.mark.interop,
@@ -87,6 +88,20 @@ async def test_kafkas_answers_are_those_written_down(kafka: RealKafka) -> None:
         if answer != row.answer:
             different.append(f"{row.name}: {answer!r}, written: {row.answer!r}")
     await connection.close()
+    assert not different, "\n".join(different)
+
+
+async def test_kafka_answers_as_one_node_as_is_written_down() -> None:
+    """On a Kafka of its own: what is asked for all topics must not meet those of other tests."""
+    with RealKafka() as alone:
+        port = int(alone.bootstrap_servers.rpartition(":")[2])
+        different = []
+        for row in node_answers.ROWS:
+            deadline = time.monotonic() + SETTLED_S
+            while (answer := await answer_to(port, row)) != row.answer:
+                if time.monotonic() > deadline:
+                    different.append(f"{row.name}: {answer!r}, written: {row.answer!r}")
+                    break
     assert not different, "\n".join(different)
 
 

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from minibroker.protocol.messages import APIS, request_type, response_type
 from minibroker.protocol.schema import api_of, wire_at
 from minibroker.protocol.source import fixed_format, unnamed
-from minibroker.protocol.wire import Absent, Array, Lengthed, Tags, Text, TypedStruct, fresh
+from minibroker.protocol.wire import (
+    Absent,
+    Array,
+    Lengthed,
+    Optional,
+    Tags,
+    Text,
+    TypedStruct,
+    fresh,
+)
 
 
 class Versioned(NamedTuple):
@@ -54,6 +63,8 @@ def values(node: Construct, name: str = "") -> st.SearchStrategy[Any]:
         return st.booleans()
     if formats == "16s":
         return st.just(bytes(16)) | st.binary(min_size=16, max_size=16)
+    if formats == "H":
+        return st.sampled_from([0, 1, 65535])
     if formats is not None:
         half = 256 ** node.sizeof() // 2
         return st.sampled_from([0, -1, half - 1, -half]) | st.integers(-half, half - 1)
@@ -61,6 +72,8 @@ def values(node: Construct, name: str = "") -> st.SearchStrategy[Any]:
         return st.builds(fresh, st.just(node.default))
     if isinstance(node, TypedStruct):
         return _structs(node)
+    if isinstance(node, Optional):
+        return st.none() | _structs(node.present)
     assert isinstance(node, Lengthed)
     if isinstance(node, Array):
         present: st.SearchStrategy[Any] = st.lists(values(node.element), max_size=3)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import admin_answers, config_answers, partition_answers
+from tests.support import admin_answers, config_answers, node_answers, partition_answers
 from tests.support.admin_answers import Row, shown
+from tests.support.node_answers import answer_to
 from tests.support.runtime import connect, running_broker
 
 
@@ -28,3 +29,10 @@ async def test_our_answers_are_kafkas(rows: tuple[Row, ...], tmp_path: Path) -> 
                 different.append(f"{row.name}: {answer!r}, Kafka: {row.answer!r}")
         await connection.close()
     assert not different, "\n".join(different)
+
+
+async def test_we_answer_as_one_node_of_kafka_does(tmp_path: Path) -> None:
+    async with running_broker(tmp_path, {"durability": "page-cache"}) as runtime:
+        port = runtime.bound[0].port
+        answers = {row.name: await answer_to(port, row) for row in node_answers.ROWS}
+    assert answers == {row.name: row.answer for row in node_answers.ROWS}

@@ -1,0 +1,119 @@
+"""DescribeTopicPartitions (key 75), v0. Source: DescribeTopicPartitionsRequest.json; KIP-966.
+
+v0 flexible
+Ours: topics in the order of their names, a page of partitions at a time, as in Kafka. There is no
+    authorizer, so everything is authorized; one replica is no matter of eligible leaders.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ApiError, ErrorCode
+from ...protocol.messages.describe_topic_partitions import (
+    Cursor,
+    DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse,
+    DescribeTopicPartitionsResponsePartition,
+    DescribeTopicPartitionsResponseTopic,
+)
+from ...protocol.schema import ZERO_UUID
+from ..broker import Broker
+from ..limits import PARTITIONS_A_PAGE_MAX
+from ..session import Session
+from ..topic_names import name_refusal
+from .metadata import NOT_ASKED, TOPIC_OPERATIONS
+
+
+def handle(broker: Broker, request: Request, session: Session) -> DescribeTopicPartitionsResponse:
+    """Describe the topics asked for, or all, from the cursor on."""
+    message: DescribeTopicPartitionsRequest = request.message
+    names, first_index = _names(broker, message)
+    room = max(min(message.response_partition_limit, PARTITIONS_A_PAGE_MAX), 1)
+    topics: list[DescribeTopicPartitionsResponseTopic] = []
+    for name in names:
+        if room == 0:
+            return _response(topics, Cursor(topic_name=name, partition_index=0))
+        topic = broker.state.topics.get(name)
+        if topic is None:
+            topics.append(_unknown(name))
+            continue
+        start = first_index if message.cursor and name == message.cursor.topic_name else 0
+        end = min(topic.partition_count, start + room)
+        topics.append(_described(broker, name, range(start, end)))
+        if end < topic.partition_count:
+            return _response(topics, Cursor(topic_name=name, partition_index=end))
+        room -= max(end - start, 0)
+    return _response(topics, None)
+
+
+def refusal(
+    message: DescribeTopicPartitionsRequest, code: ErrorCode, why: str
+) -> DescribeTopicPartitionsResponse:
+    """The response that describes nothing."""
+    return _response(
+        [_topic(each.name, code, ZERO_UUID, [], NOT_ASKED) for each in message.topics], None
+    )
+
+
+def _names(broker: Broker, message: DescribeTopicPartitionsRequest) -> tuple[list[str], int]:
+    """The names to describe, and where the first of them begins."""
+    names = {each.name for each in message.topics} or set(broker.state.topics)
+    cursor = message.cursor
+    if cursor is None:
+        return sorted(names), 0
+    if cursor.partition_index < 0:
+        raise ApiError(ErrorCode.INVALID_REQUEST, "the cursor's partition is negative")
+    if message.topics and cursor.topic_name not in names:
+        raise ApiError(ErrorCode.INVALID_REQUEST, "the cursor's topic is not asked for")
+    return sorted(name for name in names if name >= cursor.topic_name), cursor.partition_index
+
+
+def _described(broker: Broker, name: str, indexes: range) -> DescribeTopicPartitionsResponseTopic:
+    node_id, leader_epoch = broker.config.node_id, broker.leader_epoch
+    partitions = [
+        DescribeTopicPartitionsResponsePartition(
+            error_code=0,
+            partition_index=index,
+            leader_id=node_id,
+            leader_epoch=leader_epoch,
+            replica_nodes=[node_id],
+            isr_nodes=[node_id],
+            eligible_leader_replicas=[],
+            last_known_elr=[],
+            offline_replicas=[],
+        )
+        for index in indexes
+    ]
+    topic_id = broker.state.topics[name].topic_id
+    return _topic(name, ErrorCode.NONE, topic_id, partitions, TOPIC_OPERATIONS)
+
+
+def _unknown(name: str) -> DescribeTopicPartitionsResponseTopic:
+    code = (
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        if name_refusal(name) is None
+        else ErrorCode.INVALID_TOPIC_EXCEPTION
+    )
+    return _topic(name, code, ZERO_UUID, [], TOPIC_OPERATIONS)
+
+
+def _topic(
+    name: str,
+    code: ErrorCode,
+    topic_id: bytes,
+    partitions: list[DescribeTopicPartitionsResponsePartition],
+    operations: int,
+) -> DescribeTopicPartitionsResponseTopic:
+    return DescribeTopicPartitionsResponseTopic(
+        error_code=code,
+        name=name,
+        topic_id=topic_id,
+        partitions=partitions,
+        topic_authorized_operations=operations,
+    )
+
+
+def _response(
+    topics: list[DescribeTopicPartitionsResponseTopic], next_cursor: Cursor | None
+) -> DescribeTopicPartitionsResponse:
+    return DescribeTopicPartitionsResponse(topics=topics, next_cursor=next_cursor)

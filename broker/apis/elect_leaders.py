@@ -1,0 +1,71 @@
+"""ElectLeaders (key 43), v0-v2. Source: ElectLeadersRequest.json, ...Response.json; KIP-460.
+
+v1 election_type · v2 flexible
+Ours: this node leads every partition, so no election is needed: 84, as on one node of Kafka.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ApiError, ErrorCode
+from ...protocol.messages.elect_leaders import (
+    ElectLeadersRequest,
+    ElectLeadersResponse,
+    PartitionResult,
+    ReplicaElectionResult,
+)
+from ..broker import Broker
+from ..session import Session
+
+PREFERRED, UNCLEAN = 0, 1
+
+
+def handle(broker: Broker, request: Request, session: Session) -> ElectLeadersResponse:
+    """Say of each partition that its leader stays; asked for all, only their topics are named."""
+    message: ElectLeadersRequest = request.message
+    if message.election_type not in (PREFERRED, UNCLEAN):
+        why = f"Unknown election type {message.election_type}"
+        raise ApiError(ErrorCode.INVALID_REQUEST, why)
+    if message.topic_partitions is None:
+        results = [
+            ReplicaElectionResult(topic=name, partition_result=[]) for name in broker.state.topics
+        ]
+    else:
+        results = [
+            ReplicaElectionResult(
+                topic=each.topic,
+                partition_result=[_result(broker, each.topic, index) for index in each.partitions],
+            )
+            for each in message.topic_partitions
+        ]
+    return ElectLeadersResponse(error_code=0, replica_election_results=results)
+
+
+def refusal(message: ElectLeadersRequest, code: ErrorCode, why: str) -> ElectLeadersResponse:
+    """The response that elects nobody."""
+    return ElectLeadersResponse(
+        error_code=code,
+        replica_election_results=[
+            ReplicaElectionResult(
+                topic=each.topic,
+                partition_result=[
+                    PartitionResult(partition_id=index, error_code=code, error_message=why)
+                    for index in each.partitions
+                ],
+            )
+            for each in message.topic_partitions or ()
+        ],
+    )
+
+
+def _result(broker: Broker, topic: str, index: int) -> PartitionResult:
+    known = broker.state.topics.get(topic)
+    code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if known is None:
+        why = f"No such topic as {topic}"
+    elif not 0 <= index < known.partition_count:
+        why = f"No such partition as {topic}-{index}"
+    else:
+        code = ErrorCode.ELECTION_NOT_NEEDED
+        why = "Leader election not needed for topic partition."
+    return PartitionResult(partition_id=index, error_code=code, error_message=why)

@@ -1,0 +1,50 @@
+"""ListConfigResources (key 74), v0-v1. Source: ListConfigResourcesRequest.json; KIP-714, KIP-1142.
+
+v0 flexible, client metrics alone · v1 resources of any type
+Ours: this broker, and its topics. Left out, as in DescribeConfigs: its loggers, client metrics and
+    groups, of which there are none.
+"""
+
+from __future__ import annotations
+
+from ...protocol.connection import Request
+from ...protocol.errors import ApiError, ErrorCode
+from ...protocol.messages.list_config_resources import (
+    ConfigResource,
+    ListConfigResourcesRequest,
+    ListConfigResourcesResponse,
+)
+from ..broker import Broker
+from ..session import Session
+
+TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
+KINDS = {TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP}
+TYPES_SINCE = 1
+
+
+def handle(broker: Broker, request: Request, session: Session) -> ListConfigResourcesResponse:
+    """List what has a configuration; no types means all of them."""
+    message: ListConfigResourcesRequest = request.message
+    wanted = set(message.resource_types) or KINDS
+    if request.route.version < TYPES_SINCE:
+        wanted = {CLIENT_METRICS}
+    if wanted - KINDS:
+        raise ApiError(ErrorCode.UNSUPPORTED_VERSION, f"resource types {sorted(wanted - KINDS)}")
+    names: list[tuple[int, str]] = []
+    if BROKER in wanted:
+        names.append((BROKER, str(broker.config.node_id)))
+    if TOPIC in wanted:
+        names += [(TOPIC, name) for name in broker.state.topics]
+    return ListConfigResourcesResponse(
+        error_code=0,
+        config_resources=[
+            ConfigResource(resource_name=name, resource_type=kind) for kind, name in names
+        ],
+    )
+
+
+def refusal(
+    message: ListConfigResourcesRequest, code: ErrorCode, why: str
+) -> ListConfigResourcesResponse:
+    """The response that lists nothing."""
+    return ListConfigResourcesResponse(error_code=code, config_resources=[])
