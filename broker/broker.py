@@ -133,14 +133,14 @@ class Broker:
             tell=hooks.tell,
             warn=hooks.warn,
         )
-        expiry = ProducerExpiry(
+        self._expiry = ProducerExpiry(
             self.clock,
             self.partitions.values,
             expiration_ms=lambda: self.config.producer_id_expiration_ms,
             interval_ms=config.producer_id_expiration_check_interval_ms,
             warn=hooks.warn,
         )
-        self._timed += (self._retention, expiry)
+        self._timed += (self._retention, self._expiry)
         self.groups = self._start_groups(hooks)
         self._tell_start(opened_at_ms)
 
@@ -148,7 +148,7 @@ class Broker:
         groups = Coordinator(
             self.config,
             self._ledger,
-            self.clock,
+            self._ledger.clock,
             self.world.random,
             hooks.deadline_moved,
             tell=hooks.tell,
@@ -270,6 +270,7 @@ class Broker:
         else:  # a broker's values are those of every topic that has none of its own
             changed = list(topics.values())
         self._partitions.configure(self.config, changed)
+        self._expiry.warn_if_short()
         self._hooks.deadline_moved()
 
     def delete_topics(self, names: Sequence[str]) -> None:
@@ -338,6 +339,7 @@ class Broker:
 
     def close(self) -> None:
         """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
+        self._ledger.clock.keep()
         self._ledger.log.log.close()
         self._metadata.log.close()
         self._partitions.close([*self._metadata.dirty_files(), *self._ledger.log.dirty_files()])

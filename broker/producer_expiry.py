@@ -16,6 +16,8 @@ from .partition import Partition
 from .sweep import Sweep
 from .world import Clock
 
+SHORT_MS = 600_000  # well above what clients try for: delivery.timeout.ms is two minutes
+
 
 class ProducerExpiry:
     """Looks through the sequence tables of all partitions. Implements deadlines.Timed.
@@ -41,6 +43,18 @@ class ProducerExpiry:
         self._warn = warn
         self._sweep = Sweep(partitions, clock.monotonic_ms() + interval_ms, interval_ms)
         self._unfinished: list[Partition] = []  # tables with more to forget than fits into a turn
+        self._warned_of_ms = 0
+        self.warn_if_short()
+
+    def warn_if_short(self) -> None:
+        """Tell the operator, once a value, that late retries will not be recognised."""
+        expiration_ms = self._expiration_ms()
+        if expiration_ms < SHORT_MS and expiration_ms != self._warned_of_ms:
+            self._warned_of_ms = expiration_ms
+            self._warn(
+                f"producer.id.expiration.ms={expiration_ms} is less than {SHORT_MS}: a producer "
+                "that goes on trying for longer is forgotten, and its retry stored twice"
+            )
 
     def next_deadline_ms(self) -> int:
         """When `on_deadline` is due next."""

@@ -71,6 +71,7 @@ class StateLog(Generic[R]):
         self._state = state
         self.log = Log.open(storage, directory, LogConfig(), lambda header: None, known=known)
         self.durable_end_offset = self.log.log_end_offset
+        self.newest_at_ms: int | None = None  # when the last batch was written, by its writer
         self._record_count = 0  # in the log, or since the rewrite began that is under way
         self._portions: Iterator[Sequence[R]] | None = None
         self._rewritten_from = 0
@@ -78,7 +79,8 @@ class StateLog(Generic[R]):
         self._replay()
         if self.rewrite_is_due:
             self.begin_rewrite()
-            while self.append_portion(now_ms):
+            at_ms = now_ms if self.newest_at_ms is None else self.newest_at_ms
+            while self.append_portion(at_ms):
                 pass
             self.flush()
             storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
@@ -214,6 +216,7 @@ class StateLog(Generic[R]):
                     for record in records_in(chunk[at : at + header.size_bytes]):
                         self._state.apply(self._state.decode(record.key, record.value))
                         self._record_count += 1
+                    self.newest_at_ms = header.max_timestamp
                     offset = header.next_offset
                     position += header.size_bytes
                 if offset == begin:

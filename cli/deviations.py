@@ -273,6 +273,15 @@ DEVIATIONS = {
         test="tests/unit/protocol/test_request_elements.py"
         "::test_one_element_more_is_refused_before_any_is_made",
     ),
+    "idleness": Deviation(
+        request="any: producer.id.expiration.ms and offsets.retention.minutes",
+        kafka="counted on the wall clock, also while no broker runs",
+        ours="counted while a broker runs, whatever the wall clock says",
+        reason="A clock set forward would make a living producer forgotten, and its retry stored"
+        " twice; while the broker is down nobody can write or commit.",
+        test="tests/unit/broker/test_producer_expiry.py"
+        "::test_a_wall_clock_that_is_set_and_time_without_a_broker_make_nobody_forgotten",
+    ),
     "missing-codec": Deviation(
         request="ListOffsets: by time, in a compressed batch whose codec is not installed",
         kafka="0; it has every codec",

@@ -47,7 +47,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         if code is not ErrorCode.NONE:
             return refusal(message, code, "")
     offsets = []
-    now_ms = broker.clock.now_ms()
+    now_ms = broker.groups.ledger.clock.now_ms()
     for topic, topic_codes in zip(message.topics, codes, strict=True):
         for index, each in enumerate(topic.partitions):
             if topic_codes[index] is not ErrorCode.NONE:

@@ -336,6 +336,7 @@ class Coordinator:
     def _expire(self) -> None:
         """Remove what has expired, and groups that are empty and have no offset left."""
         self._await_expiry()
+        self.ledger.clock.keep()
         now_ms = self._clock.now_ms()
         retention_ms = self._config.offsets_retention_minutes * 60_000
         for group in tuple(self._groups.values()):

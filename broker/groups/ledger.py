@@ -1,8 +1,9 @@
 """The log of the groups, `__consumer_offsets`: written, made durable, rewritten while it grows.
 
 An acknowledgement waits for the flush under durability fsync and for nothing otherwise, as with
-records. Commits never end, so the log is rewritten while the broker runs: with each commit a
-portion, once the log holds much more than the groups do (state_log.py).
+records. Its times are of the running clock: no client ever sees them, and offsets must not expire
+because a wall clock was set. Commits never end, so the log is rewritten while the broker runs: with
+each commit a portion, once the log holds much more than the groups do (state_log.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TypeVar
 from ..config import BrokerConfig
 from ..group_commit import GroupCommit
 from ..log.recovery import NOTHING_KNOWN, Known
+from ..running_clock import RunningClock
 from ..state_log import StateLog
 from ..world import World
 from .offsets import GroupsState
@@ -25,6 +27,8 @@ A = TypeVar("A")
 
 class Ledger:
     """Where groups write what must be durable. Implements rebalances.Ledger.
+
+    `clock` gives the time that records bear and offsets expire by.
 
     Args:
         group_commit: flushes the log together with the partitions.
@@ -44,13 +48,13 @@ class Ledger:
         self.state = GroupsState()
         now_ms = world.clock.now_ms()
         self.log = StateLog(world.storage, DIRECTORY, self.state, now_ms, known)
-        self._clock = world.clock
+        self.clock = RunningClock(world.clock, world.storage, self.log.newest_at_ms)
         self._durability = config.durability
         self._group_commit = group_commit
 
     def commit(self, records: Sequence[StateRecord]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
-        now_ms = self._clock.now_ms()
+        now_ms = self.clock.now_ms()
         self.log.commit(records, now_ms)
         is_rewritten = self.log.rewrite_a_little(now_ms)
         if self._durability == "memory":

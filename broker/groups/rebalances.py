@@ -18,6 +18,7 @@ from ..config import BrokerConfig
 from ..limits import NEW_MEMBER_JOIN_MS_MAX
 from ..log.storage import StorageError
 from ..log_lines import Event, Line
+from ..running_clock import RunningClock
 from ..world import Clock
 from .members import Group, Joined, Member, Synced
 from .offsets import GroupsState
@@ -33,9 +34,11 @@ class Ledger(Protocol):
 
     Args:
         state: what is written, and what was before the start.
+        clock: by which offsets expire.
     """
 
     state: GroupsState
+    clock: RunningClock
 
     def commit(self, records: Sequence[StateRecord]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""

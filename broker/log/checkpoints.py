@@ -1,7 +1,8 @@
-"""Files beside the logs that say how far they can be trusted: two, in the data directory itself.
+"""Small files beside the logs, in the data directory itself; two say how far logs can be trusted.
 
     recovery-points  up to where each log had been flushed, written on and on
     clean-stop       what every log was when the broker stopped; empty while it runs
+    running-time     for how long brokers have run here (running_clock.py)
 
 A log is named by its key, directory and topic id, so that nothing of a deleted topic is taken for
 its successor of the same name. What is damaged says nothing: the logs are then read.
@@ -23,8 +24,10 @@ from .summary import Summary
 
 RECOVERY_POINTS: Final = "recovery-points"
 CLEAN_STOP: Final = "clean-stop"
+RUNNING_TIME: Final = "running-time"
 _POINTS_MAGIC: Final = b"minibroker recovery points 1\n"
 _CLEAN_MAGIC: Final = b"minibroker clean stop 1 "
+_RUNNING_MAGIC: Final = b"minibroker running time 1 "
 _REWRITE_BYTES: Final = 1024 * 1024  # at 18 bytes a point, one rewrite in some 58,000 flushes
 _CRC: Final = struct.Struct(">IH")  # CRC-32C and length of what follows
 _POINT: Final = struct.Struct(">Iq")  # number of the log, offset; its key follows the first time
@@ -171,6 +174,17 @@ def read_clean_stop(data: bytes) -> dict[str, Stopped] | None:
         if last is not None:
             stopped[key] = Stopped(last, remembers_nothing == "1")
     return stopped
+
+
+def running_time(now_ms: int) -> bytes:
+    """The content of the file that says what the running time is."""
+    return _signed(_RUNNING_MAGIC, f"{now_ms}\n")
+
+
+def read_running_time(data: bytes) -> int | None:
+    """Read it, in ms; None if it is damaged."""
+    body = _unsigned(_RUNNING_MAGIC, data)
+    return None if body is None else int(body)
 
 
 def _signed(magic: bytes, text: str) -> bytes:

@@ -25,13 +25,14 @@ GROUP = "g"
 
 
 class Clock:
-    """Time that stands still until somebody moves it."""
+    """Time that stands still until somebody moves it; the wall clock may be set besides."""
 
     def __init__(self) -> None:
         self.passed_ms = 0
+        self.set_by_ms = 0
 
     def now_ms(self) -> int:
-        return START_MS + self.passed_ms
+        return START_MS + self.passed_ms + self.set_by_ms
 
     def monotonic_ms(self) -> int:
         return self.passed_ms
@@ -60,7 +61,7 @@ class Groups:
         self.coordinator = Coordinator(
             self.config,
             self.ledger,
-            self.clock,
+            self.ledger.clock,
             self.random,
             lambda: None,
             tell=self.told.append,
@@ -120,7 +121,9 @@ class Groups:
 
     def commit(self, offset: int, partition: int = 0, group_id: str = GROUP) -> None:
         """Write an offset of topic t."""
-        value = OffsetCommitValue(offset=offset, metadata="", commit_timestamp=self.clock.now_ms())
+        value = OffsetCommitValue(
+            offset=offset, metadata="", commit_timestamp=self.ledger.clock.now_ms()
+        )
         self.coordinator.commit(group_id, [("t", partition, value)])
 
     def offset(self, partition: int = 0, group_id: str = GROUP) -> int | None:

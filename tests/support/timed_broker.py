@@ -24,13 +24,14 @@ TURNS_MAX = 100_000
 
 
 class MovableClock:
-    """Both clocks, moved together."""
+    """Both clocks, moved together; the wall clock may be set besides."""
 
     def __init__(self) -> None:
         self.passed_ms = 0
+        self.set_by_ms = 0
 
     def now_ms(self) -> int:
-        return NOW_MS + self.passed_ms
+        return NOW_MS + self.passed_ms + self.set_by_ms
 
     def monotonic_ms(self) -> int:
         return self.passed_ms

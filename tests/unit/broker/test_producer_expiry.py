@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import pytest
 from minibroker.broker import producer_expiry, sequences
+from minibroker.broker.metadata import broker_config_record
 from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.sequences import Duplicate
+from minibroker.protocol.batch import read_header
 
 from tests.support.timed_broker import NOW_MS, Machine, batch_at
 
@@ -39,6 +41,28 @@ def test_a_producer_id_idle_for_a_day_is_as_unknown_as_one_never_seen() -> None:
     assert isinstance(partition.produce(batch_at(NOW_MS, 7, 500), NOW_MS), Appended), (
         "any first sequence will do"
     )
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_wall_clock_that_is_set_and_time_without_a_broker_make_nobody_forgotten(
+    days: int, stops: bool
+) -> None:
+    machine, partition = started()
+    machine.append(partition, 3, producer_id=7)
+    machine.flush()
+    machine.pass_ms(DAY_MS // 2)
+    if stops:
+        machine.broker.close()
+    machine.clock.set_by_ms = days * DAY_MS
+    machine.clock.passed_ms = 50_000  # another boot of the machine
+    machine.start()
+    partition = machine.partition()
+    machine.pass_ms(DAY_MS // 4)
+    retry = read_header(batch_at(NOW_MS, 7, 1))  # its timestamp, too, may be refused by then
+    assert partition.sequences.check(retry) == Duplicate(1, 2, NOW_MS)
+    machine.pass_ms(DAY_MS)
+    assert known(partition) == []
 
 
 def test_who_has_written_since_is_kept() -> None:
@@ -96,3 +120,17 @@ def test_evictions_are_told_once_in_a_check(monkeypatch: pytest.MonkeyPatch) -> 
     assert "partition=orders-0 count=6 " in line
     machine.pass_ms(CHECK_MS)
     assert len(machine.warned) == 1
+
+
+def test_less_than_ten_minutes_warns_once_a_value() -> None:
+    machine = Machine(producer_id_expiration_ms=599_999)
+    machine.start()
+    assert sum("producer.id.expiration.ms=599999" in each for each in machine.warned) == 1
+    for value in ("599999", "600000", "1000"):
+        machine.broker.change_configs(
+            [broker_config_record("", {"producer.id.expiration.ms": value})]
+        )
+    assert [each[:31] for each in machine.warned if "producer.id" in each] == [
+        "producer.id.expiration.ms=59999",
+        "producer.id.expiration.ms=1000 ",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from minibroker.broker.groups.records import OffsetCommitValue
 from minibroker.broker.groups.states import DEAD, EMPTY, STABLE
 from minibroker.protocol.errors import ErrorCode
@@ -18,7 +19,7 @@ CHECK: dict[str, Any] = {
 
 
 def other_topic(groups: Groups) -> None:
-    value = OffsetCommitValue(offset=1, metadata="", commit_timestamp=groups.clock.now_ms())
+    value = OffsetCommitValue(offset=1, metadata="", commit_timestamp=groups.ledger.clock.now_ms())
     groups.coordinator.commit(GROUP, [("other", 0, value)])
 
 
@@ -64,9 +65,43 @@ def test_an_empty_group_keeps_its_offsets_from_when_it_became_empty() -> None:
     assert groups.coordinator.state_of(GROUP) is DEAD
 
 
+@pytest.mark.parametrize("days", [-400, -2, 2, 400])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_wall_clock_that_is_set_makes_nobody_forgotten_or_immortal(
+    days: int, restarts: bool
+) -> None:
+    groups = Groups(**CHECK)
+    groups.commit(1)
+    groups.pass_ms(5 * MINUTE_MS)
+    groups.clock.set_by_ms = days * 24 * 60 * MINUTE_MS
+    if restarts:
+        groups.restart()
+    groups.commit(2, partition=1)
+    groups.pass_ms(4 * MINUTE_MS)
+    assert (groups.offset(0), groups.offset(1)) == (1, 2)
+    groups.clock.set_by_ms = 0
+    groups.pass_ms(2 * MINUTE_MS)
+    assert (groups.offset(0), groups.offset(1)) == (None, 2)
+    groups.pass_ms(10 * MINUTE_MS)
+    assert groups.offset(1) is None
+
+
+def test_the_time_without_a_broker_does_not_count_and_the_time_with_one_does() -> None:
+    groups = Groups(**CHECK)
+    groups.commit(1)
+    groups.pass_ms(7 * MINUTE_MS)  # nothing is written meanwhile, but what time it is
+    groups.clock.passed_ms = 0  # another boot of the machine
+    groups.clock.set_by_ms = 30 * 24 * 60 * MINUTE_MS
+    groups.restart()
+    groups.pass_ms(2 * MINUTE_MS)
+    assert groups.offset() == 1
+    groups.pass_ms(2 * MINUTE_MS)
+    assert groups.offset() is None
+
+
 def test_an_offset_with_a_time_of_its_own_goes_then() -> None:
     groups = Groups(**CHECK)
-    now_ms = groups.clock.now_ms()
+    now_ms = groups.ledger.clock.now_ms()
     value = OffsetCommitValue(
         offset=1, metadata="", commit_timestamp=now_ms, expire_timestamp=now_ms + 3 * MINUTE_MS
     )
@@ -92,7 +127,7 @@ def test_offsets_of_a_topic_that_went_in_a_crash_go_at_the_start() -> None:
     groups = Groups()
     for topic, topic_id in (("t", b"t" * 16), ("u", b"u" * 16), ("old", bytes(16))):
         value = OffsetCommitValue(
-            offset=1, metadata="", commit_timestamp=groups.clock.now_ms(), topic_id=topic_id
+            offset=1, metadata="", commit_timestamp=groups.ledger.clock.now_ms(), topic_id=topic_id
         )
         groups.coordinator.commit(GROUP, [(topic, 0, value)])
     groups.coordinator.forget_topics_but({b"u" * 16})
