@@ -32,9 +32,14 @@ SYNC_ALL_FROM_FILES = 16
 # slowest flush. They are made when they are needed.
 FLUSH_THREADS = SYNC_ALL_FROM_FILES - 1
 
-# Log files open at once: half of the 1024 descriptors a process usually has. The least recently
+# Log files open at once, where the process may have that many (descriptors.py). The least recently
 # used is closed for another; opening it again takes about 10 µs.
 OPEN_FILES_MAX = 512
+# Descriptors that neither connections nor log files get: listeners, lock, event loop, the output,
+# files being replaced, and one for each thread that flushes.
+DESCRIPTORS_RESERVED = 64
+# How many files are closed at once where the system has no descriptor left.
+FILES_GIVEN_BACK = 16
 
 # A stop waits this long for flushes under way and for answers to leave, in ms.
 STOP_MS_MAX = 10_000

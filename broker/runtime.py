@@ -23,9 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 from .broker import Broker, Hooks
 from .config import BrokerConfig
+from .descriptors import shares
 from .dispatch import Dispatch
 from .group_commit import Round
-from .limits import CLOSE_MS_MAX, FLUSH_THREADS, GATHER_SHARE, STOP_MS_MAX, SYNC_ALL_FROM_FILES
+from .limits import (
+    CLOSE_MS_MAX,
+    FLUSH_THREADS,
+    GATHER_SHARE,
+    OPEN_FILES_MAX,
+    STOP_MS_MAX,
+    SYNC_ALL_FROM_FILES,
+)
 from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
@@ -55,7 +63,7 @@ class RealClock:
         return time.monotonic_ns() // 1_000_000
 
 
-def real_world(config: BrokerConfig) -> World:
+def real_world(config: BrokerConfig, open_files_max: int = OPEN_FILES_MAX) -> World:
     """The real clock and chance, and the disk unless durability is memory.
 
     Raises:
@@ -64,7 +72,7 @@ def real_world(config: BrokerConfig) -> World:
     """
     if config.durability == "memory":
         return World(RealClock(), MemoryStorage(), random.Random())
-    return World(RealClock(), FileStorage(config.log_dirs[0]), random.Random())
+    return World(RealClock(), FileStorage(config.log_dirs[0], open_files_max), random.Random())
 
 
 class ListenError(OSError):
@@ -132,7 +140,8 @@ class Runtime:
         """
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[Exception] = self._loop.create_future()
-        self._world = self._world or real_world(self.config)
+        share = shares()
+        self._world = self._world or real_world(self.config, share.open_files_max)
         if self._faults is not None:
             self._world = self._faulty_world(self._world, self._faults)
         self._slices = LoopSlices(self._fail)
@@ -149,6 +158,7 @@ class Runtime:
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
+            self.server.connections_max = min(self.config.max_connections, share.connections_max)
             for listener in self._listeners:
                 await self._listen(listener)
             self._arm_timer()

@@ -43,6 +43,9 @@ class Server:
     Args:
         on_broken: called with an exception that no connection can answer for: the broker stops.
         fault_path: the way of requests in a broker that was started with faults.
+
+    Attributes:
+        connections_max: max.connections, or fewer where the process has no descriptors for as many.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Server:
         self.routes = Routes(SERVED)
         self.closings = Closings()
         self.connections: set[ClientSession] = set()
+        self.connections_max = config.max_connections
         self.queued_bytes = 0
         self._held_back: set[ClientSession] = set()
         self._all_gone = asyncio.Event()
@@ -136,9 +140,8 @@ class ClientSession(asyncio.BufferedProtocol):
         server = self._server
         address, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         peer = f"{address[0]}:{address[1]}" if address else "unknown"
-        connections_max = server.config.max_connections
-        if len(server.connections) >= connections_max:
-            server.closings.refused(peer, connections_max, int(self._loop.time() * 1000))
+        if len(server.connections) >= server.connections_max:
+            server.closings.refused(peer, server.connections_max, int(self._loop.time() * 1000))
             transport.abort()
             return
         server.connections.add(self)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
+from ..broker.descriptors import raise_limit
 from ..broker.listeners import Listener
 from ..broker.log.storage import DamagedLog, DirectoryInUse, StorageError
 from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
@@ -99,6 +100,7 @@ def run(args: Namespace) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(args.log_format))
     logging.basicConfig(handlers=[handler], level=args.log_level.upper())
+    raise_limit()
     try:
         loaded = load(_layers(args))
         faults = _faults(args.faults) if args.faults is not None else None

@@ -5,29 +5,35 @@
   directory, and the one above if the directory is new as well.
 - Appends use O_APPEND, so after a cut-back the next write starts where the file ends.
 - Files are open while they are among the most recently used ones; each use opens them again.
+- A flush never fails for want of a descriptor: it takes none where the file is open, and syncs the
+  whole file system, by the descriptor of the data directory, where it can get none.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
 
-from ..limits import OPEN_FILES_MAX
+from ..limits import FILES_GIVEN_BACK, OPEN_FILES_MAX
 from .root import DIRECTORY_MODE, Root, make_root, named, refusal
 from .storage import Buffer, StorageError
 
+NO_DESCRIPTOR: Final = frozenset((errno.EMFILE, errno.ENFILE))
 _flush_descriptor = os.fdatasync if sys.platform == "linux" else os.fsync
 
 
 class OpenFiles:
     """The files that are open, the least recently used first; beyond `count_max` that is closed."""
 
-    __slots__ = ("_files", "count_max", "lock", "root", "used")
+    __slots__ = ("_closes_later", "_files", "_lock", "_pins", "count_max", "root", "used")
 
     def __init__(self, root: Root, count_max: int) -> None:
         self.root = root
@@ -36,8 +42,10 @@ class OpenFiles:
         self.used = self._files.move_to_end
         """Called with an open file at each use."""
         # Between flush() in its thread and close() on the loop: a descriptor must not be closed,
-        # and its number handed to another file, in the moment before it is flushed.
-        self.lock = threading.Lock()
+        # and its number handed to another file, before it is flushed.
+        self._lock = threading.Lock()
+        self._pins: dict[int, int] = {}  # how many flushes use a descriptor
+        self._closes_later: set[int] = set()  # those of files that are closed already
 
     def __len__(self) -> int:
         return len(self._files)
@@ -52,17 +60,59 @@ class OpenFiles:
         """A file has been closed."""
         self._files.pop(file, None)
 
+    def granted(self, open_one: Callable[[], int]) -> int:
+        """Open something; where the system has no descriptor left, close files for it. OSError."""
+        try:
+            return open_one()
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTOR or not self._files:
+                raise
+        for file in [*islice(self._files, FILES_GIVEN_BACK)]:
+            file.close()
+        return open_one()
+
+    def pin(self, file: DiskFile) -> int:
+        """The descriptor of a file, which stays open until unpin(); -1 if the file is closed."""
+        with self._lock:
+            descriptor = file.descriptor
+            if descriptor >= 0:
+                self._pins[descriptor] = self._pins.get(descriptor, 0) + 1
+            return descriptor
+
+    def unpin(self, descriptor: int) -> None:
+        """A flush is over."""
+        with self._lock:
+            self._pins[descriptor] -= 1
+            if not self._pins[descriptor]:
+                del self._pins[descriptor]
+                if descriptor in self._closes_later:
+                    self._closes_later.discard(descriptor)
+                    os.close(descriptor)
+
+    def close(self, file: DiskFile) -> None:
+        """Close the descriptor of a file, at once or behind the flush that uses it."""
+        with self._lock:
+            descriptor, file.descriptor = file.descriptor, -1
+            if descriptor in self._pins:
+                self._closes_later.add(descriptor)
+            elif descriptor >= 0:
+                os.close(descriptor)
+        self.closed(file)
+
 
 class DiskFile:
-    """A file on disk, open while it is used. Implements storage.File."""
+    """A file on disk, open while it is used. Implements storage.File.
+
+    `descriptor` is -1 while it is closed.
+    """
 
     __slots__ = (
-        "_descriptor",
         "_has_torn_end",
         "_name",
         "_new_names_in",
         "_open_files",
         "_size",
+        "descriptor",
     )
 
     def __init__(
@@ -76,7 +126,7 @@ class DiskFile:
         self._name = name
         self._open_files = open_files
         self._size = size
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._new_names_in = new_names_in  # directories still to be flushed for this file's sake
         self._has_torn_end = False  # bytes beyond _size, left by a write that failed
         if descriptor >= 0:
@@ -91,7 +141,7 @@ class DiskFile:
         return self._size
 
     def append(self, buffers: Sequence[Buffer]) -> None:
-        descriptor = self._descriptor
+        descriptor = self.descriptor
         if descriptor < 0:
             descriptor = self._open()
         else:
@@ -122,7 +172,7 @@ class DiskFile:
             self.truncate(self._size)
 
     def read(self, position: int, count: int) -> bytes:
-        descriptor = self._descriptor
+        descriptor = self.descriptor
         if descriptor < 0:
             descriptor = self._open()
         else:
@@ -133,7 +183,7 @@ class DiskFile:
             raise refusal(self.path, error) from error
 
     def truncate(self, size: int) -> None:
-        descriptor = self._descriptor if self._descriptor >= 0 else self._open()
+        descriptor = self.descriptor if self.descriptor >= 0 else self._open()
         with named(self.path):
             os.ftruncate(descriptor, size)
         self._size = size
@@ -142,39 +192,47 @@ class DiskFile:
     def flush(self) -> None:
         with named(self.path):
             try:
-                descriptor = self._borrow()
+                self._flush_content()
+                for directory in self._new_names_in:
+                    with contextlib.suppress(FileNotFoundError):
+                        self._open_files.root.flush_directory(directory)
             except FileNotFoundError:
                 return  # removed, or its directory renamed to be removed: nobody waits for it
+            except OSError as error:
+                if error.errno not in NO_DESCRIPTOR:
+                    raise
+                # 1. the file was closed for others  2. clients took the descriptors  3. a refusal
+                # here would end the broker, and nothing is wrong with the disk
+                self._open_files.root.sync()
+            self._new_names_in = ()
+
+    def _flush_content(self) -> None:
+        open_files = self._open_files
+        descriptor = open_files.pin(self)
+        if descriptor >= 0:
             try:
                 _flush_descriptor(descriptor)
             finally:
-                os.close(descriptor)
-            directories = self._new_names_in
-            for directory in directories:
-                with contextlib.suppress(FileNotFoundError):
-                    self._open_files.root.flush_directory(directory)
-            self._new_names_in = ()
+                open_files.unpin(descriptor)
+            return
+        descriptor = open_files.root.open(self._name, os.O_RDWR)
+        try:
+            _flush_descriptor(descriptor)
+        finally:
+            os.close(descriptor)
 
     def close(self) -> None:
-        with self._open_files.lock:
-            if self._descriptor < 0:
-                return
-            os.close(self._descriptor)
-            self._descriptor = -1
-        self._open_files.closed(self)
+        if self.descriptor >= 0:
+            self._open_files.close(self)
 
     def _open(self) -> int:
-        with named(self.path), self._open_files.lock:
-            self._descriptor = self._open_files.root.open(self._name, os.O_RDWR | os.O_APPEND)
-        self._open_files.opened(self)
-        return self._descriptor
-
-    def _borrow(self) -> int:
-        """Return a descriptor of our own, whatever close() does meanwhile."""
-        with self._open_files.lock:
-            if self._descriptor >= 0:
-                return os.dup(self._descriptor)
-        return self._open_files.root.open(self._name, os.O_RDWR)
+        open_files = self._open_files
+        with named(self.path):
+            self.descriptor = open_files.granted(
+                lambda: open_files.root.open(self._name, os.O_RDWR | os.O_APPEND)
+            )
+        open_files.opened(self)
+        return self.descriptor
 
 
 class FileStorage:
@@ -214,7 +272,9 @@ class FileStorage:
 
     def create_file(self, path: str) -> DiskFile:
         with named(self.root.full(path)):
-            descriptor = self.root.create(path, os.O_RDWR | os.O_APPEND)
+            descriptor = self.open_files.granted(
+                lambda: self.root.create(path, os.O_RDWR | os.O_APPEND)
+            )
         return DiskFile(self.open_files, path, 0, descriptor, self._directories_of(path))
 
     def _directories_of(self, path: str) -> tuple[str, ...]:
@@ -230,7 +290,9 @@ class FileStorage:
         try:
             if not path:
                 return sorted(os.listdir(self.root.descriptor))
-            descriptor = self.root.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = self.open_files.granted(
+                lambda: self.root.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            )
             try:
                 return sorted(os.listdir(descriptor))
             finally:
@@ -266,7 +328,8 @@ class FileStorage:
     def read_bytes(self, path: str) -> bytes:
         try:
             self._size_of(path)
-            with open(self.root.open(path, os.O_RDONLY), "rb", buffering=0) as file:
+            descriptor = self.open_files.granted(lambda: self.root.open(path, os.O_RDONLY))
+            with open(descriptor, "rb", buffering=0) as file:
                 return file.readall()
         except OSError as error:
             raise refusal(self.root.full(path), error) from error
@@ -275,7 +338,8 @@ class FileStorage:
         temporary = f"{path}.tmp"
         at = self.root.descriptor
         with named(self.root.full(path)):
-            with open(self.root.create(temporary, os.O_WRONLY), "wb") as file:
+            descriptor = self.open_files.granted(lambda: self.root.create(temporary, os.O_WRONLY))
+            with open(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 _flush_descriptor(file.fileno())
@@ -310,14 +374,8 @@ class FileStorage:
             self.root.flush_directory("")
 
     def sync_all(self) -> None:
-        import ctypes  # here for the same reason
-
-        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-        if syncfs is None:
-            os.sync()
-        elif syncfs(self.root.descriptor):
-            why = os.strerror(ctypes.get_errno())
-            raise StorageError(self.root.path, why)
+        with named(self.root.path):
+            self.root.sync()
 
     def verify(self) -> None:
         self.root.verify()

@@ -118,6 +118,17 @@ class Root:
         finally:
             os.close(descriptor)
 
+    def sync(self) -> None:
+        """Make everything on the file system durable, with no further descriptor. OSError."""
+        import ctypes  # here: it takes milliseconds to import, and starting must be quick
+
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
+            os.sync()
+        elif syncfs(self.descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
     def take_lock(self) -> None:
         """Own the directory until close(). Raises DirectoryInUse, StorageError."""
         # A link is not followed: what it leads to would be overwritten with a process id.

@@ -209,3 +209,60 @@ def test_files_beyond_the_bound_are_closed_and_opened_again_on_use(
         file.close()
     assert len(storage.open_files) == 0
     storage.close()
+
+
+def test_a_file_closed_during_its_flush_is_closed_behind_it(
+    disk: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = disk.create_file("a")
+    flushed: list[int] = []
+
+    def flush(descriptor: int) -> None:
+        file.close()
+        assert file.descriptor == -1
+        os.fstat(descriptor)
+        flushed.append(descriptor)
+
+    monkeypatch.setattr(files, "_flush_descriptor", flush)
+    file.flush()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(flushed[0])
+    file.append([b"opened again"])
+    file.close()
+
+
+def test_a_flush_that_gets_no_descriptor_syncs_the_file_system(
+    disk: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = disk.create_file("a")
+    file.append([b"x"])
+    file.close()
+    synced: list[bool] = []
+    monkeypatch.setattr(disk.root, "open", none_left)
+    monkeypatch.setattr(disk.root, "sync", lambda: synced.append(True))
+    file.flush()
+    assert synced == [True]
+
+
+def test_where_no_descriptor_is_left_files_are_closed_for_one(
+    disk: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [disk.create_file(f"f{number}") for number in range(5)]
+    really_open = disk.root.open
+
+    def open_if_one_is_left(name: str, flags: int) -> int:
+        return none_left() if len(disk.open_files) > 4 else really_open(name, flags)
+
+    monkeypatch.setattr(disk.root, "open", open_if_one_is_left)
+    made.append(disk.create_file("one-more"))
+    for file in made:
+        file.append([b"x"])
+        assert file.read(0, 1) == b"x"
+        file.close()
+    monkeypatch.setattr(disk.root, "open", none_left)
+    with pytest.raises(StorageError, match="Too many open files"):
+        made[0].append([b"y"])
+
+
+def none_left(*_: object) -> int:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
