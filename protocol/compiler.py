@@ -11,6 +11,7 @@ whose error names the field. tests/property/test_codec_parity.py proves the two 
 import io
 import sys
 from collections.abc import Callable, Generator
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from construct import Bytes, Construct, ConstructError, Flag
@@ -74,10 +75,21 @@ def _make_decoder(message: type[M], version: int, *, in_steps: bool) -> Callable
             return DecodeError(tree.message.__name__, version, "", start, why)
         return _decode_error(tree, version, buf[start:], start, error)
 
-    source = decode_source(tree, _elements_max(tree), in_steps=in_steps)
-    source.bind("explain", explain)
-    source.bind("malformed", malformed_errors())
-    made = _function(source, "decode", f"{message.__name__} v{version}")
+    def make(*, mends_text: bool) -> Callable[..., Any]:
+        source = decode_source(tree, _elements_max(tree), in_steps=in_steps, mends_text=mends_text)
+        source.bind("explain", explain)
+        source.bind("malformed", malformed_errors())
+        source.bind("mending", mending)
+        return _function(source, "decode", f"{message.__name__} v{version}")
+
+    @cache
+    def mender() -> Callable[..., Any]:
+        return make(mends_text=True)
+
+    def mending(buf: memoryview, start: int) -> Any:
+        return mender()(buf, start)
+
+    made = make(mends_text=False)
     declaration_of(message).decoders[version, in_steps] = made
     return made
 

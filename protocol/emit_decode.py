@@ -12,9 +12,9 @@ import struct
 from construct import Construct
 
 from .source import Source, fixed_format, format_name, format_size, unnamed
+from .text import STRING_BYTES_MAX, read_text
 from .varint import read_uvarint, skip_tags
 from .wire import (
-    STRING_BYTES_MAX,
     Absent,
     Array,
     Blob,
@@ -38,16 +38,25 @@ ELEMENTS_A_STEP = 250
 
 
 def decode_source(
-    tree: TypedStruct, elements_max: int | None = None, *, in_steps: bool = False
+    tree: TypedStruct,
+    elements_max: int | None = None,
+    *,
+    in_steps: bool = False,
+    mends_text: bool = False,
 ) -> Source:
     """Write `decode(buf, p) -> (message, end)` for `tree`; a generator that returns it `in_steps`.
 
     With `elements_max` the arrays of a message may have so many elements in all: an element of two
     bytes on the wire becomes an object of a hundred, so the size of a frame bounds too little.
 
-    The names `malformed` (exceptions to catch) and `explain` (called with the buffer, the start
-    and the exception; returns what to raise) are left for the caller to bind.
+    Strings are decoded strictly, which is the quickest; a message with one that is not UTF-8 is
+    left to `mending`, which is this function made with `mends_text`. Steps always mend.
+
+    The names `malformed` (exceptions to catch), `explain` (called with the buffer, the start and
+    the exception; returns what to raise) and `mending` (where text is not mended here) are left for
+    the caller to bind.
     """
+    mends_text |= in_steps
     source = Source(new=object.__new__, uvarint=read_uvarint, skip_tags=skip_tags)
     source.bind("text_length", _text_length)
     with source.function("def decode(buf, p=0):"):
@@ -61,12 +70,22 @@ def decode_source(
                 source.line(f"budget = {elements_max}")
             if in_steps:
                 source.line(f"left = {ELEMENTS_A_STEP}")
-            reader = _Reader(source, counts_elements=elements_max is not None, in_steps=in_steps)
+            reader = _Reader(
+                source,
+                counts_elements=elements_max is not None,
+                in_steps=in_steps,
+                mends_text=mends_text,
+            )
             result = reader.struct(tree)
             reader.flush()
             if in_steps:
                 source.line("yield")
             source.line(f"return {result}, p")
+        if mends_text:
+            source.bind("read_text", read_text)
+        else:
+            with source.block("except UnicodeDecodeError:"):
+                source.line("return mending(buf, start)")
         with source.block("except malformed as error:"):
             source.line("raise explain(buf, start, error) from None")
     return source
@@ -83,8 +102,11 @@ def _text_length(buf: memoryview, position: int, limit: int) -> tuple[int, int]:
 class _Reader:
     """Writes reading code; holds back fixed fields so that neighbours become one unpack."""
 
-    def __init__(self, source: Source, *, counts_elements: bool, in_steps: bool) -> None:
+    def __init__(
+        self, source: Source, *, counts_elements: bool, in_steps: bool, mends_text: bool
+    ) -> None:
         self._source = source
+        self._decode_text = "read_text({})" if mends_text else "{}.decode()"
         self._in_steps = in_steps
         self._counts_elements = counts_elements
         self._pending: list[tuple[str, str]] = []  # struct format, assignment target
@@ -180,7 +202,7 @@ class _Reader:
         with source.block("if not p <= q <= limit:"):
             source.line("raise ValueError")
         if isinstance(node, Text):
-            source.line(f"{target} = buf[p:q].tobytes().decode()")
+            source.line(f"{target} = {self._decode_text.format('buf[p:q].tobytes()')}")
         elif isinstance(node, RecordBytes):
             source.line(f"{target} = buf[p:q]")
         else:

@@ -17,9 +17,9 @@ from typing import Any
 from construct import Bytes, Construct
 
 from .source import Source, fixed_format, format_name, unnamed
+from .text import STRING_BYTES_MAX
 from .varint import uvarint
 from .wire import (
-    STRING_BYTES_MAX,
     Absent,
     Array,
     Lengthed,

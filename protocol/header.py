@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .errors import DecodeError, EncodeError
 from .messages import APIS
+from .text import read_text
 from .varint import skip_tags
 
 _API_VERSIONS = 18
@@ -67,8 +68,8 @@ def decode_request_header(frame: bytes | memoryview) -> tuple[RequestHeader, int
             raise _bad_request(api_version, "client_id", position, why)
         try:
             client_id = str(frame[position:end], "utf-8")
-        except UnicodeDecodeError as error:
-            raise _bad_request(api_version, "client_id", position, error.reason) from None
+        except UnicodeDecodeError:
+            client_id = _mended(bytes(frame[position:end]), api_version, position)
         position = end
     elif length < -1:
         raise _bad_request(api_version, "client_id", position - 2, f"length is {length}")
@@ -124,6 +125,13 @@ def decode_response_header(
     except (struct.error, ValueError) as error:
         raise DecodeError("ResponseHeader", api_version, "", len(frame), str(error)) from None
     return correlation_id, position
+
+
+def _mended(client_id: bytes, version: int, position: int) -> str:
+    try:
+        return read_text(client_id)
+    except ValueError as error:
+        raise _bad_request(version, "client_id", position, str(error)) from None
 
 
 def _response_has_tags(api_key: int, api_version: int) -> bool:

@@ -15,9 +15,8 @@ from typing import Any
 from construct import Bytes, Construct, ConstructError, Flag, FormatField, Int8sb, Renamed, Struct
 from construct.core import stream_read, stream_write
 
+from .text import STRING_BYTES_MAX, read_text
 from .varint import UVARINT_BYTES_MAX, read_uvarint, uvarint
-
-STRING_BYTES_MAX = 32767  # Kafka's readers and writers refuse more, in compact strings as well
 
 
 class WireError(ConstructError):  # type: ignore[misc]  # construct has no types
@@ -126,7 +125,7 @@ class RecordBytes(Blob):
 
 
 class Text(Lengthed):
-    """A string: UTF-8 of at most 32767 bytes."""
+    """A string: UTF-8 of at most 32767 bytes; what is none is read as Java reads it."""
 
     unit, unit_min = "bytes", 1
 
@@ -134,9 +133,9 @@ class Text(Lengthed):
         if length > STRING_BYTES_MAX:
             raise WireError(f"string of {length} bytes, at most {STRING_BYTES_MAX} allowed", path)
         try:
-            return str(stream_read(stream, length, path), "utf-8")
-        except UnicodeDecodeError as error:
-            raise WireError(f"is not UTF-8: {error.reason}", path) from None
+            return read_text(bytes(stream_read(stream, length, path)))
+        except ValueError as error:
+            raise WireError(str(error), path) from None
 
     def _build_units(self, obj: str, stream: Any, context: Any, path: str) -> None:
         try:

@@ -304,3 +304,21 @@ async def test_stopping_answers_a_fetch_that_waits() -> None:
     assert (await raw.response(FETCH, 5))[0] == 9
     assert await raw.is_closed()
     await raw.close()
+
+
+async def test_ids_that_are_not_utf_8_are_answered_as_java_reads_them() -> None:
+    """A client id, a group id; and a member id made of the one can be written to everybody."""
+    client_id, group_id = b"\x00\x02c\xff", b"\x00\x02g\xff"
+    ask = struct.pack(">hhi", 15, 0, 7) + client_id + struct.pack(">i", 1) + group_id
+    protocol = b"\x00\x08consumer" + struct.pack(">i", 1) + b"\x00\x01r" + struct.pack(">i", 0)
+    join = struct.pack(">hhi", 11, 0, 8) + client_id + group_id + struct.pack(">i", 10_000)
+    join += b"\x00\x00" + protocol
+    async with running_broker() as runtime:
+        raw = await RawConnection.open(runtime)
+        raw.send(b"".join(struct.pack(">i", len(each)) + each for each in (ask, join)))
+        _, described = await raw.response(15, 0)
+        assert described.groups[0].group_id == "g\ufffd"
+        _, joined = await raw.response(11, 0)
+        assert joined.error_code == 0
+        assert joined.member_id.startswith("c\ufffd-")
+        await raw.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from construct import ConstructError
 from minibroker.protocol import compiler
-from minibroker.protocol.compiler import decoder, encoder
+from minibroker.protocol.compiler import decoder, decoder_in_steps, encoder
 from minibroker.protocol.errors import DecodeError, EncodeError, ErrorCode
 from minibroker.protocol.header import response_header
 from minibroker.protocol.messages.api_versions import (
@@ -135,8 +135,13 @@ def test_without_record_bytes_there_is_one_buffer() -> None:
         (ProduceRequest, 9, "00 0001 00000001 818080808000", "topic_data", "longer than 5 bytes"),
         (ProduceRequest, 9, "00 0001 00000001 ffffffff1f", "topic_data", "exceeds 32 bits"),
         (ProduceRequest, 9, "00 0001 00000001 ffffffff0f", "topic_data", "claims 4294967294"),
-        (ProduceRequest, 9, "02 ff 0001 00000001 01 00", "transactional_id", "is not UTF-8"),
-        (FindCoordinatorRequest, 4, "00 02 03 ff41 00", "coordinator_keys[0]", "is not UTF-8"),
+        (
+            FindCoordinatorRequest,
+            1,
+            "7fff" + "ff" * 32_767 + "00",
+            "key",
+            "takes more than 32767 bytes when mended",
+        ),
     ],
 )
 def test_a_refusal_names_the_field_and_the_reason(
@@ -286,3 +291,37 @@ def test_printing_what_does_not_exist_says_what_does(
 ) -> None:
     assert compiler.main(arguments) == 2
     assert "Produce 3-11" in capsys.readouterr().err
+
+
+# As a real Kafka 4.3.1 echoed them: what is not UTF-8 becomes U+FFFD, a surrogate one of them.
+MENDED = [
+    (b"a\xffb", "a\ufffdb"),
+    (b"\xed\xa0\x80x", "\ufffdx"),
+    (b"\xed\xa0\x80\xed\xb0\x80", "\ufffd\ufffd"),
+    (b"\xf0\x9f\x98", "\ufffd"),
+    (b"\xf0\x9f\xff", "\ufffd\ufffd"),
+    (b"\xc0\x80", "\ufffd\ufffd"),
+    (b"\xe0\x80\x80", "\ufffd\ufffd\ufffd"),
+    (b"\xf5\x80\x80\x80", "\ufffd\ufffd\ufffd\ufffd"),
+    (b"\xe2(\xa1", "\ufffd(\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("sent", "read"), MENDED)
+def test_text_that_is_not_utf_8_is_read_as_java_reads_it(sent: bytes, read: str) -> None:
+    frame = b"\0\2" + bytes([len(sent) + 1]) + sent + b"\0"
+    expected = FindCoordinatorRequest(key_type=0, coordinator_keys=[read])
+    assert decoder(FindCoordinatorRequest, 4)(frame) == (expected, len(frame))
+    assert wire_at(FindCoordinatorRequest, 4).parse(frame) == expected
+    assert in_steps(FindCoordinatorRequest, 4, frame) == (expected, len(frame))
+    written(expected, 4)
+
+
+def in_steps(cls: type[Any], version: int, frame: bytes) -> Any:
+    """What decoder_in_steps() comes to."""
+    steps = decoder_in_steps(cls, version)(frame, 0)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as ended:
+        return ended.value

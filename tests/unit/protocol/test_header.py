@@ -81,7 +81,7 @@ def test_every_prefix_of_a_header_is_refused(header: RequestHeader) -> None:
         ("0999 0000 00000001 0000", "api_key"),
         ("0000 0003 00000001 fffe", "client_id"),
         ("0000 0003 00000001 7fff 61", "client_id"),
-        ("0000 0003 00000001 0001 ff", "client_id"),
+        ("0000 0003 00000001 7fff" + "ff" * 32_767, "client_id"),
         ("0000 0009 00000001 0000 02 05 00 05 00", "tags"),
         ("0000 0009 00000001 0000 ffffffff0f", "tags"),
         ("0000 0009 00000001 0000 01 00 ffffffff0f", "tags"),
@@ -124,3 +124,8 @@ def test_only_flexible_responses_but_never_api_versions_have_header_tags(
 def test_a_cut_response_header_is_refused(frame: str) -> None:
     with pytest.raises(DecodeError):
         decode_response_header(bytes.fromhex(frame), 0, 9)
+
+
+def test_a_client_id_that_is_not_utf_8_is_read_as_java_reads_it() -> None:
+    header, position = decode_request_header(bytes.fromhex("0000 0003 00000001 0003 61 ff 62"))
+    assert (header.client_id, position) == ("a\ufffdb", 13)
