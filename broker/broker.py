@@ -15,11 +15,12 @@ from typing import Any
 
 from ..protocol.errors import ErrorCode, Refused
 from .config import BrokerConfig
-from .deadlines import Timed
+from .deadlines import Deadlines
 from .group_commit import GroupCommit, Round
 from .groups.coordinator import Coordinator
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .groups.ledger import Ledger
+from .isolation import call, each_alone
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
@@ -96,7 +97,8 @@ class Broker:
         self.work = LongWork(hooks.slices)
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
-        self._timed: list[Timed] = [self.parked]
+        self._deadlines = Deadlines()
+        self._deadlines.add(self.parked)
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
         self._metadata = StateLog(
@@ -140,7 +142,8 @@ class Broker:
             interval_ms=config.producer_id_expiration_check_interval_ms,
             warn=hooks.warn,
         )
-        self._timed += (self._retention, self._expiry)
+        self._deadlines.add(self._retention)
+        self._deadlines.add(self._expiry)
         self.groups = self._start_groups(hooks)
         self._tell_start(opened_at_ms)
 
@@ -154,7 +157,7 @@ class Broker:
             tell=hooks.tell,
         )
         groups.forget_topics_but(self.state.names_by_id)
-        self._timed.append(groups.timers)
+        self._deadlines.add(groups.timers)
         return groups
 
     @property
@@ -193,13 +196,11 @@ class Broker:
 
     def next_deadline_ms(self) -> int | None:
         """When `on_deadline` is due next, on the monotonic clock; None for never."""
-        deadlines = (each.next_deadline_ms() for each in self._timed)
-        return min((each for each in deadlines if each is not None), default=None)
+        return self._deadlines.next_deadline_ms()
 
     def on_deadline(self, now_ms: int) -> None:
         """Do everything whose time has come, by the monotonic clock."""
-        for each in self._timed:
-            each.on_deadline(now_ms)
+        self._deadlines.on_deadline(now_ms)
 
     def begin_round(self) -> Round:
         """Start a round of flushes; `finish_round` or `commit.fail` must follow."""
@@ -210,11 +211,16 @@ class Broker:
         if self.commit.has_failed:  # a flush outside of rounds, meanwhile
             self.commit.fail(round_)
             return
-        self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks)
-        self.commit.finish(round_)
-        for log, _ in round_.marks:
-            if isinstance(log, Partition):
-                self.parked.readable(log)
+        partitions = [log for log, _ in round_.marks if isinstance(log, Partition)]
+        each_alone(
+            (
+                lambda: self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks),
+                lambda: self.commit.finish(round_),
+                lambda: each_alone(partitions, self.parked.readable, "waking readers"),
+            ),
+            call,
+            "ending a round",
+        )
 
     def when_durable(self, message: Any, refusal: Callable[[], Any]) -> Any:
         """A response that stands once all metadata is durable: itself, or a promise of it."""

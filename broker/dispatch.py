@@ -137,7 +137,10 @@ class Dispatch:
         except CloseConnection as error:
             return error
         except Exception as error:  # noqa: BLE001  told to the client, or raised again
-            return self._refused(request, session, error)
+            try:
+                return self._refused(request, session, error)
+            except CloseConnection as close:  # here nobody would catch it
+                return close
         encoded = Promise(outcome.on_abandoned)
 
         def encode(message: Any) -> None:

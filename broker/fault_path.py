@@ -327,8 +327,12 @@ class Detour:
 
         def deliver(kept: Any) -> None:
             self._connection.release(promise)
-            if not message.done():
+            if message.done():
+                return
+            try:
                 message.set_result(_with_refused(kept, refused))
+            except Exception as error:  # noqa: BLE001  ends this connection, not our caller's round
+                message.set_exception(error)
 
         self._connection.adopt(promise)
         promise.deliver_to(deliver)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .isolation import call, each_alone
 from .log.storage import File
 from .parked import Promise
 
@@ -114,7 +115,7 @@ class GroupCommit:
         """An answer for when everything written so far is durable."""
         promise = Promise()
         if self.has_failed:
-            promise.keep(refusal())
+            promise.keep_with(refusal)
         else:
             self._waiting.append(Waiting(promise, message, refusal))
             self._want()
@@ -133,38 +134,60 @@ class GroupCommit:
             self._rounds_alone = ROUNDS_ALONE
         elif self._rounds_alone:
             self._rounds_alone -= 1
+        files = tuple(file for log in self._written for file in log.dirty_files())
+        marks = tuple((log, log.mark()) for log in self._written)
+        # From here on nothing raises: who waits is never out of both, this round and the next.
         self._is_running, self._is_wanted, self._reader_waits = True, False, False
-        logs, self._written = self._written, {}
+        self._written = {}
         waiting, self._waiting = self._waiting, []
-        files = tuple(file for log in logs for file in log.dirty_files())
-        return Round(files, tuple((log, log.mark()) for log in logs), tuple(waiting))
+        return Round(files, marks, tuple(waiting))
 
     def finish(self, round_: Round) -> None:
         """The files of a round are flushed: move the durable points, answer who waited."""
         self._is_running = False
-        for log, mark in round_.marks:
-            log.made_durable(mark)
         self._expected_count = len(round_.waiting) + len(self._waiting)
-        for each in round_.waiting:
-            each.promise.keep(each.message)
-        if self._waiting or self._reader_waits:
-            self._want()
+        # All is flushed, whatever a log makes of it: who waited is answered in any case, and who
+        # came meanwhile has no other way to get a round.
+        each_alone(
+            (
+                lambda: each_alone(round_.marks, _move, "moving a durable point"),
+                lambda: each_alone(round_.waiting, _acknowledge, "answering after a flush"),
+                self._want_again,
+            ),
+            call,
+            "ending a round",
+        )
 
     def fail(self, round_: Round) -> None:
         """A flush failed: refuse all who waited, and whoever still comes; the broker stops."""
         self._is_running = False
-        for each in round_.waiting:
-            each.promise.keep(each.refusal())
+        self._waiting[:0] = round_.waiting
         self.refuse_all()
 
     def refuse_all(self) -> None:
         """A flush outside of rounds failed: the same, and a round under way must `fail`, too."""
         self.has_failed = True
         waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.promise.keep(each.refusal())
+        each_alone(waiting, _refuse, "refusing after a failed flush")
+
+    def _want_again(self) -> None:
+        if self._waiting or self._reader_waits:
+            self._want()
 
     def _want(self) -> None:
         if not (self._is_wanted or self._is_running or self.has_failed):
             self._is_wanted = True
             self._on_wanted()
+
+
+def _move(made_durable: tuple[Flushable, Mark]) -> None:
+    log, mark = made_durable
+    log.made_durable(mark)
+
+
+def _acknowledge(waiting: Waiting) -> None:
+    waiting.promise.keep(waiting.message)
+
+
+def _refuse(waiting: Waiting) -> None:
+    waiting.promise.keep_with(waiting.refusal)

@@ -44,6 +44,9 @@ FILES_GIVEN_BACK = 16
 # A stop waits this long for flushes under way and for answers to leave, in ms.
 STOP_MS_MAX = 10_000
 
+# What raised when its time had come is asked again after this long, in ms, and not at once.
+REST_AFTER_FAILURE_MS = 1000
+
 # Partitions that retention, or the expiry of producer ids, looks at in one turn of the loop: at
 # worst each begins a segment, which takes 0.2 ms.
 LOOKS_A_TURN = 32
@@ -70,6 +73,10 @@ GROUP_MEMBERS_MAX = 10_000
 # What the members of one group say in their protocols: it is written with every generation, as one
 # record. Beyond it the group is full, in bytes.
 GROUP_METADATA_BYTES_MAX = 16 * 1024 * 1024
+
+# Characters of a client id (or instance id) that a member id begins with: what follows is unique,
+# and a member id must fit into a string of the protocol, 32,767 bytes.
+MEMBER_ID_PREFIX_LENGTH_MAX = 249
 
 # A new member that waits for its first generation longer than this is given up, in ms. Kafka's
 # group.new.member.join.timeout, which is no property.

@@ -16,6 +16,8 @@ import logging
 from datetime import datetime
 from enum import Enum
 
+from ..protocol.errors import shortened
+
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 VALUE_CHARACTERS_MAX = 500
@@ -51,13 +53,6 @@ def logfmt(fields: dict[str, object]) -> str:
     return " ".join(
         f"{key}={_quoted(key, value)}" for key, value in fields.items() if value is not None
     )
-
-
-def shortened(text: str, characters_max: int = VALUE_CHARACTERS_MAX) -> str:
-    """`text`, or its beginning and how much was left out."""
-    if len(text) <= characters_max:
-        return text
-    return f"{text[:characters_max]}… ({len(text) - characters_max} more)"
 
 
 def escaped(text: str) -> str:

@@ -10,14 +10,30 @@ Source: Kafka's DelayedFetch.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from ..protocol.errors import ErrorCode
+from .isolation import ENDS_THE_BROKER, each_alone
 
 DONE_KEPT = 64  # deadlines of answered fetches that are not worth a sweep
 
 
+log = logging.getLogger("minibroker")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Stands for an answer that could not be made: the request is answered with -1."""
+
+    error: Exception
+    error_code: ClassVar[int] = ErrorCode.UNKNOWN_SERVER_ERROR
+
+
 class Promise:
-    """An answer that becomes known later. Whoever holds it calls `keep`, at most once.
+    """An answer that becomes known later. Whoever holds it keeps it, at most once.
 
     `on_abandoned` is for who asked: called when nobody wants the answer any more.
     `on_kept` is for who looks on: called with the answer before it is delivered.
@@ -52,6 +68,22 @@ class Promise:
             self.on_kept(message)
         if self._deliver is not None:
             self._deliver(message)
+
+    def keep_with(self, make: Callable[[], Any]) -> None:
+        """Keep it with what `make` returns, or with a Failure if that raises.
+
+        For whoever keeps one promise among others. It raises only what ends the broker, and then
+        this promise has been kept, too.
+        """
+        try:
+            message = make()
+        except ENDS_THE_BROKER as error:
+            self.keep(Failure(error))
+            raise
+        except Exception as error:
+            log.exception("an answer could not be made")
+            message = Failure(error)
+        self.keep(message)
 
 
 class Readable(Protocol):
@@ -155,21 +187,19 @@ class ParkedFetches:
         """More of a partition can be read, or it has gone: see who has waited for that."""
         if partition.waiting is None:
             return
-        for fetch in tuple(partition.waiting):
-            if not fetch.is_done and fetch.readable_bytes() >= fetch.complete_at:
-                self._make_ready(fetch)
+        # 1. a batch is appended  2. a fetch that waits for it cannot be looked at  3. if that were
+        # raised here, the producer would hear -1 for a batch that is stored.
+        each_alone(tuple(partition.waiting), self._look_at, "looking at a parked fetch")
 
     def gone(self, partition: Readable) -> None:
         """A partition is no longer there: everyone who waits for it is answered."""
-        for fetch in tuple(partition.waiting or ()):
-            if not fetch.is_done:
-                self._make_ready(fetch)
+        waiting = [each for each in partition.waiting or () if not each.is_done]
+        each_alone(waiting, self._make_ready, "ending a parked fetch")
 
     def take_ready(self) -> None:
         """Answer everything that has become ready."""
         ready, self._ready = self._ready, []
-        for fetch in ready:
-            fetch.promise.keep(fetch.answer())
+        each_alone(ready, _answer, "answering a parked fetch")
 
     def next_deadline_ms(self) -> int | None:
         """When `on_deadline` is due next, on the monotonic clock; None for never."""
@@ -179,21 +209,34 @@ class ParkedFetches:
 
     def on_deadline(self, now_ms: int) -> None:
         """Answer every fetch whose time is up."""
+        each_alone(self._due(now_ms), _answer, "answering a parked fetch")
+
+    def release_all(self) -> None:
+        """Answer everyone with what there is: the broker stops."""
+        each_alone(tuple(self._waiting.values()), self._make_ready, "ending a parked fetch")
+        self.take_ready()
+
+    def _due(self, now_ms: int) -> Iterator[ParkedFetch]:
         while self._deadlines and self._deadlines[0][0] <= now_ms:
             _, number = heapq.heappop(self._deadlines)
             fetch = self._waiting.get(number)
             if fetch is not None:
-                fetch.finish()
-                fetch.promise.keep(fetch.answer())
+                yield fetch
 
-    def release_all(self) -> None:
-        """Answer everyone with what there is: the broker stops."""
-        for fetch in tuple(self._waiting.values()):
+    def _look_at(self, fetch: ParkedFetch) -> None:
+        if not fetch.is_done and fetch.readable_bytes() >= fetch.complete_at:
             self._make_ready(fetch)
-        self.take_ready()
 
     def _make_ready(self, fetch: ParkedFetch) -> None:
-        fetch.finish()
         if not self._ready:
             self._on_ready()
         self._ready.append(fetch)
+        fetch.finish()
+
+
+def _answer(fetch: ParkedFetch) -> None:
+    try:
+        if not fetch.is_done:
+            fetch.finish()
+    finally:
+        fetch.promise.keep_with(fetch.answer)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from .isolation import each_alone
 from .limits import FORGOTTEN_A_TURN, LOOKS_A_TURN, PRODUCERS_MAX
 from .log_lines import Event, Line
 from .partition import Partition
@@ -65,14 +66,13 @@ class ProducerExpiry:
         until_ms = now_ms - self._expiration_ms()
         left = FORGOTTEN_A_TURN
         while self._unfinished and left:
-            forgotten = self._unfinished[-1].sequences.forget_idle(until_ms, left)
-            left -= forgotten
-            if left:
-                self._unfinished.pop()
+            partition = self._unfinished.pop()  # first: one that raises is not looked at for ever
+            left -= partition.sequences.forget_idle(until_ms, left)
+            if not left:
+                self._unfinished.append(partition)
         if not self._unfinished:
             self._unfinished = self._sweep.take(now_ms, LOOKS_A_TURN)
-            for partition in self._unfinished:
-                self._report_evicted(partition)
+            each_alone(self._unfinished, self._report_evicted, "looking at producer ids")
 
     def _report_evicted(self, partition: Partition) -> None:
         sequences = partition.sequences

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from .isolation import each_alone
 from .limits import LOOKS_A_TURN, REMOVED_A_TURN_BYTES
 from .log.log import Log
 from .log.segment import Segment
@@ -140,7 +141,14 @@ class Retention:
             self._note_some()
         taken = self._sweep.take(now_ms, LOOKS_A_TURN)
         self._remove_later([each for each in taken if each.log.has_removable])
-        cuts = {each: cut for each in taken if (cut := self._cut(each)) is not None}
+        cuts: dict[Partition, Cut] = {}
+
+        def look(partition: Partition) -> None:
+            cut = self._cut(partition)
+            if cut is not None:
+                cuts[partition] = cut
+
+        each_alone(taken, look, "looking for what retention lets go")
         if not cuts:
             return
         try:
@@ -172,8 +180,7 @@ class Retention:
         return cut
 
     def _remove_later(self, partitions: Sequence[Partition]) -> None:
-        for partition in partitions:
-            self._written(partition)
+        each_alone(partitions, self._written, "having a log flushed")
 
         def go_on() -> None:
             self._to_note.extend(partitions)
@@ -184,8 +191,10 @@ class Retention:
 
     def _note_some(self) -> None:
         offsets: dict[Partition, int] = {}
-        for _ in range(min(LOOKS_A_TURN, len(self._to_note))):
-            partition = self._to_note.popleft()
+        count = min(LOOKS_A_TURN, len(self._to_note))
+        partitions = [self._to_note.popleft() for _ in range(count)]
+
+        def look(partition: Partition) -> None:
             try:
                 offset = partition.removable_offset()
             except StorageError as error:
@@ -193,6 +202,8 @@ class Retention:
             else:
                 if offset:
                     offsets[partition] = offset
+
+        each_alone(partitions, look, "looking for what may be removed")
 
         def go_on() -> None:
             self._removing.extend(offsets.items())
@@ -207,13 +218,12 @@ class Retention:
                 self._when_durable(go_on)
 
     def _remove_some(self) -> None:
-        partition, offset = self._removing[0]
+        partition, offset = self._removing.popleft()  # first: one that raises is not tried for ever
         try:
             if partition.log.remove_before(offset, REMOVED_A_TURN_BYTES):
-                return
+                self._removing.appendleft((partition, offset))
         except StorageError as error:
             self._put_off(error)
-        self._removing.popleft()
 
     def _put_off(self, error: StorageError) -> None:
         self._warn(Event("retention-put-off", why=error))

@@ -26,6 +26,7 @@ from .config import BrokerConfig
 from .descriptors import shares
 from .dispatch import Dispatch
 from .group_commit import Round
+from .isolation import ENDS_THE_BROKER, call, each_alone
 from .limits import (
     CLOSE_MS_MAX,
     FLUSH_THREADS,
@@ -144,7 +145,7 @@ class Runtime:
         self._world = self._world or real_world(self.config, share.open_files_max)
         if self._faults is not None:
             self._world = self._faulty_world(self._world, self._faults)
-        self._slices = LoopSlices(self._fail)
+        self._slices = LoopSlices(self._break)
         hooks = Hooks(
             flush_wanted=self._round_wanted,
             fetches_ready=self._fetches_ready,
@@ -157,7 +158,7 @@ class Runtime:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
-            self.server = Server(self.config, Dispatch(self.broker), self._fail, self.fault_path)
+            self.server = Server(self.config, Dispatch(self.broker), self._break, self.fault_path)
             self.server.connections_max = min(self.config.max_connections, share.connections_max)
             for listener in self._listeners:
                 await self._listen(listener)
@@ -176,8 +177,8 @@ class Runtime:
         """
         for server in self._sockets:
             server.close()
-        self.broker.parked.release_all()
-        self.broker.groups.release_all()
+        self._isolated(self.broker.parked.release_all)
+        self._isolated(self.broker.groups.release_all)
         await self._drain()
         await self.server.close(CLOSE_MS_MAX)
         if self._timer is not None:
@@ -266,13 +267,41 @@ class Runtime:
             self._start_round()
 
     def _fetches_ready(self) -> None:
-        self._loop.call_soon(self.broker.parked.take_ready)
+        self._loop.call_soon(self._isolated, self.broker.parked.take_ready)
+
+    def _isolated(self, work: Callable[[], object]) -> None:
+        """Do what the loop asks for; what it raises is logged, or ends the broker."""
+        try:
+            each_alone((work,), call, "work of the loop")
+        except ENDS_THE_BROKER as error:
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        """Nothing that waits for a flush can be acknowledged any more: refuse it, and stop."""
+        log.critical(Event("broken", why=error, then="the broker stops"), exc_info=error)
+        if not self.failed.done():
+            self._fail(error)
+            self._isolated(self.broker.commit.refuse_all)
 
     def _start_round(self) -> None:
-        round_ = self.broker.begin_round()
-        if not round_.files:
-            self.broker.finish_round(round_)
+        # 1. of five logs of a round, one cannot say what is to be flushed, or no thread can be had
+        # 2. its round ends all the same  3. what was never flushed is acknowledged. So the broker
+        # stops, as after a flush that failed.
+        try:
+            round_ = self.broker.begin_round()
+        except Exception as error:  # noqa: BLE001  _break logs it
+            self._break(error)
             return
+        if not round_.files:
+            self._isolated(lambda: self.broker.finish_round(round_))
+            return
+        try:
+            self._flush(round_)
+        except Exception as error:  # noqa: BLE001  _break logs it
+            self._isolated(lambda: self.broker.commit.fail(round_))
+            self._break(error)
+
+    def _flush(self, round_: Round) -> None:
         if self._flushers is None:
             self._flushers = ThreadPoolExecutor(FLUSH_THREADS, "flush")
         flushes: list[Callable[[], None]] = [each.flush for each in round_.files]
@@ -293,10 +322,10 @@ class Runtime:
             return
         if error is None:
             self._flush_s = self._loop.time() - self._flush_began
-            self.broker.finish_round(round_)
+            self._isolated(lambda: self.broker.finish_round(round_))
         else:
             log.critical(Event("flush-failed", why=error, then="the broker stops"))
-            self.broker.commit.fail(round_)
+            self._isolated(lambda: self.broker.commit.fail(round_))
             self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
         if self.fault_path is not None:
             self.fault_path.note()
@@ -326,8 +355,10 @@ class Runtime:
 
     def _on_deadline(self) -> None:
         self._timer = None
-        self.broker.on_deadline(self.broker.clock.monotonic_ms())
-        self._arm_timer()
+        try:
+            self._isolated(lambda: self.broker.on_deadline(self.broker.clock.monotonic_ms()))
+        finally:
+            self._arm_timer()
 
     def _fail(self, error: Exception) -> None:
         if not self.failed.done():

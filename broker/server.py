@@ -20,12 +20,12 @@ from ..protocol.framing import FrameBuffer
 from .closings import NO_FRAME, Closings
 from .config import BrokerConfig
 from .dispatch import SERVED, Dispatch
+from .isolation import ENDS_THE_BROKER, call, each_alone
 from .limits import IN_FLIGHT_MAX, LONG_FRAME_BYTES, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from .listeners import Listener
-from .log.storage import FlushFailed
 from .log_lines import Event
 from .long_work import Steps, Working
-from .parked import Promise
+from .parked import Failure, Promise
 from .session import CloseConnection, Session
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Server:
         self.queued_bytes += change
         if change < 0 and self._held_back and not self.is_full:
             held_back, self._held_back = self._held_back, set()
-            for session in held_back:
-                session.go_on()
+            each_alone(held_back, ClientSession.go_on, "serving who was held back")
 
     def hold_back(self, session: ClientSession) -> None:
         """Let `session` go on when there is room again."""
@@ -94,13 +93,11 @@ class Server:
         """End all connections; those that do not end by themselves in time are cut."""
         self._all_gone.clear()
         if self.connections:
-            for session in tuple(self.connections):
-                session.close()
+            each_alone(tuple(self.connections), ClientSession.close, "closing a connection")
             done = asyncio.ensure_future(self._all_gone.wait())
             await asyncio.wait([done], timeout=timeout_ms / 1000)
             done.cancel()
-        for session in tuple(self.connections):
-            session.abort()
+        each_alone(tuple(self.connections), ClientSession.abort, "cutting a connection")
 
     @property
     def is_full(self) -> bool:
@@ -189,14 +186,17 @@ class ClientSession(asyncio.BufferedProtocol):
         self._backlog.clear()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        for promise in self._parked:
-            if promise.on_abandoned is not None:
-                promise.on_abandoned()
+        abandoned = [each.on_abandoned for each in self._parked if each.on_abandoned is not None]
         self._parked.clear()
-        if self._detour is not None:
-            self._detour.close()
-        self._server.forget(self)
-        self._count_queued()
+        try:
+            each_alone(abandoned, call, "abandoning a request")
+            if self._detour is not None:
+                self._detour.close()
+        except ENDS_THE_BROKER as error:
+            self._server.on_broken(error)
+        finally:
+            self._server.forget(self)
+            self._count_queued()
 
     def close(self) -> None:
         """End the connection after what is on its way out, unless the client does not take it."""
@@ -261,14 +261,14 @@ class ClientSession(asyncio.BufferedProtocol):
                     return True
             else:
                 received = self._core.receive(frame)
-        except (ProtocolError, DecodeError) as error:
+        except Exception as error:  # noqa: BLE001  ends this connection; logged there
             received = error
         return self._serve_request(received, frame)
 
     def _decoding(self, frame: memoryview) -> Steps:
         try:
             return (yield from self._core.receive_steps(frame))
-        except (ProtocolError, DecodeError) as error:
+        except Exception as error:  # noqa: BLE001  ends this connection; logged there
             return error
 
     def _decoded(self, promise: Working, frame: memoryview, received: Any) -> None:
@@ -280,24 +280,32 @@ class ClientSession(asyncio.BufferedProtocol):
         """Serve what was decoded; False when it ended the connection."""
         if request is None:
             return True
+        if isinstance(request, Exception):
+            if not isinstance(request, ProtocolError | DecodeError):
+                # A codec's bug, a broken invariant of it included: others have codecs of their own.
+                log.error(Event("request-unreadable", peer=self._session.peer), exc_info=request)
+            self.hang_up(request, frame)
+            return False
         try:
-            if isinstance(request, Exception):
-                raise request
             if self._detour is not None:
                 self._detour.serve(request)
                 return True
             outcome = self._dispatch.handle(request, self._session)
-        except (ProtocolError, DecodeError, CloseConnection) as error:
+        except CloseConnection as error:
             self.hang_up(error, frame)
             return False
-        except (AssertionError, FlushFailed) as error:
+        except ENDS_THE_BROKER as error:
             self._server.on_broken(error)
+            return False
+        except Exception as error:
+            log.exception(Event("request-failed", peer=self._session.peer))
+            self.hang_up(error, frame)
             return False
         if isinstance(outcome, Promise):
             self.settle(request, outcome)
         else:
-            self._core.answer(request, outcome)
-        return True
+            self._write_down(request, outcome)
+        return self._transport is not None
 
     def _wait_for(self, working: Working) -> None:
         """Begin nothing that was asked later before this is done: clients count on the order."""
@@ -321,7 +329,7 @@ class ClientSession(asyncio.BufferedProtocol):
     def settle(self, request: Request, outcome: Any) -> None:
         """Answer now, or when a Promise is kept."""
         if not isinstance(outcome, Promise):
-            self._core.answer(request, outcome)
+            self._write_down(request, outcome)
             return
         promise = outcome
         if isinstance(outcome, Working) and outcome.is_working:
@@ -339,7 +347,7 @@ class ClientSession(asyncio.BufferedProtocol):
         if type(message) is CloseConnection:
             self.hang_up(message)
         elif self._transport is not None:
-            self._core.answer(request, message)
+            self._write_down(request, message)
             if not self._is_send_due:
                 self._is_send_due = True
                 self._loop.call_soon(self._send_due)
@@ -347,7 +355,7 @@ class ClientSession(asyncio.BufferedProtocol):
     def tear(self, request: Request, message: Any, bytes_sent: int) -> None:
         """Send the first bytes of an answer, behind all earlier ones, and close."""
         self._send()
-        self._core.answer(request, message)
+        self._write_down(request, message)
         whole = b"".join(self._core.data_to_send())
         if self._transport is not None:
             self._transport.write(whole[: min(bytes_sent, len(whole) - 1)])
@@ -365,6 +373,25 @@ class ClientSession(asyncio.BufferedProtocol):
     def give_up(self, why: Exception) -> None:
         """Something is broken that no connection can answer for."""
         self._server.on_broken(why)
+
+    def _write_down(self, request: Request, message: Any) -> None:
+        """Encode an answer; one that cannot be is answered with -1, or ends this connection.
+
+        Never raises: it is called from within rounds and timers that serve others, too.
+        """
+        try:
+            if type(message) is not Failure:
+                self._core.answer(request, message)
+                return
+        except Exception:
+            api, version = request.route.api.name, request.route.version
+            log.exception(Event("answer-failed", api=api, version=version, peer=self._session.peer))
+        try:
+            why = "the broker could not make or write the answer"
+            refusal = self.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR, why)
+            self._core.answer(request, refusal)
+        except Exception as error:  # noqa: BLE001  CloseConnection among them; hang_up logs it
+            self.hang_up(error)
 
     def _send_due(self) -> None:
         self._is_send_due = False

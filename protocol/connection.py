@@ -175,7 +175,11 @@ class ServerConnection:
         return True
 
     def answer(self, request: Request, message: Any) -> None:
-        """Give a request its response message, or that Encoded; None if it gets none (acks=0)."""
+        """Give a request its response message, or that Encoded; None if it gets none (acks=0).
+
+        Raises:
+            EncodeError: the message cannot be written; the request still waits for an answer.
+        """
         if message is None:
             request.answer = []
         else:

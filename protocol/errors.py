@@ -175,6 +175,7 @@ class ErrorCode(IntEnum):
     CONTROLLER_ID_NOT_REGISTERED = 136, "No controller with this id is registered."
 
 
+TEXT_LENGTH_MAX = 500  # characters of an error text; four bytes each at most
 _BY_NUMBER = {code.value: code for code in ErrorCode}
 
 
@@ -217,6 +218,17 @@ class EncodeError(ValueError):
         self.why = why
 
 
+def shortened(text: str, characters_max: int = TEXT_LENGTH_MAX) -> str:
+    """A text that may quote what a peer sent, at a length that answers and log lines can carry.
+
+    A name may have 32,767 bytes, and so may an answer's text: with the name in it, it has more.
+    Returns: `text`, or its beginning and how much was left out.
+    """
+    if len(text) <= characters_max:
+        return text
+    return f"{text[:characters_max]}… ({len(text) - characters_max} more)"
+
+
 class ApiError(Exception):
     """Ends a whole request with `code`; `text` goes to the log and, where there is room, the peer.
 
@@ -226,17 +238,22 @@ class ApiError(Exception):
     """
 
     def __init__(self, code: ErrorCode, text: str = "") -> None:
-        super().__init__(f"{code.name}: {text or code.text}")
         self.code = code
-        self.text = text or code.text
+        self.text = shortened(text or code.text)
+        super().__init__(f"{code.name}: {self.text}")
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A refusal the protocol can express, for one partition, topic or member.
 
-    `why` names the facts (topic-partition, producer id, epoch, sequence) in one sentence.
+    `why` names the facts (topic-partition, producer id, epoch, sequence) in one sentence. What it
+    quotes may be as long as a peer likes; it is `shortened` here.
     """
 
     code: ErrorCode
     why: str
+
+    def __post_init__(self) -> None:
+        if len(self.why) > TEXT_LENGTH_MAX:
+            object.__setattr__(self, "why", shortened(self.why))

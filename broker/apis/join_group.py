@@ -46,7 +46,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Promise:
         gets_id_first=version >= ID_FIRST_SINCE,
         can_skip_assignment=version >= SKIP_ASSIGNMENT_SINCE,
     )
-    broker.groups.join(ask, lambda joined: promise.keep(_response(joined, version)))
+    broker.groups.join(ask, lambda joined: promise.keep_with(lambda: _response(joined, version)))
     return promise
 
 

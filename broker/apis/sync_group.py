@@ -35,7 +35,7 @@ def handle(broker: Broker, request: Request, session: Session) -> SyncGroupRespo
         message.protocol_type,
         message.protocol_name,
         {each.member_id: each.assignment for each in message.assignments},
-        lambda synced: promise.keep(_response(synced)),
+        lambda synced: promise.keep_with(lambda: _response(synced)),
     )
     return promise
 

@@ -17,12 +17,13 @@ from random import Random
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.schema import ZERO_UUID
 from ..config import BrokerConfig
+from ..isolation import each_alone
 from ..limits import GROUPS_MAX
 from ..log.storage import StorageError
 from ..log_lines import Line
 from ..world import Clock
 from .joins import Join, Joins
-from .members import CONSUMER, Group, Joined, Synced
+from .members import CONSUMER, Group, Joined, Member, Synced
 from .offsets import Offsets, expired
 from .rebalances import Ledger, Rebalances
 from .records import GroupRecord, OffsetCommitValue, OffsetRecord, StateRecord
@@ -280,10 +281,8 @@ class Coordinator:
 
     def release_all(self) -> None:
         """Answer everyone who waits: the broker stops."""
-        for group in self._groups.values():
-            for member in group.members.values():
-                member.answer_join(Joined(ErrorCode.NOT_COORDINATOR, member.member_id))
-                member.answer_sync(Synced(ErrorCode.NOT_COORDINATOR))
+        members = [each for group in self._groups.values() for each in group.members.values()]
+        each_alone(members, _release, "releasing a member")
 
     def _load(self) -> None:
         """Groups as the log tells of them; their members have a session timeout to show up."""
@@ -339,7 +338,8 @@ class Coordinator:
         self.ledger.clock.keep()
         now_ms = self._clock.now_ms()
         retention_ms = self._config.offsets_retention_minutes * 60_000
-        for group in tuple(self._groups.values()):
+
+        def look(group: Group) -> None:
             offsets = self.offsets_of(group.group_id)
             removals = expired(group, offsets, now_ms, retention_ms)
             kept_count = sum(map(len, offsets.values())) - len(removals)
@@ -348,6 +348,13 @@ class Coordinator:
                     self._delete(group, removals)
                 elif removals:
                     self.ledger.commit(removals)
+
+        each_alone(tuple(self._groups.values()), look, "expiring a group's offsets")
+
+
+def _release(member: Member) -> None:
+    member.answer_join(Joined(ErrorCode.NOT_COORDINATOR, member.member_id))
+    member.answer_sync(Synced(ErrorCode.NOT_COORDINATOR))
 
 
 def _code(answer: ErrorCode | Then) -> ErrorCode:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from ...protocol.errors import ApiError, ErrorCode
 from ..config import BrokerConfig
-from ..limits import GROUP_MEMBERS_MAX, GROUP_METADATA_BYTES_MAX
+from ..limits import GROUP_MEMBERS_MAX, GROUP_METADATA_BYTES_MAX, MEMBER_ID_PREFIX_LENGTH_MAX
 from .members import Group, Joined, Member, Protocols
 from .rebalances import Ledger, Rebalances
 from .records import GroupRecord
@@ -98,7 +98,10 @@ class Joins:
         )
 
     def _join_new(self, group: Group, ask: Join, take: Callable[[Joined], None]) -> None:
+        # 1. a client id has 32,767 bytes  2. its member id has more, and no answer can carry it
+        # 3. nor can the leader's, which lists all members: the whole group would never begin.
         prefix = ask.client_id if ask.group_instance_id is None else ask.group_instance_id
+        prefix = prefix[:MEMBER_ID_PREFIX_LENGTH_MAX]
         member_id = f"{prefix}-{UUID(int=self._random.getrandbits(128), version=4)}"
         if ask.group_instance_id is not None:
             known = group.static.get(ask.group_instance_id)

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from ...protocol.errors import ErrorCode
 from ..config import BrokerConfig
+from ..isolation import each_alone
 from ..limits import NEW_MEMBER_JOIN_MS_MAX
 from ..log.storage import StorageError
 from ..log_lines import Event, Line
@@ -160,12 +161,15 @@ class Rebalances:
             return
         group.move(STABLE, self._clock.now_ms())
         refusal = Synced(ErrorCode.NOT_COORDINATOR)
-        for member in group.members.values():
+
+        def give(member: Member) -> None:
             member.assignment = assignments.get(member.member_id, b"")
             if member.syncing is not None:
                 take, member.syncing = member.syncing, None
                 self.expect_heartbeat(group, member)
                 self._ledger.answer(group.synced(member), refusal, take)
+
+        each_alone(group.members.values(), give, "giving a member its assignment")
 
     def _delay_first(self, group: Group, delay_ms: int, left_ms: int) -> None:
         """Give the first rebalance of a group time for more members; KIP-134."""
@@ -215,10 +219,13 @@ class Rebalances:
             with suppress(StorageError):
                 self._ledger.commit([GroupRecord(group.group_id, group.record({}))])
             return
-        for member in tuple(group.members.values()):
-            member.answer_join(group.joined(member))
-            self.expect_heartbeat(group, member)
+
+        def tell(member: Member) -> None:
             member.is_new = False
+            self.expect_heartbeat(group, member)
+            member.answer_join(group.joined(member))
+
+        each_alone(tuple(group.members.values()), tell, "telling a member of its generation")
         generation_id = group.generation_id
         self._at(
             ("sync", group.group_id, ""),
@@ -260,11 +267,13 @@ class Rebalances:
             self._complete(group)
 
     def _refuse_syncs(self, group: Group, code: ErrorCode) -> None:
-        for member in group.members.values():
+        def refuse(member: Member) -> None:
             member.assignment = b""
             if member.syncing is not None:
-                member.answer_sync(Synced(code))
                 self.expect_heartbeat(group, member)
+                member.answer_sync(Synced(code))
+
+        each_alone(group.members.values(), refuse, "refusing a member its assignment")
 
     def _expect(self, group: Group, member_id: str, timeout_ms: int) -> None:
         self._at(

@@ -7,7 +7,9 @@ All instants are of the monotonic clock, in ms.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from ..isolation import call, each_alone
 
 Key = tuple[str, str, str]
 """What is waited for, the group, the member (or "")."""
@@ -55,7 +57,10 @@ class Timers:
 
     def on_deadline(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`."""
+        each_alone(self._taken(now_ms), call, "a timer of the groups")
+
+    def _taken(self, now_ms: int) -> Iterator[Callable[[], None]]:
         while (next_ms := self.next_deadline_ms()) is not None and next_ms <= now_ms:
             _, key = heapq.heappop(self._heap)
             _, action = self._due.pop(key)
-            action()
+            yield action

@@ -18,9 +18,8 @@ from minibroker.broker.log_lines import (
     Line,
     OncePerSecond,
     formatter,
-    shortened,
 )
-from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.errors import ErrorCode, shortened
 
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "=\\]+)( |$)')
 ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
