@@ -142,8 +142,7 @@ class Broker:
             interval_ms=config.producer_id_expiration_check_interval_ms,
             warn=hooks.warn,
         )
-        self._deadlines.add(self._retention)
-        self._deadlines.add(self._expiry)
+        self._deadlines.add(self._retention, self._expiry)
         self.groups = self._start_groups(hooks)
         self._tell_start(opened_at_ms)
 

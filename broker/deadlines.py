@@ -35,9 +35,9 @@ class Deadlines:
         self._all: list[Timed] = []
         self._rests_until_ms: dict[Timed, int] = {}
 
-    def add(self, timed: Timed) -> None:
-        """From now on it is asked, too."""
-        self._all.append(timed)
+    def add(self, *timed: Timed) -> None:
+        """From now on these are asked, too."""
+        self._all += timed
 
     def next_deadline_ms(self) -> int | None:
         """When `on_deadline` is due next; None for never."""

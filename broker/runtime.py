@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .broker import Broker, Hooks
+from .client_session import ClientSession
 from .config import BrokerConfig
 from .descriptors import shares
 from .dispatch import Dispatch
@@ -39,7 +40,7 @@ from .listeners import Listener
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
 from .log_lines import Event
-from .server import ClientSession, Server
+from .server import Server
 from .slices import LoopSlices
 from .world import Crashed, World
 

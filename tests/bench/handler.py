@@ -16,10 +16,10 @@ from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any, cast
 
+from minibroker.broker.client_session import ClientSession
 from minibroker.broker.config_sources import Layer, load
 from minibroker.broker.metadata import Topic
 from minibroker.broker.runtime import Runtime
-from minibroker.broker.server import ClientSession
 from minibroker.broker.topics import NewTopic
 
 from tests.bench.raw_client import Case, produce_frame

@@ -30,7 +30,7 @@ TIMEOUT_S = 60.0
 
 # module -> (a piece of its source, what is there without faults and explanations)
 TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
-    "minibroker.broker.server": [
+    "minibroker.broker.client_session": [
         (
             """\
             if self._detour is not None:

@@ -1,0 +1,388 @@
+"""EDGE: one client's connection on asyncio: bytes in, frames to dispatch, answers out in order.
+
+Where it pushes back: a connection is not read while it has too many open requests, too many bytes
+of answers waiting, or while all connections together hold too much (limits.py, config.py). Frames
+already read then wait in `_backlog`. One write per turn of the loop and connection.
+What a request means is decided in dispatch.py and behind it; what all connections share stands in
+server.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from ..protocol.connection import ProtocolError, Request, ServerConnection
+from ..protocol.errors import DecodeError, ErrorCode
+from ..protocol.framing import FrameBuffer
+from .closings import NO_FRAME
+from .isolation import ENDS_THE_BROKER, call, each_alone
+from .limits import IN_FLIGHT_MAX, LONG_FRAME_BYTES, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from .listeners import Listener
+from .log_lines import Event
+from .long_work import Steps, Working
+from .parked import Failure, Promise
+from .session import CloseConnection, Session
+
+if TYPE_CHECKING:
+    from .server import Server
+
+log = logging.getLogger("minibroker")
+JOIN_BYTES_MAX = 64 * 1024  # below this one copy is cheaper than many buffers
+
+
+class ClientSession(asyncio.BufferedProtocol):
+    """One client's connection."""
+
+    def __init__(self, server: Server, listener: Listener, port: int) -> None:
+        self._server = server
+        self._dispatch = server.dispatch
+        self._listener = listener
+        self._port = port
+        self._core = ServerConnection(server.routes)
+        self._frames = FrameBuffer(server.config.socket_request_max_bytes)
+        self._backlog: deque[memoryview] = deque()
+        self._parked: set[Promise] = set()
+        self._working: Working | None = None  # nothing behind it is begun before it is done
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._session = Session("", listener.name, "", port)
+        self._active_at = self._loop.time()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._is_writable = True
+        self._is_reading = True
+        self._is_send_due = False
+        self._queued_bytes = 0
+        fault_path = server.fault_path
+        self._detour = fault_path.detour(self) if fault_path is not None else None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio calls this once."""
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves like one
+        self._transport = transport
+        server = self._server
+        address, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        peer = f"{address[0]}:{address[1]}" if address else "unknown"
+        if len(server.connections) >= server.connections_max:
+            server.closings.refused(peer, server.connections_max, int(self._loop.time() * 1000))
+            transport.abort()
+            return
+        server.connections.add(self)
+        transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
+        self._session = Session(
+            peer=peer,
+            listener=self._listener.name,
+            host=self._listener.advertised_host or here[0],
+            port=self._listener.advertised_port or self._port,
+        )
+        if server.config.connections_max_idle_ms >= 0:
+            self._watch_idleness()
+        if self._detour is not None:
+            self._detour.accepted()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Asyncio asks where to put the next bytes."""
+        return self._frames.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Asyncio says that so many bytes have come."""
+        self._active_at = self._loop.time()
+        self._backlog += self._frames.received(nbytes)
+        self._serve()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what it asked is still answered if that takes no time."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Asyncio says that the client reads too slowly."""
+        self._is_writable = False
+        self._count_queued()
+
+    def resume_writing(self) -> None:
+        """Asyncio says that the client has caught up."""
+        self._is_writable = True
+        self._active_at = self._loop.time()
+        self._count_queued()
+        self.go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio calls this once, at the end."""
+        self._transport = None
+        self._backlog.clear()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        abandoned = [each.on_abandoned for each in self._parked if each.on_abandoned is not None]
+        self._parked.clear()
+        try:
+            each_alone(abandoned, call, "abandoning a request")
+            if self._detour is not None:
+                self._detour.close()
+        except ENDS_THE_BROKER as error:
+            self._server.on_broken(error)
+        finally:
+            self._server.forget(self)
+            self._count_queued()
+
+    def close(self) -> None:
+        """End the connection after what is on its way out, unless the client does not take it."""
+        if self._transport is not None:
+            self._send()
+            if self._is_writable:
+                self._transport.close()
+            else:
+                self._transport.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is open, or the client does not take the answers it asked for."""
+        is_asking = self._core.in_flight or self._backlog or self._working is not None
+        return not (self._is_writable and is_asking)
+
+    def go_on(self) -> None:
+        """There is room again: serve what has waited, and read on."""
+        if self._transport is not None:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Serve the backlog as far as there is room, then send."""
+        backlog, core = self._backlog, self._core
+        while backlog:
+            if self._working is not None:
+                self._send()
+                self._set_reading(False)
+                return
+            if (
+                core.in_flight >= IN_FLIGHT_MAX
+                or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES
+                or not self._is_writable
+                or self._server.is_full
+            ):
+                self._send()
+                if not self._has_room():
+                    self._set_reading(False)
+                    return
+            if not self._serve_frame(backlog.popleft()):
+                return
+        self._send()
+        if self._frames.error is not None:
+            self.hang_up(self._frames.error)
+        elif not self._is_reading:
+            self._set_reading(True)
+
+    def _serve_frame(self, frame: memoryview) -> bool:
+        """Serve one request; False when it ended the connection."""
+        try:
+            if len(frame) > LONG_FRAME_BYTES:
+                received = self._dispatch.work.begin(self._decoding(frame), is_droppable=True)
+                if isinstance(received, Working):
+                    self._wait_for(received)
+                    self.adopt(received)
+                    received.deliver_to(partial(self._decoded, received, frame))
+                    return True
+            else:
+                received = self._core.receive(frame)
+        except Exception as error:  # noqa: BLE001  ends this connection; logged there
+            received = error
+        return self._serve_request(received, frame)
+
+    def _decoding(self, frame: memoryview) -> Steps:
+        try:
+            return (yield from self._core.receive_steps(frame))
+        except Exception as error:  # noqa: BLE001  ends this connection; logged there
+            return error
+
+    def _decoded(self, promise: Working, frame: memoryview, received: Any) -> None:
+        self.release(promise)
+        if self._transport is not None and self._serve_request(received, frame):
+            self._send()
+
+    def _serve_request(self, request: Request | Exception | None, frame: memoryview) -> bool:
+        """Serve what was decoded; False when it ended the connection."""
+        if request is None:
+            return True
+        if isinstance(request, Exception):
+            if not isinstance(request, ProtocolError | DecodeError):
+                # A codec's bug, a broken invariant of it included: others have codecs of their own.
+                log.error(Event("request-unreadable", peer=self._session.peer), exc_info=request)
+            self.hang_up(request, frame)
+            return False
+        try:
+            if self._detour is not None:
+                self._detour.serve(request)
+                return True
+            outcome = self._dispatch.handle(request, self._session)
+        except CloseConnection as error:
+            self.hang_up(error, frame)
+            return False
+        except ENDS_THE_BROKER as error:
+            self._server.on_broken(error)
+            return False
+        except Exception as error:
+            log.exception(Event("request-failed", peer=self._session.peer))
+            self.hang_up(error, frame)
+            return False
+        if isinstance(outcome, Promise):
+            self.settle(request, outcome)
+        else:
+            self._write_down(request, outcome)
+        return self._transport is not None
+
+    def _wait_for(self, working: Working) -> None:
+        """Begin nothing that was asked later before this is done: clients count on the order."""
+        self._working = working
+
+        def worked() -> None:
+            if self._working is working:
+                self._working = None
+                self.go_on()
+
+        working.on_worked = worked
+
+    def handle(self, request: Request) -> Any:
+        """The response message, a Promise of it, or None; raises CloseConnection."""
+        return self._dispatch.handle(request, self._session)
+
+    def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
+        """The response message that refuses the whole request; raises CloseConnection."""
+        return self._dispatch.refuse(request, code, why)
+
+    def settle(self, request: Request, outcome: Any) -> None:
+        """Answer now, or when a Promise is kept."""
+        if not isinstance(outcome, Promise):
+            self._write_down(request, outcome)
+            return
+        promise = outcome
+        if isinstance(outcome, Working) and outcome.is_working:
+            self._wait_for(outcome)
+
+        def deliver(message: Any) -> None:
+            self.release(promise)
+            self.answer(request, message)
+
+        self.adopt(promise)
+        promise.deliver_to(deliver)
+
+    def answer(self, request: Request, message: Any) -> None:
+        """Answer soon, None for no answer; does nothing after the end."""
+        if type(message) is CloseConnection:
+            self.hang_up(message)
+        elif self._transport is not None:
+            self._write_down(request, message)
+            if not self._is_send_due:
+                self._is_send_due = True
+                self._loop.call_soon(self._send_due)
+
+    def tear(self, request: Request, message: Any, bytes_sent: int) -> None:
+        """Send the first bytes of an answer, behind all earlier ones, and close."""
+        self._send()
+        self._write_down(request, message)
+        whole = b"".join(self._core.data_to_send())
+        if self._transport is not None:
+            self._transport.write(whole[: min(bytes_sent, len(whole) - 1)])
+        self.close()
+
+    def adopt(self, promise: Promise) -> None:
+        """Abandon a promise if the connection ends first."""
+        if promise.on_abandoned is not None:
+            self._parked.add(promise)
+
+    def release(self, promise: Promise) -> None:
+        """A promise has been kept."""
+        self._parked.discard(promise)
+
+    def give_up(self, why: Exception) -> None:
+        """Something is broken that no connection can answer for."""
+        self._server.on_broken(why)
+
+    def _write_down(self, request: Request, message: Any) -> None:
+        """Encode an answer; one that cannot be is answered with -1, or ends this connection.
+
+        Never raises: it is called from within rounds and timers that serve others, too.
+        """
+        try:
+            if type(message) is not Failure:
+                self._core.answer(request, message)
+                return
+        except Exception:
+            api, version = request.route.api.name, request.route.version
+            log.exception(Event("answer-failed", api=api, version=version, peer=self._session.peer))
+        try:
+            why = "the broker could not make or write the answer"
+            refusal = self.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR, why)
+            self._core.answer(request, refusal)
+        except Exception as error:  # noqa: BLE001  CloseConnection among them; hang_up logs it
+            self.hang_up(error)
+
+    def _send_due(self) -> None:
+        self._is_send_due = False
+        if self._backlog or not self._is_reading:
+            self.go_on()
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        """Give the transport every answer whose turn it is."""
+        ready = self._core.data_to_send()
+        if not ready or self._transport is None:
+            return
+        if len(ready) == 1:
+            self._transport.write(ready[0])
+        elif sum(map(len, ready)) <= JOIN_BYTES_MAX:
+            self._transport.write(b"".join(ready))
+        else:
+            self._transport.writelines(ready)
+
+    def _has_room(self) -> bool:
+        core = self._core
+        if core.in_flight >= IN_FLIGHT_MAX or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES:
+            return False
+        if self._server.is_full:
+            self._server.hold_back(self)
+            return False
+        return self._is_writable
+
+    def _set_reading(self, reading: bool) -> None:
+        if self._transport is None or reading == self._is_reading:
+            return
+        self._is_reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _count_queued(self) -> None:
+        queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        change, self._queued_bytes = queued - self._queued_bytes, queued
+        if change:
+            self._server.count_queued(change)
+
+    def hang_up(self, why: Exception, frame: memoryview = NO_FRAME) -> None:
+        """Close the connection behind what is on its way out.
+
+        Args:
+            frame: the request that could not be served, for the log.
+        """
+        now_ms = int(self._loop.time() * 1000)
+        self._server.closings.closed(self._session.peer, why, frame, now_ms)
+        self._backlog.clear()
+        self.close()
+
+    def _watch_idleness(self) -> None:
+        limit_ms = self._server.config.connections_max_idle_ms
+        idle_ms = (self._loop.time() - self._active_at) * 1000
+        if idle_ms >= limit_ms and self.is_idle:
+            why = f"idle for {idle_ms:.0f} ms"
+            log.info(Event("connection-closed", peer=self._session.peer, why=why))
+            self.close()
+            return
+        rest_ms = max(limit_ms - idle_ms, 10 if self.is_idle else limit_ms / 2)
+        self._idle_timer = self._loop.call_later(rest_ms / 1000, self._watch_idleness)
