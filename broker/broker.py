@@ -97,8 +97,7 @@ class Broker:
         self.work = LongWork(hooks.slices)
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
-        self._deadlines = Deadlines()
-        self._deadlines.add(self.parked)
+        self._deadlines = Deadlines(self.parked)
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
         self._metadata = StateLog(

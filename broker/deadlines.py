@@ -31,8 +31,8 @@ class Deadlines:
     again at once   3. the loop does nothing else. So whoever raised has to rest a while.
     """
 
-    def __init__(self) -> None:
-        self._all: list[Timed] = []
+    def __init__(self, *timed: Timed) -> None:
+        self._all: list[Timed] = [*timed]
         self._rests_until_ms: dict[Timed, int] = {}
 
     def add(self, *timed: Timed) -> None:
