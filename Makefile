@@ -69,7 +69,7 @@ sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
 
-bench: $(READY) ## measure against a real Apache Kafka, where java and mvn are present
+bench: $(READY) ## measure beside a real Apache Kafka, or an earlier build (ARGS='--against WHEEL')
 	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-client: $(READY) ## our client beside aiokafka, kafka-python and confluent-kafka (ARGS='--sizes 100')

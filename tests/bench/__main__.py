@@ -3,6 +3,7 @@
 Machines are noisy: read the ratios, not the absolutes. A ratio is the median over rounds of ours
 divided by Kafka's in the same round. Every server is warmed up before the first round.
     make bench ARGS="--only consume"    one of PARTS alone
+    make bench ARGS="--against WHEEL"   beside an earlier build (or checkout) and beside itself
     make bench ARGS=--no-kafka          without a real Kafka
     make bench ARGS=--profile           where the time of one Produce goes, without sockets
     make bench ARGS=--overhead          what faults (disarmed) and explanations cost one Produce
@@ -13,14 +14,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
 from tests.bench.consuming import measure_consuming
 from tests.bench.flushing import measure_flushing
+from tests.bench.generator import missing_go
 from tests.bench.handler import profile
+from tests.bench.loads import SINGLES
 from tests.bench.overhead import overhead_table
-from tests.bench.producing import SINGLES, measure_producing
+from tests.bench.requests import measure_clients, measure_requests
 from tests.bench.run import Run
 from tests.bench.scale import measure_scale
 from tests.bench.servers import ROOT, install_wheel
@@ -30,12 +34,15 @@ from tests.support.kafka import missing_tools
 
 PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "start": measure_starts,
-    "produce": measure_producing,
+    "requests": measure_requests,
+    "clients": measure_clients,
     "consume": measure_consuming,
     "flush": measure_flushing,
     "scale": measure_scale,
 }
-WIDTH = 110
+COMPARED = ("requests", "clients", "consume")  # with an earlier build
+BY_GENERATOR = ("requests", "flush")
+WIDTH = 150
 PICTURE = ROOT / "docs" / "benchmarks.png"
 
 
@@ -51,13 +58,23 @@ def main() -> int:
     if args.overhead:
         console.print(overhead_table())
         return 0
-    reason = "--no-kafka was given" if args.no_kafka else missing_tools()
-    if reason is not None:
-        console.print(f"no real Kafka in this run: {reason}")
-    run = Run(console, install_wheel(), args.rounds, args.seconds, reason)
+    if args.against is not None:
+        before = install_wheel("before", args.against)
+        run = Run(console, install_wheel(), args.rounds, args.seconds, "it is not asked", before)
+    else:
+        reason = "--no-kafka was given" if args.no_kafka else missing_tools()
+        if reason is not None:
+            console.print(f"no real Kafka in this run: {reason}")
+        run = Run(console, install_wheel(), args.rounds, args.seconds, reason)
     ratios: dict[str, float] = {}
-    for part in args.only or PARTS:
+    for part in args.only or (COMPARED if run.before else PARTS):
+        if part in BY_GENERATOR and (missing := missing_go()) is not None:
+            console.print(f"left out: {part}: {missing}")
+            continue
         ratios |= PARTS[part](run)
+    if run.before is not None:
+        console.print(*(run.slower or ["no row is slower than before"]), sep="\n")
+        return 1 if run.slower else 0
     if args.picture and ratios:
         from tests.bench.picture import draw
 
@@ -67,9 +84,12 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each load and round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each load and round")
     parser.add_argument("--only", choices=PARTS, nargs="+", help="these parts, in this order")
+    parser.add_argument(
+        "--against", type=Path, metavar="WHEEL", help="an earlier build, or checkout"
+    )
     parser.add_argument("--no-kafka", action="store_true", help="without a real Kafka")
     parser.add_argument("--profile", action="store_true", help="where one Produce's time goes")
     parser.add_argument("--overhead", action="store_true", help="of faults and explanations")

@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.client_loads import LOADS, Figures
+from tests.bench.loads import TOPIC
 from tests.bench.servers import (
     ROOT,
-    TOPIC,
     Server,
-    create_topic,
+    create_topics,
     install_wheel,
     our_broker,
     real_kafka,
@@ -73,7 +73,7 @@ def main() -> int:
         if reason is None:
             servers.append(stack.enter_context(real_kafka("Apache Kafka", {})))
         for server in servers:
-            asyncio.run(create_topic(server))
+            asyncio.run(create_topics(server, {TOPIC: 1}))
             for size in args.sizes:
                 measured = _rounds(server, size, args.rounds)
                 console.print(_table(f"{server.name}, {size} B records", measured))
@@ -83,15 +83,15 @@ def main() -> int:
 
 def _rounds(server: Server, size: int, rounds: int) -> dict[Name, list[Figures]]:
     measured: dict[Name, list[Figures]] = {name: [] for name in LOADS}
-    asyncio.run(renew_topic(server))
+    asyncio.run(renew_topic(server, TOPIC, 1))
     for _ in range(rounds):
         for name in LOADS:
             if name == ("ours", "consume"):
-                asyncio.run(renew_topic(server))
+                asyncio.run(renew_topic(server, TOPIC, 1))
                 for _ in range(2):  # for all that consume
                     _load(server, ("ours", "send_many"), size)
             measured[name].append(_load(server, name, size))
-        asyncio.run(renew_topic(server))
+        asyncio.run(renew_topic(server, TOPIC, 1))
     return measured
 
 

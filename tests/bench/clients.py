@@ -11,7 +11,8 @@ import time
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 
-from tests.bench.servers import TOPIC, Server
+from tests.bench.loads import TOPIC
+from tests.bench.servers import Server
 
 VALUE = b"x" * 100
 CONFLUENT_RECORDS = 200_000
@@ -20,8 +21,8 @@ FLUSH_S = 60.0
 POLL_EVERY = 1000
 
 
-def confluent_rate(server: Server) -> float:
-    """Records a second of confluent-kafka: a produce loop with poll, then flush."""
+def confluent_rate(server: Server) -> tuple[float, int]:
+    """(records a second, records) of confluent-kafka: a produce loop with poll, then flush."""
     failed: list[object] = []
 
     def delivered(error: object, _: object) -> None:
@@ -47,12 +48,12 @@ def confluent_rate(server: Server) -> float:
     took = time.perf_counter() - began
     if left or failed:
         raise RuntimeError(f"{server.name}: {left} records left, {len(failed)} failed")
-    return CONFLUENT_RECORDS / took
+    return CONFLUENT_RECORDS / took, CONFLUENT_RECORDS
 
 
-def aiokafka_rate(server: Server) -> float:
-    """Records a second of aiokafka: a send loop, then all deliveries."""
-    return asyncio.run(_aiokafka(server))
+def aiokafka_rate(server: Server) -> tuple[float, int]:
+    """(records a second, records) of aiokafka: a send loop, then all deliveries."""
+    return asyncio.run(_aiokafka(server)), AIOKAFKA_RECORDS
 
 
 async def _aiokafka(server: Server) -> float:

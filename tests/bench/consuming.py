@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import permutations
 
 import confluent_kafka
 from minibroker.client.network import Connection
@@ -24,10 +25,13 @@ from minibroker.protocol.messages.offset_commit import (
 )
 from rich.table import Table
 
+from tests.bench.against import show_against
+from tests.bench.generator import Measured, cpu_seconds
 from tests.bench.group_readers import GROUP_READERS
+from tests.bench.loads import TOPIC
 from tests.bench.run import Run
-from tests.bench.servers import TOPIC, Server, create_topic, our_broker, real_kafka
-from tests.bench.tables import Rates
+from tests.bench.servers import Server, create_topics, our_broker, real_kafka
+from tests.bench.tables import Rounds, ratio, show_clients
 
 DURABILITIES: dict[str, dict[str, str]] = {
     "memory": {},
@@ -38,6 +42,7 @@ PAGE_CACHE = ("--durability", "page-cache")
 FLUSH_S = 120.0
 COMMITS = 1_000
 COORDINATOR_S = 30.0
+TITLE = "records read through a group, durability=page-cache"
 BATCH_BYTES = 100_000
 
 
@@ -60,17 +65,26 @@ LOADS = (
 
 
 def measure_consuming(run: Run) -> dict[str, float]:
-    """Print both tables; returns the ratios by load."""
+    """Print the tables; returns the ratios by load."""
     with ExitStack() as stack:
-        servers = [stack.enter_context(our_broker("ours", run.commands, PAGE_CACHE))]
-        if run.without_kafka is None:
+        servers = [
+            stack.enter_context(our_broker(name, commands, PAGE_CACHE))
+            for name, commands in run.builds
+        ]
+        if run.before is None and run.without_kafka is None:
             servers.append(stack.enter_context(real_kafka("Kafka", {})))
         for server in servers:
             for load in LOADS:
                 _fill(server, load)
-        ratios = _read(run, servers)
+        measured = _read(run, servers)
+    if run.before is not None:
+        run.slower.extend(show_against(run.console, TITLE, measured))
+        return {}
+    show_clients(run.console, TITLE, measured)
     _commits(run)
-    return ratios
+    return {
+        f"group: {name}": ratio(rounds) for name, rounds in measured.items() if rounds.has("Kafka")
+    }
 
 
 def _fill(server: Server, load: Load) -> None:
@@ -101,34 +115,20 @@ def _fill(server: Server, load: Load) -> None:
         raise RuntimeError(f"{server.name}: {left} records left, {len(failed)} failed")
 
 
-def _read(run: Run, servers: Sequence[Server]) -> dict[str, float]:
-    measured = {(load, name): Rates() for load in LOADS for name in load.clients}
+def _read(run: Run, servers: Sequence[Server]) -> dict[str, Rounds]:
+    measured: dict[str, Rounds] = {}
+    orders = list(permutations(servers))
     for number in range(run.rounds + 1):
-        for (load, name), rates in measured.items():
-            for server in servers if number % 2 == 0 else servers[::-1]:
-                seconds = GROUP_READERS[name](server, load.topic, load.count)
-                if number:  # the first round warms up
-                    rates.add(server.name, load.count / seconds, 0.0)
-    table = Table(title="reading through a group, durability=page-cache")
-    table.add_column("client and records")
-    for column in ("ours", "Kafka", "ratio", "min-max"):
-        table.add_column(column, justify="right")
-    ratios: dict[str, float] = {}
-    for (load, name), rates in measured.items():
-        title = f"{name}, {load.record_bytes:,} B"
-        row = [_speed(rates, load, server.name) for server in servers]
-        if rates.has("Kafka"):
-            found = rates.ratios("ours", "Kafka")
-            ratios[f"group: {title}"] = statistics.median(found)
-            row += [f"{statistics.median(found):.2f}", f"{min(found):.2f}-{max(found):.2f}"]
-        table.add_row(title, *row)
-    run.console.print(table)
-    return ratios
-
-
-def _speed(rates: Rates, load: Load, server: str) -> str:
-    per_s = rates.median(server)
-    return f"{per_s * load.record_bytes / 1e6:,.0f} MB/s, {per_s:,.0f}/s"
+        for load in LOADS:
+            for name in load.clients:
+                rounds = measured.setdefault(f"{name}, {load.record_bytes:,} B", Rounds())
+                for server in orders[number % len(orders)]:
+                    before = cpu_seconds(server.pid)
+                    seconds = GROUP_READERS[name](server, load.topic, load.count)
+                    cpu_us = (cpu_seconds(server.pid) - before) / load.count * 1e6
+                    if number:  # the first round warms up
+                        rounds.add(server.name, Measured(load.count / seconds, cpu_us=cpu_us))
+    return measured
 
 
 def _commits(run: Run) -> None:
@@ -142,7 +142,7 @@ def _commits(run: Run) -> None:
             if run.without_kafka is None and durability != "memory":
                 servers.append(stack.enter_context(real_kafka("Kafka", settings)))
             for server in servers:
-                asyncio.run(create_topic(server))
+                asyncio.run(create_topics(server, {TOPIC: 1}))
             found: dict[str, list[tuple[float, float]]] = {}
             for number in range(run.rounds + 1):
                 for server in servers if number % 2 == 0 else servers[::-1]:

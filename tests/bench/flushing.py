@@ -17,14 +17,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from minibroker.broker.sequences import BATCHES_KEPT, SequenceTable
-from minibroker.client.network import Connection
 from minibroker.protocol.batch import build_batch, read_header
-from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from rich.table import Table
 
-from tests.bench.many_clients import Waited, load
+from tests.bench.generator import Measured, measure
+from tests.bench.loads import Load
 from tests.bench.run import Run
-from tests.bench.servers import ROOT, Server, our_broker, real_kafka
+from tests.bench.servers import ROOT, Server, create_topics, our_broker, real_kafka
 
 PRODUCERS, PARTITIONS = (1, 8, 64), (1, 64)
 CASES = [(producers, partitions) for partitions in PARTITIONS for producers in PRODUCERS]
@@ -56,7 +55,7 @@ def _real_disk(run: Run) -> dict[str, float]:
             _create_topics(server)
             for case in CASES:
                 _load(server, case, WARM_UP_S)
-        measured: dict[tuple[int, int], list[list[Waited]]] = {case: [] for case in CASES}
+        measured: dict[tuple[int, int], list[list[Measured]]] = {case: [] for case in CASES}
         for number in range(run.rounds):
             for case in CASES:
                 order = servers if number % 2 == 0 else servers[::-1]
@@ -117,7 +116,7 @@ def _producer_ids(run: Run) -> None:
         run.console.print(f"{count} producer ids: {held / count:.0f} bytes each")
 
 
-def _columns(rounds: tuple[Waited, ...]) -> list[str]:
+def _columns(rounds: tuple[Measured, ...]) -> list[str]:
     return [
         f"{statistics.median(each.per_s for each in rounds):,.0f}",
         f"{statistics.median(each.p50_ms for each in rounds):.2f}",
@@ -134,31 +133,14 @@ def _topic(partitions: int) -> str:
     return f"bench-{partitions}"
 
 
-def _load(server: Server, case: tuple[int, int], seconds: float) -> Waited:
+def _load(server: Server, case: tuple[int, int], seconds: float) -> Measured:
     producers, partitions = case
-    return load((server.host, server.port), _topic(partitions), producers, partitions, seconds)
+    load = Load(_name(case), 1, connections=producers, partitions=partitions)
+    return measure(server, load, seconds, topic=_topic(partitions))
 
 
 def _create_topics(server: Server) -> None:
-    asyncio.run(_create(server))
-
-
-async def _create(server: Server) -> None:
-    connection = await Connection.open(server.host, server.port)
-    topics = [
-        CreatableTopic(
-            name=_topic(count),
-            num_partitions=count,
-            replication_factor=1,
-            assignments=[],
-            configs=[],
-        )
-        for count in PARTITIONS
-    ]
-    response = await connection.request(CreateTopicsRequest(topics=topics))
-    await connection.close()
-    if any(each.error_code for each in response.topics):
-        raise RuntimeError(f"{server.name}: {response.topics}")
+    asyncio.run(create_topics(server, {_topic(count): count for count in PARTITIONS}))
 
 
 @contextmanager

@@ -21,10 +21,19 @@ from minibroker.broker.config_sources import Layer, load
 from minibroker.broker.metadata import Topic
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.topics import NewTopic
+from minibroker.protocol.batch import build_batch
+from minibroker.protocol.compiler import encoder
+from minibroker.protocol.framing import frame
+from minibroker.protocol.header import RequestHeader, encode_request_header
+from minibroker.protocol.messages.produce import (
+    PartitionProduceData,
+    ProduceRequest,
+    TopicProduceData,
+)
 
-from tests.bench.raw_client import Case, produce_frame
-from tests.bench.servers import TOPIC
+from tests.bench.loads import TOPIC, Load
 
+VERSION = 7  # of Produce, as the generator's
 FRAMES = 64  # given to the connection at once
 REPEATS = 7
 BYTES_A_REPEAT = 8_000_000
@@ -58,19 +67,30 @@ class NullTransport:
     abort = close
 
 
-def handler_microseconds(case: Case, durability: str) -> float:
+def handler_microseconds(load: Load, durability: str) -> float:
     """The broker's own time for one Produce, in µs: the best of REPEATS."""
-    return asyncio.run(_best(case, durability))
+    return asyncio.run(_best(load, durability))
 
 
-def profile(case: Case) -> str:
+def produce_frame(load: Load, topic: str) -> bytes:
+    """A whole Produce request of a load, with its size."""
+    now_ms = time.time_ns() // 1_000_000
+    batch = build_batch([(None, b"x" * load.record_bytes, (), now_ms)] * load.records)
+    part = PartitionProduceData(index=0, records=batch)
+    data = [TopicProduceData(name=topic, partition_data=[part])]
+    head = encode_request_header(RequestHeader(0, VERSION, 1, "bench"))
+    message = ProduceRequest(acks=-1, timeout_ms=30_000, topic_data=data)
+    return b"".join(frame([head, *encoder(ProduceRequest, VERSION)(message)]))
+
+
+def profile(load: Load) -> str:
     """The functions that PROFILED Produces spend most time in, as text."""
-    return asyncio.run(_profiled(case))
+    return asyncio.run(_profiled(load))
 
 
-async def _best(case: Case, durability: str) -> float:
+async def _best(load: Load, durability: str) -> float:
     async with running_session(durability) as session:
-        frames = produce_frame(case, TOPIC) * FRAMES
+        frames = produce_frame(load, TOPIC) * FRAMES
         turns = max(1, BYTES_A_REPEAT // (len(frames) * 4))
         feed(session, frames)
         best = float("inf")
@@ -82,9 +102,9 @@ async def _best(case: Case, durability: str) -> float:
         return best * 1e6
 
 
-async def _profiled(case: Case) -> str:
+async def _profiled(load: Load) -> str:
     async with running_session("page-cache") as session:
-        frames = produce_frame(case, TOPIC) * FRAMES
+        frames = produce_frame(load, TOPIC) * FRAMES
         feed(session, frames)
         profiler = cProfile.Profile()
         profiler.enable()

@@ -110,7 +110,7 @@ def _frames(load: str, topic: str) -> list[bytes]:
         TopicProduceData,
     )
 
-    from tests.bench.raw_client import VERSION
+    from tests.bench.handler import VERSION
 
     now_ms = time.time_ns() // 1_000_000
     encode = encoder(ProduceRequest, VERSION)
@@ -133,7 +133,7 @@ def _frames(load: str, topic: str) -> list[bytes]:
 
 async def _measured(load: str) -> float:
     from tests.bench.handler import feed, running_session
-    from tests.bench.servers import TOPIC
+    from tests.bench.loads import TOPIC
 
     frames = _frames(load, TOPIC)
     async with running_session("memory") as session:

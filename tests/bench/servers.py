@@ -1,6 +1,6 @@
-"""EDGE: what is measured: our broker from an installed wheel, a real Kafka, the echo server.
+"""EDGE: what is measured: our broker from installed wheels, a real Kafka.
 
-The wheel goes into an environment of its own below build/, since an editable install starts
+Each wheel goes into an environment of its own below build/, since an editable install starts
 several times slower than what users get.
 """
 
@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,17 @@ from pathlib import Path
 from minibroker.client.network import Connection
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from minibroker.protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
 
 from tests.support.kafka import RealKafka
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / "build" / "bench"
-TOPIC = "bench"
+ENVIRONMENTS = ROOT / "build" / "bench"
+LEADERS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Server:
     """A running server.
 
     Args:
-        pid: of its process; 0 where memory is not asked for.
+        pid: of its process; 0 where neither memory nor processor time are asked for.
     """
 
     name: str
@@ -48,14 +54,21 @@ class Server:
         raise RuntimeError(f"no VmRSS for process {self.pid}")
 
 
-def install_wheel() -> Path:
-    """Install the checkout as a wheel; returns the directory of its commands."""
-    commands = ENVIRONMENT / "bin"
-    if not ENVIRONMENT.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+def install_wheel(name: str = "now", what: Path = ROOT) -> Path:
+    """Install a wheel, or a checkout as one; returns the directory of its commands.
+
+    Args:
+        name: of its environment, which is used again by the next run.
+    """
+    commands = ENVIRONMENTS / name / "bin"
+    if not commands.exists():
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENTS / name], check=True)
     with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "source"
-        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build", ".*", "*.egg-info"))
+        source = what
+        if what.is_dir():  # a copy, so that nothing is built inside somebody's checkout
+            source = Path(scratch) / "source"
+            ignored = shutil.ignore_patterns("build", ".*", "*.egg-info")
+            shutil.copytree(what, source, ignore=ignored)
         pip = [str(commands / "python"), "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--disable-pip-version-check", str(source)], check=True)
         subprocess.run([*pip, "--force-reinstall", "--no-deps", str(source)], check=True)
@@ -88,46 +101,55 @@ def real_kafka(name: str, settings: dict[str, str]) -> Iterator[Server]:
     """A real Apache Kafka on a fresh data directory."""
     with RealKafka(settings={"log.segment.delete.delay.ms": "0", **settings}) as kafka:
         host, port = kafka.bootstrap_servers.split(":")
-        yield Server(name, host, int(port))
+        yield Server(name, host, int(port), kafka.pid())
 
 
-@contextmanager
-def echo_server(name: str) -> Iterator[Server]:
-    """The limit of asyncio here."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.echo_server"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    try:
-        assert process.stdout is not None
-        yield Server(name, "127.0.0.1", int(process.stdout.readline()))
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def create_topic(server: Server) -> None:
-    """The one-partition topic that is written to."""
-    topic = CreatableTopic(
-        name=TOPIC, num_partitions=1, replication_factor=1, assignments=[], configs=[]
-    )
+async def create_topics(server: Server, partitions: Mapping[str, int]) -> None:
+    """Topics by name, with so many partitions each; waits until they can be written to."""
+    topics = [
+        CreatableTopic(
+            name=name, num_partitions=count, replication_factor=1, assignments=[], configs=[]
+        )
+        for name, count in partitions.items()
+    ]
     connection = await Connection.open(server.host, server.port)
-    response = await connection.request(CreateTopicsRequest(topics=[topic]))
-    await connection.close()
-    if response.topics[0].error_code:
-        raise RuntimeError(f"{server.name}: {response.topics[0].error_message}")
+    try:
+        response = await connection.request(CreateTopicsRequest(topics=topics))
+        for topic in response.topics:
+            if topic.error_code:
+                raise RuntimeError(f"{server.name}: {topic.name}: {topic.error_message}")
+        await _await_leaders(connection, partitions)
+    finally:
+        await connection.close()
 
 
-async def renew_topic(server: Server) -> None:
-    """Delete the topic and create it again: gigabytes that wait for their write-back to the disk
+async def _await_leaders(connection: Connection, partitions: Mapping[str, int]) -> None:
+    """Kafka answers CreateTopics before each partition has a leader that knows of it."""
+    asked = [
+        ListOffsetsTopic(
+            name=name,
+            partitions=[
+                ListOffsetsPartition(partition_index=n, timestamp=-1) for n in range(count)
+            ],
+        )
+        for name, count in partitions.items()
+    ]
+    until = time.monotonic() + LEADERS_S
+    while time.monotonic() < until:
+        found = await connection.request(ListOffsetsRequest(topics=asked))
+        if not any(each.error_code for topic in found.topics for each in topic.partitions):
+            return
+    raise RuntimeError(f"partitions without a leader after {LEADERS_S:g} s")
+
+
+async def renew_topic(server: Server, name: str, partitions: int) -> None:
+    """Delete a topic and create it again: gigabytes that wait for their write-back to the disk
     would slow whoever is measured next."""
     connection = await Connection.open(server.host, server.port)
-    gone = DeleteTopicState(name=TOPIC, topic_id=bytes(16))
+    gone = DeleteTopicState(name=name, topic_id=bytes(16))
     request = DeleteTopicsRequest(topics=[gone], topic_names=[], timeout_ms=30_000)
     response = await connection.request(request)
     await connection.close()
     if response.responses[0].error_code:
         raise RuntimeError(f"{server.name}: {response.responses[0].error_message}")
-    await create_topic(server)
+    await create_topics(server, {name: partitions})

@@ -160,6 +160,10 @@ class RealKafka:
     ) -> None:
         self._discard()
 
+    def pid(self, node: int = 1) -> int:
+        """Process id of a running node."""
+        return self._nodes[node].pid
+
     def start(self, node: int = 1) -> None:
         """Start a killed or stopped node again on the same port and data."""
         self._nodes[node].launch(self._java(), self._home)
@@ -237,6 +241,12 @@ class _Node:
         self._reader = threading.Thread()
         self._settled = threading.Event()  # the ready line was seen, or the process has ended
         self._said: list[str] = []
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RealKafkaError(f"node {self.number} is not running")
+        return self._process.pid
 
     def properties(self, home: Path) -> Path:
         return home / str(self.number) / "server.properties"
