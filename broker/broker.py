@@ -2,14 +2,14 @@
 
 Handlers (apis/) ask this object; the edge (runtime.py) flushes for it and arms its timers. What
 it knows beyond the running partitions is a fold over the metadata log (metadata.py).
-Opening reads the metadata, reserves producer ids and notes the start, and recovers the partitions
+Opening reads the metadata, writes down the start (start_record.py), and recovers the partitions
 (partitions.py), all flushed before anybody is answered.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,16 +24,14 @@ from .isolation import call, each_alone
 from .listeners import Listener
 from .log.log import Log
 from .log.recovery import RecoveryReport
-from .log.storage import FlushFailed, StorageError
+from .log.storage import FlushFailed, NoSpace, StorageError
 from .log_lines import Event, Line
 from .long_work import AtOnce, LongWork, Slices
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
-    FORMAT_VERSION,
     ClusterMetadata,
     Record,
     Topic,
-    format_record,
     log_starts_record,
     removed_record,
     topic_record,
@@ -43,13 +41,15 @@ from .partition import Partition
 from .partitions import Partitions
 from .producer_expiry import ProducerExpiry
 from .producer_ids import ProducerIds, SharedIds
+from .reserve import Reserve
 from .restart import Restart
 from .retention import Retention
 from .running_config import RunningConfig, running_config
+from .start_record import StartRecord
 from .state_log import StateLog
 from .storage_trouble import StorageTrouble
 from .told_changes import told_changes
-from .topics import NewTopic, draw_topic_id, plan_topic
+from .topics import NewTopic, plan_topic
 from .world import World
 
 
@@ -92,7 +92,8 @@ class Broker:
         self.world = world
         self.clock = world.clock
         self._hooks = hooks
-        self.trouble = StorageTrouble(hooks.warn)
+        self.reserve = Reserve(world.storage, world.clock, hooks.warn)
+        self.trouble = StorageTrouble(hooks.warn, self.reserve.look)
         opened_at_ms = world.clock.monotonic_ms()
         self.work = LongWork(hooks.slices)
         self.commit = GroupCommit(hooks.flush_wanted)
@@ -109,7 +110,7 @@ class Broker:
         )
         self.config = config = self.running_config.effective()
         self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
-        self._note_start()
+        self._start = StartRecord(self._metadata, self.state, world, self.reserve, hooks.warn)
         self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
         self.partitions = self._partitions.opened
         self._producer_ids = ProducerIds(world.random, self._partitions.know_producer)
@@ -118,9 +119,17 @@ class Broker:
         self._ledger = Ledger(config, world, self.commit, known)
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         self._partitions.recover()
+        self._start.once_written(self._begin)
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
+        self._start_sweeps(hooks)
+        self.groups = self._start_groups(hooks)
+        self.reserve.fill()
+        self._tell_start(opened_at_ms)
+
+    def _start_sweeps(self, hooks: Hooks) -> None:
+        config = self.config
         self._retention = Retention(
             self.clock,
             self.partitions.values,
@@ -128,6 +137,7 @@ class Broker:
             note_removals=self._note_removals,
             written=self.commit.written,
             when_durable=self._once_durable,
+            pay=self.reserve.pay,
             first_ms=config.log_initial_task_delay_ms,
             interval_ms=config.log_retention_check_interval_ms,
             on_earlier=hooks.deadline_moved,
@@ -141,9 +151,7 @@ class Broker:
             interval_ms=config.producer_id_expiration_check_interval_ms,
             warn=hooks.warn,
         )
-        self._deadlines.add(self._retention, self._expiry)
-        self.groups = self._start_groups(hooks)
-        self._tell_start(opened_at_ms)
+        self._deadlines.add(self._retention, self._expiry, self.reserve)
 
     def _start_groups(self, hooks: Hooks) -> Coordinator:
         groups = Coordinator(
@@ -154,7 +162,8 @@ class Broker:
             hooks.deadline_moved,
             tell=hooks.tell,
         )
-        groups.forget_topics_but(self.state.names_by_id)
+        with suppress(NoSpace):  # the next start tries again
+            groups.forget_topics_but(self.state.names_by_id)
         self._deadlines.add(groups.timers)
         return groups
 
@@ -289,7 +298,10 @@ class Broker:
                 way of new topics of their names; a start removes those.
         """
         topics = [self.state.topics[name] for name in names]
-        self._commit([{"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics])
+        deleted: list[Record] = [
+            {"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics
+        ]
+        self.reserve.pay(lambda: self._commit(deleted))
         try:
             self._metadata.flush()
         except FlushFailed:
@@ -302,7 +314,7 @@ class Broker:
                 self.parked.gone(partition)
                 self.restart.deleted(partition.log)
                 self._delete(partition)
-        self.groups.forget_topics(names)
+        self.reserve.pay(lambda: self.groups.forget_topics(names))
 
     def _delete(self, partition: Partition) -> None:
         try:
@@ -343,6 +355,9 @@ class Broker:
 
     def close(self) -> None:
         """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
+        self.reserve.pay(self._close)
+
+    def _close(self) -> None:
         self._ledger.clock.keep()
         self._ledger.log.log.close()
         self._metadata.log.close()
@@ -375,7 +390,8 @@ class Broker:
         by_topic: dict[str, dict[int, int]] = {}
         for partition, offset in offsets.items():
             by_topic.setdefault(partition.topic, {})[partition.index] = offset
-        self._commit([record(self.state.topics[name], each) for name, each in by_topic.items()])
+        records = [record(self.state.topics[name], each) for name, each in by_topic.items()]
+        self.reserve.pay(lambda: self._commit(records))
 
     def _once_durable(self, then: Callable[[], None]) -> None:
         if self.config.durability == "memory":
@@ -385,6 +401,7 @@ class Broker:
             promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[Record]) -> None:
+        self._start.write()
         now_ms = self.clock.now_ms()
         told = told_changes(records, self.state)
         self._metadata.commit(records, now_ms)
@@ -396,15 +413,9 @@ class Broker:
         else:
             self.commit.written(self._metadata)
 
-    def _note_start(self) -> None:
-        state, now_ms = self.state, self.clock.now_ms()
-        records: list[Record] = []
-        if state.format_version < FORMAT_VERSION:
-            drawn = urlsafe_b64encode(draw_topic_id(self.world.random)).decode().rstrip("=")
-            records.append(format_record(state.cluster_id or drawn))
-        records.append({"type": "start", "count": state.start_count + 1})
-        self._metadata.commit(records, now_ms)
-        self._metadata.flush()
+    def _begin(self) -> None:
+        self._partitions.begin()
+        self._ledger.is_writable = True
 
     def _tell_start(self, opened_at_ms: int) -> None:
         state = self.state

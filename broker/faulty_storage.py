@@ -27,7 +27,7 @@ from .faults import (
     ShortenWrite,
     due,
 )
-from .log.storage import Buffer, File, Storage, StorageError
+from .log.storage import Buffer, File, NoSpace, Storage, StorageError
 from .world import Crashed
 
 
@@ -135,7 +135,7 @@ class FaultyStorage:
                 case Delay(delay_ms):
                     time.sleep(delay_ms / 1000)
                 case DiskFull():
-                    raise StorageError(path, os.strerror(errno.ENOSPC))
+                    raise NoSpace(path, os.strerror(errno.ENOSPC))
                 case DiskError():
                     raise StorageError(path, os.strerror(errno.EIO))
                 case ShortenWrite(count, then):
@@ -144,7 +144,7 @@ class FaultyStorage:
                         self._crash(armed)
                     if file is not None:
                         file.truncate(file.size - _shortened(buffers, count))
-                    raise StorageError(path, os.strerror(errno.ENOSPC))
+                    raise NoSpace(path, os.strerror(errno.ENOSPC))
                 case Crash("after"):
                     dies_after = armed
                 case Crash():
@@ -176,6 +176,10 @@ class FaultyStorage:
     def create_file(self, path: str) -> File:
         with self.at(Instant.CREATE, path):
             return FaultyFile(self, path, self._storage.create_file(path))
+
+    def preallocate(self, path: str, size_bytes: int) -> None:
+        with self.at(Instant.CREATE, path):
+            self._storage.preallocate(path, size_bytes)
 
     def list_dir(self, path: str) -> list[str]:
         return self._storage.list_dir(path)

@@ -35,6 +35,11 @@ FLUSH_THREADS = SYNC_ALL_FROM_FILES - 1
 # Log files open at once, where the process may have that many (descriptors.py). The least recently
 # used is closed for another; opening it again takes about 10 µs.
 OPEN_FILES_MAX = 512
+# Space on the disk that is kept for deletions and the like, in bytes: thousands of their records, a
+# snapshot of some producers, the file of a new segment. If it cannot be had, less is, in steps.
+RESERVE_BYTES = 1024 * 1024
+RESERVE_BYTES_STEP = 16 * 1024
+
 # Descriptors that neither connections nor log files get: listeners, lock, event loop, the output,
 # files being replaced, and one for each thread that flushes.
 DESCRIPTORS_RESERVED = 64

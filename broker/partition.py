@@ -48,6 +48,9 @@ _OLD_BATCH_BYTES_MIN = 14  # the shortest batch_length any format has had (Legac
 INVALID, CORRUPT = ErrorCode.INVALID_RECORD, ErrorCode.CORRUPT_MESSAGE
 _NO_BATCH = Refused(INVALID, "the request holds no whole record batch for this partition")
 _BAD_CRC = Refused(CORRUPT, "the batch's CRC does not match its bytes")
+_NOT_BEGUN = Refused(
+    ErrorCode.KAFKA_STORAGE_ERROR, "the disk is full: not even the start could be written"
+)
 _BAD_LENGTHS = Refused(INVALID, "the record lengths do not add up to the batch")
 
 
@@ -65,6 +68,7 @@ class Partition:
     Args:
         flushed: whether an acknowledgement means a flush (durability fsync).
         leader_epoch: stamped into every batch appended from now on.
+        is_writable: False as long as the start of this broker has not been written.
         rings: of the broker's verdicts.
     """
 
@@ -75,6 +79,7 @@ class Partition:
         "durable_end_offset",
         "flushed",
         "index",
+        "is_writable",
         "leader_epoch",
         "log",
         "readable_bytes",
@@ -94,6 +99,7 @@ class Partition:
         config: TopicConfig,
         flushed: bool,
         leader_epoch: int,
+        is_writable: bool = True,
         rings: VerdictRings | None = None,
     ) -> None:
         self.topic = topic
@@ -103,6 +109,7 @@ class Partition:
         self.config = config
         self.flushed = flushed
         self.leader_epoch = leader_epoch
+        self.is_writable = is_writable
         self.durable_end_offset = log.log_end_offset
         self.appended_bytes = 0
         self.readable_bytes = 0  # the part of them that readers may see
@@ -191,6 +198,8 @@ class Partition:
         return self.log.removable_offset(self.high_watermark)
 
     def _append(self, batch: Buffer, header: BatchHeader, now_ms: int) -> Appended | Refused:
+        if not self.is_writable:
+            return _NOT_BEGUN
         log_append_time_ms = -1
         sent_crc = header.crc  # a retry comes with it again, whatever is stored
         if self.config.log_append_time:

@@ -50,6 +50,7 @@ class Partitions:
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
         self._rings = VerdictRings()
+        self._is_writable = False
         self._was_read = False  # a log whose clean stop nobody has noted
         self._config = config
         self._world = world
@@ -71,6 +72,13 @@ class Partitions:
         if known is None or not 0 <= index < known.partition_count:
             return None
         return self._open(known, index)
+
+    def begin(self) -> None:
+        """The start is written, durably: from now on partitions can be appended to."""
+        self._is_writable = True
+        for partition in self.opened.values():
+            partition.leader_epoch = self.leader_epoch
+            partition.is_writable = True
 
     def know_producer(self, producer_id: int) -> bool:
         """Whether any open partition knows a producer id."""
@@ -251,6 +259,7 @@ class Partitions:
             config=config,
             flushed=self._config.durability == "fsync",
             leader_epoch=self.leader_epoch,
+            is_writable=self._is_writable,
             rings=self._rings,
         )
         self.opened[topic.name, index] = partition

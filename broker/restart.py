@@ -9,7 +9,8 @@ Files: log/checkpoints.py. The rules and their reasons: docs/decisions/0007.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
 
 from .log.checkpoints import (
     CLEAN_STOP,
@@ -22,7 +23,7 @@ from .log.checkpoints import (
 )
 from .log.log import Log
 from .log.recovery import Known
-from .log.storage import Storage
+from .log.storage import NoSpace, Storage
 
 
 class Restart:
@@ -53,8 +54,19 @@ class Restart:
         else:
             # First, for if this start fails the mark is gone, and all of it was flushed.
             self._stopped = stopped
-            self._points.begin({key: each.last.next_offset for key, each in stopped.items()})
-        self._storage.replace(CLEAN_STOP, b"")
+            self._begin_points({key: each.last.next_offset for key, each in stopped.items()})
+        try:
+            self._storage.replace(CLEAN_STOP, b"")
+        except NoSpace:
+            file = self._storage.open_file(CLEAN_STOP)
+            file.truncate(0)
+            file.flush()
+            file.close()
+
+    def _begin_points(self, offsets: Mapping[str, int]) -> None:
+        # On a full disk the points of before stay: older ones are right, too.
+        with suppress(NoSpace):
+            self._points.begin(offsets)
 
     def knows(self, directory: str, topic_id: bytes) -> bool:
         """Whether a clean stop has left this directory to this topic."""
@@ -87,7 +99,7 @@ class Restart:
             directory, topic_id = key_parts(key)
             if key not in points and flushed_offset and topic_id in topic_ids:
                 self._warn(f"{directory} is gone with its {flushed_offset} offsets: begins empty")
-        self._points.begin(points)
+        self._begin_points(points)
 
     def flushed(self, ends: Iterable[tuple[str, int]]) -> None:
         """Logs have been flushed: (key, offset up to which, exclusive). Before it is answered."""

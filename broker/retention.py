@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .isolation import each_alone
 from .limits import LOOKS_A_TURN, REMOVED_A_TURN_BYTES
@@ -88,6 +88,7 @@ class Retention:
         written: hears of a partition whose segments are to go. What follows them must be durable:
             a log whose old segments are half gone, and whose next is lost, would look damaged.
         when_durable: calls what it is given once all that was moved is durable.
+        pay: does something on a full disk, too (Reserve.pay).
         first_ms, interval_ms: log.initial.task.delay.ms, log.retention.check.interval.ms.
         on_earlier: called when there is something to do before the next deadline.
         tell, warn: take one line for the operator.
@@ -102,6 +103,7 @@ class Retention:
         note_removals: Callable[[Mapping[Partition, int]], None],
         written: Callable[[Partition], None],
         when_durable: Callable[[Callable[[], None]], None],
+        pay: Callable[[Callable[[], Any]], Any],
         first_ms: int,
         interval_ms: int,
         on_earlier: Callable[[], None],
@@ -112,6 +114,7 @@ class Retention:
         self._move = move
         self._written = written
         self._when_durable = when_durable
+        self._pay = pay
         self._on_earlier = on_earlier
         self._tell = tell
         self._warn = warn
@@ -173,7 +176,7 @@ class Retention:
         cut = cut_due(log, partition.high_watermark, partition.config, self._clock.now_ms())
         if cut is not None and cut.log_start_offset == log.log_end_offset:
             try:
-                log.roll()
+                self._pay(log.roll)
             except StorageError as error:
                 self._put_off(error)
                 return None
@@ -196,7 +199,7 @@ class Retention:
 
         def look(partition: Partition) -> None:
             try:
-                offset = partition.removable_offset()
+                offset = self._pay(partition.removable_offset)
             except StorageError as error:
                 self._put_off(error)
             else:

@@ -19,7 +19,7 @@ from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.recovery import NOTHING_KNOWN, Known
 from .log.segment import POSITION_MAX
-from .log.storage import DamagedLog, File, FlushFailed, Storage, StorageError
+from .log.storage import DamagedLog, File, FlushFailed, NoSpace, Storage, StorageError
 
 LEADER_EPOCH = 0
 READ_BYTES = 1024 * 1024
@@ -78,14 +78,17 @@ class StateLog(Generic[R]):
         self._rewritten_to: int | None = None  # all portions are written; to be flushed up to here
         self._replay()
         if self.rewrite_is_due:
-            self.begin_rewrite()
-            at_ms = now_ms if self.newest_at_ms is None else self.newest_at_ms
-            while self.append_portion(at_ms):
-                pass
-            self.flush()
-            storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
-            while self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT):
-                storage.sync_all()
+            with suppress(NoSpace):  # what there is says the same
+                self._rewrite(storage, now_ms if self.newest_at_ms is None else self.newest_at_ms)
+
+    def _rewrite(self, storage: Storage, now_ms: int) -> None:
+        self.begin_rewrite()
+        while self.append_portion(now_ms):
+            pass
+        self.flush()
+        storage.sync_all()  # 1. an older segment has gone for good, 2. the next: no gap
+        while self.log.remove_before(self._rewritten_from, WHOLE_SEGMENT):
+            storage.sync_all()
 
     @property
     def key(self) -> str:

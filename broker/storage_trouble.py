@@ -14,14 +14,21 @@ from .log_lines import Event, Line, OncePerSecond
 class StorageTrouble:
     """What is known of refused writes.
 
+    Args:
+        say: takes one line for the operator.
+        on_begin: called at the first that is refused.
+
     Attributes:
         is_on: a write has been refused, and none was stored since.
     """
 
-    __slots__ = ("_began_at_ms", "_count", "_limit", "_say", "is_on")
+    __slots__ = ("_began_at_ms", "_count", "_limit", "_on_begin", "_say", "is_on")
 
-    def __init__(self, say: Callable[[Line], None]) -> None:
+    def __init__(
+        self, say: Callable[[Line], None], on_begin: Callable[[], None] = lambda: None
+    ) -> None:
         self._say = say
+        self._on_begin = on_begin
         self._limit = OncePerSecond()
         self.is_on = False
         self._began_at_ms = 0
@@ -36,6 +43,7 @@ class StorageTrouble:
         """
         if not self.is_on:
             self.is_on, self._began_at_ms, self._count = True, now_ms, 0
+            self._on_begin()
         self._count += 1
         left_out = self._limit.left_out(where, now_ms)
         if left_out is not None:

@@ -100,6 +100,9 @@ class PretendStorage:
     def is_dir(self, path: str) -> bool:
         return (self.root / path).is_dir()
 
+    def preallocate(self, path: str, size_bytes: int) -> None:
+        pass
+
     def flush_names(self) -> None:
         pass
 

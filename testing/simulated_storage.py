@@ -139,6 +139,9 @@ class SimulatedStorage:
                 self.disk.link(path, node)
         return SimulatedFile(self, path, node, self._directories_of(path))
 
+    def preallocate(self, path: str, size_bytes: int) -> None:
+        self.check_alive()
+
     def list_dir(self, path: str) -> list[str]:
         self.check_alive()
         directory = self.disk.find(path)

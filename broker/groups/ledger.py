@@ -14,6 +14,7 @@ from typing import TypeVar
 from ..config import BrokerConfig
 from ..group_commit import GroupCommit
 from ..log.recovery import NOTHING_KNOWN, Known
+from ..log.storage import NoSpace
 from ..running_clock import RunningClock
 from ..state_log import StateLog
 from ..world import World
@@ -50,10 +51,13 @@ class Ledger:
         self.log = StateLog(world.storage, DIRECTORY, self.state, now_ms, known)
         self.clock = RunningClock(world.clock, world.storage, self.log.newest_at_ms)
         self._durability = config.durability
+        self.is_writable = False  # before the start is written
         self._group_commit = group_commit
 
     def commit(self, records: Sequence[StateRecord]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
+        if not self.is_writable:
+            raise NoSpace(DIRECTORY, "the disk is full: not even the start could be written")
         now_ms = self.clock.now_ms()
         self.log.commit(records, now_ms)
         is_rewritten = self.log.rewrite_a_little(now_ms)

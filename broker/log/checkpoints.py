@@ -3,6 +3,7 @@
     recovery-points  up to where each log had been flushed, written on and on
     clean-stop       what every log was when the broker stopped; empty while it runs
     running-time     for how long brokers have run here (running_clock.py)
+    reserve          space for deletions on a full disk, of no content (reserve.py)
 
 A log is named by its key, directory and topic id, so that nothing of a deleted topic is taken for
 its successor of the same name. What is damaged says nothing: the logs are then read.
@@ -25,6 +26,7 @@ from .summary import Summary
 RECOVERY_POINTS: Final = "recovery-points"
 CLEAN_STOP: Final = "clean-stop"
 RUNNING_TIME: Final = "running-time"
+RESERVE: Final = "reserve"
 _POINTS_MAGIC: Final = b"minibroker recovery points 1\n"
 _CLEAN_MAGIC: Final = b"minibroker clean stop 1 "
 _RUNNING_MAGIC: Final = b"minibroker running time 1 "

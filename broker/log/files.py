@@ -277,6 +277,17 @@ class FileStorage:
             )
         return DiskFile(self.open_files, path, 0, descriptor, self._directories_of(path))
 
+    def preallocate(self, path: str, size_bytes: int) -> None:
+        file = self.create_file(path)
+        try:
+            with named(file.path):
+                os.posix_fallocate(file.descriptor, 0, size_bytes)
+        except StorageError:
+            file.truncate(0)
+            raise
+        finally:
+            file.close()
+
     def _directories_of(self, path: str) -> tuple[str, ...]:
         """The directories to flush before the name `path` is durable."""
         directory = os.path.dirname(path)

@@ -63,6 +63,9 @@ class MemoryStorage:
         file = self._files[path] = MemoryFile(path)
         return file
 
+    def preallocate(self, path: str, size_bytes: int) -> None:
+        pass
+
     def list_dir(self, path: str) -> list[str]:
         return sorted(self._dirs.get(path, ()))
 

@@ -15,9 +15,10 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from .storage import DirectoryInUse, StorageError
+from .storage import DirectoryInUse, NoSpace, StorageError
 
 LOCK_NAME: Final = ".lock"
+_FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 FILE_MODE: Final = 0o640  # or stricter, by umask: records are nobody else's business
 DIRECTORY_MODE: Final = 0o750
 # What file systems say that cannot flush a directory (FUSE, CIFS, some shared folders). Names there
@@ -36,7 +37,8 @@ def named(path: str) -> Iterator[None]:
 
 def refusal(path: str, error: OSError) -> StorageError:
     """An OSError as a StorageError that names `path`."""
-    return StorageError(path, error.strerror or str(error))
+    kind = NoSpace if error.errno in _FULL else StorageError
+    return kind(path, error.strerror or str(error))
 
 
 def flush_directory(descriptor: int) -> None:
@@ -138,7 +140,8 @@ class Root:
             )
         try:
             self._lock(descriptor, fcntl.LOCK_EX)
-            with named(self.full(LOCK_NAME)):
+            # The lock is held without it, so a full disk may keep us from saying who holds it.
+            with contextlib.suppress(NoSpace), named(self.full(LOCK_NAME)):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BaseException:

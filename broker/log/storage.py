@@ -28,6 +28,10 @@ class StorageError(Exception):
         self.why = why
 
 
+class NoSpace(StorageError):
+    """A write was refused because the disk, or a quota, is full."""
+
+
 class NewerFormat(StorageError):
     """A file was written by a newer version; nothing was changed, and the text says what to do."""
 
@@ -109,6 +113,13 @@ class Storage(Protocol):
 
     def create_file(self, path: str) -> File:
         """Open a new, empty file; one that is there already is emptied."""
+
+    def preallocate(self, path: str, size_bytes: int) -> None:
+        """Make a file of that size, of any content, that has its space on the disk.
+
+        Raises:
+            NoSpace: there is not so much; the file is empty then.
+        """
 
     def list_dir(self, path: str) -> list[str]:
         """Return the names in a directory, sorted; none if there is no such directory."""

@@ -57,6 +57,7 @@ class Groups:
         world = World(self.clock, self.storage, self.random)
         self.group_commit = GroupCommit(lambda: None)
         self.ledger = Ledger(self.config, world, self.group_commit)
+        self.ledger.is_writable = True
         self.storage.sync_all()  # as partitions.py does for all logs that were found
         self.coordinator = Coordinator(
             self.config,
