@@ -136,9 +136,10 @@ class Partition:
         """(epoch, end offset) of the largest epoch at or below the one asked for.
 
         The running epoch counts as begun at the log end although no batch carries it yet. An epoch
-        above it or below 0 is unknown: (-1, -1). Source: LeaderEpochFileCache; KIP-320.
+        above it, and -1, is unknown: (-1, -1); one older than all known ended where they begin.
+        Source: LeaderEpochFileCache.endOffsetFor; KIP-320.
         """
-        if not 0 <= leader_epoch <= self.leader_epoch:
+        if leader_epoch == -1 or leader_epoch > self.leader_epoch:
             return -1, -1
         latest = self.log.latest_epoch
         if leader_epoch == self.leader_epoch or latest < 0:

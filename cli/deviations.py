@@ -235,6 +235,29 @@ DEVIATIONS = {
         reason="They are logs of the broker itself; a topic of that name would write into them.",
         test=f"{ANSWERS}::test_a_topic_cannot_take_the_place_of_a_log_of_the_broker",
     ),
+    "meaningless-numbers": Deviation(
+        request="Fetch: max_bytes or partition_max_bytes below 0; Fetch, ListOffsets: an unknown"
+        " isolation level",
+        kafka="-1 UNKNOWN_SERVER_ERROR",
+        ours="42 INVALID_REQUEST",
+        reason="An unknown server error tells the user nothing.",
+        test=f"{NODE}::test_numbers_without_a_meaning_are_refused_in_words",
+    ),
+    "whole-batches": Deviation(
+        request="Fetch: max_bytes that ends in the middle of a batch",
+        kafka="as many bytes, the last batch cut",
+        ours="the whole batches before it, and at least one",
+        reason="A cut batch is sent for nothing: every client drops it and asks for it again.",
+        test=f"{NODE}::test_a_fetch_ends_with_a_whole_batch",
+    ),
+    "twice-and-bad": Deviation(
+        request="Produce: a partition listed twice, one of the two without a whole batch; null"
+        " records",
+        kafka="87 INVALID_RECORD, but the other is stored; no answer to null",
+        ours="the answer to the last one, the only one that counts; 87 to null",
+        reason="A refusal must mean that nothing was stored, and a client must not wait for ever.",
+        test=f"{NODE}::test_what_is_refused_is_not_stored_though_it_is_listed_twice",
+    ),
     "features": Deviation(
         request="ApiVersions: finalized features",
         kafka="metadata.version, group.version, transaction.version and others",

@@ -21,6 +21,7 @@ from ...protocol.messages.alter_partition_reassignments import (
 )
 from ..broker import Broker
 from ..session import Session
+from .create_topics import refuse_in_no_time
 
 REASSIGNED = Refused(ErrorCode.NONE, "")
 
@@ -30,6 +31,7 @@ def handle(
 ) -> AlterPartitionReassignmentsResponse:
     """Check each; nothing changes."""
     message: AlterPartitionReassignmentsRequest = request.message
+    refuse_in_no_time(message.timeout_ms)
     return AlterPartitionReassignmentsResponse(
         error_code=0,
         # Kafka's quirk: without topics the text is empty, else null.
@@ -51,7 +53,18 @@ def refusal(
     message: AlterPartitionReassignmentsRequest, code: ErrorCode, why: str
 ) -> AlterPartitionReassignmentsResponse:
     """The response that changes nothing."""
-    return AlterPartitionReassignmentsResponse(error_code=code, error_message=why, responses=[])
+    refused = Refused(code, why)
+    return AlterPartitionReassignmentsResponse(
+        error_code=code,
+        error_message=why,
+        allow_replication_factor_change=message.allow_replication_factor_change,
+        responses=[
+            ReassignableTopicResponse(
+                name=topic.name, partitions=[_answer(each, refused) for each in topic.partitions]
+            )
+            for topic in message.topics
+        ],
+    )
 
 
 def _outcome(broker: Broker, name: str, asked: ReassignablePartition) -> Refused:

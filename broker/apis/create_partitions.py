@@ -20,11 +20,13 @@ from ...protocol.messages.create_partitions import (
 from ..broker import Broker
 from ..session import Session
 from ..topics import plan_partitions
+from .create_topics import refuse_in_no_time
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Let topics grow; each has its own answer."""
     message: CreatePartitionsRequest = request.message
+    refuse_in_no_time(message.timeout_ms)
     listed = Counter(each.name for each in message.topics)
     counts: dict[str, int] = {}
     results = []

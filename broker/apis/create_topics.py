@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode, Refused
+from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfigs,
@@ -32,6 +32,7 @@ REPLICATION_FACTOR = 1
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Create what can be created; each topic has its own answer."""
     message: CreateTopicsRequest = request.message
+    refuse_in_no_time(message.timeout_ms)
     listed = Counter(each.name for each in message.topics)
     planned: list[Topic] = []
     results: list[CreatableTopicResult] = []
@@ -54,6 +55,16 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     return broker.when_durable(
         response, lambda: refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, why)
     )
+
+
+def refuse_in_no_time(timeout_ms: int) -> None:
+    """What changes the cluster is done at once here, but within no time at all by nobody.
+
+    Raises:
+        ApiError: the time is up before anything is begun, as on Kafka's controller.
+    """
+    if timeout_ms <= 0:
+        raise ApiError(ErrorCode.REQUEST_TIMED_OUT, f"timeout_ms is {timeout_ms}")
 
 
 def refusal(message: CreateTopicsRequest, code: ErrorCode, why: str) -> CreateTopicsResponse:

@@ -27,7 +27,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Move the start of each partition up; of a partition listed twice the last counts."""
     message: DeleteRecordsRequest = request.message
     wanted: dict[str, dict[int, DeleteRecordsPartition]] = {}
-    for topic in message.topics:
+    for topic in [each for each in message.topics if each.partitions]:
         wanted.setdefault(topic.name, {}).update(
             {each.partition_index: each for each in topic.partitions}
         )

@@ -19,11 +19,13 @@ from ...protocol.messages.delete_topics import (
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..session import Session
+from .create_topics import refuse_in_no_time
 
 
 def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsResponse:
     """Delete what can be deleted; each topic has its own answer."""
     message: DeleteTopicsRequest = request.message
+    refuse_in_no_time(message.timeout_ms)
     results = []
     names: dict[str, None] = {}  # in the order of the request
     wanted = _asked(message)
@@ -62,6 +64,8 @@ def _find(broker: Broker, asked: DeleteTopicState) -> str | Refused:
         return Refused(ErrorCode.TOPIC_DELETION_DISABLED, "delete.topic.enable is false")
     if asked.name is not None and asked.topic_id != ZERO_UUID:
         return Refused(ErrorCode.INVALID_REQUEST, "give a name or an id, not both")
+    if asked.name is None and asked.topic_id == ZERO_UUID:
+        return Refused(ErrorCode.INVALID_REQUEST, "give a name or an id")
     if asked.name is None:
         name = broker.state.names_by_id.get(asked.topic_id)
         if name is None:

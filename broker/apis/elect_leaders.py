@@ -16,6 +16,7 @@ from ...protocol.messages.elect_leaders import (
 )
 from ..broker import Broker
 from ..session import Session
+from .create_topics import refuse_in_no_time
 
 PREFERRED, UNCLEAN = 0, 1
 
@@ -23,6 +24,7 @@ PREFERRED, UNCLEAN = 0, 1
 def handle(broker: Broker, request: Request, session: Session) -> ElectLeadersResponse:
     """Say of each partition that its leader stays; asked for all, only their topics are named."""
     message: ElectLeadersRequest = request.message
+    refuse_in_no_time(message.timeout_ms)
     if message.election_type not in (PREFERRED, UNCLEAN):
         why = f"Unknown election type {message.election_type}"
         raise ApiError(ErrorCode.INVALID_REQUEST, why)

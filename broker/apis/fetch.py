@@ -4,7 +4,9 @@ v5 log_start_offset · v7 sessions · v9 leader epochs · v10 zstd · v11 rack �
 Ours: whole batches only, never decoded; every request is answered in full with session id 0, which
     KIP-227 allows; a wait is not polled but ended by the bytes it waits for; under durability fsync
     it counts as a reader that wants what is written to be flushed.
-Left out: fetch sessions (70 for a session we never gave), preferred replicas, followers.
+    Bounds below 0 and unknown isolation levels are refused with 42, where Kafka has -1.
+    Of a partition listed twice the last counts. A follower (replica_id) gets 6: there are none.
+Left out: fetch sessions (70 for a session we never gave), preferred replicas.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ import logging
 from typing import Any
 
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.fetch import (
     EpochEndOffset,
     FetchableTopicResponse,
     FetchPartition,
     FetchRequest,
     FetchResponse,
+    FetchTopic,
     PartitionData,
 )
 from ..broker import Broker
@@ -32,7 +35,9 @@ from ..session import Session
 
 NO_EPOCH = -1
 NO_SESSION = 0
-FINAL_EPOCH = -1
+FINAL_EPOCH, INITIAL_EPOCH = -1, 0
+READ_COMMITTED = 1
+ISOLATION_LEVELS = (0, READ_COMMITTED)
 
 logger = logging.getLogger("minibroker")
 
@@ -40,8 +45,15 @@ logger = logging.getLogger("minibroker")
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Read at once, or park the request until there are bytes."""
     message: FetchRequest = request.message
-    if message.session_id != NO_SESSION and message.session_epoch != FINAL_EPOCH:
+    if message.session_epoch != FINAL_EPOCH and (
+        message.session_id != NO_SESSION or message.session_epoch != INITIAL_EPOCH
+    ):
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
+    if message.isolation_level not in ISOLATION_LEVELS:
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"isolation level {message.isolation_level}")
+    if message.max_bytes < 0:
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"max_bytes is {message.max_bytes}")
+    message.topics = _once_each(message.topics)
     reading = _read(broker, message)
     if (
         message.max_wait_ms <= 0
@@ -77,6 +89,20 @@ def refusal(message: FetchRequest, code: ErrorCode, why: str) -> FetchResponse:
     )
 
 
+def _once_each(listed: list[FetchTopic]) -> list[FetchTopic]:
+    """Each partition once, with what was listed for it last, as in Kafka."""
+    if len(listed) == 1 and len(listed[0].partitions) == 1:
+        return listed
+    count = sum(len(topic.partitions) for topic in listed)
+    last = {(topic.topic, each.partition): each for topic in listed for each in topic.partitions}
+    if len(last) == count and all(topic.partitions for topic in listed):
+        return listed
+    topics: dict[str, list[FetchPartition]] = {}
+    for (topic, _), each in last.items():
+        topics.setdefault(topic, []).append(each)
+    return [FetchTopic(topic=topic, partitions=each) for topic, each in topics.items()]
+
+
 class _Reading:
     """One pass over the partitions of a fetch."""
 
@@ -97,11 +123,16 @@ def _read(broker: Broker, message: FetchRequest) -> _Reading:
         answers = []
         for each in topic.partitions:
             partition = broker.partition(topic.topic, each.partition)
-            answer = (
-                _refused(each.partition, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-                if partition is None
-                else _read_partition(partition, each, room, is_first=not reading.count_bytes)
-            )
+            if partition is None:
+                answer = _refused(each.partition, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+                answer.aborted_transactions = []
+            elif message.replica_id >= 0:
+                answer = _refused(each.partition, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+            else:
+                is_first = not reading.count_bytes
+                answer = _read_partition(partition, each, room, is_first=is_first)
+            if message.isolation_level == READ_COMMITTED:
+                answer.aborted_transactions = []  # none; null is for who did not ask
             if partition is not None:
                 reading.partitions.append(partition)
                 reading.has_unflushed |= partition.log.log_end_offset > partition.high_watermark
@@ -120,10 +151,10 @@ def _read_partition(
     partition: Partition, asked: FetchPartition, room: int, *, is_first: bool
 ) -> PartitionData:
     log, high_watermark = partition.log, partition.high_watermark
-    refused = epoch_refusal(asked.current_leader_epoch, partition)
+    refused = _refusal(partition, asked)
     if refused:
         return _refused(asked.partition, refused)
-    if asked.last_fetched_epoch != NO_EPOCH:
+    if asked.last_fetched_epoch >= 0:
         epoch, end_offset = partition.epoch_end_offset(asked.last_fetched_epoch)
         if epoch == NO_EPOCH:
             return _refused(asked.partition, ErrorCode.OFFSET_OUT_OF_RANGE)
@@ -145,6 +176,15 @@ def _read_partition(
     if len(records) > limit and not is_first:
         records = b""  # only the first partition with data may go beyond the bounds
     return _data(partition, asked, records, None)
+
+
+def _refusal(partition: Partition, asked: FetchPartition) -> ErrorCode:
+    """What is wrong with what is asked of a partition, whatever it holds; NONE if nothing is."""
+    if asked.current_leader_epoch >= 0:  # Kafka takes all below 0 for not known, in Fetch alone
+        refused = epoch_refusal(asked.current_leader_epoch, partition)
+        if refused:
+            return refused
+    return ErrorCode.INVALID_REQUEST if asked.partition_max_bytes < 0 else ErrorCode.NONE
 
 
 def epoch_refusal(current_leader_epoch: int, partition: Partition) -> ErrorCode:

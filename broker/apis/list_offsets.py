@@ -15,7 +15,7 @@ from collections import Counter
 from ...protocol.batch import BatchError
 from ...protocol.compression import MissingCodecError
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.list_offsets import (
     ListOffsetsPartition,
     ListOffsetsPartitionResponse,
@@ -26,7 +26,7 @@ from ...protocol.messages.list_offsets import (
 from ..broker import Broker
 from ..partition import Partition
 from ..session import Session
-from .fetch import epoch_refusal
+from .fetch import ISOLATION_LEVELS, epoch_refusal
 
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
 _SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
@@ -36,25 +36,27 @@ _LOWEST = LATEST_TIERED
 def handle(broker: Broker, request: Request, session: Session) -> ListOffsetsResponse:
     """Answer each partition."""
     message: ListOffsetsRequest = request.message
+    if message.isolation_level not in ISOLATION_LEVELS:
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"isolation level {message.isolation_level}")
     listed = Counter(
         (topic.name, each.partition_index) for topic in message.topics for each in topic.partitions
     )
+    topics: dict[str, dict[int, ListOffsetsPartition]] = {}
+    for topic in message.topics:
+        for each in topic.partitions:
+            topics.setdefault(topic.name, {})[each.partition_index] = each
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
-                name=topic.name,
+                name=name,
                 partitions=[
                     _refused(each, ErrorCode.INVALID_REQUEST)
-                    if listed[topic.name, each.partition_index] > 1
-                    else _answer(
-                        broker.partition(topic.name, each.partition_index),
-                        each,
-                        request.route.version,
-                    )
-                    for each in {each.partition_index: each for each in topic.partitions}.values()
+                    if listed[name, index] > 1
+                    else _answer(broker.partition(name, index), each, request.route.version)
+                    for index, each in partitions.items()
                 ],
             )
-            for topic in message.topics
+            for name, partitions in topics.items()
         ]
     )
 

@@ -2,7 +2,7 @@
 
 v0 no topics means all · v1 null means all, none means none · v4 auto-creation may be refused ·
 v7 leader epochs · v8 authorized operations · v9 flexible · v10 topic ids · v12 topics by id: where
-one is given it alone counts, whatever name stands beside it
+one is given it alone counts, whatever name stands beside it. A topic listed twice is told once
 Ours: an unknown topic is created at once and answered with success; Kafka answers 3 and has it a
     moment later. Addresses are those of the listener that was asked.
     There is no authorizer, so everything is authorized, as in Kafka without one.
@@ -50,6 +50,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     elif any(each.topic_id != ZERO_UUID for each in asked):
         # As in Kafka: a request that has one id is one by ids, and mere names in it are not heard.
         asked = [each for each in asked if each.topic_id != ZERO_UUID]
+    asked = [*{(each.name, each.topic_id): each for each in asked}.values()]
     may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
     created: list[Topic] = []
     refusals: dict[str, ErrorCode] = {}

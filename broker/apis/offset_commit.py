@@ -111,5 +111,6 @@ def _response(message: OffsetCommitRequest, codes: list[list[ErrorCode]]) -> Off
                 ],
             )
             for topic, topic_codes in zip(message.topics, codes, strict=True)
+            if topic.partitions
         ]
     )

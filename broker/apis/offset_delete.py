@@ -47,6 +47,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Promise:
                 ],
             )
             for topic in message.topics
+            if topic.partitions
         ],
     )
     promise = Promise()

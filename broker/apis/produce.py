@@ -21,6 +21,7 @@ from ...protocol.messages.produce import (
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
+    TopicProduceData,
     TopicProduceResponse,
 )
 from ..broker import Broker
@@ -63,9 +64,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     is_durable = True
     refused: Refused | None = None
     topics = []
-    for topic in message.topic_data:
+    for topic in _once_each(message.topic_data):
         answers: list[PartitionProduceResponse] = []
-        for each in _last_of_each(topic.partition_data):
+        for each in topic.partition_data:
             index, records = each.index, each.records
             partition = broker.partitions.get((topic.name, index)) or broker.partition(
                 topic.name, index
@@ -116,16 +117,23 @@ def refusal(message: ProduceRequest, code: ErrorCode, why: str) -> ProduceRespon
                     _refused(None, each.index, refused) for each in topic.partition_data
                 ],
             )
-            for topic in message.topic_data
+            for topic in _once_each(message.topic_data)
         ]
     )
 
 
-def _last_of_each(listed: list[PartitionProduceData]) -> list[PartitionProduceData]:
-    """Each partition once, with what was listed for it last."""
-    if len(listed) == 1:
+def _once_each(listed: list[TopicProduceData]) -> list[TopicProduceData]:
+    """Each topic and each partition once, with what was listed for it last, as in Kafka."""
+    if len(listed) == 1 and len(listed[0].partition_data) == 1:
         return listed
-    return list({each.index: each for each in listed}.values())
+    parts: dict[str, dict[int, PartitionProduceData]] = {}
+    for topic in listed:
+        parts.setdefault(topic.name, {}).update((each.index, each) for each in topic.partition_data)
+    return [
+        TopicProduceData(name=name, partition_data=[*each.values()])
+        for name, each in parts.items()
+        if each
+    ]
 
 
 def _stored(

@@ -9,7 +9,13 @@ from minibroker.broker.described import Described, describe_broker, describe_top
 from minibroker.broker.running_config import RunningConfig
 from minibroker.client.network import Connection
 
-from tests.support import admin_answers, config_answers, node_answers, partition_answers
+from tests.support import (
+    admin_answers,
+    config_answers,
+    field_answers,
+    node_answers,
+    partition_answers,
+)
 from tests.support.admin_answers import Row, create, shown
 from tests.support.config_answers import BROKER, TOPIC, described
 from tests.support.kafka import RealKafka, missing_tools
@@ -91,14 +97,24 @@ async def test_kafkas_answers_are_those_written_down(kafka: RealKafka) -> None:
     assert not different, "\n".join(different)
 
 
-async def test_kafka_answers_as_one_node_as_is_written_down() -> None:
+@pytest.mark.parametrize(
+    ("rows", "hidden"),
+    [
+        (node_answers.ROWS, node_answers.NOT_SHOWN),
+        (field_answers.ROWS, field_answers.HIDDEN),
+    ],
+    ids=["node", "fields"],
+)
+async def test_one_node_of_kafka_answers_as_is_written_down(
+    rows: tuple[Row, ...], hidden: set[str]
+) -> None:
     """On a Kafka of its own: what is asked for all topics must not meet those of other tests."""
     with RealKafka() as alone:
         port = int(alone.bootstrap_servers.rpartition(":")[2])
         different = []
-        for row in node_answers.ROWS:
+        for row in rows:
             deadline = time.monotonic() + SETTLED_S
-            while (answer := await answer_to(port, row)) != row.answer:
+            while (answer := await answer_to(port, row, hidden)) != row.answer:
                 if time.monotonic() > deadline:
                     different.append(f"{row.name}: {answer!r}, written: {row.answer!r}")
                     break

@@ -7,6 +7,7 @@ metadata log as `n`.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from minibroker.client.network import Connection, ConnectionFailed
@@ -49,41 +50,39 @@ from tests.support.admin_answers import OTHER_ID, ZERO_ID, Row, create
 from tests.support.admin_answers import shown as shown_in_short
 
 # Kafka gives these in the order of a hash table.
-UNORDERED = {"replica_election_results", "config_resources"}
+UNORDERED = {"replica_election_results", "config_resources", "partitions", "partition_responses"}
 VARYING = {"last_fetch_timestamp", "last_caught_up_timestamp", "log_end_offset", "high_watermark"}
 NOT_SHOWN = {"throttle_time_ms", "leader_epoch", "nodes"}
 
 
-def shown(response: Any) -> str:
+def shown(response: Any, hidden: Set[str] = NOT_SHOWN) -> str:
     """An answer as text."""
     if type(response).__name__ in ("CreateTopicsResponse", "MetadataResponse"):
         return shown_in_short(response)
-    fields = [
-        _field(name, getattr(response, name))
-        for name in response.__slots__
-        if name not in NOT_SHOWN
-    ]
-    return " ".join(fields)
+    names = [name for name in response.__slots__ if name not in hidden]
+    return " ".join(_field(name, getattr(response, name), hidden) for name in names)
 
 
-def _field(name: str, value: Any) -> str:
+def _field(name: str, value: Any, hidden: Set[str]) -> str:
     if name in VARYING:
         return "n" if value > 0 else str(value)
     if isinstance(value, list):
-        elements = [_field("", each) for each in value]
+        elements = [_field("", each, hidden) for each in value]
         return f"[{', '.join(sorted(elements) if name in UNORDERED else elements)}]"
+    if name == "records":
+        return f"{len(value)} bytes"
     if isinstance(value, bytes):
         return "id" if any(value) else "-"
     if hasattr(type(value), "__wire__"):
-        return f"({shown(value)})"
+        return f"({shown(value, hidden)})"
     return repr(value) if isinstance(value, str) else str(value)
 
 
-async def answer_to(port: int, row: Row) -> str:
+async def answer_to(port: int, row: Row, hidden: Set[str] = NOT_SHOWN) -> str:
     """What the broker at a port of this machine says to a row."""
     connection = await Connection.open("127.0.0.1", port)
     try:
-        return shown(await connection.request(row.message, version=row.version))
+        return shown(await connection.request(row.message, version=row.version), hidden)
     except ConnectionFailed:
         return "closed"
     finally:

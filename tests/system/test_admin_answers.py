@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import admin_answers, config_answers, node_answers, partition_answers
+from tests.support import (
+    admin_answers,
+    config_answers,
+    field_answers,
+    node_answers,
+    partition_answers,
+)
 from tests.support.admin_answers import Row, shown
 from tests.support.node_answers import answer_to
 from tests.support.runtime import connect, running_broker
@@ -36,3 +42,11 @@ async def test_we_answer_as_one_node_of_kafka_does(tmp_path: Path) -> None:
         port = runtime.bound[0].port
         answers = {row.name: await answer_to(port, row) for row in node_answers.ROWS}
     assert answers == {row.name: row.answer for row in node_answers.ROWS}
+
+
+async def test_each_field_acts_as_in_kafka(tmp_path: Path) -> None:
+    async with running_broker(tmp_path, {"durability": "page-cache"}) as runtime:
+        port = runtime.bound[0].port
+        rows = field_answers.ROWS
+        answers = {row.name: await answer_to(port, row, field_answers.HIDDEN) for row in rows}
+    assert answers == {row.name: row.answer for row in rows}

@@ -8,6 +8,7 @@ from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.api_versions import ApiVersionsRequest
 
 from tests.support.admin_answers import ZERO_ID, create
+from tests.support.field_answers import batch, fetch, offsets, produce
 from tests.support.node_answers import by_ids, move, page, quorum, resources
 from tests.support.runtime import connect, running_broker
 
@@ -67,3 +68,51 @@ async def test_a_replica_is_in_the_only_directory_there_is(tmp_path: Path) -> No
             told = await connection.request(move(path, "t", 0, 9))
             assert [each.error_code for each in told.results[0].partitions] == [0, 3]
             await connection.close()
+
+
+async def test_numbers_without_a_meaning_are_refused_in_words() -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        await connection.request(create("t"))
+        for change in ({"max_bytes": -1}, {"isolation_level": 7}):
+            request = fetch(("t", 0))
+            for name, value in change.items():
+                setattr(request, name, value)
+            told = await connection.request(request)
+            assert told.error_code == ErrorCode.INVALID_REQUEST
+        request = fetch(("t", 0))
+        request.topics[0].partitions[0].partition_max_bytes = -1
+        told = await connection.request(request)
+        assert told.responses[0].partitions[0].error_code == ErrorCode.INVALID_REQUEST
+        ends = offsets(("t", 0))
+        ends.isolation_level = 7
+        found = await connection.request(ends)
+        assert found.topics[0].partitions[0].error_code == ErrorCode.INVALID_REQUEST
+        await connection.close()
+
+
+async def test_a_fetch_ends_with_a_whole_batch() -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        await connection.request(create("t"))
+        for _ in range(2):
+            await connection.request(produce(("t", 0, 1)))
+        request = fetch(("t", 0))
+        request.max_bytes = len(batch(1)) + 10
+        told = await connection.request(request)
+        assert len(told.responses[0].partitions[0].records) == len(batch(1))
+        await connection.close()
+
+
+async def test_what_is_refused_is_not_stored_though_it_is_listed_twice() -> None:
+    """Kafka stores the good batch and answers 87, whichever of the two comes last."""
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        await connection.request(create("t"))
+        request = produce(("t", 0, 1), ("t", 0, 1))
+        request.topic_data[1].partition_data[0].records = None
+        told = await connection.request(request)
+        assert told.responses[0].partition_responses[0].error_code == ErrorCode.INVALID_RECORD
+        found = await connection.request(offsets(("t", 0)))
+        assert found.topics[0].partitions[0].offset == 0
+        await connection.close()
