@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash sim sim-disk drill damage fuzz soak soak-client interop docker bench bench-client wire demo run check clean
+.PHONY: help setup fmt lint types test crash sim sim-disk drill damage fuzz soak soak-client interop docker bench bench-client blocking wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -74,6 +74,9 @@ bench: $(READY) ## measure beside a real Apache Kafka, or an earlier build (ARGS
 
 bench-client: $(READY) ## our client beside aiokafka, kafka-python and confluent-kafka (ARGS='--sizes 100')
 	$(BIN)/python -m tests.bench.client $(ARGS)
+
+blocking: $(READY) ## write client/blocking.py anew from the asyncio faces
+	$(BIN)/python -m tests.support.blocking_face
 
 wire: $(READY) ## print a message's construct tree and compiled source: make wire API=Produce V=9
 	$(BIN)/python -m minibroker.protocol.compiler $(API) $(V)

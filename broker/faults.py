@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 from ..protocol.errors import ErrorCode
 from ..protocol.messages import APIS
 from .fault_scope import TOPIC_FIELDS, Part
+from .properties import nearest
 
 
 class Instant(StrEnum):
@@ -379,7 +380,8 @@ def _scope_complaints(rule: Rule) -> Iterator[str]:
         yield f"a crash after {at.value!r} is none of the instants; take the next one"
     names = [api.name for api in APIS.values()]
     if rule.api is not None and rule.api not in names:
-        yield f"no API is called {rule.api!r}; known: {', '.join(names)}"
+        hint = nearest(rule.api, names) or f"; known: {', '.join(names)}"
+        yield f"no API is called {rule.api!r}{hint}"
     if rule.path is not None and at not in STORAGE_INSTANTS:
         yield f"path={rule.path!r}: files have no part in {at.value!r}"
     if rule.connection is not None and at in STORAGE_INSTANTS:

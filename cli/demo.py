@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 
 from ..broker.faults import LoseReply, Rule
-from ..testing.child_broker import ChildBroker, ChildBrokerError
+from ..testing.child_broker import ChildBroker
+from ..testing.child_wire import ChildBrokerError
 from ..testing.nursery import NurseryFailed
 from ..testing.proxy import Proxy
 from .demo_clients import CLIENTS, DemoFailed, missing_library, running_producer

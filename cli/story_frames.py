@@ -21,8 +21,9 @@ CELL_COLUMNS = 7  # what fits into a record's box
 CELLS_MAX = 4  # the newest records are drawn
 GROWTH = (10, 20, WIRE_COLUMNS)  # columns of an arrow that are drawn, stage by stage
 LOST_AT = 9  # the column of the wire where an answer is lost
-IN_ASCII = str.maketrans("┌┬┐└┴┘─│┄═▶◀✗·", "++++++-|:=><X-")
+IN_ASCII = str.maketrans("┌┬┐└┴┘─│┄═▶◀✗·…", "++++++-|:=><X-~")
 HEADS = ("partition", "offset", "value", "PID", "epoch", "sequence")
+IDS_ALIKE = 1000  # producer ids begin at a multiple of it
 
 
 class Fate(StrEnum):
@@ -87,13 +88,19 @@ def log_table(log: Sequence[Stored]) -> str:
             each.offset,
             _text(each),
             *(
-                number if number >= 0 else "-"
-                for number in (each.producer_id, each.producer_epoch, each.sequence)
+                (short_id(each.producer_id), each.producer_epoch, each.sequence)
+                if each.producer_id >= 0
+                else "---"
             ),
         )
         for each in log
     ]
     return textwrap.indent(table(HEADS, rows), "  ")
+
+
+def short_id(producer_id: int) -> str:
+    """The digits by which the producer ids of one broker differ; all before are the same."""
+    return f"…{producer_id % IDS_ALIKE:03}"
 
 
 def sentence(text: str) -> str:
@@ -108,7 +115,7 @@ def in_ascii(text: str) -> str:
 
 def _drawn(frame: Frame, request: str, answer: str, words: str) -> str:
     name = "producer ✗" if frame.fate is Fate.UNHEARD and answer else "producer"
-    session = f"PID {frame.producer_id}" if frame.producer_id >= 0 else "no PID"
+    session = f"PID {short_id(frame.producer_id)}" if frame.producer_id >= 0 else "no PID"
     log = frame.after if words else frame.before
     box = _cell(name, BOX_COLUMNS), _cell(session, BOX_COLUMNS)
     top, values, sequences, bottom = _log(log[-CELLS_MAX:], left_out=len(log) > CELLS_MAX)

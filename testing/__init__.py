@@ -12,23 +12,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .child_broker import ChildBroker, ChildBrokerError, RemoteFault, RemoteFaults
+    from .child_broker import ChildBroker
+    from .child_wire import ChildBrokerError
     from .history import Acknowledged, Broken, Failed, Finding, Kept, Sent, findings
     from .in_process import TestBroker
     from .proxy import Proxy
+    from .remote_faults import RemoteFault, RemoteFaults
     from .stored import Stored
 
 HOMES = {
     "Acknowledged": ".history",
     "Broken": ".history",
     "ChildBroker": ".child_broker",
-    "ChildBrokerError": ".child_broker",
+    "ChildBrokerError": ".child_wire",
     "Failed": ".history",
     "Finding": ".history",
     "Kept": ".history",
     "Proxy": ".proxy",
-    "RemoteFault": ".child_broker",
-    "RemoteFaults": ".child_broker",
+    "RemoteFault": ".remote_faults",
+    "RemoteFaults": ".remote_faults",
     "Sent": ".history",
     "Stored": ".stored",
     "TestBroker": ".in_process",

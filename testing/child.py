@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..broker.faults import ArmedRule
+from ..broker.log_lines import formatter
 from .child_wire import (
     CONTROL,
     LAST_WORDS,
@@ -36,6 +40,9 @@ from .child_wire import (
 )
 from .fault_forms import rule_of
 from .in_process import LocalFault, TestBroker
+
+CLEAN_UP_S = 5.0
+CLEAN_UP_LOOK_S = 0.02
 
 
 class ChildSide:
@@ -92,6 +99,12 @@ class ChildSide:
         """How often each rule has matched and fired."""
         return {number: (each.matched, each.fired) for number, each in self._faults.items()}
 
+    def history(self) -> list[Any]:
+        """The newest requests and what became of them."""
+        if not self.broker.is_running:
+            return []
+        return [plain_exchange(each) for each in self.broker.history()]
+
     async def answer(self, call: Call) -> Any:
         """What a call is answered with."""
         broker = self.broker
@@ -110,18 +123,17 @@ class ChildSide:
                 await fault.until_fired(call["times"], timeout_s=call["timeout_s"])
             case "until stored":
                 topic, count = call["topic"], call["count"]
-                await broker.until(
-                    lambda: len(broker.records(topic)) >= count, timeout_s=call["timeout_s"]
-                )
+                await broker.consume(topic, count, timeout_s=call["timeout_s"])
             case "create topic":
                 broker.create_topic(call["topic"], call["partitions"])
             case "records":
                 return [plain_record(record) for record in broker.records(call["topic"])]
             case "history":
-                exchanges = broker.history(call["client_id"])
-                return [plain_exchange(each) for each in exchanges]
+                return self.history()
             case "forget history":
                 broker.forget_history()
+            case "leave word":
+                self._leave_word()
             case "stop":
                 self._stop.set()
         return None
@@ -133,6 +145,8 @@ class ChildSide:
                 reply = {"value": await self.answer(call)}
             except TimeoutError:
                 reply = {"timeout": True}
+            except LookupError as error:
+                reply = {"missing": str(error)}
             except Exception as error:  # noqa: BLE001  told to the test, whatever it is
                 reply = {"error": f"{type(error).__name__}: {error}"}
             writer.write(line(reply))
@@ -143,7 +157,7 @@ class ChildSide:
             writer.close()
 
     def _leave_word(self) -> None:
-        words = json.dumps(self.counts())
+        words = json.dumps({"counts": self.counts(), "history": self.history()})
         (self._directory / LAST_WORDS).write_text(words, encoding="utf-8")
 
     def _die(self, armed: ArmedRule) -> None:
@@ -159,6 +173,9 @@ def _be_broker(order: Call, lifeline: socket.socket) -> None:
     )
     os.dup2(stderr, 2)
     os.dup2(stderr, 1)
+    handler = logging.StreamHandler(sys.stderr)  # what the plugin quotes in reports
+    handler.setFormatter(formatter("text"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     lifeline.setblocking(False)
     main = partial(_main, order, lifeline)
     factory = _loop_factory()
@@ -189,6 +206,24 @@ def _preload() -> None:
     _loop_factory()
 
 
+def _clean_up(path: str, brokers: dict[int, str]) -> None:
+    """Remove our temporary directories, should nobody else be left to: a test run may be killed."""
+    until = time.monotonic() + CLEAN_UP_S
+    for pid, directory in brokers.items():
+        while _is_alive(pid) and time.monotonic() < until:  # it ends with its lifeline
+            time.sleep(CLEAN_UP_LOOK_S)
+        shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(Path(path).parent, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def run_nursery(path: str) -> None:
     """Fork a broker for each order until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the test's; it tells us to end
@@ -198,15 +233,19 @@ def run_nursery(path: str) -> None:
     server.listen(128)
     os.write(1, b"ready\n")
     _preload()
+    brokers: dict[int, str] = {}
     while True:
         readable, _, _ = select.select((server, sys.stdin), (), ())
         if sys.stdin in readable:
+            _clean_up(path, brokers)
             return
         connection, _ = server.accept()
         with connection, connection.makefile("rb") as lines:
             order = json.loads(lines.readline())
             pid = os.fork()
-            if not pid:
+            if pid:
+                brokers[pid] = order["directory"]
+            else:
                 status = 1
                 try:
                     server.close()

@@ -20,8 +20,9 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -33,113 +34,28 @@ from .child_wire import (
     LINE_BYTES_MAX,
     STDERR,
     Call,
+    ChildBrokerError,
     exchange_of,
     line,
     record_of,
 )
-from .fault_control import WAIT_S, Fault, FaultControl
-from .fault_forms import form_of
+from .fault_control import WAIT_S
 from .nursery import Nursery, nursery
+from .remote_faults import GRACE_S, RemoteFaults
+from .settings import Setting, setting_texts
 
 if TYPE_CHECKING:
     from ..broker.exchanges import Exchange
-    from ..broker.faults import Rule
+    from ..client.delivery import RecordMetadata
     from .stored import Stored
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 15.0
-GRACE_S = 5.0  # beyond the bound of a wait in the child
 QUOTED_BYTES = 4_000
 DYING_S = 2.0  # between a child's last answer and its end
-
-
-class ChildBrokerError(Exception):
-    """The child did not start, stop or answer; quotes what it wrote to standard error."""
-
-
-class RemoteFault(Fault):
-    """A rule at work in a child process."""
-
-    def __init__(self, rule: Rule, number: int, broker: ChildBroker) -> None:
-        super().__init__(rule)
-        self.number = number
-        self.is_released = False
-        self.counts = (0, 0)  # matched and fired, as last heard
-        self._broker = broker
-
-    @property
-    def matched(self) -> int:
-        self._broker.faults.refresh()
-        return self.counts[0]
-
-    @property
-    def fired(self) -> int:
-        self._broker.faults.refresh()
-        return self.counts[1]
-
-    def release(self) -> None:
-        if self.is_released:
-            return  # a child started since then has never heard of it
-        self.is_released = True
-        self._broker.tell({"do": "disarm", "id": self.number})
-
-    def wait_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
-        """Return once it has fired so often in all. Raises TimeoutError."""
-        self._broker.call(self._until(times, timeout_s), timeout_s + GRACE_S)
-
-    def wait_reached(self, *, timeout_s: float = WAIT_S) -> None:
-        """Return once something waits at this barrier. Raises TimeoutError."""
-        self.wait_fired(timeout_s=timeout_s)
-
-    async def until_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
-        await self._broker.call_async(self._until(times, timeout_s), timeout_s + GRACE_S)
-
-    def _until(self, times: int, timeout_s: float) -> Call:
-        return {"do": "until fired", "id": self.number, "times": times, "timeout_s": timeout_s}
-
-
-class RemoteFaults(FaultControl[RemoteFault]):
-    """The faults of a broker in a child process."""
-
-    def __init__(self, broker: ChildBroker) -> None:
-        self._broker = broker
-        self._armed: list[RemoteFault] = []
-        self._count = 0
-
-    @property
-    def armed(self) -> Sequence[RemoteFault]:
-        return tuple(self._armed)
-
-    def arm(self, rule: Rule) -> RemoteFault:
-        self._count += 1
-        fault = RemoteFault(rule, self._count, self._broker)
-        order = _order(fault)
-        if self._broker.is_running:
-            self._broker.call({"do": "arm", **order})
-        self._armed.append(fault)
-        return fault
-
-    def clear(self) -> None:
-        self._armed.clear()
-        self._broker.tell({"do": "clear"})
-
-    def orders(self) -> list[Call]:
-        """What a new child is to be armed with."""
-        return [_order(fault) for fault in self._armed if not fault.is_released]
-
-    def refresh(self) -> None:
-        """Ask how often each has matched and fired, or read what a dead child has left."""
-        counts: Mapping[str, Sequence[int]] | None = None
-        if self._broker.is_running:
-            with contextlib.suppress(ChildBrokerError):  # it has just died
-                counts = self._broker.call({"do": "counts"})
-        if counts is None:
-            counts = self._broker.last_words()
-        for fault in self._armed:
-            if str(fault.number) in counts:
-                matched, fired = counts[str(fault.number)]
-                fault.counts = (matched, fired)
+HISTORY_MAX = 10_000  # exchanges kept of children that have ended
+TEST_CLIENT = "minibroker-testing"  # the client id of produce()
 
 
 class ChildBroker:
@@ -148,7 +64,7 @@ class ChildBroker:
     Args:
         data_dir: where its log lies; None takes a temporary directory, removed by `close`.
         durability: what an acknowledgement means. "page-cache" survives `kill` and is quick.
-        settings: Kafka broker properties.
+        settings: Kafka broker properties; numbers and booleans are taken as they are meant.
         nest: what forks the child; by default one process for all brokers of this process.
     """
 
@@ -157,7 +73,7 @@ class ChildBroker:
         *,
         data_dir: Path | None = None,
         durability: str = "page-cache",
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, Setting] | None = None,
         nest: Nursery | None = None,
     ) -> None:
         self.port = 0
@@ -168,9 +84,16 @@ class ChildBroker:
         self._clean = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._data_dir = data_dir or self._directory / "data"
         self._durability = durability
-        self._settings = dict(settings or {})
+        self._settings = setting_texts(settings or {})
         self._nest = nest or nursery()
         self._lifeline: socket.socket | None = None
+        self._starting = threading.RLock()  # crash(then="restart") starts it from a thread
+        self._past: list[Exchange] = []  # of children that have ended
+        self._logged_from = 0
+
+    def __repr__(self) -> str:
+        state = f"at {self.bootstrap_servers}, pid {self.pid}" if self.is_running else "not running"
+        return f"<ChildBroker {state}, durability={self._durability}>"
 
     @property
     def bootstrap_servers(self) -> str:
@@ -201,10 +124,33 @@ class ChildBroker:
         text = file.read_text(errors="replace") if file.exists() else ""
         return text[-QUOTED_BYTES:]
 
+    @property
+    def logged(self) -> str:
+        """What the broker has written to standard error since `forget_history`."""
+        file = self._directory / STDERR
+        data = file.read_bytes() if file.exists() else b""
+        return data[self._logged_from :].decode(errors="replace")
+
     def start(self) -> None:
         """Start it; clients are answered once this returns. Raises ChildBrokerError."""
-        assert self._lifeline is None, "it runs already"
+        with self._starting:
+            assert self._lifeline is None, "it runs already"
+            self._remember()
+            self._start()
+
+    def ensure_running(self) -> None:
+        """Start it unless it runs. Raises ChildBrokerError."""
+        with self._starting:
+            if not self.is_running:
+                self.start()
+
+    def _remember(self) -> None:
+        """Take over what a child has left: a rule that has acted in it will not act anew."""
+        self.faults.refresh()
+        self._past = self._history_so_far()[-HISTORY_MAX:]
         (self._directory / LAST_WORDS).unlink(missing_ok=True)
+
+    def _start(self) -> None:
         order = {
             "directory": str(self._directory),
             "data_dir": str(self._data_dir),
@@ -229,7 +175,6 @@ class ChildBroker:
     def stop(self) -> None:
         """Stop it cleanly; does nothing if it does not run. Raises ChildBrokerError."""
         if self.is_running:
-            self.faults.refresh()
             with contextlib.suppress(ChildBrokerError):  # it ended first
                 self.call({"do": "stop"})
             self._await_end(STOP_TIMEOUT_S)
@@ -237,14 +182,13 @@ class ChildBroker:
     def kill(self) -> None:
         """SIGKILL; returns when the process is gone."""
         if self.is_running:
-            self.faults.refresh()
+            self.tell({"do": "leave word"})
             os.kill(self.pid, signal.SIGKILL)
             self._await_end(STOP_TIMEOUT_S)
 
     def restart(self) -> None:
         """Stop it, if it runs, and start it again: same port, same data, same faults."""
         self.stop()
-        self.faults.refresh()
         self.start()
 
     def close(self) -> None:
@@ -276,23 +220,75 @@ class ChildBroker:
         self.create_topic(topic)
         return topic
 
+    def produce(
+        self,
+        topic: str,
+        *values: bytes | None,
+        key: bytes | None = None,
+        partition: int | None = None,
+    ) -> list[RecordMetadata]:
+        """Store values through an idempotent producer of ours; the topic is created if need be.
+
+        Args:
+            key: of each of them.
+            partition: by default that of the key, or whichever.
+
+        Returns: their receipts.
+
+        Raises: ClientError.
+        """
+        from ..client.blocking import Producer
+
+        with Producer(self.bootstrap_servers, client_id=TEST_CLIENT) as producer:
+            keys = None if key is None else [key] * len(values)
+            return [*producer.send_many(topic, values, keys, partition=partition)]
+
+    def consume(self, topic: str, count: int = 1, *, timeout_s: float = WAIT_S) -> list[Stored]:
+        """Every record of a topic, once there are `count` at least; it may not exist yet.
+
+        Raises: TimeoutError.
+        """
+        self.wait_stored(topic, count, timeout_s=timeout_s)
+        return self.records(topic)
+
     def records(self, topic: str) -> list[Stored]:
-        """Every record of a topic that readers may see, by partition and offset."""
+        """Every record of a topic that readers may see, by partition and offset.
+
+        Raises:
+            LookupError: there is no such topic.
+        """
         plain = self.call({"do": "records", "topic": topic})
         return [record_of(each) for each in plain]
 
     def assert_stored_once(self, topic: str, values: Iterable[bytes | None]) -> None:
         """Raises AssertionError unless the topic holds exactly these values, each so often."""
+        __tracebackhide__ = True
         stored_once(topic, values, self.records(topic))
 
     def history(self, client_id: str | None = None) -> list[Exchange]:
-        """The newest requests and what became of them; of every client, or of one."""
-        plain = self.call({"do": "history", "client_id": client_id})
-        return [exchange_of(each) for each in plain]
+        """The newest requests and what became of them; of every client, or of one.
+
+        Those of a broker that was killed, or killed itself, are kept.
+        """
+        exchanges = self._history_so_far()
+        if self.is_running:
+            exchanges += [exchange_of(each) for each in self.call({"do": "history"})]
+        return [each for each in exchanges if client_id in (None, each.client_id)]
+
+    def _history_so_far(self) -> list[Exchange]:
+        """That of children that have ended."""
+        return self._past + [exchange_of(each) for each in self.last_words().get("history", ())]
 
     def forget_history(self) -> None:
-        """Begin the history anew."""
-        self.call({"do": "forget history"})
+        """Begin the history anew, and `logged`."""
+        self._past = []
+        if self.is_running:
+            self.call({"do": "forget history"})
+        else:
+            self._remember()
+            self._past = []
+        file = self._directory / STDERR
+        self._logged_from = file.stat().st_size if file.exists() else 0
 
     def wait_stored(self, topic: str, count: int, *, timeout_s: float = WAIT_S) -> None:
         """Return once readers may see `count` records of a topic. Raises TimeoutError."""
@@ -348,11 +344,16 @@ class ChildBroker:
             raise self._unanswered(call, str(error)) from None
         return self._value(call, answer)
 
-    def last_words(self) -> Mapping[str, Sequence[int]]:
-        """The counts that a child has left which killed itself; none if it did not."""
+    def last_words(self) -> Mapping[str, Any]:
+        """What a child that has ended has left: counts of its faults, history; {} while it runs."""
         file = self._directory / LAST_WORDS
-        counts: dict[str, list[int]] = json.loads(file.read_text()) if file.exists() else {}
-        return counts
+        words: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        return words
+
+    def lifeline(self) -> socket.socket | None:
+        """A copy of what hangs up when the child ends; None if it does not run."""
+        with self._starting:
+            return self._lifeline.dup() if self._lifeline is not None else None
 
     def __enter__(self) -> Self:
         self.start()
@@ -403,18 +404,14 @@ class ChildBroker:
         reply = json.loads(answer)
         if "timeout" in reply:
             raise TimeoutError(f"{call['do']}: not within {call['timeout_s']} s")
+        if "missing" in reply:
+            raise LookupError(reply["missing"])
         if "error" in reply:
             raise ChildBrokerError(f"{call['do']}: {reply['error']}")
         return reply["value"]
 
     def _unanswered(self, call: Call, why: str) -> ChildBrokerError:
         return ChildBrokerError(f"the broker did not answer {call['do']!r}: {why}\n{self.said}")
-
-
-def _order(fault: RemoteFault) -> Call:
-    matched, fired = fault.counts
-    form = form_of(fault.rule)
-    return {"id": fault.number, "form": form, "matched": matched, "fired": fired}
 
 
 def _until_stored(topic: str, count: int, timeout_s: float) -> Call:

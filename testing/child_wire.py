@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Call: TypeAlias = dict[str, Any]
 
 CONTROL = "control"  # the socket in a broker's directory
-LAST_WORDS = "last-words.json"  # the counts of its faults, when it ends by itself
+LAST_WORDS = "last-words.json"  # what it knew when it ended: counts of faults, history
 STDERR = "stderr"
 LINE_BYTES_MAX = 256 * 1024 * 1024
 _EXCHANGE = (
@@ -27,6 +27,10 @@ _EXCHANGE = (
     "about",
     "outcome",
 )
+
+
+class ChildBrokerError(Exception):
+    """The child did not start, stop or answer; quotes what it wrote to standard error."""
 
 
 def line(value: Any) -> bytes:

@@ -31,8 +31,9 @@ from ..broker.faults import (
     ShortenWrite,
     TearReply,
 )
+from ..broker.properties import nearest
 from ..protocol.errors import ErrorCode
-from .fault_forms import rule_text
+from .fault_forms import error_called, rule_text, usual_times
 
 WAIT_S = 30.0
 At = (
@@ -57,7 +58,7 @@ class Scope(TypedDict, total=False):
     every: int
     probability: float
     seed: int
-    times: int
+    times: int | None
 
 
 class Fault(ABC):
@@ -88,6 +89,9 @@ class Fault(ABC):
         """Return once something waits at this barrier. Raises TimeoutError."""
         await self.until_fired(timeout_s=timeout_s)
 
+    def __repr__(self) -> str:
+        return f"<{rule_text(self.rule)}>"
+
     def __str__(self) -> str:
         return f"{rule_text(self.rule)} fired {self.fired} of {self.matched} matches"
 
@@ -96,7 +100,12 @@ F = TypeVar("F", bound=Fault)
 
 
 class FaultControl(ABC, Generic[F]):
-    """The faults of one broker; every method takes the fields of Scope, too."""
+    """The faults of one broker; every method takes the fields of Scope, too.
+
+    What ends an exchange, a wait or the broker (lose_reply, hold, crash) acts on the first match
+    only, unless `times`, `every` or `probability` say otherwise; times=None is without end. All
+    others act on every match.
+    """
 
     @property
     @abstractmethod
@@ -108,11 +117,16 @@ class FaultControl(ABC, Generic[F]):
         """Arm a rule; it applies to what begins from now on."""
 
     @abstractmethod
+    def _restart_after(self, fault: F) -> None:
+        """Start the broker again whenever this fault has ended it."""
+
+    @abstractmethod
     def clear(self) -> None:
         """Take all rules out and forget them; what waits goes on."""
 
     def assert_all_fired(self) -> None:
         """Raises AssertionError if a rule that was armed has never done anything."""
+        __tracebackhide__ = True
         idle = [str(fault) for fault in self.armed if not fault.fired]
         assert not idle, "faults that never fired: " + "; ".join(idle)
 
@@ -123,7 +137,7 @@ class FaultControl(ABC, Generic[F]):
         then: Literal["close", "silence"] = "close",
         **scope: Unpack[Scope],
     ) -> F:
-        """Drop the answer, after everything has been done, and close the connection.
+        """Drop the answer, once, after everything has been done, and close the connection.
 
         Args:
             then: "silence" leaves it open and swallows every later answer on it.
@@ -137,7 +151,7 @@ class FaultControl(ABC, Generic[F]):
         return self._arm(TearReply(bytes_sent), None, api, scope)
 
     def delay(
-        self, delay_ms: int, api: str | None = None, *, at: At = "reply", **scope: Unpack[Scope]
+        self, api: str | None = None, *, delay_ms: int, at: At = "reply", **scope: Unpack[Scope]
     ) -> F:
         """Go on so much later."""
         return self._arm(Delay(delay_ms), at, api, scope)
@@ -145,13 +159,17 @@ class FaultControl(ABC, Generic[F]):
     def error(
         self,
         api: str | None,
-        code: ErrorCode | str,
+        code: ErrorCode | str | int,
         *,
         at: At = "request",
         **scope: Unpack[Scope],
     ) -> F:
-        """Answer with an error: instead of the work, or at "reply" after it."""
-        return self._arm(AnswerError(_code(code)), at, api, scope)
+        """Answer with an error: instead of the work, or at "reply" after it.
+
+        Args:
+            code: its name or number in Kafka, such as "NOT_LEADER_OR_FOLLOWER" or 6.
+        """
+        return self._arm(AnswerError(error_called(code)), at, api, scope)
 
     def disconnect(
         self, api: str | None = None, *, at: At = "request", **scope: Unpack[Scope]
@@ -165,7 +183,6 @@ class FaultControl(ABC, Generic[F]):
 
     def hold(self, api: str | None = None, *, at: At, **scope: Unpack[Scope]) -> F:
         """Wait at this instant until `release`: the first match, unless `times` says more."""
-        scope.setdefault("times", 1)
         return self._arm(Hold(), at, api, scope)
 
     def crash(
@@ -174,11 +191,18 @@ class FaultControl(ABC, Generic[F]):
         *,
         at: At,
         side: Literal["before", "after"] = "before",
+        then: Literal["stop", "restart"] = "stop",
         **scope: Unpack[Scope],
     ) -> F:
-        """End the broker at this instant; side="after" of an operation on storage."""
-        scope.setdefault("times", 1)
-        return self._arm(Crash(side), at, api, scope)
+        """End the broker at this instant, once; side="after" of an operation on storage.
+
+        Args:
+            then: "restart" starts it again at once: same port, same data, same faults.
+        """
+        fault = self._arm(Crash(side), at, api, scope)
+        if then == "restart":
+            self._restart_after(fault)
+        return fault
 
     def disk_full(self, *, after_bytes: int = 0, **scope: Unpack[Scope]) -> F:
         """Refuse writes that do not fit into `after_bytes` more bytes, with ENOSPC."""
@@ -199,19 +223,17 @@ class FaultControl(ABC, Generic[F]):
         return self._arm(ShortenWrite(bytes_written, then), None, None, scope)
 
     def _arm(self, action: Action, at: At | None, api: str | None, scope: Scope) -> F:
+        for name in scope:
+            if name not in Scope.__annotations__:
+                raise TypeError(
+                    f"no scope is called {name!r}{nearest(name, Scope.__annotations__)}"
+                )
         instant = None if at is None else _instant(at)
-        return self.arm(Rule(action=action, at=instant, api=api, **scope))
+        chosen = usual_times(action, scope)
+        return self.arm(Rule(action=action, at=instant, api=api, **chosen))
 
 
 def _instant(at: str) -> Instant:
     if at not in list(Instant):
         raise ValueError(f"at={at!r}; the instants are {', '.join(Instant)}")
     return Instant(at)
-
-
-def _code(code: ErrorCode | str) -> ErrorCode:
-    if isinstance(code, ErrorCode):
-        return code
-    if code not in ErrorCode.__members__:
-        raise ValueError(f"Kafka has no error called {code!r}")
-    return ErrorCode[code]

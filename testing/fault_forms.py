@@ -28,6 +28,7 @@ from ..broker.faults import (
     ShortenWrite,
     TearReply,
 )
+from ..broker.properties import nearest
 from ..protocol.errors import ErrorCode
 
 ACTIONS: dict[str, type[Action]] = {
@@ -60,10 +61,11 @@ _SCOPE: dict[str, type] = {
     "seed": int,
     "times": int,
 }
+# What ends an exchange, a wait or the broker: a second time is rarely meant, and must be asked for.
+_ONCE = (LoseReply, Hold, Crash)
 _OF_ACTION: dict[str, type] = {
     "then": str,
     "side": str,
-    "code": str,
     "bytes_sent": int,
     "delay_ms": int,
     "after_bytes": int,
@@ -99,7 +101,8 @@ def rule_of(form: Mapping[str, Any]) -> Rule:
         raise FieldError("", f"one action a rule, of {', '.join(ACTIONS)}")
     ((name, given),) = form.items()
     if name not in ACTIONS:
-        raise FieldError("", f"no action is called {name!r}; known: {', '.join(ACTIONS)}")
+        hint = nearest(name, ACTIONS) or f"; known: {', '.join(ACTIONS)}"
+        raise FieldError("", f"no action is called {name!r}{hint}")
     if given is None:
         given = {}
     if not isinstance(given, Mapping):
@@ -113,14 +116,37 @@ def rule_of(form: Mapping[str, Any]) -> Rule:
         elif field in _SCOPE:
             sorted_.scope[field] = _checked(kind, field, value)
         else:
-            raise FieldError(str(field), f"{name} has no {field!r}; it has: {_listed(own)}")
+            hint = nearest(str(field), [*own, *_SCOPE]) or f"; it has: {_listed(own)}"
+            raise FieldError(str(field), f"{name} has no {field!r}{hint}")
     try:
-        return Rule(action=kind(**sorted_.action), **sorted_.scope)
+        action = kind(**sorted_.action)
+        return Rule(action=action, **usual_times(action, sorted_.scope))
     except TypeError:
         missing = [field for field in own if field not in sorted_.action]
         raise FieldError("", f"{name} needs {', '.join(missing)}") from None
     except ValueError as error:
         raise FieldError("", str(error)) from None
+
+
+def usual_times(action: Action, scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The scope, with times=1 where the action acts once and nothing else was asked for."""
+    is_once = isinstance(action, _ONCE) and scope.keys().isdisjoint(
+        {"times", "nth", "every", "probability"}
+    )
+    return {**scope, "times": 1} if is_once else {**scope}
+
+
+def error_called(code: ErrorCode | str | int) -> ErrorCode:
+    """Kafka's error of this name or number. Raises ValueError."""
+    if isinstance(code, str):
+        if code not in ErrorCode.__members__:
+            hint = nearest(code.upper(), ErrorCode.__members__)
+            raise ValueError(f"Kafka has no error called {code!r}{hint}")
+        return ErrorCode[code]
+    for each in ErrorCode:
+        if each == code and not isinstance(code, bool):
+            return each
+    raise ValueError(f"Kafka has no error with number {code!r}")
 
 
 def form_of(rule: Rule) -> dict[str, dict[str, Any]]:
@@ -137,7 +163,8 @@ def form_of(rule: Rule) -> dict[str, dict[str, Any]]:
         form[field.name] = value.name if isinstance(value, ErrorCode) else value
     for field in fields(Rule):
         value = getattr(rule, field.name)
-        if field.name in _SCOPE and value != field.default:
+        is_said = value != field.default or field.name == "times"  # None is without end
+        if field.name in _SCOPE and is_said:
             text = isinstance(value, bytes)
             form[field.name] = value.decode("utf-8", "surrogateescape") if text else value
     return {_NAMES[type(rule.action)]: form}
@@ -145,6 +172,13 @@ def form_of(rule: Rule) -> dict[str, dict[str, Any]]:
 
 def _checked(kind: type[Action], field: str, value: Any) -> Any:
     """The value as the rule wants it."""
+    if field == "times" and value is None:
+        return None
+    if field == "code":
+        try:
+            return error_called(value)
+        except ValueError as error:
+            raise FieldError(field, str(error)) from None
     wanted = (_OF_ACTION | _SCOPE)[field]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (isinstance(value, wanted) and (wanted is str or is_number)) and not (
@@ -159,10 +193,6 @@ def _checked(kind: type[Action], field: str, value: Any) -> Any:
             if value not in list(Instant):
                 raise FieldError(field, f"at is {value!r}; the instants are {', '.join(Instant)}")
             return Instant(value)
-        case "code":
-            if value not in ErrorCode.__members__:
-                raise FieldError(field, f"Kafka has no error called {value!r}")
-            return ErrorCode[value]
         case "key":
             return value.encode("utf-8", "surrogateescape")
     return value
@@ -179,7 +209,11 @@ def rule_text(rule: Rule) -> str:
     """A rule as it was asked for, such as "lose_reply(api='Produce', nth=2)"."""
     bare = replace(rule, where=None)
     ((name, form),) = form_of(bare).items()
-    given = [f"{field}={value!r}" for field, value in form.items()]
+    given = [
+        f"{field}={value!r}"
+        for field, value in form.items()
+        if field != "times" or value is not None
+    ]
     if rule.where is not None:
         given.append("where=…")
     return f"{name}({', '.join(given)})"

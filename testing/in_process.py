@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ..broker.config import BrokerConfig
 from ..broker.config_sources import Layer, load
@@ -31,17 +31,23 @@ from ..broker.faults import ArmedRule, Faults, Rule
 from ..broker.log.files import FileStorage
 from ..broker.log.storage import Storage
 from ..broker.metadata import Topic
+from ..broker.properties import nearest
 from ..broker.runtime import RealClock, Runtime
 from ..broker.topics import NewTopic
 from ..broker.world import World
 from ..protocol.batch import headers_in
 from .assertions import stored_once
 from .fault_control import WAIT_S, Fault, FaultControl
+from .settings import Setting, setting_texts
 from .simulated_disk import SimulatedDisk
 from .simulated_storage import SimulatedStorage
 from .stored import Stored, stored_in
 
+if TYPE_CHECKING:
+    from ..client.delivery import RecordMetadata
+
 READ_BYTES = 1024 * 1024
+TEST_CLIENT = "minibroker-testing"  # the client id of produce()
 
 
 class LocalFault(Fault):
@@ -91,6 +97,10 @@ class LocalFaults(FaultControl[LocalFault]):
     def clear(self) -> None:
         self._broker.rules.clear()
         self._armed.clear()
+        self._broker.restarting.clear()
+
+    def _restart_after(self, fault: LocalFault) -> None:
+        self._broker.restarting.add(fault.armed_rule)
 
 
 class TestBroker:
@@ -99,7 +109,7 @@ class TestBroker:
     Args:
         data_dir: where its log lies; None takes a simulated disk that lives as long as this object.
         durability: "fsync", "page-cache" or "memory": what an acknowledgement means.
-        settings: Kafka broker properties.
+        settings: Kafka broker properties; numbers and booleans are taken as they are meant.
         port: 0 takes a free one.
         die: performs the fault `crash`; None simulates it.
         seed: of what is left after lose_power().
@@ -112,7 +122,7 @@ class TestBroker:
         *,
         data_dir: Path | None = None,
         durability: str = "memory",
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, Setting] | None = None,
         port: int = 0,
         die: Callable[[ArmedRule], None] | None = None,
         seed: int = 0,
@@ -120,15 +130,21 @@ class TestBroker:
         self.port = port
         self.rules = Faults()
         self.faults = LocalFaults(self)
-        self._texts = {**(settings or {}), "durability": durability}
+        self._texts = {**setting_texts(settings or {}), "durability": durability}
         self._disk = SimulatedDisk(random.Random(seed)) if data_dir is None else None
         if durability != "memory" or data_dir is not None:
             self._texts["log.dirs"] = str(data_dir or "simulated")
         self._die = die or self._crash
         self._runtime: Runtime | None = None
+        self.restarting: set[ArmedRule] = set()  # after whose crash it starts again
+        self._starting: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
+
+    def __repr__(self) -> str:
+        state = f"at {self.bootstrap_servers}" if self.is_running else "not running"
+        return f"<TestBroker {state}, durability={self._texts['durability']}>"
 
     @property
     def bootstrap_servers(self) -> str:
@@ -210,8 +226,57 @@ class TestBroker:
             raise ValueError(f"{topic}: {planned.code.name}: {planned.why}")
         self.runtime.broker.create_topics([planned])
 
+    async def produce(
+        self,
+        topic: str,
+        *values: bytes | None,
+        key: bytes | None = None,
+        partition: int | None = None,
+    ) -> list[RecordMetadata]:
+        """Store values through an idempotent producer of ours; the topic is created if need be.
+
+        Args:
+            key: of each of them.
+            partition: by default that of the key, or whichever.
+
+        Returns: their receipts.
+
+        Raises: ClientError.
+        """
+        from ..client.producer import Producer
+
+        async with Producer(self.bootstrap_servers, client_id=TEST_CLIENT) as producer:
+            keys = None if key is None else [key] * len(values)
+            return [*await producer.send_many(topic, values, keys, partition=partition)]
+
+    async def consume(
+        self, topic: str, count: int = 1, *, timeout_s: float = WAIT_S
+    ) -> list[Stored]:
+        """Every record of a topic, once there are `count` at least; it may not exist yet.
+
+        Raises: TimeoutError, naming how many there were.
+        """
+        try:
+            await self.until(lambda: len(self._records(topic)) >= count, timeout_s=timeout_s)
+        except TimeoutError:
+            found = len(self._records(topic))
+            text = f"{topic}: {found} of {count} records after {timeout_s:g} s"
+            raise TimeoutError(text) from None
+        return self._records(topic)
+
     def records(self, topic: str) -> list[Stored]:
-        """Every record of a topic that readers may see, by partition and offset."""
+        """Every record of a topic that readers may see, by partition and offset.
+
+        Raises:
+            LookupError: there is no such topic.
+        """
+        topics = self.runtime.broker.state.topics
+        if topic not in topics:
+            there = f"there are {', '.join(topics)}" if topics else "there is none at all"
+            raise LookupError(f"there is no topic {topic!r}{nearest(topic, topics)}; {there}")
+        return self._records(topic)
+
+    def _records(self, topic: str) -> list[Stored]:
         broker = self.runtime.broker
         known = broker.state.topics.get(topic)
         found: list[Stored] = []
@@ -229,6 +294,7 @@ class TestBroker:
 
     def assert_stored_once(self, topic: str, values: Iterable[bytes | None]) -> None:
         """Raises AssertionError unless the topic holds exactly these values, each so often."""
+        __tracebackhide__ = True
         stored_once(topic, values, self.records(topic))
 
     def history(self, client_id: str | None = None) -> list[Exchange]:
@@ -267,9 +333,20 @@ class TestBroker:
 
     def _crash(self, armed: ArmedRule) -> None:
         if threading.get_ident() == self._loop_thread:
-            self._end()
+            self._end_by(armed)
         else:  # a thread that flushes
-            self._loop.call_soon_threadsafe(self._end)
+            self._loop.call_soon_threadsafe(self._end_by, armed)
+
+    def _end_by(self, armed: ArmedRule) -> None:
+        self._end()
+        if armed in self.restarting:
+            self._starting = self._loop.create_task(self._start_again())
+
+    async def _start_again(self) -> None:
+        if self._disk is not None:
+            self._disk.kill()
+        await asyncio.sleep(0)  # lets connections and the port go
+        await self.start()
 
     def _note_end(self) -> None:
         """The broker has given up by itself."""

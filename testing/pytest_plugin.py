@@ -4,62 +4,117 @@
         KafkaProducer(bootstrap_servers=kafka_broker.bootstrap_servers).send(kafka_topic, b"a")
 
 kafka_broker (one for the session), fresh_kafka_broker (one for the test), kafka_topic (a new one,
-of one partition, in kafka_broker), kafka_faults (of kafka_broker, cleared after the test). Each
-broker is a child process (child_broker.py), so async and blocking tests are alike, and each
-worker of xdist has its own. A failed test's report shows what was asked and which faults acted.
+of one partition, in kafka_broker; kafka_class_topic and kafka_module_topic live longer),
+kafka_faults (of kafka_broker, cleared after the test). kafka_settings and kafka_durability in the
+ini file hold for all brokers, @pytest.mark.kafka(settings={...}, durability=...) for the fresh one
+of a test. Each broker is a child process (child_broker.py), so async and blocking tests are alike,
+and each worker of xdist has its own. A failed test's report shows what was asked, which faults
+acted, and what the broker logged.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
 if TYPE_CHECKING:
-    from .child_broker import ChildBroker, RemoteFaults
+    from .child_broker import ChildBroker
+    from .remote_faults import RemoteFaults
+    from .settings import Setting
 
 BROKERS = ("kafka_broker", "fresh_kafka_broker")
 TOPIC_LENGTH_MAX = 100
 REQUESTS_SHOWN = 100
+DURABILITY = "page-cache"
+MARKER = (
+    "kafka(settings={}, durability=''): Kafka broker properties, and what an acknowledgement "
+    "means, for this test's fresh_kafka_broker"
+)
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]+")
 
 
+class _Asked(TypedDict):
+    settings: Mapping[str, Setting]
+    durability: str
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare what an ini file may say of all brokers."""
+    parser.addini("kafka_settings", "Kafka broker properties, NAME=VALUE a line", type="linelist")
+    parser.addini(
+        "kafka_durability",
+        "what an acknowledgement means: fsync, page-cache or memory",
+        default=DURABILITY,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", MARKER)
+
+
 @pytest.fixture(scope="session")
-def kafka_broker() -> Iterator[ChildBroker]:
+def kafka_broker(pytestconfig: pytest.Config) -> Iterator[ChildBroker]:
     """A broker for all tests of this session; records survive its `kill` and `restart`."""
     from .child_broker import ChildBroker
 
-    with ChildBroker() as broker:
+    durability: str = pytestconfig.getini("kafka_durability")
+    with ChildBroker(settings=_ini_settings(pytestconfig), durability=durability) as broker:
         yield broker
 
 
 @pytest.fixture
-def fresh_kafka_broker() -> Iterator[ChildBroker]:
-    """A broker for this test alone."""
+def fresh_kafka_broker(request: pytest.FixtureRequest) -> Iterator[ChildBroker]:
+    """A broker for this test alone; its marker `kafka` may say how it is set up."""
     from .child_broker import ChildBroker
 
-    with ChildBroker() as broker:
+    asked = _marked(request.node)
+    settings = {**_ini_settings(request.config), **asked["settings"]}
+    durability = asked["durability"] or request.config.getini("kafka_durability")
+    with ChildBroker(settings=settings, durability=durability) as broker:
         yield broker
 
 
 @pytest.fixture
 def kafka_topic(kafka_broker: ChildBroker, request: pytest.FixtureRequest) -> str:
     """The name of a new topic of one partition in kafka_broker, which runs."""
-    _revive(kafka_broker)
-    name = _NOT_IN_NAMES.sub("-", request.node.name).strip("-.")[:TOPIC_LENGTH_MAX]
-    return kafka_broker.create_new_topic(name or "topic")
+    return _new_topic(kafka_broker, request.node.name)
+
+
+@pytest.fixture(scope="class")
+def kafka_class_topic(kafka_broker: ChildBroker, request: pytest.FixtureRequest) -> str:
+    """The same, one for all tests of a class."""
+    return _new_topic(kafka_broker, request.node.name)
+
+
+@pytest.fixture(scope="module")
+def kafka_module_topic(kafka_broker: ChildBroker, request: pytest.FixtureRequest) -> str:
+    """The same, one for all tests of a module."""
+    return _new_topic(kafka_broker, request.node.name.rpartition("/")[2].removesuffix(".py"))
 
 
 @pytest.fixture
 def kafka_faults(kafka_broker: ChildBroker) -> Iterator[RemoteFaults]:
     """The faults of kafka_broker: none are armed at the start, all are gone at the end."""
-    _revive(kafka_broker)
+    kafka_broker.ensure_running()
     kafka_broker.faults.clear()
     yield kafka_broker.faults
     kafka_broker.faults.clear()
-    _revive(kafka_broker)
+    kafka_broker.ensure_running()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a marker that would do nothing."""
+    names = getattr(item, "fixturenames", ())
+    if item.get_closest_marker("kafka") is not None and "fresh_kafka_broker" not in names:
+        raise pytest.UsageError(
+            f"{item.nodeid}: the marker `kafka` sets up fresh_kafka_broker, which this test does "
+            "not use; for kafka_broker put kafka_settings into the ini file"
+        )
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -73,20 +128,43 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, object, None
             if broker is not None:
                 report.sections.append((f"{name}: faults", _faults_text(broker)))
                 report.sections.append((f"{name}: requests", _requests_text(broker)))
+                report.sections.append((f"{name}: log", broker.logged.rstrip() or "nothing"))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Let the next test's history begin here."""
+    """Let the next test's history and log begin here."""
     broker = getattr(item, "funcargs", {}).get("kafka_broker")
-    if broker is not None and broker.is_running:
+    if broker is not None:
         broker.forget_history()
 
 
-def _revive(broker: ChildBroker) -> None:
-    """Start a broker again that a test before has ended."""
-    if not broker.is_running:
-        broker.start()
+def _new_topic(broker: ChildBroker, test: str) -> str:
+    """A topic named after a test, in a broker that a test before may have ended."""
+    broker.ensure_running()
+    name = _NOT_IN_NAMES.sub("-", test).strip("-.")[:TOPIC_LENGTH_MAX]
+    return broker.create_new_topic(name or "topic")
+
+
+def _ini_settings(config: pytest.Config) -> dict[str, str]:
+    settings = {}
+    for each in config.getini("kafka_settings"):
+        name, separator, value = each.partition("=")
+        if not separator:
+            raise pytest.UsageError(f"kafka_settings: {each!r}: expected NAME=VALUE")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _marked(item: pytest.Item) -> _Asked:
+    """What the marker `kafka` of a test asks for."""
+    marker = item.get_closest_marker("kafka")
+    if marker is None:
+        return {"settings": {}, "durability": ""}
+    unknown = marker.kwargs.keys() - {"settings", "durability"}
+    if marker.args or unknown:
+        raise pytest.UsageError(f"{item.nodeid}: the marker is {MARKER.partition(':')[0]}")
+    return {"settings": {}, "durability": "", **marker.kwargs}  # type: ignore[typeddict-item]
 
 
 def _faults_text(broker: ChildBroker) -> str:
@@ -95,8 +173,6 @@ def _faults_text(broker: ChildBroker) -> str:
 
 
 def _requests_text(broker: ChildBroker) -> str:
-    if not broker.is_running:
-        return f"the broker has ended, and with it the history\n{broker.said}"
     exchanges = broker.history()
     lines = [
         f"{each.number:>5} connection {each.connection} {each.client_id or '-'}: "
@@ -106,4 +182,6 @@ def _requests_text(broker: ChildBroker) -> str:
     ]
     if len(exchanges) > REQUESTS_SHOWN:
         lines.insert(0, f"… {len(exchanges) - REQUESTS_SHOWN} before")
+    if not broker.is_running:
+        lines.append("the broker has ended")
     return "\n".join(lines) or "none came"

@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 from minibroker.client import Admin
 from minibroker.client.admin_results import ConfigResource
-from minibroker.testing import ChildBroker
-from minibroker.testing.child_broker import RemoteFault, RemoteFaults
+from minibroker.testing import ChildBroker, RemoteFault, RemoteFaults
 
 pytestmark = [
     pytest.mark.interop,
@@ -77,7 +76,7 @@ def _log(action: str, faults: RemoteFaults, topic: str, **fields: Any) -> Remote
 
 CASES = [
     Case("accept", "disconnect", lambda faults, _: faults.disconnect(at="accept", times=1)),
-    Case("accept", "delay", lambda faults, _: faults.delay(30, at="accept")),
+    Case("accept", "delay", lambda faults, _: faults.delay(delay_ms=30, at="accept")),
     Case("accept", "hold", lambda faults, _: faults.hold(at="accept")),
     Case("accept", "crash", lambda faults, _: faults.crash(at="accept")),
     *_on_the_way(),

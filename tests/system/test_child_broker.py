@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from minibroker.client.blocking import Producer as BlockingProducer
 from minibroker.client.network import Connection, ConnectionFailed
-from minibroker.testing import ChildBroker
-from minibroker.testing.child_broker import ChildBrokerError
+from minibroker.testing import ChildBroker, ChildBrokerError
 
 from tests.support.requests import produce
 
@@ -103,7 +103,7 @@ async def test_a_wait_is_bounded(broker: ChildBroker) -> None:
 
 async def test_a_crash_is_a_real_one_and_is_counted(broker: ChildBroker) -> None:
     crash = broker.faults.crash(at="appended", topic="t")
-    other = broker.faults.delay(0, "Produce", at="request")
+    other = broker.faults.delay("Produce", delay_ms=0, at="request")
     with pytest.raises(ConnectionFailed):
         await send(broker, b"a")
     await broker.ended(timeout_s=WAIT_S)
@@ -144,3 +144,69 @@ def test_the_child_ends_with_its_parent() -> None:
         ended, _, _ = select.select([pidfd], [], [], WAIT_S)
         os.close(pidfd)
         assert ended
+
+
+def test_records_are_produced_and_consumed_in_one_line(broker: ChildBroker) -> None:
+    receipts = broker.produce("short", b"a", b"b", key=b"k")
+    assert [each.offset for each in receipts] == [0, 1]
+    stored = broker.consume("short", 2)
+    assert [(each.key, each.value) for each in stored] == [(b"k", b"a"), (b"k", b"b")]
+    with pytest.raises(LookupError, match="no topic 'shrt'; did you mean short"):
+        broker.records("shrt")
+    with pytest.raises(TimeoutError):
+        broker.consume("nowhere", timeout_s=0.01)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop", "crash"])
+def test_the_history_outlives_the_broker(end: str) -> None:
+    with ChildBroker() as broker:
+        broker.produce("t", b"a")
+        if end == "crash":
+            broker.faults.crash(at="appended", topic="t", then="restart")
+            broker.produce("t", b"b")
+        else:
+            getattr(broker, end)()
+        assert "Produce" in [each.api for each in broker.history()]
+        count = len(broker.history())
+        broker.ensure_running()
+        again = broker.history(client_id="minibroker-testing")
+        assert len(again) >= count
+        assert {each.client_id for each in again} == {"minibroker-testing"}
+        broker.forget_history()
+        assert broker.history() == []
+
+
+def test_a_crash_may_be_followed_by_a_start_and_fires_once() -> None:
+    with ChildBroker() as broker:
+        broker.produce("t", b"a")
+        pid = broker.pid
+        crash = broker.faults.crash(at="appended", topic="t", then="restart")
+        broker.produce("t", b"b")
+        assert broker.pid != pid
+        broker.assert_stored_once("t", [b"a", b"b"])
+        assert crash.fired == 1
+
+
+def test_start_after_a_crash_remembers_what_has_fired() -> None:
+    with ChildBroker() as broker:
+        broker.produce("t", b"a")
+        crash = broker.faults.crash(at="appended", topic="t")
+        lost = broker.faults.lose_reply("Produce", topic="t")
+        with BlockingProducer(broker.bootstrap_servers) as producer:
+            delivery = producer.send("t", b"b")
+            broker.wait_ended()
+            broker.start()
+            assert delivery.result().offset == 1
+        assert (crash.fired, lost.fired) == (1, 1)
+        assert broker.is_running
+
+
+def test_it_says_what_it_is_and_what_it_logged(broker: ChildBroker) -> None:
+    assert repr(broker) == (
+        f"<ChildBroker at {broker.bootstrap_servers}, pid {broker.pid}, durability=page-cache>"
+    )
+    broker.forget_history()
+    assert broker.logged == ""
+    broker.restart()
+    assert broker.logged
+    assert broker.said.endswith(broker.logged)

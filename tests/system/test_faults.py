@@ -202,8 +202,8 @@ async def test_an_error_without_acks_closes(broker: TestBroker, client: Connecti
 
 
 async def test_a_retry_is_not_appended_again(broker: TestBroker, client: Connection) -> None:
-    appended = broker.faults.delay(0, at="appended", topic="t")
-    append = broker.faults.delay(0, at="append", topic="t")
+    appended = broker.faults.delay(delay_ms=0, at="appended", topic="t")
+    append = broker.faults.delay(delay_ms=0, at="append", topic="t")
     for _ in range(2):
         assert await codes(client, produce(0)) == {0: 0}
     assert (append.fired, appended.fired) == (1, 1)

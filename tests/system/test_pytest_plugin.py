@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +115,56 @@ def test_on_a_worker(kafka_broker, kafka_topic, number):
         print(os.environ["PYTEST_XDIST_WORKER"], kafka_broker.bootstrap_servers, file=seen)
 """
 
+SET_UP = """
+import pytest
+
+def test_the_ini_file_holds_for_all(kafka_broker, fresh_kafka_broker):
+    for broker in kafka_broker, fresh_kafka_broker:
+        broker.produce("many", b"a", partition=4)
+    assert "fsync" in repr(kafka_broker)
+
+@pytest.mark.kafka(settings={"num.partitions": 2}, durability="memory")
+def test_a_marker_holds_for_one(fresh_kafka_broker):
+    from minibroker.client import ClientError
+    fresh_kafka_broker.produce("few", b"a", partition=1)
+    with pytest.raises(ClientError):
+        fresh_kafka_broker.produce("few", b"a", partition=2)
+    assert "memory" in repr(fresh_kafka_broker)
+
+class TestTogether:
+    def test_first(self, kafka_broker, kafka_class_topic, kafka_module_topic):
+        kafka_broker.produce(kafka_class_topic, b"a")
+        kafka_broker.produce(kafka_module_topic, b"a")
+
+    def test_second(self, kafka_broker, kafka_class_topic, kafka_module_topic):
+        kafka_broker.assert_stored_once(kafka_class_topic, [b"a"])
+        kafka_broker.assert_stored_once(kafka_module_topic, [b"a"])
+
+def test_elsewhere(kafka_broker, kafka_module_topic):
+    kafka_broker.assert_stored_once(kafka_module_topic, [b"a"])
+"""
+
+MISUSED = """
+import pytest
+
+@pytest.mark.kafka(settings={"num.partitions": 2})
+def test_that_uses_another(kafka_broker):
+    pass
+
+@pytest.mark.kafka(setings={"num.partitions": 2})
+def test_that_is_mistyped(fresh_kafka_broker):
+    pass
+"""
+
+ENDLESS = """
+import threading
+
+def test_that_never_ends(kafka_broker, fresh_kafka_broker):
+    kafka_broker.produce("t", b"a")
+    print("here", flush=True)
+    threading.Event().wait()
+"""
+
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,3 +212,38 @@ def test_the_plugin_imports_nothing_before_a_fixture_is_used() -> None:
         assert "asyncio" not in sys.modules and "construct" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=BOUND_S)
+
+
+def test_brokers_are_set_up_by_ini_file_and_marker(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nkafka_settings =\n    num.partitions=5\nkafka_durability = fsync\n")
+    pytester.makepyfile(SET_UP)
+    result = pytester.runpytest_subprocess(*OPTIONS, "--strict-markers", timeout=BOUND_S)
+    result.assert_outcomes(passed=5)
+
+
+def test_a_marker_that_would_do_nothing_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MISUSED)
+    result = pytester.runpytest_subprocess(*OPTIONS, timeout=BOUND_S)
+    assert result.ret != 0
+    said = "\n".join(result.outlines + result.errlines)
+    assert "sets up fresh_kafka_broker, which this test does not use" in said
+    assert "the marker is kafka(" in said
+
+
+def test_a_test_run_that_is_ended_by_sigterm_leaves_nothing_behind(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    pytester.makepyfile(ENDLESS)
+    command = [sys.executable, "-m", "pytest", *OPTIONS, "-s"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any("here" in line for line in iter(running.stdout.readline, ""))
+        brokers = [each for each in tmp_path.iterdir() if each.name.startswith("minibroker-")]
+        assert len(brokers) == 3  # two brokers, and what forks them
+        running.terminate()
+        running.wait(BOUND_S)
+    until = time.monotonic() + BOUND_S
+    while any(each.exists() for each in brokers):
+        assert time.monotonic() < until, [*tmp_path.iterdir()]
+        select.select((), (), (), 0.02)

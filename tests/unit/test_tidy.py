@@ -20,6 +20,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILE_LINES_MAX = 450
+# file -> what writes it; people read that
+WRITTEN = {"client/blocking.py": "tests/support/blocking_face.py"}
 FUNCTION_LINES_MAX = 60
 COLUMNS_MAX = 100
 DOCSTRING_LINES_MAX = 15
@@ -152,14 +154,14 @@ def files_functions_and_lines_are_short(source: Source) -> Iterator[Complaint]:
     lines = source.text.splitlines()
     if source.path.suffix != ".py":
         return
-    if len(lines) > FILE_LINES_MAX:
+    if len(lines) > FILE_LINES_MAX and str(source.path) not in WRITTEN:
         yield Complaint(len(lines), f"split it: more than {FILE_LINES_MAX} lines")
     for number, line in enumerate(lines, 1):
         if len(line) > COLUMNS_MAX:
             yield Complaint(number, f"break it: more than {COLUMNS_MAX} columns")
     for function in source.functions:
         length = (function.end_lineno or 0) - function.lineno + 1
-        if length > FUNCTION_LINES_MAX:
+        if length > FUNCTION_LINES_MAX and str(source.path) not in WRITTEN:
             text = f"split {function.name}: {length} lines, more than {FUNCTION_LINES_MAX}"
             yield Complaint(function.lineno, text)
 

@@ -53,7 +53,7 @@ def test_a_whole_frame_shows_producer_wire_and_log() -> None:
             "                                             partition 0",
             " ┌──────────┐                                ┌───────┬───────┐",
             " │ producer │ ── y, sequence 1 ────────────▶ │   x   │   y   │",
-            " │  PID 7   │ ◀──────────── ack, offset 1 ── │ seq 0 │ seq 1 │",
+            " │ PID …007 │ ◀──────────── ack, offset 1 ── │ seq 0 │ seq 1 │",
             " └──────────┘                                └── 0 ──┴── 1 ──┘",
             "   sequence 1 is the next: stored at offset 1",
         )
@@ -66,17 +66,17 @@ def test_a_whole_frame_shows_producer_wire_and_log() -> None:
         (
             Fate.LOST,
             "ack, offset 1",
-            " │  PID 7   │          ✗ ── ack, offset 1 ── │ seq 0 │ seq 1 │",
+            " │ PID …007 │          ✗ ── ack, offset 1 ── │ seq 0 │ seq 1 │",
         ),
         (
             Fate.UNHEARD,
             "ack, offset 1",
-            " │  PID 7   │ ✗ ─────────── ack, offset 1 ── │ seq 0 │ seq 1 │",
+            " │ PID …007 │ ✗ ─────────── ack, offset 1 ── │ seq 0 │ seq 1 │",
         ),
         (
             Fate.NEVER_SENT,
             "kill -9",
-            " │  PID 7   │                      ✗ kill -9 │ seq 0 │ seq 1 │",
+            " │ PID …007 │                      ✗ kill -9 │ seq 0 │ seq 1 │",
         ),
     ],
 )
@@ -130,7 +130,7 @@ def test_the_log_read_back_shows_what_was_stored_and_dashes_for_what_was_not() -
     lines = [line.split() for line in log_table([X, stored(1, "y", -1)]).splitlines()]
     assert lines == [
         ["partition", "offset", "value", "PID", "epoch", "sequence"],
-        ["0", "0", "x", "7", "0", "0"],
+        ["0", "0", "x", "…007", "0", "0"],
         ["0", "1", "y", "-", "-", "-"],
     ]
 

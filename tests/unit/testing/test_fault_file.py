@@ -35,7 +35,7 @@ RULES = """\
 MEANT = [
     Rule(action=LoseReply("silence"), api="Produce", topic="orders", nth=2),
     Rule(action=AnswerError(ErrorCode.NOT_LEADER_OR_FOLLOWER), api="Produce", times=2),
-    Rule(action=Crash("after"), at=Instant.RENAME, path="*.producers"),
+    Rule(action=Crash("after"), at=Instant.RENAME, path="*.producers", times=1),
     Rule(action=ShortenWrite(20, "crash"), probability=1, seed=7),
     Rule(action=Delay(5), at=Instant.APPENDED, topic="t", partition=0),
     Rule(action=DiskFull()),
