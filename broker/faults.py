@@ -294,6 +294,7 @@ class ArmedRule:
         matched: how often something came by that the scope takes in.
         fired: how often the action was done.
         held: how many wait at this moment (Hold).
+        on_fired: called when it has fired, before its action.
     """
 
     rule: Rule
@@ -302,6 +303,7 @@ class ArmedRule:
     held: int = 0
     is_armed: bool = True
     bytes_written: int = 0
+    on_fired: Callable[[], None] | None = None
     _random: Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -319,7 +321,10 @@ class ArmedRule:
             due = self._random.random() < rule.probability
         else:
             due = self.matched % rule.every == 0
-        self.fired += due
+        if due:
+            self.fired += 1
+            if self.on_fired is not None:
+                self.on_fired()
         return due
 
 

@@ -94,6 +94,9 @@ class ChildSide:
         fault.armed_rule.matched = call["matched"]
         fault.armed_rule.fired = call["fired"]
         self._faults[call["id"]] = fault
+        # 1. a rule with times=1 has fired   2. somebody kills this process   3. the next one is
+        # armed with what was counted: without a word at each firing it would fire again.
+        fault.armed_rule.on_fired = self._leave_counts
 
     def counts(self) -> dict[int, tuple[int, int]]:
         """How often each rule has matched and fired."""
@@ -157,8 +160,17 @@ class ChildSide:
             writer.close()
 
     def _leave_word(self) -> None:
-        words = json.dumps({"counts": self.counts(), "history": self.history()})
-        (self._directory / LAST_WORDS).write_text(words, encoding="utf-8")
+        self._write_words(self.history())
+
+    def _leave_counts(self) -> None:
+        """At each firing: the history would take too long, and is lost if others kill this."""
+        self._write_words([])
+
+    def _write_words(self, history: list[Any]) -> None:
+        words = json.dumps({"counts": self.counts(), "history": history})
+        written = self._directory / f"{LAST_WORDS}.tmp"
+        written.write_text(words, encoding="utf-8")
+        written.replace(self._directory / LAST_WORDS)  # whole or not at all
 
     def _die(self, armed: ArmedRule) -> None:
         self._leave_word()

@@ -114,6 +114,28 @@ async def test_a_crash_is_a_real_one_and_is_counted(broker: ChildBroker) -> None
     assert (crash.fired, other.fired) == (1, 2)
 
 
+async def test_a_rule_that_crashed_the_broker_once_lets_it_start_again(
+    broker: ChildBroker,
+) -> None:
+    crash = broker.faults.crash(at="appended", topic="t", times=1)
+    with pytest.raises(ConnectionFailed):
+        await send(broker, b"a")
+    await broker.ended(timeout_s=WAIT_S)
+    broker.start()
+    assert await send(broker, b"b") == 0
+    assert crash.fired == 1
+
+
+async def test_counts_outlive_a_kill_by_others(broker: ChildBroker) -> None:
+    once = broker.faults.error("Produce", "NOT_LEADER_OR_FOLLOWER", times=1)
+    assert await send(broker, b"a") == 6
+    os.kill(broker.pid, signal.SIGKILL)
+    broker.wait_ended(timeout_s=WAIT_S)
+    broker.start()
+    assert await send(broker, b"b") == 0
+    assert once.fired == 1
+
+
 async def test_cleared_rules_are_gone(broker: ChildBroker) -> None:
     broker.faults.error("Produce", "NOT_LEADER_OR_FOLLOWER")
     broker.faults.clear()
