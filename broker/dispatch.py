@@ -17,7 +17,7 @@ from typing import Any
 
 from ..protocol.connection import Encoded, Request
 from ..protocol.errors import ApiError, ErrorCode
-from ..protocol.messages import APIS
+from ..protocol.messages import APIS, Api
 from .broker import Broker
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
@@ -83,6 +83,12 @@ _READS = frozenset(
     }
 )
 SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
+
+
+def handler_file(api: Api) -> str:
+    """Where the handler of an API that is served lives, from the root of the repository."""
+    return f"broker/apis/{_HANDLERS[api.name]}.py"
+
 
 Handler = Callable[[Broker, Request, Session], Any]
 Refusal = Callable[[Any, ErrorCode, str], Any]
