@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash sim sim-disk drill damage fuzz soak soak-client interop docker bench bench-client blocking wire demo run check clean
+.PHONY: help setup fmt lint types test crash restore sim sim-disk drill damage fuzz soak soak-client interop docker bench bench-client blocking wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ test: $(READY) ## the fast tests, in parallel (JOBS=2)
 crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1)
 	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1)
 	$(BIN)/pytest -m crash tests/crash $(ARGS)
+
+restore: $(READY) ## make backups and put them back under load, again and again (RUNS=100 SEED=1)
+	$(BIN)/python -m tests.crash.restoring $(or $(RUNS),100) $(or $(SEED),1)
 
 sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.disk $(or $(RUNS),2000) $(or $(SEED),0)

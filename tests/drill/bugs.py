@@ -71,6 +71,14 @@ BUGS = (
     ),
     Bug("sequence wrap off by one", "protocol.sequence", [("& SEQUENCE_MAX", "% SEQUENCE_MAX")]),
     Bug(
+        "PID reissued",
+        "broker.producer_ids",
+        [
+            ("random.choice(STARTS) * STEP", "2**20 * STEP"),
+            ("while self._is_known(self._next):", "while False:"),
+        ],
+    ),
+    Bug(
         "recovery that skips the CRC",
         "broker.log.recovery",
         [("if crc32c(chunk[at + _CRC_FROM : end]) != crc:", "if at < 0:")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from minibroker.broker.limits import RESERVE_BYTES
-from minibroker.broker.log.checkpoints import RESERVE
+from minibroker.broker.log.checkpoints import CLEAN_STOP, RESERVE, read_clean_stop
 from minibroker.broker.log.storage import NoSpace
 from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.reserve import CHECK_MS
@@ -112,9 +112,11 @@ def test_a_clean_stop_on_a_full_disk_leaves_its_mark() -> None:
     machine, disk, _ = started()
     disk.fill()
     machine.broker.close()
+    stopped = read_clean_stop(disk.read_bytes(CLEAN_STOP))
+    assert stopped is not None
+    assert [key.split(" ")[0] for key in stopped] == ["__cluster_metadata-0", "orders-0"]
     machine.start()
-    assert not machine.partition().log.recovery
-    assert machine.broker.restart.known("orders-0", None).last is None  # taken away by the start
+    assert disk.read_bytes(CLEAN_STOP) == b""
 
 
 def test_where_there_is_little_room_the_reserve_is_smaller_and_grows() -> None:
