@@ -50,13 +50,14 @@ DEVIATIONS = {
         " the producer's own, and opening each would cost more than storing it.",
         test=PROBED,
     ),
-    "max-timestamp": Deviation(
-        request="Produce: a header whose max_timestamp is not that of its records",
-        kafka="accepted, max_timestamp rewritten",
-        ours="accepted as it is",
-        reason="Knowing the true one takes a look into every record, which this broker never does;"
-        " only the producer's own index by time suffers.",
-        test=PROBED,
+    "records-for-few": Deviation(
+        request="Produce: an uncompressed batch whose offset deltas are not 0, 1, 2 ..., or with a"
+        " length below -1 or a number of more bits than its type has",
+        kafka="accepted as it is (compressed, false offset deltas are refused with -1)",
+        ours="87 INVALID_RECORD",
+        reason="Java reads them; librdkafka, kafka-python or aiokafka stop at such a batch, or read"
+        " the partition from its beginning again and again.",
+        test="tests/unit/protocol/test_record_check.py::test_records_that_are_not_good",
     ),
     "auto-creation": Deviation(
         request="Metadata: a topic that is created on request",

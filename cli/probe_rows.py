@@ -215,8 +215,6 @@ BAD_INPUT = (
         "a false max_timestamp, and what is stored",
         (plain(plus({"max_timestamp": 1000})), stored(_max_timestamp), END),
         "0@0 true end=2",
-        ours="0@0 false end=2",
-        deviation="max-timestamp",
     ),
     Row("a timestamp 2 hours ahead", (plain(_two_hours_ahead), END), "32 end=0"),
     Row(

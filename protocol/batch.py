@@ -1,13 +1,13 @@
-"""RecordBatch v2: the header, its CRC, stamping, the walk over record lengths, reading, building.
+"""RecordBatch v2: the header, its CRC, stamping, reading, building.
 
-A broker stores and serves batches without looking into their records; records_in() and
-build_batch() are for those who read and write them. Rules:
+A broker stores and serves batches as they came, once record_check.py has seen that their records
+are good; records_in() and build_batch() are for those who read and write them. Rules:
 - Bytes come from a socket or a disk: whatever they hold, the answer is a value or BatchError.
 - base_offset, batch_length and partition_leader_epoch lie outside the CRC, so that a broker stamps
   them without reading the rest.
 - `batch` is one whole batch and nothing else; `buf` may hold more.
 
-Read next: sequence.py, compression.py, broker/sequences.py.
+Read next: record_check.py, sequence.py, compression.py, broker/sequences.py.
 Source: DefaultRecordBatch.java, DefaultRecord.java; KIP-98.
 """
 
@@ -65,17 +65,6 @@ _AFTER_MAX_TIMESTAMP: Final = 43
 _RECORD_BYTES_MIN: Final = 6  # attributes, two deltas, two lengths, a count: a byte each
 _HEADER_BYTES_MIN: Final = 2
 _INT64: Final = range(-(2**63), 2**63)
-
-# How far the first and second byte of a record's length take the walk over lengths: from the start
-# of a record to its end. A length that is negative or too short for a record leads nowhere.
-_NOWHERE: Final = -(2**62)  # as an index into any batch: IndexError
-_LENGTH_FIRST_BYTE: Final = (
-    *(_NOWHERE if n & 1 or n >> 1 < _RECORD_BYTES_MIN else 1 + (n >> 1) for n in range(0x80)),
-    *(_NOWHERE if n & 1 else 2 + (n >> 1) for n in range(0x80)),
-)
-_RUN_MIN: Final = 16  # records of one size in a row that are worth a look at all of them at once
-_LENGTH_BYTES_OF_RUNS: Final = 2  # longer records are few
-_LENGTH_SECOND_BYTE: Final = (0, *(n << 6 for n in range(1, 0x80)), *(0,) * 0x80)
 
 
 class BatchError(ValueError):
@@ -162,64 +151,6 @@ def crc_is_valid(buf: Buffer, header: BatchHeader, position: int = 0) -> bool:
     if end > len(buf) or header[1] < HEADER_BYTES - _LENGTH_AND_BEFORE:
         return False
     return bool(crc32c(memoryview(buf)[position + _CRC_FROM : end]) == header[4])
-
-
-def lengths_add_up(batch: Buffer, header: BatchHeader) -> bool:
-    """Whether an uncompressed batch holds exactly records_count records, by their lengths.
-
-    A consumer that meets a wrong length cannot get past it, so such a batch is never stored. What
-    is inside each record is not looked at: that costs four times as much.
-
-    Args:
-        batch: one whole batch, not compressed.
-    Returns: True if the first length begins at byte 61, each record begins where the one before
-        ends, there are records_count of them, and the last ends where the batch does.
-    Source: DefaultRecordBatch.iterator, LogValidator.
-    """
-    first_byte, second_byte = _LENGTH_FIRST_BYTE, _LENGTH_SECOND_BYTE
-    position, left = HEADER_BYTES, header[12]
-    if left >= _RUN_MIN:
-        batch = bytes(batch)  # steps over bytes are quicker than over a view, by more than the copy
-    try:
-        while left >= _RUN_MIN:
-            size = _record_end(batch, position) - position
-            run = _run_of_one_length(batch, position, size, left)
-            position += run * size
-            left -= run
-            if run < _RUN_MIN:
-                break
-        for _ in range(left):
-            first = batch[position]
-            if first < 0x80:
-                position += first_byte[first]
-            elif more := second_byte[batch[position + 1]]:
-                position += first_byte[first] + more
-            else:
-                position = _record_end(batch, position)
-    except (IndexError, BatchError):
-        return False
-    return position == len(batch)
-
-
-def _run_of_one_length(batch: Buffer, position: int, size: int, count: int) -> int:
-    """How many of `count` records, from `position` on, are of the same size as the first.
-
-    Records of one producer mostly are. Comparing their length bytes at steps of that size takes a
-    fifth of the time of following them one by one. At least 1.
-    """
-    run = count
-    for at in range(position, position + _LENGTH_BYTES_OF_RUNS):
-        same = bytes(batch[at : at + run * size : size])
-        run = len(same) - len(same.lstrip(same[:1]))
-        if same[0] < 0x80:
-            return run
-    return 1
-
-
-def _record_end(batch: Buffer, position: int) -> int:
-    """Where the record at `position` ends; the slow way, for records of 8 KiB and more."""
-    length, position = _read_varint(batch, position)
-    return position + (length if length >= _RECORD_BYTES_MIN else _NOWHERE)
 
 
 def head_for(header: BatchHeader, base_offset: int, leader_epoch: int) -> bytes:

@@ -9,18 +9,20 @@ from minibroker.protocol.batch import (
     HEADER_BYTES,
     BatchError,
     BatchHeader,
+    Buffer,
     NewRecord,
     Record,
     build_batch,
     crc_is_valid,
     head_for,
     headers_in,
-    lengths_add_up,
     read_header,
     records_in,
     restamped,
 )
 from minibroker.protocol.compression import Codec
+
+from tests.support.batches import records_are_good
 
 USUAL: Final = settings(max_examples=100, deadline=None)
 MANY: Final = settings(max_examples=300, deadline=None)
@@ -48,7 +50,7 @@ def test_records_come_out_as_they_went_in(
     header = read_header(batch)
     assert header.size_bytes == len(batch)
     assert crc_is_valid(batch, header)
-    assert codec or lengths_add_up(batch, header)
+    assert codec or records_are_good(batch, header)
     assert records_in(batch) == [
         Record(base_offset + delta, timestamp, key, value, tuple(headers))
         for delta, (key, value, headers, timestamp) in enumerate(new_records)
@@ -115,13 +117,9 @@ def test_damaged_records_are_read_or_refused_and_nothing_else(
     for _ in range(data.draw(st.integers(1, 4))):
         batch[data.draw(st.integers(12, len(batch) - 1))] = data.draw(st.integers(0, 255))
     header = read_header(batch)
-    walked = lengths_add_up(batch, header)
-    try:
-        records = records_in(batch)
-    except BatchError:
-        return
-    assert len(records) == header.records_count
-    assert walked or header.codec != Codec.NONE
+    is_good = records_are_good(batch, header) and header.codec == Codec.NONE
+    problem = _stumbles_at(batch, header.records_count)
+    assert not is_good or not problem or "timestamp" in problem  # of more than 64 bits
 
 
 @USUAL
@@ -133,46 +131,16 @@ def test_any_bytes_in_the_place_of_records_do_no_harm(
         batch_length=HEADER_BYTES - 12 + len(body), attributes=codec, records_count=count
     )
     batch = bytes(BATCH_HEADER.build(header._asdict())) + body
-    walked = lengths_add_up(batch, header)
+    is_good = count > 0 and records_are_good(batch, header) and codec == Codec.NONE
+    problem = _stumbles_at(batch, count)
+    assert not is_good or not problem or "timestamp" in problem  # of more than 64 bits
+
+
+def _stumbles_at(batch: Buffer, count: int) -> str:
+    """What a reader says to a batch that it cannot read; nothing if it finds `count` records."""
     try:
-        assert len(records_in(batch)) == count
-    except BatchError:
-        return
-    assert walked or codec
-
-
-@given(
-    runs=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 40)), min_size=1, max_size=6),
-    tampered=st.integers(0, 2**16),
-    flip=st.integers(0, 255),
-)
-def test_runs_of_records_of_one_size_add_up_as_each_alone_does(
-    runs: list[tuple[int, int]], tampered: int, flip: int
-) -> None:
-    values = [b"v" * size for size, count in runs for _ in range(count)]
-    batch = bytearray(build_batch([(None, value, (), 0) for value in values]))
-    header = read_header(batch)
-    assert lengths_add_up(batch, header)
-    batch[61 + tampered % (len(batch) - 61)] ^= flip
-    assert lengths_add_up(batch, header) == adds_up_one_by_one(bytes(batch), len(values))
-
-
-def adds_up_one_by_one(batch: bytes, count: int) -> bool:
-    """The walk in its plainest form."""
-    position = 61
-    for _ in range(count):
-        shift = length = 0
-        while True:
-            if position >= len(batch) or shift > 28:
-                return False
-            byte = batch[position]
-            position += 1
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        length = (length >> 1) ^ -(length & 1)
-        if length < 6:
-            return False
-        position += length
-    return position == len(batch)
+        records = records_in(batch)
+    except BatchError as error:
+        return str(error)
+    assert len(records) == count
+    return ""

@@ -15,9 +15,17 @@ from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.sequences import Duplicate, SequenceTable
 from minibroker.broker.topic_config import topic_config
 from minibroker.broker.verdicts import explained
-from minibroker.protocol.batch import build_batch, headers_in, read_header, records_in
+from minibroker.protocol.batch import (
+    build_batch,
+    crc_is_valid,
+    headers_in,
+    read_header,
+    records_in,
+)
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode, Refused
+
+from tests.support.record_shapes import Shape, batch_of, fields, malformed, record_bytes
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -192,6 +200,92 @@ def test_a_producers_log_append_time_bit_is_cleared() -> None:
     stored = partition.log.read(0, 1, 1000)
     assert not read_header(stored).is_log_append_time
     assert records_in(stored)[0].timestamp == NOW_MS
+
+
+@pytest.mark.parametrize("shape", malformed(NOW_MS), ids=lambda shape: shape.name)
+def test_a_batch_of_records_that_no_consumer_gets_past_is_refused(shape: Shape) -> None:
+    partition = make_partition()
+    refused = partition.produce(shape.batch, NOW_MS)
+    assert isinstance(refused, Refused), refused
+    assert refused.code == ErrorCode.INVALID_RECORD
+    assert refused.why
+    assert partition.log.log_end_offset == 0
+
+
+def with_stamps(*stamps: int, max_timestamp: int = NOW_MS, base_timestamp: int = NOW_MS) -> bytes:
+    """A record for each timestamp, under a header that says what it likes."""
+    records = [
+        record_bytes(fields(index, timestamp_delta=stamp - base_timestamp))
+        for index, stamp in enumerate(stamps)
+    ]
+    return batch_of(b"".join(records), base_timestamp, len(records), max_timestamp=max_timestamp)
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        (with_stamps(NOW_MS, NOW_MS - 5, max_timestamp=NOW_MS + 2 * HOUR_MS), NOW_MS),
+        (with_stamps(NOW_MS - 9, NOW_MS - 5, max_timestamp=NOW_MS), NOW_MS - 5),
+        (with_stamps(NOW_MS, NOW_MS + 7, max_timestamp=-1), NOW_MS + 7),
+        (with_stamps(*range(NOW_MS, NOW_MS + 400), max_timestamp=0), NOW_MS + 399),
+        (with_stamps(*range(NOW_MS, NOW_MS + 40_000, 100), max_timestamp=0), NOW_MS + 39_900),
+        (with_stamps(-1, -1), -1),
+        (with_stamps(-2, -2), -1),
+        (with_stamps(NOW_MS, NOW_MS + 1, max_timestamp=NOW_MS + 1), NOW_MS + 1),
+    ],
+)
+def test_max_timestamp_is_stored_as_the_records_have_it(sent: bytes, stored: int) -> None:
+    partition = make_partition()
+    assert isinstance(partition.produce(sent, NOW_MS), Appended)
+    kept = partition.log.read(0, partition.log.log_end_offset, 1 << 20)
+    header = read_header(kept)
+    assert header.max_timestamp == stored
+    assert crc_is_valid(kept, header)
+    assert bytes(kept[61:]) == sent[61:]
+    assert header._replace(crc=0, max_timestamp=0, partition_leader_epoch=-1) == read_header(
+        sent
+    )._replace(crc=0, max_timestamp=0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        with_stamps(NOW_MS, NOW_MS + 2 * HOUR_MS),
+        with_stamps(NOW_MS, -(2**63), base_timestamp=0),
+        with_stamps(2**63 + 5, base_timestamp=NOW_MS),
+        patched(21, b"\0\x08", with_stamps(NOW_MS, max_timestamp=-1)),
+        patched(21, b"\0\x08", with_stamps(NOW_MS, max_timestamp=NOW_MS + 2 * HOUR_MS)),
+    ],
+)
+def test_a_record_whose_time_is_out_of_range_is_refused(sent: bytes) -> None:
+    partition = make_partition()
+    refused = partition.produce(sent, NOW_MS)
+    assert isinstance(refused, Refused), refused
+    assert refused.code == ErrorCode.INVALID_TIMESTAMP
+
+
+@pytest.mark.parametrize(
+    ("stamps", "code"),
+    [
+        ((-1, -1), 0),
+        ((-1, NOW_MS), 0),
+        ((-1, NOW_MS - 999), 0),
+        ((-1, NOW_MS - 1001, NOW_MS), 32),
+        ((-2, NOW_MS), 32),
+        ((NOW_MS - 1001,), 32),
+    ],
+)
+def test_records_without_a_timestamp_are_in_any_range(stamps: Sequence[int], code: int) -> None:
+    partition = make_partition(message_timestamp_before_max_ms="1000")
+    outcome = partition.produce(with_stamps(*stamps), NOW_MS)
+    assert (outcome.code if isinstance(outcome, Refused) else 0) == code
+
+
+def test_on_a_topic_with_log_append_time_producers_may_not_say_that_they_are_the_broker() -> None:
+    partition = make_partition(message_timestamp_type="LogAppendTime")
+    refused = partition.produce(patched(21, b"\0\x08"), NOW_MS)
+    assert isinstance(refused, Refused)
+    assert refused.code == ErrorCode.INVALID_TIMESTAMP
 
 
 def test_log_append_time_replaces_the_producers() -> None:

@@ -9,11 +9,12 @@ from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
 from minibroker.protocol.batch import (
     HEADER_BYTES,
     crc_is_valid,
-    lengths_add_up,
     read_header,
     records_in,
 )
 from minibroker.protocol.compression import Codec
+
+from tests.support.batches import records_are_good
 
 NAMES = st.text(max_size=20)
 BYTES = st.none() | st.binary(max_size=40) | st.binary(min_size=1020, max_size=1030)
@@ -43,7 +44,7 @@ def test_what_was_appended_is_what_is_read(
     header = read_header(wire)
     assert crc_is_valid(wire, header)
     assert codec or len(wire) - HEADER_BYTES <= batch.size_bytes
-    assert codec or lengths_add_up(wire, header)
+    assert codec or records_are_good(wire, header)
     assert (header.producer_id, header.producer_epoch, header.base_sequence) == (9, 3, 2**31 - 2)
     assert header.max_timestamp == max(record[3] for record in records)
     read = [(each.key, each.value, [*each.headers], each.timestamp) for each in records_in(wire)]
@@ -82,7 +83,7 @@ def test_records_without_keys_read_back_whatever_their_lengths_and_times(
         batch.append(None, value, (), 5_000 + index * step_ms, record_bytes_max(None, value, ()))
     batch.seal(9, 0, 0)
     assert len(batch.wire) - HEADER_BYTES <= batch.size_bytes
-    assert lengths_add_up(memoryview(batch.wire), read_header(batch.wire))
+    assert records_are_good(memoryview(batch.wire), read_header(batch.wire))
     read = records_in(batch.wire)
     assert [each.value for each in read] == values
     assert [each.timestamp for each in read] == [int(5_000 + n * step_ms) for n in range(count)]

@@ -13,13 +13,12 @@ from minibroker.protocol.batch import (
     Record,
     build_batch,
     crc_is_valid,
-    lengths_add_up,
     read_header,
     records_in,
 )
 from minibroker.protocol.compression import Codec, compress, decompress
 
-from tests.support.batches import COMMIT_MARKER, GOLDEN
+from tests.support.batches import COMMIT_MARKER, GOLDEN, records_are_good
 
 pytestmark = pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated")  # kafka-python
 
@@ -89,7 +88,7 @@ def test_we_read_what_they_write(library: str, codec: Codec) -> None:
     assert header.records_count == len(RECORDS)
     assert records_in(batch) == EXPECTED
     if codec == Codec.NONE:
-        assert lengths_add_up(batch, header)
+        assert records_are_good(batch, header)
         assert batch == build_batch(
             RECORDS,
             leader_epoch=header.partition_leader_epoch,
