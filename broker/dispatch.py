@@ -19,6 +19,7 @@ from ..protocol.connection import Encoded, Request
 from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS, Api
 from .broker import Broker
+from .limits import ANSWER_BYTES_MAX
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
 from .long_work import LongWork, Steps
@@ -93,6 +94,8 @@ def handler_file(api: Api) -> str:
 Handler = Callable[[Broker, Request, Session], Any]
 Refusal = Callable[[Any, ErrorCode, str], Any]
 
+TOO_LONG = f"the answer would be longer than {ANSWER_BYTES_MAX} bytes; ask for less at a time"
+
 log = logging.getLogger("minibroker")
 
 
@@ -133,13 +136,12 @@ class Dispatch:
 
     def _in_steps(self, request: Request, session: Session, steps: Steps) -> Steps:
         """A handler's long work, and the encoding of its answer; refused by itself if it fails."""
-        route = request.route
         try:
             outcome = yield from steps
             if outcome is None:
                 return None
             if not isinstance(outcome, Promise):
-                return Encoded(outcome, (yield from route.encode_steps(outcome)))
+                return (yield from _encoding(request, outcome))
         except CloseConnection as error:
             return error
         except Exception as error:  # noqa: BLE001  told to the client, or raised again
@@ -193,6 +195,18 @@ class Dispatch:
         module = import_module(f".apis.{name}", __package__)
         loaded = self._handlers[key] = (module.handle, module.refusal)
         return loaded
+
+
+def _encoding(request: Request, message: Any) -> Steps:
+    """The encoded answer. Raises ApiError if it is too long."""
+    steps, left_bytes = request.route.encode_steps(message), ANSWER_BYTES_MAX
+    while left_bytes >= 0:
+        try:
+            left_bytes -= next(steps)
+        except StopIteration as done:
+            return Encoded(message, done.value)
+        yield None
+    raise ApiError(ErrorCode.INVALID_REQUEST, TOO_LONG)
 
 
 def _steps_to(message: Any) -> Steps:

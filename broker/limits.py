@@ -12,8 +12,12 @@ IN_FLIGHT_MAX = 256
 WRITE_BUFFER_HIGH_BYTES = 1024 * 1024
 WRITE_BUFFER_LOW_BYTES = 256 * 1024
 
-# A topic with more partitions than this is refused: one box serves ten thousand in all.
+# A topic with more partitions than this is refused with 37 INVALID_PARTITIONS, and a CreateTopics
+# that asks for more in all with 44 POLICY_VIOLATION, as Kafka does: one box serves ten thousand.
 PARTITIONS_MAX = 10_000
+# Partitions of all topics: beyond it nothing is created (44 POLICY_VIOLATION), though what is there
+# always starts. A description of all of them is an answer of some megabytes.
+PARTITIONS_IN_ALL_MAX = 100_000
 
 # Partitions in one answer to DescribeTopicPartitions, whatever the request allows: the default of
 # Kafka's max.request.partition.size.limit.
@@ -102,9 +106,14 @@ GATHER_SHARE = 0.25
 SLICE_MS = 5
 # Pieces of long work that go on in turn; what is made of their answers is held meanwhile. Others
 # wait in line.
-JOBS_ACTIVE_MAX = 4
+JOBS_ACTIVE_MAX = 3
 # Requests longer than this are decoded as long work: shorter ones take some milliseconds at worst.
 LONG_FRAME_BYTES = 32 * 1024
 # Functions called off the loop at once, and the threads that do it: as many as small machines have
 # cores. Others wait in line.
 ASIDES_MAX = 2
+
+# An answer, without the records in it, is no longer than this: one that lists the same thing again
+# and again, as Kafka would, is refused with 42 INVALID_REQUEST. All partitions of a broker take a
+# tenth of it. What an answer is made of takes as much again before it is encoded.
+ANSWER_BYTES_MAX = 32 * 1024 * 1024

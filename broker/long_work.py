@@ -102,6 +102,15 @@ def outcome_of(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return None, error
 
 
+def finished(steps: Steps) -> Any:
+    """Do work to its end here and now: for what is known to be short and wants no Aside."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
 class Working(Promise):
     """The promise of a result that is being worked for.
 
@@ -184,6 +193,7 @@ class LongWork:
         self._to_call: deque[_Job] = deque()  # each has an Aside to be called
         self._called: set[_Job] = set()  # each has one under way
         self._is_wanted = False
+        self._is_finishing = False
         self._has_ended = False
 
     @property
@@ -205,7 +215,9 @@ class LongWork:
             job.work(self._slices.first())
         except StopIteration as done:
             return done.value
-        self._put(job, self._in_line)
+        # What follows from work that was just done (a request, once it is decoded) takes its place:
+        # in line, behind others that wait to be decoded, it would hold more and more of them.
+        self._put(job, self._active if self._is_finishing else self._in_line)
         return job.promise
 
     def go_on(self) -> None:
@@ -236,7 +248,11 @@ class LongWork:
         try:
             job.work(self._slices.next())
         except StopIteration as done:
-            job.promise.worked(done.value)
+            self._is_finishing = True
+            try:
+                job.promise.worked(done.value)
+            finally:
+                self._is_finishing = False
         else:
             self._put(job, self._active)
 

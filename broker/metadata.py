@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .topic_names import folded
+
 Record = dict[str, Any]
 
 DIRECTORY = "__cluster_metadata-0"
@@ -57,6 +59,8 @@ class ClusterMetadata:
             from it.
         broker_overrides: validated texts by broker property name, by broker: a node id, or "" for
             every broker of the cluster. Changed only while a broker runs.
+        partition_count: of all topics.
+        names_by_fold: topic names by what they are when '.' and '_' are the same.
     """
 
     format_version: int = 0
@@ -65,6 +69,8 @@ class ClusterMetadata:
     topics: dict[str, Topic] = field(default_factory=dict)
     names_by_id: dict[bytes, str] = field(default_factory=dict)
     broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
+    partition_count: int = 0
+    names_by_fold: dict[str, set[str]] = field(default_factory=dict)
 
     def encode(self, record: Record) -> tuple[None, bytes]:
         """A record as it is stored: no key, and JSON."""
@@ -81,6 +87,8 @@ class ClusterMetadata:
             case "snapshot":  # everything before it is void: the records that follow say it all
                 self.topics.clear()
                 self.names_by_id.clear()
+                self.names_by_fold.clear()
+                self.partition_count = 0
                 self.broker_overrides.clear()
             case "format":
                 _check_format(record["version"])
@@ -100,12 +108,13 @@ class ClusterMetadata:
                     _by_number(record.get("starts", {})),
                     _by_number(record.get("removed", {})),
                 )
-                self.topics[topic.name] = topic
-                self.names_by_id[topic_id] = topic.name
+                self._add(topic)
             case "topic-deleted":
-                del self.topics[self.names_by_id.pop(bytes.fromhex(record["id"]))]
+                self._remove(self.names_by_id.pop(bytes.fromhex(record["id"])))
             case "partitions":
-                self._by_id(record["id"]).partition_count = record["count"]
+                topic = self._by_id(record["id"])
+                self.partition_count += record["count"] - topic.partition_count
+                topic.partition_count = record["count"]
             case "log-starts":
                 self._by_id(record["id"]).log_starts.update(_by_number(record["starts"]))
             case "removed":
@@ -133,6 +142,19 @@ class ClusterMetadata:
             *map(topic_record, self.topics.values()),
             *(broker_config_record(*each) for each in self.broker_overrides.items()),
         ]
+
+    def _add(self, topic: Topic) -> None:
+        self.topics[topic.name] = topic
+        self.names_by_id[topic.topic_id] = topic.name
+        self.names_by_fold.setdefault(folded(topic.name), set()).add(topic.name)
+        self.partition_count += topic.partition_count
+
+    def _remove(self, name: str) -> None:
+        self.partition_count -= self.topics.pop(name).partition_count
+        names = self.names_by_fold[folded(name)]
+        names.discard(name)
+        if not names:
+            del self.names_by_fold[folded(name)]
 
     def _by_id(self, hex_id: str) -> Topic:
         return self.topics[self.names_by_id[bytes.fromhex(hex_id)]]

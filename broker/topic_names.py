@@ -7,7 +7,6 @@ characters, not "." or ".."; two names that differ only in '.' and '_' collide i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from .limits import TOPIC_NAME_LENGTH_MAX
 
@@ -29,12 +28,6 @@ def name_refusal(name: str) -> str | None:
     return None
 
 
-def collision(name: str, names: Iterable[str]) -> str | None:
-    """An existing name that differs from `name` only in '.' and '_'; None if there is none."""
-    if "." not in name and "_" not in name:
-        return None
-    folded = name.replace(".", "_")
-    for other in names:
-        if other != name and other.replace(".", "_") == folded:
-            return other
-    return None
+def folded(name: str) -> str:
+    """What a name has in common with those that differ from it only in '.' and '_'."""
+    return name.replace(".", "_")

@@ -20,7 +20,7 @@ from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
 from .properties import ConfigError
 from .topic_config import validate_overrides
-from .topic_names import LOGS_OF_THE_BROKER, collision, name_refusal
+from .topic_names import LOGS_OF_THE_BROKER, folded, name_refusal
 
 BROKER_DEFAULT = -1
 
@@ -110,7 +110,7 @@ def _name_refusal(name: str, state: ClusterMetadata) -> Refused | None:
     if name in LOGS_OF_THE_BROKER:
         why = f"{name} is a log of the broker itself, and no topic"
         return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
-    other = collision(name, state.topics)
+    other = next((each for each in state.names_by_fold.get(folded(name), ()) if each != name), None)
     if other is not None:
         return Refused(
             ErrorCode.INVALID_TOPIC_EXCEPTION,

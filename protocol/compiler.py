@@ -116,10 +116,11 @@ def encoder(message: type[M], version: int) -> Callable[[M], list[Buffer]]:
 
 def encoder_in_steps(
     message: type[M], version: int
-) -> Callable[[M], Generator[None, None, list[Buffer]]]:
+) -> Callable[[M], Generator[int, None, list[Buffer]]]:
     """The same as a generator, which yields about every millisecond and returns the buffers.
 
-    For long messages: others go on between its steps. Nobody may change the message meanwhile.
+    For long messages: others go on between its steps. Nobody may change the message meanwhile. It
+    yields how many bytes a step has made, those of records left out.
     """
     found = declaration_of(message).encoders.get((version, True))
     return found if found is not None else _make_encoder(message, version, in_steps=True)

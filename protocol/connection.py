@@ -59,8 +59,8 @@ class Route:
             _HEAD_TAGGED if api.is_flexible(version) and api.key != API_VERSIONS.key else _HEAD
         )
 
-    def encode_steps(self, message: Any) -> Generator[None, None, list[Buffer]]:
-        """What `encode` does, in steps."""
+    def encode_steps(self, message: Any) -> Generator[int, None, list[Buffer]]:
+        """What `encode` does, in steps; yields how many bytes each has made, but for records."""
         return encoder_in_steps(messages.response_type(self.api.key), self.version)(message)
 
     def decode_steps(

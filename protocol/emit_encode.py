@@ -41,6 +41,8 @@ ELEMENTS_A_STEP = 250
 def encode_source(tree: TypedStruct, *, in_steps: bool = False) -> Source:
     """Write `encode(m) -> list of buffers` for `tree`; a generator that returns it `in_steps`.
 
+    It yields how many bytes each step has made, those of records left out.
+
     The names `unwritable` (exceptions to catch) and `explain` (called with the message and the
     exception; returns what to raise) are left for the caller to bind.
     """
@@ -56,7 +58,7 @@ def encode_source(tree: TypedStruct, *, in_steps: bool = False) -> Source:
             writer.flush()
             source.line('done.append(b"".join(out))')
             if in_steps:
-                source.line("yield")
+                source.line("yield len(done[-1])")
             source.line("return done")
         with source.block("except unwritable as error:"):
             source.line("raise explain(m, error) from None")
@@ -261,7 +263,7 @@ class _Writer:
                     source.line(f"left = {ELEMENTS_A_STEP}")
                     source.line('done.append(b"".join(out))')  # bit by bit, not all at the end
                     source.line("out.clear()")
-                    source.line("yield")
+                    source.line("yield len(done[-1])")
 
     def _tags(self, node: Tags, owner: str) -> None:
         """Write a tag section: one zero byte where every tagged field has its default."""

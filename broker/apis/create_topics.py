@@ -8,7 +8,6 @@ Ours: a replication factor above 1 is taken as 1 with a warning (replication.fac
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
@@ -22,38 +21,46 @@ from ...protocol.messages.create_topics import (
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..described import describe_topic
+from ..limits import PARTITIONS_MAX
+from ..long_work import Steps
 from ..metadata import Topic
 from ..session import Session
+from ..topic_creation import create_topics
 from ..topics import NewTopic
 
 REPLICATION_FACTOR = 1
+RESULTS_A_STEP = 10
+_EXCESSIVE = "Excessively large number of partitions per request."
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Any:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Create what can be created; each topic has its own answer."""
     message: CreateTopicsRequest = request.message
     refuse_in_no_time(message.timeout_ms)
     listed = Counter(each.name for each in message.topics)
-    planned: list[Topic] = []
-    results: list[CreatableTopicResult] = []
-    for each in {each.name: each for each in message.topics}.values():
-        topic = (
-            Refused(ErrorCode.INVALID_REQUEST, f"topic {each.name} is listed twice")
-            if listed[each.name] > 1
-            else broker.plan_topic(_new_topic(each))
+    twice = {name for name, times in listed.items() if times > 1}
+    if sum(map(_partition_count, message.topics)) > PARTITIONS_MAX:
+        return refusal(message, ErrorCode.POLICY_VIOLATION, _EXCESSIVE)
+    wanted = (_new_topic(each) for each in message.topics if each.name not in twice)
+    outcomes = yield from create_topics(broker, wanted, validate_only=message.validate_only)
+    described: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs]] = {}
+    results = []
+    for number, name in enumerate(listed, 1):
+        outcome = outcomes.get(name) or Refused(
+            ErrorCode.INVALID_REQUEST, f"topic {name} is listed twice"
         )
-        if isinstance(topic, Refused):
-            results.append(_refused(each.name, topic.code, topic.why))
+        if isinstance(outcome, Refused):
+            results.append(_refused(name, outcome.code, outcome.why))
         else:
-            planned.append(topic)
-            results.append(_created(broker, topic))
+            results.append(_created(broker, outcome, described))
+        if not number % RESULTS_A_STEP:
+            yield None
     response = CreateTopicsResponse(topics=results)
-    if not planned or message.validate_only:
+    if message.validate_only or not any(isinstance(each, Topic) for each in outcomes.values()):
         return response
-    broker.create_topics(planned)
-    why = "the topic could not be made durable"
     return broker.when_durable(
-        response, lambda: refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, why)
+        response,
+        lambda: refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, "it could not be made durable"),
     )
 
 
@@ -82,14 +89,19 @@ def _new_topic(asked: CreatableTopic) -> NewTopic:
     )
 
 
-def _created(broker: Broker, topic: Topic) -> CreatableTopicResult:
-    return CreatableTopicResult(
-        name=topic.name,
-        topic_id=topic.topic_id,
-        error_code=0,
-        num_partitions=topic.partition_count,
-        replication_factor=REPLICATION_FACTOR,
-        configs=[
+def _partition_count(asked: CreatableTopic) -> int:
+    """What Kafka counts: a number that is left to the broker, or makes no sense, is none."""
+    return len(asked.assignments) or max(asked.num_partitions, 0)
+
+
+def _created(
+    broker: Broker,
+    topic: Topic,
+    described: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs]],
+) -> CreatableTopicResult:
+    overrides = tuple(topic.overrides.items())
+    if overrides not in described:  # most topics override nothing, and share this
+        described[overrides] = [
             CreatableTopicConfigs(
                 name=each.name,
                 value=each.value,
@@ -98,7 +110,14 @@ def _created(broker: Broker, topic: Topic) -> CreatableTopicResult:
                 is_sensitive=False,
             )
             for each in describe_topic(topic.overrides, broker.running_config)
-        ],
+        ]
+    return CreatableTopicResult(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        error_code=0,
+        num_partitions=topic.partition_count,
+        replication_factor=REPLICATION_FACTOR,
+        configs=described[overrides],
     )
 
 

@@ -10,6 +10,7 @@ Ours: an unknown topic is created at once and answered with success; Kafka answe
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from ...protocol.connection import Request
@@ -24,8 +25,10 @@ from ...protocol.messages.metadata import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
+from ..long_work import Steps, finished
 from ..metadata import Topic
 from ..session import Session
+from ..topic_creation import Outcomes, create_topics
 from ..topic_names import name_refusal
 from ..topics import NewTopic
 
@@ -37,33 +40,61 @@ TOPIC_OPERATIONS = sum(1 << bit for bit in (3, 4, 5, 6, 7, 8, 10, 11))
 CLUSTER_OPERATIONS = sum(1 << bit for bit in (5, 7, 8, 9, 10, 11, 12))
 NOT_ASKED = -(2**31)
 
+SHORT_MAX = 300  # partitions that are described at once, in well under a millisecond
+TOPICS_A_STEP = 100
+ROWS_A_STEP = 500
+
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Describe the topics asked for, creating what may be created."""
     message: MetadataRequest = request.message
     asked = message.topics
     if asked is None or (not asked and request.route.version < ALL_SINCE_NULL):
-        topics = [_described(broker, topic) for topic in broker.state.topics.values()]
-        return _response(broker, session, message, topics)
+        steps = _all(broker, session, message)
+        return finished(steps) if broker.state.partition_count <= SHORT_MAX else steps
     if request.route.version < BY_ID_SINCE:
         _refuse_ids(asked)
     elif any(each.topic_id != ZERO_UUID for each in asked):
         # As in Kafka: a request that has one id is one by ids, and mere names in it are not heard.
         asked = [each for each in asked if each.topic_id != ZERO_UUID]
-    asked = [*{(each.name, each.topic_id): each for each in asked}.values()]
-    may_create = broker.config.auto_create_topics_enable and message.allow_auto_topic_creation
-    created: list[Topic] = []
-    refusals: dict[str, ErrorCode] = {}
-    if may_create:
-        created = _plan(broker, asked, refusals)
-        if created:
-            broker.create_topics(created)
-    topics = [_answer(broker, each, refusals) for each in asked]
+    steps = _some(broker, session, message, asked)
+    topics = broker.state.topics
+    # What they have in all, or a guess at it where names or ids are still to be looked up.
+    count = sum(topics[each.name].partition_count if each.name in topics else 10 for each in asked)
+    return finished(steps) if count <= SHORT_MAX else steps
+
+
+def _all(broker: Broker, session: Session, message: MetadataRequest) -> Steps:
+    rows = yield from _rows(broker, broker.state.topics.values())
+    topics = []
+    for number, topic in enumerate([*broker.state.topics.values()], 1):
+        topics.append(_described(topic, rows))
+        if not number % TOPICS_A_STEP:
+            yield None
+    return _response(broker, session, message, topics)
+
+
+def _some(
+    broker: Broker, session: Session, message: MetadataRequest, asked: list[MetadataRequestTopic]
+) -> Steps:
+    """Those asked for; each once, however often it is listed, as in Kafka."""
+    if len(asked) > 1:
+        asked = [*{(each.name, each.topic_id): each for each in asked}.values()]
+    outcomes: Outcomes = {}
+    if broker.config.auto_create_topics_enable and message.allow_auto_topic_creation:
+        outcomes = yield from create_topics(broker, _missing(broker, asked))
+    known = broker.state.topics
+    rows = yield from _rows(broker, (known[each.name] for each in asked if each.name in known))
+    topics = []
+    for number, each in enumerate(asked, 1):
+        topics.append(_answer(broker, each, outcomes, rows))
+        if not number % TOPICS_A_STEP:
+            yield None
     response = _response(broker, session, message, topics)
+    created = {name for name, outcome in outcomes.items() if isinstance(outcome, Topic)}
     if not created:
         return response
-    names = {topic.name for topic in created}
-    return broker.when_durable(response, lambda: _not_created(response, names))
+    return broker.when_durable(response, lambda: _not_created(response, created))
 
 
 def refusal(message: MetadataRequest, code: ErrorCode, why: str) -> MetadataResponse:
@@ -81,29 +112,15 @@ def _refuse_ids(asked: list[MetadataRequestTopic]) -> None:
         raise ApiError(ErrorCode.INVALID_REQUEST, f"topic ids need Metadata v{BY_ID_SINCE}")
 
 
-def _plan(
-    broker: Broker, asked: list[MetadataRequestTopic], refusals: dict[str, ErrorCode]
-) -> list[Topic]:
-    planned: dict[str, Topic] = {}
+def _missing(broker: Broker, asked: list[MetadataRequestTopic]) -> Iterator[NewTopic]:
+    topics = broker.state.topics
     for each in asked:
-        name = each.name
-        if (
-            name is None
-            or each.topic_id != ZERO_UUID
-            or name in broker.state.topics
-            or name in planned
-        ):
-            continue
-        topic = broker.plan_topic(NewTopic(name))
-        if isinstance(topic, Refused):
-            refusals[name] = topic.code
-        else:
-            planned[name] = topic
-    return list(planned.values())
+        if each.name is not None and each.topic_id == ZERO_UUID and each.name not in topics:
+            yield NewTopic(each.name)
 
 
 def _answer(
-    broker: Broker, asked: MetadataRequestTopic, refusals: dict[str, ErrorCode]
+    broker: Broker, asked: MetadataRequestTopic, outcomes: Outcomes, rows: Rows
 ) -> MetadataResponseTopic:
     name = asked.name
     if asked.topic_id != ZERO_UUID or name is None:
@@ -112,32 +129,56 @@ def _answer(
             return _refused(None, asked.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
     topic = broker.state.topics.get(name)
     if topic is not None:
-        return _described(broker, topic)
-    if name in refusals:
-        return _refused(name, ZERO_UUID, refusals[name])
+        return _described(topic, rows)
+    outcome = outcomes.get(name)
+    if isinstance(outcome, Refused):
+        return _refused(name, ZERO_UUID, outcome.code)
     if name_refusal(name) is not None:
         return _refused(name, ZERO_UUID, ErrorCode.INVALID_TOPIC_EXCEPTION)
     return _refused(name, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
-def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
-    node_id, leader_epoch = broker.config.node_id, broker.leader_epoch
+class Rows:
+    """Partitions as they are described: those of one number are the same in every topic."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._node_id, self._leader_epoch = broker.config.node_id, broker.leader_epoch
+        self._made: list[MetadataResponsePartition] = []
+
+    def first(self, count: int) -> list[MetadataResponsePartition]:
+        """The partitions of a topic that has so many."""
+        made = self._made
+        for index in range(len(made), count):
+            made.append(
+                MetadataResponsePartition(
+                    error_code=0,
+                    partition_index=index,
+                    leader_id=self._node_id,
+                    leader_epoch=self._leader_epoch,
+                    replica_nodes=[self._node_id],
+                    isr_nodes=[self._node_id],
+                    offline_replicas=[],
+                )
+            )
+        return made[:count]
+
+
+def _rows(broker: Broker, topics: Iterable[Topic]) -> Generator[None, None, Rows]:
+    """Rows that have been made, in steps, for the largest of these topics."""
+    rows = Rows(broker)
+    count = max((topic.partition_count for topic in topics), default=0)
+    for made in range(ROWS_A_STEP, count, ROWS_A_STEP):
+        rows.first(made)
+        yield
+    return rows
+
+
+def _described(topic: Topic, rows: Rows) -> MetadataResponseTopic:
     return MetadataResponseTopic(
         error_code=0,
         name=topic.name,
         topic_id=topic.topic_id,
-        partitions=[
-            MetadataResponsePartition(
-                error_code=0,
-                partition_index=index,
-                leader_id=node_id,
-                leader_epoch=leader_epoch,
-                replica_nodes=[node_id],
-                isr_nodes=[node_id],
-                offline_replicas=[],
-            )
-            for index in range(topic.partition_count)
-        ],
+        partitions=rows.first(topic.partition_count),
     )
 
 

@@ -52,7 +52,7 @@ def test_tree_compiled_code_and_kio_agree(which: Versioned) -> None:
     check()
 
 
-def result_of(steps: Generator[None, None, R]) -> tuple[R, int]:
+def result_of(steps: Generator[object, None, R]) -> tuple[R, int]:
     """What steps return, and how many there were."""
     count = 0
     while True:
