@@ -97,7 +97,7 @@ class Broker:
         opened_at_ms = world.clock.monotonic_ms()
         self.work = LongWork(hooks.slices)
         self.commit = GroupCommit(hooks.flush_wanted)
-        self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved)
+        self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved, self.work.begin)
         self._deadlines = Deadlines(self.parked)
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()

@@ -117,3 +117,7 @@ ASIDES_MAX = 2
 # and again, as Kafka would, is refused with 42 INVALID_REQUEST. All partitions of a broker take a
 # tenth of it. What an answer is made of takes as much again before it is encoded.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
+
+# Partitions that all waiting fetches together wait at. Beyond it the fetch that has most of them is
+# answered at once with what there is. At 300 bytes each it is 75 MB.
+PARKED_PARTITIONS_MAX = 250_000

@@ -1,8 +1,9 @@
 """Requests that wait: a promise of an answer, and the fetches parked until there are bytes.
 
-A parked fetch is not polled. It is looked at again when one of its partitions has become readable
-further on, and answered when enough bytes have come, or at its deadline with what there is.
-Fetches that became ready in one turn of the loop are answered together (`take_ready`).
+A parked fetch is not polled. Partitions that have become readable further on are noted, and once a
+turn of the loop all who wait for them are told how much came (`take_ready`); a fetch is answered
+when enough has come, or at its deadline with what there is. Looking and answering are long work:
+thousands may wait for one partition.
 Not here: the durable points of acknowledgements (group_commit.py).
 Source: Kafka's DelayedFetch.
 """
@@ -11,14 +12,17 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from ..protocol.errors import ErrorCode
 from .isolation import ENDS_THE_BROKER, each_alone
+from .limits import PARKED_PARTITIONS_MAX
 
-DONE_KEPT = 64  # deadlines of answered fetches that are not worth a sweep
+DONE_KEPT = 64  # entries of answered fetches in a heap that are not worth a sweep
+LOOKS_A_STEP = 500  # partitions of fetches that are looked at or answered
 
 
 log = logging.getLogger("minibroker")
@@ -70,7 +74,7 @@ class Promise:
             self._deliver(message)
 
     def keep_with(self, make: Callable[[], Any]) -> None:
-        """Keep it with what `make` returns, or with a Failure if that raises.
+        """Keep it with what `make` returns or promises, or with a Failure if that raises.
 
         For whoever keeps one promise among others. It raises only what ends the broker, and then
         this promise has been kept, too.
@@ -83,31 +87,36 @@ class Promise:
         except Exception as error:
             log.exception("an answer could not be made")
             message = Failure(error)
-        self.keep(message)
+        if isinstance(message, Promise):
+            message.deliver_to(self.keep)
+        else:
+            self.keep(message)
 
 
 class Readable(Protocol):
     """A partition, as far as waiting for its bytes goes."""
 
     readable_bytes: int  # grows with everything that becomes readable
-    waiting: list[ParkedFetch] | None
+    told_bytes: int  # the part of them that those who wait have been told of
+    waiting: dict[ParkedFetch, None] | None
 
 
 class ParkedFetch:
     """A fetch that found too little.
 
     Args:
-        answer: reads again and returns the response message.
+        answer: reads again and returns the response message, or a promise of it.
         missing_bytes: how many more readable bytes complete it.
         deadline_ms: when it is answered with what there is, on the monotonic clock.
     """
 
     __slots__ = (
         "answer",
-        "complete_at",
         "deadline_ms",
         "forget",
         "is_done",
+        "is_wanted",
+        "missing_bytes",
         "partitions",
         "promise",
     )
@@ -120,17 +129,25 @@ class ParkedFetch:
         missing_bytes: int,
         deadline_ms: int,
     ) -> None:
-        self.promise = Promise(self.finish)
+        self.promise = Promise(self.abandon)
         self.partitions = tuple(dict.fromkeys(partitions))  # one listed twice waits once
         self.answer = answer
         self.deadline_ms = deadline_ms
-        self.complete_at = missing_bytes + self.readable_bytes()
+        self.missing_bytes = missing_bytes
         self.is_done = False
+        self.is_wanted = True
         self.forget: Callable[[], object] = _nothing  # set by whoever keeps it
 
-    def readable_bytes(self) -> int:
-        """What has ever become readable in its partitions, in bytes."""
-        return sum(partition.readable_bytes for partition in self.partitions)
+    def wait(self) -> None:
+        """Wait at every partition."""
+        for partition in self.partitions:
+            if partition.waiting is None:
+                partition.waiting = {}
+                partition.told_bytes = partition.readable_bytes
+            # What has come and not been told yet was there when this fetch looked: all are told of
+            # it soon, and to this one it must not count.
+            self.missing_bytes += partition.readable_bytes - partition.told_bytes
+            partition.waiting[self] = None
 
     def finish(self) -> None:
         """It waits no longer."""
@@ -138,7 +155,14 @@ class ParkedFetch:
         self.forget()
         for partition in self.partitions:
             if partition.waiting is not None:
-                partition.waiting = [each for each in partition.waiting if each is not self] or None
+                partition.waiting.pop(self, None)
+                if not partition.waiting:
+                    partition.waiting = None
+
+    def abandon(self) -> None:
+        """Nobody wants its answer any more."""
+        self.is_wanted = False
+        self.finish()
 
 
 def _nothing() -> None:
@@ -150,46 +174,63 @@ class ParkedFetches:
 
     What a fetch holds (its request, its connection) is let go when it is done, though its deadline
     be minutes away: of those the heap keeps two numbers each, and never more than it has alive.
+    All of them together wait at PARKED_PARTITIONS_MAX partitions at most: beyond it the fetch that
+    has most is answered at once.
 
     Args:
-        on_ready: called when the first fetch of a turn becomes ready; `take_ready` is then due.
+        on_ready: called when there is something to do in this turn; `take_ready` is then due.
         on_earlier: called when a deadline comes before all others; see `next_deadline_ms`.
+        begin: LongWork.begin.
     """
 
-    def __init__(self, on_ready: Callable[[], None], on_earlier: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_ready: Callable[[], None],
+        on_earlier: Callable[[], None],
+        begin: Callable[[Generator[None, Any, None]], object],
+    ) -> None:
         self._on_ready = on_ready
         self._on_earlier = on_earlier
-        self._ready: list[ParkedFetch] = []
+        self._begin = begin
+        self._grown: dict[Readable, None] = {}  # with more to read than those who wait were told
+        self._ready: deque[ParkedFetch] = deque()
+        self._is_ready_due = False
+        self._is_answering = False
         self._waiting: dict[int, ParkedFetch] = {}  # by number, in the order they came
         self._deadlines: list[tuple[int, int]] = []  # a heap of (deadline, number), some done
+        self._largest: list[tuple[int, int]] = []  # a heap of (-partitions, number), some done
+        self._partition_count = 0
         self._next_number = 0
 
     def park(self, fetch: ParkedFetch) -> Promise:
         """Let a fetch wait; returns the promise of its answer."""
-        for partition in fetch.partitions:
-            if partition.waiting is None:
-                partition.waiting = []
-            partition.waiting.append(fetch)
+        fetch.wait()
         number = self._next_number
         self._next_number += 1
         self._waiting[number] = fetch
-        fetch.forget = lambda: self._waiting.pop(number, None)
+        self._partition_count += len(fetch.partitions)
+        fetch.forget = lambda: self._forget(number)
         if len(self._deadlines) > 2 * len(self._waiting) + DONE_KEPT:
             self._deadlines = [(each.deadline_ms, n) for n, each in self._waiting.items()]
+            self._largest = [(-len(each.partitions), n) for n, each in self._waiting.items()]
             heapq.heapify(self._deadlines)
+            heapq.heapify(self._largest)
         else:
             heapq.heappush(self._deadlines, (fetch.deadline_ms, number))
+            heapq.heappush(self._largest, (-len(fetch.partitions), number))
         if self._deadlines[0][1] == number:
             self._on_earlier()
+        while self._partition_count > PARKED_PARTITIONS_MAX:
+            _, number = heapq.heappop(self._largest)
+            if number in self._waiting:
+                self._make_ready(self._waiting[number])
         return fetch.promise
 
     def readable(self, partition: Readable) -> None:
-        """More of a partition can be read, or it has gone: see who has waited for that."""
-        if partition.waiting is None:
-            return
-        # 1. a batch is appended  2. a fetch that waits for it cannot be looked at  3. if that were
-        # raised here, the producer would hear -1 for a batch that is stored.
-        each_alone(tuple(partition.waiting), self._look_at, "looking at a parked fetch")
+        """More of a partition can be read: those who wait for that hear of it in this turn."""
+        if partition.waiting is not None:
+            self._grown[partition] = None
+            self._want()
 
     def gone(self, partition: Readable) -> None:
         """A partition is no longer there: everyone who waits for it is answered."""
@@ -197,9 +238,11 @@ class ParkedFetches:
         each_alone(waiting, self._make_ready, "ending a parked fetch")
 
     def take_ready(self) -> None:
-        """Answer everything that has become ready."""
-        ready, self._ready = self._ready, []
-        each_alone(ready, _answer, "answering a parked fetch")
+        """Tell who waits what has become readable, and answer those who have waited long enough."""
+        self._is_ready_due = False
+        if not self._is_answering:
+            self._is_answering = True
+            self._begin(self._answer_all())
 
     def next_deadline_ms(self) -> int | None:
         """When `on_deadline` is due next, on the monotonic clock; None for never."""
@@ -209,34 +252,69 @@ class ParkedFetches:
 
     def on_deadline(self, now_ms: int) -> None:
         """Answer every fetch whose time is up."""
-        each_alone(self._due(now_ms), _answer, "answering a parked fetch")
+        while (next_ms := self.next_deadline_ms()) is not None and next_ms <= now_ms:
+            self._make_ready(self._waiting[heapq.heappop(self._deadlines)[1]])
+        self.take_ready()
 
     def release_all(self) -> None:
         """Answer everyone with what there is: the broker stops."""
         each_alone(tuple(self._waiting.values()), self._make_ready, "ending a parked fetch")
         self.take_ready()
 
-    def _due(self, now_ms: int) -> Iterator[ParkedFetch]:
-        while self._deadlines and self._deadlines[0][0] <= now_ms:
-            _, number = heapq.heappop(self._deadlines)
-            fetch = self._waiting.get(number)
-            if fetch is not None:
-                yield fetch
+    def _answer_all(self) -> Generator[None, Any, None]:
+        try:
+            while self._grown or self._ready:
+                while self._grown:
+                    yield from self._tell_all(self._grown.popitem()[0])
+                each_alone(self._some_ready(), _answer, "answering a parked fetch")
+                yield
+        finally:
+            self._is_answering = False
+            if self._grown or self._ready:  # something has ended this that ends the broker
+                self._want()
 
-    def _look_at(self, fetch: ParkedFetch) -> None:
-        if not fetch.is_done and fetch.readable_bytes() >= fetch.complete_at:
-            self._make_ready(fetch)
+    def _tell_all(self, partition: Readable) -> Generator[None, Any, None]:
+        """Tell everyone who waits for a partition how much more there is."""
+        grown_bytes = partition.readable_bytes - partition.told_bytes
+        partition.told_bytes = partition.readable_bytes
+
+        def tell(fetch: ParkedFetch) -> None:
+            fetch.missing_bytes -= grown_bytes
+            if fetch.missing_bytes <= 0 and not fetch.is_done:
+                self._make_ready(fetch)
+
+        waiting = [*partition.waiting or ()]
+        for at in range(0, len(waiting), LOOKS_A_STEP):
+            each_alone(waiting[at : at + LOOKS_A_STEP], tell, "telling a parked fetch")
+            yield
+
+    def _some_ready(self) -> Iterator[ParkedFetch]:
+        left = LOOKS_A_STEP
+        while self._ready and left > 0:
+            fetch = self._ready.popleft()
+            left -= 1 + len(fetch.partitions)
+            yield fetch
+
+    def _forget(self, number: int) -> None:
+        fetch = self._waiting.pop(number, None)
+        if fetch is not None:
+            self._partition_count -= len(fetch.partitions)
 
     def _make_ready(self, fetch: ParkedFetch) -> None:
-        if not self._ready:
-            self._on_ready()
+        fetch.is_done = True
+        fetch.forget()
         self._ready.append(fetch)
-        fetch.finish()
+        self._want()
+
+    def _want(self) -> None:
+        if not (self._is_ready_due or self._is_answering):
+            self._is_ready_due = True
+            self._on_ready()
 
 
 def _answer(fetch: ParkedFetch) -> None:
     try:
-        if not fetch.is_done:
-            fetch.finish()
+        fetch.finish()
     finally:
-        fetch.promise.keep_with(fetch.answer)
+        if fetch.is_wanted:
+            fetch.promise.keep_with(fetch.answer)

@@ -59,6 +59,7 @@ class Partition:
         "log",
         "readable_bytes",
         "sequences",
+        "told_bytes",
         "topic",
         "verdicts",
         "waiting",
@@ -88,7 +89,8 @@ class Partition:
         self.durable_end_offset = log.log_end_offset
         self.appended_bytes = 0
         self.readable_bytes = 0  # the part of them that readers may see
-        self.waiting: list[ParkedFetch] | None = None
+        self.told_bytes = 0
+        self.waiting: dict[ParkedFetch, None] | None = None
         self.verdicts: Ring | None = None
         self._rings = rings or VerdictRings()
 

@@ -12,6 +12,7 @@ Left out: fetch sessions (70 for a session we never gave), preferred replicas.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from ...protocol.connection import Request
@@ -29,6 +30,7 @@ from ..broker import Broker
 from ..limits import FETCH_WAIT_MS_MAX
 from ..log.storage import StorageError
 from ..log_lines import Event
+from ..long_work import Steps
 from ..parked import ParkedFetch, Readable
 from ..partition import Partition
 from ..session import Session
@@ -38,6 +40,9 @@ NO_SESSION = 0
 FINAL_EPOCH, INITIAL_EPOCH = -1, 0
 READ_COMMITTED = 1
 ISOLATION_LEVELS = (0, READ_COMMITTED)
+
+PARTITIONS_A_STEP = 200  # so many are looked at in well under a millisecond
+BYTES_A_STEP = 2 * 1024 * 1024  # and so many read from a file
 
 logger = logging.getLogger("minibroker")
 
@@ -53,26 +58,81 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         raise ApiError(ErrorCode.INVALID_REQUEST, f"isolation level {message.isolation_level}")
     if message.max_bytes < 0:
         raise ApiError(ErrorCode.INVALID_REQUEST, f"max_bytes is {message.max_bytes}")
-    message.topics = _once_each(message.topics)
-    reading = _read(broker, message)
+    topics = message.topics
+    if len(topics) != 1 or len(topics[0].partitions) != 1:
+        message.topics = _each_once(topics)
+    reading = _Reading(broker, message)
+    if reading.go_on():
+        return _answer_or_wait(reading)
+    return _long(reading)
+
+
+def _long(reading: _Reading) -> Steps:
+    yield None
+    while not reading.go_on():
+        yield None
+    return _answer_or_wait(reading)
+
+
+def _answer_or_wait(reading: _Reading) -> Any:
+    broker, message = reading.broker, reading.message
+    missing_bytes = message.min_bytes - reading.count_bytes
     if (
         message.max_wait_ms <= 0
         or reading.has_error
         or not reading.partitions
-        or reading.count_bytes >= message.min_bytes
+        or missing_bytes <= 0
     ):
         return reading.response
+    # 1. a partition is read  2. it is appended to, while the others are read  3. the fetch waits:
+    # nobody would tell it of what came in 2.
+    missing_bytes -= reading.grown_bytes()
+    if missing_bytes <= 0:
+        return _answer(broker, message)
     wait_ms = min(message.max_wait_ms, FETCH_WAIT_MS_MAX)
     parked = ParkedFetch(
         reading.partitions,
-        lambda: _read(broker, message).response,
-        missing_bytes=message.min_bytes - reading.count_bytes,
+        lambda: _answer(broker, message),
+        missing_bytes=missing_bytes,
         deadline_ms=broker.clock.monotonic_ms() + wait_ms,
     )
+    message.forgotten_topics_data, message.rack_id = [], ""  # nobody needs them while it waits
     promise = broker.parked.park(parked)
     if reading.has_unflushed:
         broker.commit.want()
     return promise
+
+
+def _answer(broker: Broker, message: FetchRequest) -> Any:
+    """What there is, or a promise of it."""
+    reading = _Reading(broker, message)
+    if reading.go_on():
+        return reading.response
+    return broker.work.begin(_rest(reading), is_droppable=True)
+
+
+def _rest(reading: _Reading) -> Steps:
+    while not reading.go_on():
+        yield None
+    return reading.response
+
+
+def _each_once(topics: list[FetchTopic]) -> list[FetchTopic]:
+    """Each partition once, where it was listed first, with what was listed last, as Kafka does.
+
+    It keeps a LinkedHashMap, and answers in its order: topics come together as they lie in it.
+    """
+    different = [len({each.partition for each in topic.partitions}) for topic in topics]
+    is_once = different == [len(topic.partitions) for topic in topics]
+    if is_once and all(different) and len({topic.topic for topic in topics}) == len(topics):
+        return topics
+    found = {(topic.topic, each.partition): each for topic in topics for each in topic.partitions}
+    once: list[FetchTopic] = []
+    for (name, _), each in found.items():
+        if not once or once[-1].topic != name:
+            once.append(FetchTopic(topic=name, partitions=[]))
+        once[-1].partitions.append(each)
+    return once
 
 
 def refusal(message: FetchRequest, code: ErrorCode, why: str) -> FetchResponse:
@@ -89,62 +149,89 @@ def refusal(message: FetchRequest, code: ErrorCode, why: str) -> FetchResponse:
     )
 
 
-def _once_each(listed: list[FetchTopic]) -> list[FetchTopic]:
-    """Each partition once, with what was listed for it last, as in Kafka."""
-    if len(listed) == 1 and len(listed[0].partitions) == 1:
-        return listed
-    count = sum(len(topic.partitions) for topic in listed)
-    last = {(topic.topic, each.partition): each for topic in listed for each in topic.partitions}
-    if len(last) == count and all(topic.partitions for topic in listed):
-        return listed
-    topics: dict[str, list[FetchPartition]] = {}
-    for (topic, _), each in last.items():
-        topics.setdefault(topic, []).append(each)
-    return [FetchTopic(topic=topic, partitions=each) for topic, each in topics.items()]
-
-
 class _Reading:
-    """One pass over the partitions of a fetch."""
+    """One pass over the partitions of a fetch, in as many goes as it takes."""
 
-    __slots__ = ("count_bytes", "has_error", "has_unflushed", "partitions", "response")
+    __slots__ = (
+        "_answers",
+        "_asked",
+        "_paused",
+        "_readable_bytes",
+        "_topic_at",
+        "broker",
+        "count_bytes",
+        "has_error",
+        "has_unflushed",
+        "message",
+        "partitions",
+        "response",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, broker: Broker, message: FetchRequest) -> None:
+        self.broker = broker
+        self.message = message
         self.response = FetchResponse(responses=[])
         self.partitions: list[Readable] = []
         self.count_bytes = 0
         self.has_error = False
         self.has_unflushed = False
+        self._topic_at = 0
+        self._answers: list[PartitionData] = []  # of this topic
+        self._asked: Iterator[FetchPartition] | None = None  # what is left of this topic
+        self._paused = self._readable_bytes = 0
 
+    def go_on(self) -> bool:
+        """Read on; False when others had better go on before the rest."""
+        topics = self.message.topics
+        room = min(self.message.max_bytes, self.broker.config.fetch_max_bytes) - self.count_bytes
+        left, until_bytes = PARTITIONS_A_STEP, self.count_bytes + BYTES_A_STEP
+        while self._topic_at < len(topics):
+            topic, answers = topics[self._topic_at], self._answers
+            asked = self._asked = self._asked or iter(topic.partitions)
+            for each in asked:
+                answers.append(self._read(topic.topic, each, room))
+                room -= len(answers[-1].records or b"")
+                left -= 1
+                if not left or self.count_bytes > until_bytes:
+                    self._pause()
+                    return False
+            found = FetchableTopicResponse(topic=topic.topic, partitions=answers)
+            self.response.responses.append(found)
+            self._topic_at += 1
+            self._answers, self._asked = [], None
+        return True
 
-def _read(broker: Broker, message: FetchRequest) -> _Reading:
-    reading = _Reading()
-    room = min(message.max_bytes, broker.config.fetch_max_bytes)
-    for topic in message.topics:
-        answers = []
-        for each in topic.partitions:
-            partition = broker.partition(topic.topic, each.partition)
-            if partition is None:
-                answer = _refused(each.partition, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-                answer.aborted_transactions = []
-            elif message.replica_id >= 0:
-                answer = _refused(each.partition, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-            else:
-                is_first = not reading.count_bytes
-                answer = _read_partition(partition, each, room, is_first=is_first)
-            if message.isolation_level == READ_COMMITTED:
-                answer.aborted_transactions = []  # none; null is for who did not ask
-            if partition is not None:
-                reading.partitions.append(partition)
-                reading.has_unflushed |= partition.log.log_end_offset > partition.high_watermark
-            reading.has_error |= answer.error_code != 0 or answer.diverging_epoch is not None
-            count = len(answer.records or b"")
-            reading.count_bytes += count
-            room -= count
-            answers.append(answer)
-        reading.response.responses.append(
-            FetchableTopicResponse(topic=topic.topic, partitions=answers)
-        )
-    return reading
+    def grown_bytes(self) -> int:
+        """What has become readable behind what was read, in the pauses."""
+        paused = self.partitions[: self._paused]
+        return sum(each.readable_bytes for each in paused) - self._readable_bytes
+
+    def _pause(self) -> None:
+        """Remember how far the partitions were readable when they were read."""
+        read = self.partitions[self._paused :]
+        self._readable_bytes += sum(each.readable_bytes for each in read)
+        self._paused += len(read)
+
+    def _read(self, topic: str, asked: FetchPartition, room: int) -> PartitionData:
+        partition = self.broker.partition(topic, asked.partition)
+        if partition is None:
+            self.has_error = True
+            answer = _refused(asked.partition, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            answer.aborted_transactions = []
+            return answer
+        if self.message.replica_id >= 0:
+            answer = _refused(asked.partition, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        else:
+            answer = _read_partition(partition, asked, room, is_first=not self.count_bytes)
+        if self.message.isolation_level == READ_COMMITTED:
+            answer.aborted_transactions = []  # none; null is for who did not ask
+        self.partitions.append(partition)
+        if partition.log.log_end_offset > partition.high_watermark:
+            self.has_unflushed = True
+        if answer.error_code or answer.diverging_epoch is not None:
+            self.has_error = True
+        self.count_bytes += len(answer.records or b"")
+        return answer
 
 
 def _read_partition(

@@ -14,6 +14,7 @@ from minibroker.broker.groups.timers import Timers
 from minibroker.broker.isolation import each_alone
 from minibroker.broker.limits import REST_AFTER_FAILURE_MS
 from minibroker.broker.log.storage import FlushFailed
+from minibroker.broker.long_work import AtOnce, LongWork
 from minibroker.broker.parked import Failure, ParkedFetch, ParkedFetches, Promise
 from minibroker.broker.partition import Partition
 from minibroker.broker.sequences import SequenceTable
@@ -139,7 +140,9 @@ def test_a_round_that_cannot_begin_loses_nobody_who_waits() -> None:
 
 def parked_three() -> tuple[ParkedFetches, Place, dict[str, Any]]:
     """Fetches a, b and c at one place, of which b's answer cannot be made."""
-    parked, place, told = ParkedFetches(lambda: None, lambda: None), Place(), dict[str, Any]()
+    begin = LongWork(AtOnce()).begin
+    parked, place = ParkedFetches(lambda: None, lambda: None, begin), Place()
+    told: dict[str, Any] = {}
     for name in "abc":
         fetch = ParkedFetch(
             [place],
@@ -174,7 +177,7 @@ def test_fetches_that_become_ready_together_are_answered_alone(how: str) -> None
 def test_a_fetch_that_cannot_be_looked_at_does_not_reach_the_producer() -> None:
     parked, place, told = parked_three()
     assert place.waiting is not None
-    place.waiting[1].complete_at = "no number"  # type: ignore[assignment]
+    [*place.waiting][1].missing_bytes = "no number"  # type: ignore[assignment]
     place.readable_bytes += 1
     parked.readable(place)
     parked.take_ready()
