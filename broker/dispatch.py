@@ -23,7 +23,7 @@ from .limits import ANSWER_BYTES_MAX
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
 from .long_work import LongWork, Steps
-from .parked import Promise
+from .parked import Failure, Promise
 from .session import CloseConnection, Session
 
 _HANDLERS = {
@@ -152,6 +152,9 @@ class Dispatch:
         encoded = Promise(outcome.on_abandoned)
 
         def encode(message: Any) -> None:
+            if isinstance(message, Failure | CloseConnection):
+                encoded.keep(message)
+                return
             begun = self._broker.work.begin(self._in_steps(request, session, _steps_to(message)))
             if isinstance(begun, Promise):
                 begun.deliver_to(encoded.keep)

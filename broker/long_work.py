@@ -15,13 +15,17 @@ How long a slice lasts, and what off the loop means, is the edge's (slices.py, o
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Protocol
 
+from .isolation import ENDS_THE_BROKER
 from .limits import ASIDES_MAX, JOBS_ACTIVE_MAX
-from .parked import Promise
+from .parked import Failure, Promise
+
+log = logging.getLogger("minibroker")
 
 
 class Aside:
@@ -207,8 +211,8 @@ class LongWork:
         Args:
             is_droppable: the work is not done to its end when nobody wants its result any more.
         Returns: what the steps return, or a Working promise of it if there is more to do.
-        Raises: whatever the steps raise in the first slice. Later they must raise nothing but
-            what stops the broker: there is nobody left to catch it.
+        Raises: whatever the steps raise in the first slice. What they raise later is logged, and
+            the promise is kept with a Failure.
         """
         job = _Job(steps, is_droppable)
         try:
@@ -253,6 +257,12 @@ class LongWork:
                 job.promise.worked(done.value)
             finally:
                 self._is_finishing = False
+        except ENDS_THE_BROKER as error:
+            job.promise.worked(Failure(error))
+            raise
+        except Exception as error:
+            log.exception("long work failed")
+            job.promise.worked(Failure(error))
         else:
             self._put(job, self._active)
 

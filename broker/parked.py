@@ -283,7 +283,7 @@ class ParkedFetches:
             if fetch.missing_bytes <= 0 and not fetch.is_done:
                 self._make_ready(fetch)
 
-        waiting = [*partition.waiting or ()]
+        waiting = list(partition.waiting or ())
         for at in range(0, len(waiting), LOOKS_A_STEP):
             each_alone(waiting[at : at + LOOKS_A_STEP], tell, "telling a parked fetch")
             yield

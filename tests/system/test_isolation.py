@@ -151,7 +151,7 @@ async def test_an_answer_and_a_refusal_that_cannot_be_made_end_their_connection_
 async def test_a_parked_fetch_whose_answer_cannot_be_made_leaves_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    read = fetch._read
+    answer = fetch._answer
     async with running_broker() as runtime:
         admin = await connect(runtime)
         await ask.create(admin)
@@ -160,7 +160,7 @@ async def test_a_parked_fetch_whose_answer_cannot_be_made_leaves_the_others(
             raw.send(request_frame(ask.fetch(wait_ms=LONG_MS, min_bytes=10 + number), 7, number))
         await until(lambda: len(runtime.broker.parked._waiting) == 3)
         monkeypatch.setattr(
-            fetch, "_read", lambda broker, m: fail() if m.min_bytes == 11 else read(broker, m)
+            fetch, "_answer", lambda broker, m: fail() if m.min_bytes == 11 else answer(broker, m)
         )
         await admin.request(ask.produce())
         codes = [(await raw.response(FETCH, 7))[1].error_code for raw in raws]

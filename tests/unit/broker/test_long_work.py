@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from minibroker.broker.limits import ASIDES_MAX, JOBS_ACTIVE_MAX
 from minibroker.broker.long_work import Aside, AtOnce, Done, LongWork, Steps, Working, outcome_of
-from minibroker.broker.parked import Promise
+from minibroker.broker.parked import Failure, Promise
 
 
 class Turns:
@@ -118,13 +118,30 @@ def test_a_job_that_fails_leaves_the_others_going() -> None:
         yield None
         raise ValueError("one of them")
 
-    work.begin(failing())
+    failed = work.begin(failing())
     promise = work.begin(counting(3))
-    with pytest.raises(ValueError, match="one of them"):
-        turns.turn()
     turns.run()
+    assert isinstance(failed.message, Failure)
+    assert not failed.is_working
     assert promise.message == 3
     assert work.is_idle
+
+
+def test_a_broken_invariant_is_raised_to_the_edge_and_the_others_go_on() -> None:
+    turns = Turns()
+    work = LongWork(turns)
+
+    def failing() -> Steps:
+        yield None
+        raise AssertionError("broken")
+
+    failed = work.begin(failing())
+    promise = work.begin(counting(3))
+    with pytest.raises(AssertionError, match="broken"):
+        turns.turn()
+    turns.run()
+    assert isinstance(failed.message, Failure)
+    assert promise.message == 3
 
 
 def test_what_fails_in_the_first_slice_is_raised_to_who_began_it() -> None:
