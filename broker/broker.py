@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol.errors import ErrorCode, Refused
@@ -20,18 +19,21 @@ from .group_commit import GroupCommit, Round
 from .groups.coordinator import Coordinator
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .groups.ledger import Ledger
+from .hooks import Hooks
 from .isolation import call, each_alone
 from .listeners import Listener
+from .log.data_directory import examine
 from .log.log import Log
 from .log.recovery import RecoveryReport
 from .log.storage import FlushFailed, NoSpace, StorageError
-from .log_lines import Event, Line
-from .long_work import AtOnce, LongWork, Slices
+from .log_lines import Event
+from .long_work import LongWork
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     ClusterMetadata,
     Record,
     Topic,
+    deletions_done_record,
     log_starts_record,
     removed_record,
     topic_record,
@@ -48,31 +50,10 @@ from .running_config import RunningConfig, running_config
 from .start_record import StartRecord
 from .state_log import StateLog
 from .storage_trouble import StorageTrouble
+from .survey import claim
 from .told_changes import told_changes
 from .topics import NewTopic, plan_topic
 from .world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the broker tells the edge; each is called at most once a turn.
-
-    Args:
-        flush_wanted: `begin_round` is due.
-        fetches_ready: `parked.take_ready` is due.
-        deadline_moved: `Broker.next_deadline_ms` has come nearer.
-        warn: one line for the operator, as text or as an Event (log_lines.py).
-        tell: the same, for what goes as it should.
-        slices: turns for long work, and a place off the loop; without, all is done at once.
-    """
-
-    flush_wanted: Callable[[], None]
-    fetches_ready: Callable[[], None]
-    deadline_moved: Callable[[], None]
-    warn: Callable[[Line], None]
-    tell: Callable[[Line], None] = lambda line: None
-    slices: Slices = field(default_factory=AtOnce)
-
 
 HIGH_WATERMARK = -1  # as an offset of DeleteRecords
 
@@ -99,6 +80,7 @@ class Broker:
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved, self.work.begin)
         self._deadlines = Deadlines(self.parked)
+        mark = examine(world.storage)
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
         self._metadata = StateLog(
@@ -110,16 +92,22 @@ class Broker:
         )
         self.config = config = self.running_config.effective()
         self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
-        self._start = StartRecord(self._metadata, self.state, world, self.reserve, hooks.warn)
-        self._partitions = Partitions(config, world, self.state, self.restart, hooks.warn)
+        node_id, warn = config.node_id, hooks.warn
+        cluster_id, found = claim(world, mark, self.state, self.restart, node_id=node_id, warn=warn)
+        self._start = StartRecord(
+            self._metadata, self.state, world, self.reserve, warn, cluster_id=cluster_id
+        )
+        self._partitions = Partitions(
+            config, world, self.state, self.restart, warn, before_directory=self._flush_topics
+        )
         self.partitions = self._partitions.opened
         self._producer_ids = ProducerIds(world.random, self._partitions.know_producer)
         self.shared_ids = SharedIds(hooks.warn)
         known = self.restart.known(GROUPS_DIRECTORY, None)
         self._ledger = Ledger(config, world, self.commit, known)
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
-        self._partitions.recover()
-        self._start.once_written(self._begin)
+        gone = self._partitions.recover(found)
+        self._start.once_written(lambda: self._begin(gone))
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
@@ -302,26 +290,39 @@ class Broker:
             {"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics
         ]
         self.reserve.pay(lambda: self._commit(deleted))
+        self._flush_metadata()
+        partitions = [each for topic in topics for each in self._partitions.of(topic)]
+        for partition in partitions:
+            self.commit.forget(partition)
+            self.parked.gone(partition)
+            self.restart.deleted(partition.log)
+        try:
+            doomed = self._partitions.delete(partitions)
+        except StorageError as error:
+            self.commit.refuse_all()
+            raise FlushFailed(error.path, error.why) from error
+        self.reserve.pay(lambda: self.groups.forget_topics(names))
+        left = self._partitions.remove(doomed)
+        self._forget_deleted([each.topic_id for each in topics if each.topic_id not in left])
+
+    def _forget_deleted(self, topic_ids: Sequence[bytes]) -> None:
+        """Nothing is left of these, durably: a directory that bears such an id is a copy."""
+        if topic_ids:
+            with suppress(StorageError):  # they stay on record; the next start looks again
+                self._commit([deletions_done_record(topic_ids)])
+
+    def _flush_topics(self) -> None:
+        """Before a partition's directory is made, see survey.py. Raises FlushFailed."""
+        if not self._metadata.is_durable:
+            self._flush_metadata()
+
+    def _flush_metadata(self) -> None:
         try:
             self._metadata.flush()
         except FlushFailed:
             self.commit.refuse_all()
             raise
         self._note_metadata_flushed()
-        for topic in topics:
-            for partition in self._partitions.of(topic):
-                self.commit.forget(partition)
-                self.parked.gone(partition)
-                self.restart.deleted(partition.log)
-                self._delete(partition)
-        self.reserve.pay(lambda: self.groups.forget_topics(names))
-
-    def _delete(self, partition: Partition) -> None:
-        try:
-            self._partitions.delete(partition)
-        except StorageError as error:
-            self.commit.refuse_all()
-            raise FlushFailed(error.path, error.why) from error
 
     def delete_records(self, partition: Partition, offset: int) -> int | Refused:
         """Let a partition begin at `offset`; answer through `when_durable`.
@@ -413,9 +414,10 @@ class Broker:
         else:
             self.commit.written(self._metadata)
 
-    def _begin(self) -> None:
+    def _begin(self, gone: Sequence[bytes]) -> None:
         self._partitions.begin()
         self._ledger.is_writable = True
+        self._forget_deleted(gone)
 
     def _tell_start(self, opened_at_ms: int) -> None:
         state = self.state

@@ -12,7 +12,7 @@ which 0.1.0 would remove. A start writes the format of today behind an older one
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,14 @@ class Topic:
     removed: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class DeletedTopic:
+    """A topic that is deleted and whose directories have not all gone yet."""
+
+    name: str
+    partition_count: int
+
+
 @dataclass(slots=True)
 class ClusterMetadata:
     """The state after all records so far. Implements state_log.State.
@@ -61,6 +69,8 @@ class ClusterMetadata:
             every broker of the cluster. Changed only while a broker runs.
         partition_count: of all topics.
         names_by_fold: topic names by what they are when '.' and '_' are the same.
+        deleted: by id, the topics whose directories may still be there; only what stands here is
+            ever removed by a start.
     """
 
     format_version: int = 0
@@ -71,6 +81,7 @@ class ClusterMetadata:
     broker_overrides: dict[str, dict[str, str]] = field(default_factory=dict)
     partition_count: int = 0
     names_by_fold: dict[str, set[str]] = field(default_factory=dict)
+    deleted: dict[bytes, DeletedTopic] = field(default_factory=dict)
 
     def encode(self, record: Record) -> tuple[None, bytes]:
         """A record as it is stored: no key, and JSON."""
@@ -90,6 +101,7 @@ class ClusterMetadata:
                 self.names_by_fold.clear()
                 self.partition_count = 0
                 self.broker_overrides.clear()
+                self.deleted.clear()
             case "format":
                 _check_format(record["version"])
                 self.format_version = record["version"]
@@ -109,8 +121,17 @@ class ClusterMetadata:
                     _by_number(record.get("removed", {})),
                 )
                 self._add(topic)
+                self.deleted.pop(topic_id, None)  # adopted by people, before it had gone
             case "topic-deleted":
-                self._remove(self.names_by_id.pop(bytes.fromhex(record["id"])))
+                topic_id = bytes.fromhex(record["id"])
+                topic = self._remove(self.names_by_id.pop(topic_id))
+                self.deleted[topic_id] = DeletedTopic(topic.name, topic.partition_count)
+            case "deletion":
+                deleted = DeletedTopic(record["name"], record["partitions"])
+                self.deleted[bytes.fromhex(record["id"])] = deleted
+            case "deletions-done":
+                for hex_id in record["ids"]:
+                    self.deleted.pop(bytes.fromhex(hex_id), None)
             case "partitions":
                 topic = self._by_id(record["id"])
                 self.partition_count += record["count"] - topic.partition_count
@@ -131,7 +152,7 @@ class ClusterMetadata:
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
-        return len(self.topics) + len(self.broker_overrides) + 3
+        return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + 3
 
     def snapshot(self) -> Iterator[Sequence[Record]]:
         """Records that make this state from nothing, whatever was before: all in one portion."""
@@ -140,6 +161,7 @@ class ClusterMetadata:
             format_record(self.cluster_id),
             {"type": "start", "count": self.start_count},
             *map(topic_record, self.topics.values()),
+            *(_deletion_record(*each) for each in self.deleted.items()),
             *(broker_config_record(*each) for each in self.broker_overrides.items()),
         ]
 
@@ -149,12 +171,14 @@ class ClusterMetadata:
         self.names_by_fold.setdefault(folded(topic.name), set()).add(topic.name)
         self.partition_count += topic.partition_count
 
-    def _remove(self, name: str) -> None:
-        self.partition_count -= self.topics.pop(name).partition_count
+    def _remove(self, name: str) -> Topic:
+        topic = self.topics.pop(name)
+        self.partition_count -= topic.partition_count
         names = self.names_by_fold[folded(name)]
         names.discard(name)
         if not names:
             del self.names_by_fold[folded(name)]
+        return topic
 
     def _by_id(self, hex_id: str) -> Topic:
         return self.topics[self.names_by_id[bytes.fromhex(hex_id)]]
@@ -186,6 +210,21 @@ def log_starts_record(topic: Topic, log_starts: Mapping[int, int]) -> Record:
 def removed_record(topic: Topic, offsets: Mapping[int, int]) -> Record:
     """Partitions of a topic whose segments go up to an offset, by number."""
     return {"type": "removed", "id": topic.topic_id.hex(), "removed": dict(offsets)}
+
+
+def _deletion_record(topic_id: bytes, deleted: DeletedTopic) -> Record:
+    """A deletion that a rewritten log must still tell of."""
+    return {
+        "type": "deletion",
+        "id": topic_id.hex(),
+        "name": deleted.name,
+        "partitions": deleted.partition_count,
+    }
+
+
+def deletions_done_record(topic_ids: Iterable[bytes]) -> Record:
+    """Deleted topics of which nothing is left on disk, durably."""
+    return {"type": "deletions-done", "ids": [each.hex() for each in topic_ids]}
 
 
 def _by_number(offsets: dict[str, int]) -> dict[int, int]:

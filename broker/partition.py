@@ -18,7 +18,7 @@ from ..protocol.errors import ErrorCode, Refused
 from .batch_check import examine, header_of
 from .group_commit import Mark
 from .log.log import Log, LogConfig
-from .log.storage import File, StorageError
+from .log.storage import File, FlushFailed, StorageError
 from .parked import ParkedFetch
 from .sequences import Append, Duplicate, SequenceTable
 from .topic_config import TopicConfig
@@ -192,6 +192,8 @@ class Partition:
             header = read_header(batch)
         try:
             base_offset = self.log.append(header, batch, self.leader_epoch, now_ms)
+        except FlushFailed:
+            raise  # of its topic, before the first batch: the broker ends
         except StorageError as error:
             return Refused(ErrorCode.KAFKA_STORAGE_ERROR, str(error))
         if header.producer_id >= 0:

@@ -1,7 +1,7 @@
 """The partitions that are open: how they are opened, recovered after a stop, deleted and closed.
 
-Here: directories and their owners, the order of a start (docs/decisions/0005). Not here: which
-topics there are (metadata.py), who waits for what (broker.py), the bytes of a log (log/).
+Here: the order of a start (docs/decisions/0005) and of a deletion. Not here: whose a directory is
+(survey.py), which topics there are (metadata.py), who waits for what (broker.py), bytes (log/).
 A partition without files is opened when it is first asked for; it costs nothing until then.
 Read next: partition.py, log/recovery.py.
 """
@@ -16,20 +16,18 @@ from ..protocol.batch import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
 from .config import BrokerConfig
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
-from .log.identity import DELETED_SUFFIX, METADATA_NAME, STRAY_SUFFIX, read_topic_id
+from .log.identity import METADATA_NAME, deleted_id, doomed_name
 from .log.log import Log
 from .log.storage import File, Storage, StorageError
 from .log_lines import Event, Line
-from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import ClusterMetadata, Topic
 from .partition import Partition, log_config
 from .restart import Restart
 from .sequences import CRC_UNKNOWN, SequenceTable
+from .survey import Survey
 from .topic_config import TopicConfig, topic_config
 from .verdicts import VerdictRings
 from .world import World
-
-_NAME_MAX = 240  # leaves room for the suffix in a file name
 
 
 class Partitions:
@@ -38,6 +36,8 @@ class Partitions:
     Args:
         state: topics and starts, as the metadata log says.
         warn: takes one line for the operator.
+        before_directory: makes the topics that there are durable; called before a partition's
+            directory is made. Raises FlushFailed: they are not.
     """
 
     def __init__(
@@ -47,6 +47,8 @@ class Partitions:
         state: ClusterMetadata,
         restart: Restart,
         warn: Callable[[Line], None],
+        *,
+        before_directory: Callable[[], None],
     ) -> None:
         self.opened: dict[tuple[str, int], Partition] = {}
         self._rings = VerdictRings()
@@ -57,6 +59,7 @@ class Partitions:
         self._state = state
         self._restart = restart
         self._warn = warn
+        self._before_directory = before_directory
 
     @property
     def leader_epoch(self) -> int:
@@ -104,28 +107,27 @@ class Partitions:
             for partition in self.of(topic):
                 partition.configure(made[overrides])
 
-    def recover(self) -> None:
-        """Open every partition that has files, and remove what a crash left half deleted.
+    def recover(self, found: Survey) -> list[bytes]:
+        """Open every partition that has files, and finish the deletions that are on record.
 
+        Returns: the ids of deleted topics of which nothing is left, durably.
         Raises:
             DamagedLog, StorageError: the data cannot be used as it is.
         """
         # None of what is made here becomes garbage; looking for it takes a third of the time.
         gc.disable()
         try:
-            self._recover_all(self._world.storage)
+            return self._recover(found, self._world.storage)
         finally:
             gc.enable()
 
-    def _recover_all(self, storage: Storage) -> None:
-        for directory in storage.list_dir(""):
-            if directory in (METADATA_DIRECTORY, GROUPS_DIRECTORY):
-                continue
-            name, dash, number = directory.rpartition("-")
-            if directory.endswith(DELETED_SUFFIX):
-                storage.remove_tree(directory)
-            elif dash and number.isdecimal():
-                self._recover(directory, name, int(number))
+    def _recover(self, found: Survey, storage: Storage) -> list[bytes]:
+        gone = self._finish_deletions(found, storage)
+        for directory in found.unnamed:
+            self._warn(f"{directory}: its topic id is damaged or missing; written anew")
+            storage.remove(f"{directory}/{METADATA_NAME}")
+        for topic, index in found.opens:
+            self._open(topic, index)
         groups_were_read = (
             storage.exists(GROUPS_DIRECTORY)
             and self._restart.known(GROUPS_DIRECTORY, None).last is None
@@ -134,22 +136,67 @@ class Partitions:
             # What a killed broker had written but not flushed is readable now, and will be
             # acknowledged as a duplicate or served: it must be as durable as everything else.
             storage.sync_all()
+        return gone
 
-    def delete(self, partition: Partition) -> None:
-        """Remove a partition of a deleted topic with its files.
+    def _finish_deletions(self, found: Survey, storage: Storage) -> list[bytes]:
+        """Remove what deletions on record have left; return the ids of which nothing is left."""
+        for directory, _ in found.deleted:
+            self._warn(f"removing {directory}: its topic has been deleted")
+        left = self.remove([*found.doomed, *self._rename_deleted(found.deleted)])
+        return [topic_id for topic_id in self._state.deleted if topic_id not in left]
 
-        Files that cannot be removed are in nobody's way, and go at the next start.
+    def _rename_deleted(self, directories: Iterable[tuple[str, bytes]]) -> list[str]:
+        """Give directories of deleted topics the name under which they are removed, durably.
 
-        Raises: StorageError, if they could not even be renamed; a later topic of that name would
-            take them for its own.
+        1. topic deleted, renamed  2. its files removed  3. its successor of that name writes
+        4. power lost. If the rename were lost and a removal not, the rest would be taken for the
+        successor's. So the renames are flushed before the first file goes.
+
+        Raises: StorageError.
         """
-        del self.opened[partition.topic, partition.index]
-        doomed = partition.log.delete()
+        storage = self._world.storage
+        doomed: list[str] = []
+        for directory, topic_id in directories:
+            doomed.append(doomed_name(directory, topic_id))
+            storage.rename(directory, doomed[-1])
+        if doomed:
+            storage.flush_names()
+        return doomed
+
+    def delete(self, partitions: Iterable[Partition]) -> list[str]:
+        """Close the partitions of deleted topics and rename their directories, durably.
+
+        No topic may be created between the deletion's record and the end of this.
+
+        Returns: what is left to remove(), at any time.
+        Raises: StorageError, if they could not be renamed; a later topic of that name would take
+            them for its own.
+        """
+        directories: list[tuple[str, bytes]] = []
+        for partition in partitions:
+            del self.opened[partition.topic, partition.index]
+            directories += partition.log.delete()
+        return self._rename_deleted(directories)
+
+    def remove(self, doomed: Sequence[str]) -> set[bytes]:
+        """Remove renamed directories with their files, durably.
+
+        Returns: the ids of topics of which something is left, for the next start to remove.
+        """
+        storage = self._world.storage
+        left: set[bytes] = set()
+        for name in doomed:
+            try:
+                storage.remove_tree(name)
+            except StorageError as error:
+                self._warn(f"{name} is left until the next start: {error}")
+                left.add(deleted_id(name) or b"")
         try:
             if doomed:
-                self._world.storage.remove_tree(doomed)
-        except StorageError as error:
-            self._warn(f"{doomed} is left until the next start: {error}")
+                storage.flush_names()
+        except StorageError:  # whether they have gone is not known, so they stay on record
+            left.update(deleted_id(name) or b"" for name in doomed)
+        return left
 
     def close(self, dirty_files: Sequence[File]) -> None:
         """Close every log; flush all of them, and `dirty_files` with them. Raises StorageError."""
@@ -164,57 +211,6 @@ class Partitions:
         else:
             for file in dirty:
                 file.flush()
-
-    def _recover(self, directory: str, name: str, index: int) -> None:
-        storage = self._world.storage
-        topic = self._state.topics.get(name)
-        if topic is not None and self._restart.knows(directory, topic.topic_id):
-            self._open(topic, index)
-            return
-        topic_id = read_topic_id(storage, directory)
-        if topic is None or index >= topic.partition_count:
-            if topic_id is not None and topic_id not in self._state.names_by_id:
-                self._remove_deleted(directory)
-            else:
-                self._put_aside(directory)
-        elif topic_id == topic.topic_id or self._is_ours(directory, topic, topic_id):
-            self._open(topic, index)
-
-    def _is_ours(self, directory: str, topic: Topic, topic_id: bytes | None) -> bool:
-        """Judge a directory that bears the name of a topic and not its id; get others out of it.
-
-        An id is flushed with the first batch. So if anything of this topic was flushed there, its
-        id has been damaged since. If nothing was, this is what a power loss has left of an older
-        topic of that name: 1. deleted, its directory renamed, its files removed  2. of all this
-        only the removal of the id was durable.
-        """
-        storage = self._world.storage
-        flushed_offset = self._restart.known(directory, topic.topic_id).flushed_offset
-        if flushed_offset or (topic_id is None and flushed_offset is None):
-            self._warn(f"{directory}: its topic id is damaged or missing; written anew")
-            storage.remove(f"{directory}/{METADATA_NAME}")
-            return True
-        if topic_id is not None:
-            self._remove_deleted(directory)
-            return False
-        if any(name.endswith(".log") for name in storage.list_dir(directory)):
-            self._put_aside(directory)
-            return False
-        return True
-
-    def _put_aside(self, directory: str) -> None:
-        """Rename what nobody owns, so that no later topic of that name takes it for its own."""
-        storage = self._world.storage
-        number = 0
-        while storage.exists(aside := f"{directory[:_NAME_MAX]}.{number}{STRAY_SUFFIX}"):
-            number += 1
-        self._warn(f"renaming {directory} to {aside}: no topic of this broker owns it")
-        storage.rename(directory, aside)
-        self._was_read = True  # as good as: it is to be flushed
-
-    def _remove_deleted(self, directory: str) -> None:
-        self._warn(f"removing {directory}: its topic has been deleted")
-        self._world.storage.remove_tree(directory)
 
     def _open(self, topic: Topic, index: int) -> Partition:
         config = topic_config(topic.overrides, self._config)
@@ -238,6 +234,7 @@ class Partitions:
             log_config(config),
             fold,
             topic.topic_id,
+            before_directory=self._before_directory,
             producers=sequences,
             known=replace(
                 known,

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from .log.checkpoints import (
     CLEAN_STOP,
+    FILES,
     RecoveryPoints,
     Stopped,
     clean_stop,
@@ -21,6 +22,7 @@ from .log.checkpoints import (
     log_key,
     read_clean_stop,
 )
+from .log.data_directory import META_PROPERTIES
 from .log.log import Log
 from .log.recovery import Known
 from .log.storage import NoSpace, Storage
@@ -38,9 +40,8 @@ class Restart:
     def __init__(self, storage: Storage, warn: Callable[[str], None]) -> None:
         self._storage = storage
         self._warn = warn
-        for name in storage.list_dir(""):
-            if name.endswith(".tmp"):
-                storage.remove(name)
+        for name in (*FILES, META_PROPERTIES):
+            storage.remove(f"{name}.tmp")
         self._points = RecoveryPoints(storage, warn)
         self._stopped: dict[str, Stopped] = {}
         mark = storage.read_bytes(CLEAN_STOP) if storage.exists(CLEAN_STOP) else b""
@@ -68,10 +69,6 @@ class Restart:
         with suppress(NoSpace):
             self._points.begin(offsets)
 
-    def knows(self, directory: str, topic_id: bytes) -> bool:
-        """Whether a clean stop has left this directory to this topic."""
-        return log_key(directory, topic_id) in self._stopped
-
     def known(self, directory: str, topic_id: bytes | None) -> Known:
         """What is known of a log before it is opened."""
         key = log_key(directory, topic_id)
@@ -81,6 +78,27 @@ class Restart:
             last=stopped.last if stopped else None,
             remembers_nothing=bool(stopped and stopped.remembers_nothing),
         )
+
+    def give_up(self, directory: str) -> int:
+        """Forget what had been flushed of the logs in a directory: it is set aside.
+
+        Returns: how many offsets a start would have missed. Raises StorageError.
+        """
+        kept = {key: at for key, at in self._points.items() if key_parts(key)[0] != directory}
+        missed = [at for key, at in self._points.items() if key not in kept]
+        if missed:
+            self._points.begin(kept)
+        return max(missed, default=0)
+
+    def take_as_is(self, ends: Mapping[str, int]) -> None:
+        """From now on, all of these logs is what had been flushed, whatever it was. StorageError.
+
+        Args:
+            ends: by log key, up to which offset, exclusive.
+        """
+        # If nothing is known of any log, it stays so: else all others would be known to be empty.
+        if self._points.is_known:
+            self._points.begin({**dict(self._points.items()), **ends})
 
     def recovered(
         self, logs: Iterable[Log], topic_ids: Container[bytes], *, all_durable: bool

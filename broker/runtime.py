@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .broker import Broker, Hooks
+from .broker import Broker
 from .client_session import ClientSession
 from .config import BrokerConfig
 from .descriptors import shares
 from .dispatch import Dispatch
 from .group_commit import Round
+from .hooks import Hooks
 from .isolation import ENDS_THE_BROKER, call, each_alone
 from .limits import (
     CLOSE_MS_MAX,

@@ -9,7 +9,6 @@ So on a full disk, if even the reserve cannot pay for it, a broker only reads un
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,7 +17,6 @@ from .log_lines import Event, Line
 from .metadata import FORMAT_VERSION, ClusterMetadata, Record, format_record
 from .reserve import Reserve
 from .state_log import StateLog
-from .topics import draw_topic_id
 from .world import World
 
 
@@ -27,6 +25,7 @@ class StartRecord:
 
     Args:
         warn: takes one line for the operator.
+        cluster_id: of the data directory.
     Raises:
         StorageError: the disk cannot be written, or is full while there is nothing to read, either.
     """
@@ -38,11 +37,14 @@ class StartRecord:
         world: World,
         reserve: Reserve,
         warn: Callable[[Line], None],
+        *,
+        cluster_id: str,
     ) -> None:
         self._log = log
         self._state = state
         self._world = world
         self._reserve = reserve
+        self._cluster_id = cluster_id
         self._is_written = False
         self._then: Callable[[], None] | None = None
         try:
@@ -79,7 +81,6 @@ class StartRecord:
         state = self._state
         records: list[Record] = []
         if state.format_version < FORMAT_VERSION:
-            drawn = urlsafe_b64encode(draw_topic_id(self._world.random)).decode().rstrip("=")
-            records.append(format_record(state.cluster_id or drawn))
+            records.append(format_record(self._cluster_id))
         records.append({"type": "start", "count": state.start_count + 1})
         self._log.commit(records, self._world.clock.now_ms())

@@ -186,8 +186,10 @@ class StateLog(Generic[R]):
     def flush(self) -> None:
         """Flush here and now, for what is rare: start, topic deletion. Raises FlushFailed."""
         mark = self.mark()
+        # Not only what is dirty: a round under way may have taken that, and has not ended.
+        files = dict.fromkeys((*self.log.dirty_files(), *(s.file for s in self.log.segments)))
         try:
-            for file in self.log.dirty_files():
+            for file in files:
                 file.flush()
         except StorageError as error:
             raise FlushFailed(error.path, error.why) from error

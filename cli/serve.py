@@ -19,7 +19,7 @@ from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
 from ..broker.descriptors import raise_limit
 from ..broker.listeners import Listener
-from ..broker.log.storage import DamagedLog, DirectoryInUse, StorageError
+from ..broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
 from ..broker.metadata import MetadataError
 from ..broker.properties import ConfigError
@@ -111,7 +111,7 @@ def run(args: Namespace) -> int:
         log.warning(warning)
     try:
         return _run_loop(loaded, faults)
-    except (DirectoryInUse, DamagedLog, StorageError, MetadataError, ListenError) as error:
+    except (DirectoryRefused, DamagedLog, StorageError, MetadataError, ListenError) as error:
         print(f"minibroker serve: {error}", file=sys.stderr)
         return 1
 

@@ -27,6 +27,8 @@ RECOVERY_POINTS: Final = "recovery-points"
 CLEAN_STOP: Final = "clean-stop"
 RUNNING_TIME: Final = "running-time"
 RESERVE: Final = "reserve"
+# Every file of a broker in the data directory itself: what is missing here is called foreign.
+FILES: Final = (RECOVERY_POINTS, CLEAN_STOP, RUNNING_TIME, RESERVE)
 _POINTS_MAGIC: Final = b"minibroker recovery points 1\n"
 _CLEAN_MAGIC: Final = b"minibroker clean stop 1 "
 _RUNNING_MAGIC: Final = b"minibroker running time 1 "

@@ -21,7 +21,7 @@ from operator import attrgetter
 from ...protocol.batch import BatchHeader
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
-from .identity import METADATA_NAME, doomed_name, metadata_text
+from .identity import METADATA_NAME, metadata_text, refuse_what_stands
 from .opening import open_directory
 from .recovery import NOTHING_KNOWN, Known, RecoveryReport
 from .removal import finish_removal
@@ -59,6 +59,7 @@ class Log:
 
     __slots__ = (
         "_active",
+        "_before_directory",
         "_dirty",
         "_dirty_segment",
         "_epochs",
@@ -90,6 +91,7 @@ class Log:
         self.log_end_offset = 0
         self.recovery: RecoveryReport | None = None
         self._topic_id = topic_id
+        self._before_directory: Callable[[], None] = lambda: None
         self._segments: list[Segment] = []
         self._leaving: Segment | None = None  # below the log start, its files half removed
         self._active: Segment | None = None
@@ -109,6 +111,7 @@ class Log:
         on_batch: Callable[[BatchHeader], None],
         topic_id: bytes | None = None,
         *,
+        before_directory: Callable[[], None] = lambda: None,
         producers: Producers | None = None,
         known: Known = NOTHING_KNOWN,
     ) -> Log:
@@ -118,6 +121,7 @@ class Log:
             directory: its name in the data directory, `<topic>-<partition>`.
             on_batch: called in order for every batch that is there and not in a snapshot.
             topic_id: 16 bytes, written to `partition.metadata` when the directory is made.
+            before_directory: called before the directory is made; makes its topic durable.
             producers: what `on_batch` folds into; it gets snapshots and is restored from them.
         Raises:
             DamagedLog: bytes before the tail are damaged; nothing was changed.
@@ -133,6 +137,7 @@ class Log:
             producers=producers,
             known=known,
         )
+        log._before_directory = before_directory
         log._producers = producers
         log._snapshots = opened.snapshots
         log._epochs = opened.epochs
@@ -256,6 +261,10 @@ class Log:
                 self._dirty.append(file)
 
     def _make_directory(self) -> None:
+        # 1. topic created, not flushed  2. somebody who knows its name produces  3. power lost: the
+        # directory is there, its topic is not, and a start cannot tell whose it is.
+        self._before_directory()
+        refuse_what_stands(self.storage, self.directory, self._topic_id)
         self.storage.make_dirs(self.directory)
         if self._topic_id is not None:
             self._write_metadata(self._topic_id)
@@ -400,20 +409,17 @@ class Log:
             self._take_snapshot(active)  # the one of the roll is missing
         return self._snapshots.make_durable(durable_offset)
 
-    def delete(self) -> str:
-        """Rename the directory, so that no later log of that name takes it for its own.
+    def delete(self) -> list[tuple[str, bytes]]:
+        """Close the log for good, and tell its directory and topic id, if it has a directory.
 
-        Flushes under way do no harm. The log is not to be used again. Raises StorageError.
-
-        Returns: what it is called now, and is to be removed; "" if there was none.
+        The caller renames it, so that no later log of that name takes it for its own. Flushes
+        under way do no harm.
         """
         self._close_files()
         self._segments, self._active, self._leaving = [], None, None
         if not self.storage.exists(self.directory):
-            return ""
-        doomed = doomed_name(self.directory, self._topic_id or b"")
-        self.storage.rename(self.directory, doomed)
-        return doomed
+            return []
+        return [(self.directory, self._topic_id or b"")]
 
     def close(self) -> None:
         """Write the active segment's index files, a snapshot, and give all descriptors back.

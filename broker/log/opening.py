@@ -15,6 +15,7 @@ from typing import Final
 
 from ...protocol.batch import BatchHeader
 from .epochs import LeaderEpochs
+from .identity import is_of_log
 from .recovery import Known, RecoveryReport, recover, segment_offsets
 from .segment import Segment
 from .snapshots import Producers, Snapshots
@@ -133,7 +134,7 @@ def _tidy(
     """Remove files that a crash has left without their segment, or half written; tell them."""
     notes: list[str] = []
     bases = {segment.base_offset for segment in segments}
-    for name in names:
+    for name in filter(is_of_log, names):
         stem = name.partition(".")[0]
         is_of_segment = name.endswith(_OF_SEGMENT) and stem.isdecimal()
         if name.endswith(_HALF_DONE) or (is_of_segment and int(stem) not in bases):

@@ -28,7 +28,7 @@ from ...protocol.batch import (
 )
 from .epochs import LeaderEpochs
 from .segment import RELATIVE_OFFSET_MAX, Segment
-from .storage import DamagedLog, File, Storage, StorageError
+from .storage import DamagedLog, File, ShortLog, Storage, StorageError
 from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
@@ -150,7 +150,7 @@ def recover(
         if next_base is not None and segment.index_name not in names:
             segment.save_indexes()
         segment.close()
-    _check_end(segments, directory, flushed_offset)
+    _check_end(segments, storage.full_path(directory), flushed_offset)
     return Recovered(segments, epochs, None)
 
 
@@ -173,13 +173,21 @@ def _believed(
 
 
 def _check_end(segments: list[Segment], directory: str, flushed_offset: int | None) -> None:
-    """Raise DamagedLog if a log ends, with a whole batch, before what had been flushed."""
-    end_offset = segments[-1].next_offset if segments else 0
-    if end_offset < (flushed_offset or 0):
-        path = segments[-1].file.path if segments else directory
-        position = segments[-1].size if segments else 0
-        why = f"it ends at offset {end_offset}, but all before {flushed_offset} had been flushed"
-        raise DamagedLog(path, position, why)
+    """Raise DamagedLog if a log ends, with a whole batch, before what had been flushed.
+
+    Args:
+        directory: as people know it.
+    """
+    flushed_offset = flushed_offset or 0
+    if not segments:
+        if flushed_offset:
+            why = f"it is gone or empty, but all before offset {flushed_offset} had been flushed"
+            raise DamagedLog(directory, 0, why)
+        return
+    last = segments[-1]
+    if last.next_offset < flushed_offset:
+        why = f"it ends at offset {last.next_offset}, but all before {flushed_offset} had been"
+        raise ShortLog(last.file.path, last.size, f"{why} flushed")
 
 
 def scan(

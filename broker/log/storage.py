@@ -13,6 +13,7 @@ Rules every implementation keeps:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
@@ -47,22 +48,47 @@ class FlushFailed(StorageError):
     """What was to be durable is in an unknown state: no answer is true, the broker must stop."""
 
 
-class DirectoryInUse(Exception):
+class DirectoryRefused(Exception):
+    """The data directory cannot be used as it is; nothing in it was changed. Says what to do."""
+
+
+class DirectoryInUse(DirectoryRefused):
     """Another broker owns the data directory; the text names the directory and that process."""
 
 
 class DamagedLog(Exception):
     """Bytes before a log's tail are damaged; the text names file, position and the way out."""
 
-    def __init__(self, path: str, position: int, why: str) -> None:
+    def __init__(self, path: str, position: int, why: str, also: str = "") -> None:
+        root, name = _where(path)
         super().__init__(
             f"{path}: damaged at byte {position}: {why}. Acknowledged records may be behind it, so "
-            "nothing was cut. `minibroker log check` with the data directory tells more. Put back "
-            "a good copy of this file, or move its directory away to start without these records"
+            f"nothing was cut. {log_command('check', root)} tells more. Put back a good "
+            f"copy{also}; or start without these records: {log_command('set-aside', root, name)}"
         )
         self.path = path
         self.position = position
         self.why = why
+
+
+class ShortLog(DamagedLog):
+    """What a log holds is right, but it ends before what had been flushed: an older copy, say."""
+
+    def __init__(self, path: str, position: int, why: str) -> None:
+        keep = log_command("adopt", *_where(path))
+        super().__init__(path, position, why, f"; or take what is there for all there was: {keep}")
+
+
+def log_command(verb: str, root: str, *names: str) -> str:
+    """A command as people can paste it: a way out that an error names works to the letter."""
+    return f"`minibroker log {verb} {shlex.join((root or '.', *names))}`"
+
+
+def _where(path: str) -> tuple[str, str]:
+    """The data directory, and the directory of the log, of a damaged file or directory."""
+    directory = path.rpartition("/")[0] if path.endswith(".log") else path
+    root, _, name = directory.rpartition("/")
+    return root, name
 
 
 class File(Protocol):

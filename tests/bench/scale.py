@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.log.files import FileStorage
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.metadata import Topic

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.dispatch import Dispatch
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.listeners import Listener
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.server import Server

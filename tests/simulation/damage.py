@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from minibroker.broker.log.storage import DamagedLog, StorageError
+from minibroker.broker.log.identity import METADATA_NAME
+from minibroker.broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from minibroker.broker.metadata import MetadataError
 from minibroker.protocol.batch import (
     BatchError,
@@ -47,6 +48,7 @@ CONFIGS = {"internal.segment.bytes": "500", "index.interval.bytes": "0", "retent
 UNHARMED, REBUILT, CUT, REFUSED = "unharmed", "told, rebuilt", "told, tail cut", "refused"
 SERVED = "seen by readers"
 OUTCOMES = (UNHARMED, REBUILT, CUT, REFUSED, SERVED)
+WHERE = r"byte \d+|version|record|format|cluster|no topic has its id"
 EPOCH_AT = slice(12, 16)  # of a batch; no CRC covers the leader epoch
 
 
@@ -96,8 +98,9 @@ def outcome_of(victim: Victim, path: str, data: bytes) -> str:
         put_file(machine.disk, name, content)
     try:
         machine.start()
-    except (DamagedLog, StorageError, MetadataError) as error:
-        if path not in str(error) or not re.search(r"byte \d+|version|record", str(error)):
+    except (DamagedLog, DirectoryRefused, StorageError, MetadataError) as error:
+        named = path.removesuffix(f"/{METADATA_NAME}")
+        if named not in str(error) or not re.search(WHERE, str(error)):
             raise Wrong(f"refused without file and position: {error}") from None
         return REFUSED
     if topic_names(machine) != [TOPIC]:

@@ -19,8 +19,8 @@ from tests.simulation.damage import (
     victims,
 )
 
-EVERY = 40  # of the cuts
-FLIPS = 60
+EVERY = 30  # of the cuts
+FLIPS = 100
 
 
 @pytest.mark.parametrize("victim", victims(), ids=lambda victim: victim.name)

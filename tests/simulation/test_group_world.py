@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 from minibroker.broker import state_log
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.groups import offsets
 from minibroker.broker.groups.coordinator import Speaker
 from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.log.storage import DamagedLog
 from minibroker.broker.world import World
 from minibroker.protocol.errors import ErrorCode

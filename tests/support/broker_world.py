@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from minibroker.broker.log.storage import DamagedLog, StorageError
+from minibroker.broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from minibroker.broker.metadata import MetadataError
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.testing.simulated_disk import IO_ERROR, Crashed
@@ -245,7 +245,7 @@ class BrokerWorld:
                 self._judge()
         except Crashed as crash:
             self._crashed(str(crash))
-        except (DamagedLog, MetadataError, StorageError) as error:
+        except (DamagedLog, DirectoryRefused, MetadataError, StorageError) as error:
             self.outcome.refused = f"{type(error).__name__}: {error}"
             self.is_over = True
 

@@ -15,10 +15,11 @@ from functools import cache, partial
 from random import Random
 from typing import Any
 
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.dispatch import SERVED, Dispatch
 from minibroker.broker.group_commit import Round
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.listeners import Listener
 from minibroker.broker.log.storage import FlushFailed, StorageError

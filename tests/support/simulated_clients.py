@@ -243,8 +243,13 @@ class Producer(Client):
 
     def _take(self, data: list[tuple[Lane, SentBatch]], answer: Any) -> None:
         self._requests -= 1
-        for (lane, batch), topic in zip(data, answer.responses, strict=True):
-            (part,) = topic.partition_responses
+        parts = {
+            (topic.name, part.index): part
+            for topic in answer.responses
+            for part in topic.partition_responses
+        }
+        for lane, batch in data:
+            part = parts[lane.place]
             what = f"{batch.values[0]!r:.40}"
             if self.code(part.error_code, what):
                 lane.has_failed = True

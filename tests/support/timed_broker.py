@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.storage import Storage
 from minibroker.broker.metadata import Topic

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.config_changes import (
     APPEND,
@@ -18,6 +18,7 @@ from minibroker.broker.config_changes import (
 )
 from minibroker.broker.config_sources import Layer, load
 from minibroker.broker.described import describe_all_brokers, describe_broker, describe_topic
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.metadata import ClusterMetadata, Topic
 from minibroker.broker.parked import Promise

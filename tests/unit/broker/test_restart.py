@@ -5,13 +5,16 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.log.checkpoints import CLEAN_STOP, RECOVERY_POINTS
+from minibroker.broker.log.data_directory import META_PROPERTIES
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.storage import DamagedLog, StorageError
 from minibroker.broker.metadata import Topic
 from minibroker.broker.partition import Partition
+from minibroker.broker.survey import UnknownPartitions
 from minibroker.broker.topics import NewTopic
 from minibroker.broker.world import World
 
@@ -169,14 +172,17 @@ def test_half_written_files_are_removed() -> None:
     for path in ("recovery-points.tmp", f"orders-0/{9:020d}.index", "orders-0/x.tmp"):
         machine.storage.create_file(path).append([b"half"])
     machine.storage.remove("orders-2/partition.metadata")
+    machine.storage.create_file("theirs.tmp").append([b"theirs"])
     machine.start()
     assert "recovery-points.tmp" not in machine.storage.list_dir("")
-    assert machine.storage.list_dir("orders-0") == [f"{0:020d}.log", "partition.metadata"]
+    assert "theirs.tmp" in machine.storage.list_dir("")
+    of_ours = [f"{0:020d}.log", "partition.metadata"]
+    assert machine.storage.list_dir("orders-0") == [*of_ours, "x.tmp"]
     assert "partition.metadata" in machine.storage.list_dir("orders-2")
 
 
 def test_what_a_power_loss_has_left_of_a_deleted_topic_is_not_its_successors() -> None:
-    """1. deleted: directory renamed, files removed  2. only the id's removal was durable."""
+    """In 0.1.0: 1. deleted: directory renamed, files removed  2. only the id's removal lasted."""
     machine = Machine()
     broker = machine.start()
     send(broker, 0)
@@ -185,25 +191,44 @@ def test_what_a_power_loss_has_left_of_a_deleted_topic_is_not_its_successors() -
     partitions(broker)  # a new topic of that name, nothing in it
     machine.storage.make_dirs("orders-1")
     machine.storage.create_file(f"orders-1/{0:020d}.log").append([left])
+    machine.storage.remove(META_PROPERTIES)
+    for _ in range(2):
+        with pytest.raises(UnknownPartitions, match="orders-1: it does not say whose it is"):
+            machine.start()
+    machine.storage.rename("orders-1", "orders-1.0-stray")
     again = machine.start()
     assert [each.log.log_end_offset for each in partitions(again)] == [0, 0, 0]
-    stray = "orders-1.0-stray"
-    assert machine.warnings == [f"renaming orders-1 to {stray}: no topic of this broker owns it"]
+    assert machine.storage.read_bytes(f"orders-1.0-stray/{0:020d}.log") == left
+
+
+@pytest.mark.parametrize("content", [None, b"", b"version: 0\n", b"version: 0\ntopic_id: AAAA"])
+def test_a_missing_or_spoilt_topic_id_costs_no_records(content: bytes | None) -> None:
+    machine = Machine()
+    broker = machine.start()
+    send(broker, 0)
+    machine.storage.remove("orders-1/partition.metadata")
+    if content is not None:
+        machine.storage.create_file("orders-1/partition.metadata").append([content])
+    again = machine.start()
+    assert machine.warnings == ["orders-1: its topic id is damaged or missing; written anew"]
+    assert [each.log.log_end_offset for each in partitions(again)] == [1, 1, 1]
     machine.start()
-    assert machine.storage.exists(f"{stray}/{0:020d}.log")
+    assert machine.warnings == []
 
 
-def test_a_damaged_topic_id_costs_no_records() -> None:
-    for position in range(30, 40):
-        machine = Machine()
-        broker = machine.start()
-        send(broker, 0)
-        machine.damage("orders-1/partition.metadata", position)
-        again = machine.start()
-        assert machine.warnings == ["orders-1: its topic id is damaged or missing; written anew"]
-        assert [each.log.log_end_offset for each in partitions(again)] == [1, 1, 1]
-        machine.start()
-        assert machine.warnings == []
+@pytest.mark.parametrize("stops_cleanly", [True, False])
+def test_a_directory_with_another_id_is_not_taken_for_ours(stops_cleanly: bool) -> None:
+    machine = Machine()
+    broker = machine.start()
+    send(broker, 0)
+    if stops_cleanly:
+        broker.close()
+    machine.damage("orders-1/partition.metadata", 35)
+    for _ in range(2):
+        with pytest.raises(UnknownPartitions, match="orders-1: no topic has its id"):
+            machine.start()
+    machine.damage("orders-1/partition.metadata", 35)
+    assert [each.log.log_end_offset for each in partitions(machine.start())] == [1, 1, 1]
 
 
 def test_under_page_cache_a_finished_segment_is_flushed_though_nobody_waits() -> None:

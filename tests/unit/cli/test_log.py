@@ -8,8 +8,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from minibroker.broker.broker import Broker, Hooks
+from minibroker.broker.broker import Broker
 from minibroker.broker.config import BrokerConfig
+from minibroker.broker.hooks import Hooks
 from minibroker.broker.log.files import FileStorage
 from minibroker.broker.metadata import Topic
 from minibroker.broker.runtime import RealClock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.broker.log.identity import read_topic_id
+from minibroker.broker.log.identity import deleted_id, doomed_name, read_topic_id
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.storage import Storage, StorageError
 from minibroker.protocol.batch import BatchHeader, headers_in, read_header
@@ -256,10 +256,12 @@ def test_roll_begins_a_segment_at_the_log_end_unless_there_is_one(storage: Stora
     assert append(again, ONE) == 2
 
 
-def test_delete_renames_the_directory_while_its_files_are_being_flushed(storage: Storage) -> None:
+def test_a_directory_is_renamed_while_its_files_are_being_flushed(storage: Storage) -> None:
     log = filled(storage, 10, SMALL_SEGMENTS)
     files = log.dirty_files()
-    doomed = log.delete()
+    [(directory, topic_id)] = log.delete()
+    doomed = doomed_name(directory, topic_id)
+    storage.rename(directory, doomed)
     for file in files:
         file.flush()
     assert not storage.exists(DIRECTORY)
@@ -270,7 +272,11 @@ def test_delete_renames_the_directory_while_its_files_are_being_flushed(storage:
 def test_a_long_topic_name_can_be_deleted_too(storage: Storage) -> None:
     log = Log.open(storage, "t" * 249 + "-12", LogConfig(), lambda _: None, TOPIC_ID)
     append(log, ONE)
-    storage.remove_tree(log.delete())
+    [(directory, topic_id)] = log.delete()
+    doomed = doomed_name(directory, topic_id)
+    assert deleted_id(doomed) == TOPIC_ID
+    storage.rename(directory, doomed)
+    storage.remove_tree(doomed)
     assert not [name for name in storage.list_dir("") if name != ".lock"]
 
 

@@ -127,7 +127,8 @@ def test_a_deleted_log_removes_nothing_more(storage: Storage) -> None:
     log = open_log(storage, CONFIG)
     log.raise_start(6)
     log.remove_before(log.log_start_offset, len(ONE))
-    log.delete()
+    [(directory, _)] = log.delete()
+    storage.rename(directory, "gone")
     fill(storage)  # a topic of the same name
     assert not log.remove_before(log.log_start_offset, 10**9)
     assert segment_names(storage) == NAMES
