@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
-from ..broker.descriptors import raise_limit
+from ..broker.descriptors import raise_limit, shares
 from ..broker.listeners import Listener
 from ..broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
@@ -182,6 +182,15 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     level = logging.WARNING if config.durability == "memory" else logging.INFO
     meaning = _MEANING[config.durability]
     log.log(level, Event("durability", durability=config.durability, meaning=meaning))
+    share = shares()
+    log.info(
+        Event(
+            "descriptors",
+            limit=share.limit,
+            connections_max=runtime.server.connections_max,
+            open_files_max=share.open_files_max,
+        )
+    )
     places = ",".join(map(str, runtime.bound))
     where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
     print(f"minibroker ready: listeners={places} durability={config.durability}{where}")

@@ -53,6 +53,20 @@ async def explained(client: Connection, *requests: ProduceRequest) -> list[Produ
     return verdicts
 
 
+async def test_the_same_numbers_with_other_bytes_are_explained_and_told_once(
+    caplog: pytest.LogCaptureFixture, client: Connection
+) -> None:
+    verdicts = await explained(
+        client, produce([b"a"]), produce([b"b"]), produce([b"c"]), produce([b"a"])
+    )
+    reasons = [each.reason for each in sorted(verdicts, key=lambda each: each.number)]
+    assert [each.split(" than ")[0] for each in reasons[1:3]] == ["same numbers, other bytes"] * 2
+    assert reasons[3].startswith("retry of the batch at offset 0")
+    told = [line for line in caplog.messages if "event=same-numbers-other-bytes" in line]
+    assert len(told) == 1
+    assert "producer_id=7 partition=t-0" in told[0]
+
+
 CASES: list[tuple[list[ProduceRequest], str, str]] = [
     (
         [produce([b"a"])],
