@@ -17,18 +17,26 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
+from pathlib import Path
 
 from ..broker.faults import LoseReply, Rule
 from ..testing.child_broker import ChildBroker
 from ..testing.child_wire import ChildBrokerError
 from ..testing.nursery import NurseryFailed
 from ..testing.proxy import Proxy
+from .counts import parse_count
 from .demo_clients import CLIENTS, DemoFailed, missing_library, running_producer
 from .demo_report import Run, show, verdict
 from .story import tell
+from .story_page import page
+from .story_scenes import SCENES
 
 SUMMARY = "lose acknowledgements on purpose and count what was stored"
-EXAMPLES = ("demo --client kafka-python", "demo --story --fast")
+EXAMPLES = (
+    "demo --client kafka-python",
+    "demo --story --step",
+    "demo --story --fast --html story.html",
+)
 LINES = 30
 LOSE_EVERY = 3
 RUN_TIMEOUT_S = 60.0
@@ -66,11 +74,26 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--story", action="store_true", help="the idempotent producer in pictures, scene by scene"
     )
-    parser.add_argument("--fast", action="store_true", help="with --story: no pauses")
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument("--fast", action="store_true", help="with --story: no pauses")
+    pace.add_argument("--step", action="store_true", help="with --story: Enter goes on")
+    parser.add_argument(
+        "--picture",
+        type=parse_count,
+        metavar="N",
+        help="with --story: only this picture (default: all)",
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="with --story: write this run as a page, too"
+    )
 
 
 def run(args: Namespace) -> int:
     """Run what was asked for; 0 if the logs are what exactly-once promises."""
+    refused = _refused(args)
+    if refused:
+        print(f"minibroker demo: {refused}", file=sys.stderr)
+        return 2
     missing = missing_library(args.client)
     if missing is not None:
         print(f"minibroker demo needs {missing}: pip install {missing}", file=sys.stderr)
@@ -78,9 +101,11 @@ def run(args: Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no broker behind either
     try:
         if args.story:
-            return 0 if asyncio.run(tell(args.client, is_fast=args.fast)) else 1
+            return _tell(args)
         runs = asyncio.run(_both_runs(args.client))
-    except (DemoFailed, ChildBrokerError, NurseryFailed, TimeoutError) as error:
+    except BrokenPipeError:
+        raise  # for main.py
+    except (DemoFailed, ChildBrokerError, NurseryFailed, OSError) as error:
         print(f"minibroker demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -88,6 +113,27 @@ def run(args: Namespace) -> int:
         return INTERRUPTED
     show(runs, args.client)
     return 0 if verdict(runs).holds else 1
+
+
+def _tell(args: Namespace) -> int:
+    """The story; 0 if everything was as told."""
+    told = asyncio.run(
+        tell(args.client, is_fast=args.fast, is_stepped=args.step, picture=args.picture)
+    )
+    if args.html is not None:
+        args.html.write_text(page(told, args.client), encoding="utf-8")
+        print(f"\nThe story of this run as a page: {args.html}")
+    return int(any(each.untrue for each in told))
+
+
+def _refused(args: Namespace) -> str:
+    """What is wrong with the options together; nothing if they fit."""
+    if not args.story:
+        given = [name for name in ("fast", "step", "picture", "html") if getattr(args, name)]
+        return f"--{given[0]} goes with --story" if given else ""
+    if args.picture is not None and args.picture > len(SCENES):
+        return f"--picture {args.picture}: the story has {len(SCENES)}"
+    return ""
 
 
 def lines_to_send() -> list[str]:

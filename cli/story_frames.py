@@ -35,6 +35,16 @@ class Fate(StrEnum):
     NEVER_SENT = "never sent"  # the broker was killed before it left
 
 
+class Mark(StrEnum):
+    """What is remarkable about a frame: the colour it gets."""
+
+    PLAIN = "plain"
+    LOST = "lost"  # an answer did not arrive
+    DOUBLED = "doubled"  # a record is now there twice
+    RECOGNISED = "recognised"  # a retry was, and nothing was stored
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One batch on its way.
@@ -59,6 +69,19 @@ class Frame:
     words: str
 
 
+def mark_of(frame: Frame) -> Mark:
+    """What is remarkable about a frame."""
+    if frame.answer.startswith("error"):
+        return Mark.REFUSED
+    values = [each.value for each in frame.after]
+    is_new = len(frame.after) > len(frame.before)
+    if is_new and values[-1] in values[:-1]:
+        return Mark.DOUBLED
+    if frame.fate is not Fate.DELIVERED:
+        return Mark.LOST
+    return Mark.PLAIN if is_new else Mark.RECOGNISED
+
+
 def stages(frame: Frame) -> list[str]:
     """The frame as it grows: the request travels, the log changes, the answer travels."""
     request, answer = _request(frame), _answer(frame)
@@ -80,9 +103,9 @@ def heading(number: int, title: str, setting: str) -> str:
     return "\n".join((first, "═" * len(first), *_wrapped(setting, "")))
 
 
-def log_table(log: Sequence[Stored]) -> str:
-    """The log read back, a line for each record."""
-    rows = [
+def log_rows(log: Sequence[Stored]) -> list[tuple[object, ...]]:
+    """The log read back, a row of HEADS for each record."""
+    return [
         (
             each.partition,
             each.offset,
@@ -95,7 +118,11 @@ def log_table(log: Sequence[Stored]) -> str:
         )
         for each in log
     ]
-    return textwrap.indent(table(HEADS, rows), "  ")
+
+
+def log_table(log: Sequence[Stored]) -> str:
+    """The log read back, a line for each record."""
+    return textwrap.indent(table(HEADS, log_rows(log)), "  ")
 
 
 def short_id(producer_id: int) -> str:

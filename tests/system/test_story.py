@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from minibroker.cli import story, story_scenes
 from minibroker.cli.demo_clients import running_producer
-from minibroker.cli.story_frames import COLUMNS, Fate, Frame, stages
+from minibroker.cli.main import main
+from minibroker.cli.story_frames import COLUMNS, Fate, Frame, Mark, mark_of, stages, whole
+from minibroker.cli.story_page import page
 from minibroker.cli.story_scenes import SCENES, Stage, Told
 from minibroker.testing import ChildBroker
 from rich.console import Console
@@ -91,7 +93,8 @@ async def test_a_claim_that_does_not_hold_is_shown_and_fails(
 ) -> None:
     scene = story_scenes.Scene("A lie", "Nobody sends.", _nothing_happens, "All is well.")
     monkeypatch.setattr(story, "SCENES", (scene,))
-    assert not await story.tell("ours", is_fast=True)
+    told = await story.tell("ours", is_fast=True)
+    assert any(each.untrue for each in told)
     said = capsys.readouterr().out
     assert "NOT AS TOLD: something happens" in said
     assert "All is well." not in said
@@ -109,3 +112,33 @@ async def test_in_a_terminal_frames_grow_in_their_place(
     assert said.count("┌──────────┐") >= len(stages(NOTHING))
     assert "\x1b[1A" in said, "drawn over the stage before"
     assert "✗" in said
+
+
+async def test_one_picture_may_be_told_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    (told,) = await story.tell("ours", is_fast=True, picture=2)
+    assert (told.number, told.untrue) == (2, [])
+    assert "2 · " in capsys.readouterr().out
+    written = page([told], "<ours>")
+    assert written.count("<section") == len(told.frames) + 1
+    assert [mark_of(frame) for frame in told.frames] == [Mark.PLAIN, Mark.LOST, Mark.DOUBLED]
+    assert "(&lt;ours&gt;)" in written
+    outside = re.findall(r"(?:src|href)=\"(?!#)|url\(|@import|https?:", written)
+    assert not outside  # one file, nothing is loaded
+
+
+def test_what_is_lost_doubled_or_recognised_has_its_colour() -> None:
+    lost = story.coloured(whole(NOTHING), NOTHING)
+    assert any("red" in str(span.style) for span in lost.spans)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--picture", "2"], ["--story", "--picture", "8"], ["--story", "--fast", "--step"]],
+    ids=" ".join,
+)
+def test_options_that_do_not_fit_are_wrong_usage(words: list[str]) -> None:
+    try:
+        code = main(["demo", *words])
+    except SystemExit as stopped:
+        code = int(str(stopped.code))
+    assert code == 2
