@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
-from ..protocol.batch import RecordHeader
 from .config import ProducerConfig
+from .errors import ClientError
 from .producer_batch import PLAIN_OVERHEAD_MAX, ProducerBatch
 
 Place: TypeAlias = tuple[str, int]
@@ -29,7 +29,9 @@ class Accumulator:
 
     Attributes:
         queues: by place, oldest batch first; only the last one still fills; none is empty.
-        held_bytes: of all batches not released, drained ones too.
+        held: every batch not released, drained ones too, so that none can be lost sight of.
+        held_bytes: of all of them.
+        failed_count: how many records have failed.
     """
 
     def __init__(self, config: ProducerConfig) -> None:
@@ -41,7 +43,9 @@ class Accumulator:
         self._codec = config.codec
         self._flushing = 0
         self.queues: dict[Place, deque[ProducerBatch]] = {}
+        self.held: dict[ProducerBatch, None] = {}
         self.held_bytes = 0
+        self.failed_count = 0
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether buffer_memory has room for a new batch with a record of this size.
@@ -82,6 +86,7 @@ class Accumulator:
         batch = ProducerBatch(*place, self._codec, now_ms, room=self._room_of(size_bytes))
         batch.growth_bytes = max(0, min(self._batch_size, self._memory) - batch.room)
         self.held_bytes += batch.reserved_bytes
+        self.held[batch] = None
         queue.append(batch)
         return batch
 
@@ -90,7 +95,7 @@ class Accumulator:
         place: Place,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[RecordHeader],
+        headers: bytes,
         timestamp: float,
         *,
         size_bytes: int,
@@ -137,8 +142,18 @@ class Accumulator:
 
     def release(self, batch: ProducerBatch) -> None:
         """A batch is done: its memory is free again."""
-        self.held_bytes -= batch.reserved_bytes
+        if batch in self.held:
+            del self.held[batch]
+            self.held_bytes -= batch.reserved_bytes
+            if isinstance(batch.outcome, ClientError):
+                self.failed_count += batch.count
         batch.forget_records()
+
+    def exchange(self, batch: ProducerBatch, pieces: Sequence[ProducerBatch]) -> None:
+        """Pieces take the place of a batch, and the first of them its memory."""
+        del self.held[batch]
+        pieces[0].reserved_bytes = batch.reserved_bytes
+        self.held.update(dict.fromkeys(pieces))
 
     def take_expired(self, place: Place, now_ms: float, age_ms: float) -> list[ProducerBatch]:
         """Drain the batches of a place that are `age_ms` old."""

@@ -14,14 +14,16 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ..protocol.errors import EncodeError, ErrorCode, error_code
+from ..protocol.errors import ErrorCode, error_code
+from . import door
 from .backoff import backoff_ms
 from .cluster import Cluster, bounded
 from .config import ConnectionConfig, parse_servers
 from .coordinator import find_coordinator
-from .errors import ClientError, Fatal, Retriable
-from .network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .errors import ClientError, Fatal, Retriable, UnsupportedApi
+from .network import Connection
 from .offsets import Offsets
+from .owner import Owner
 
 T = TypeVar("T")
 HINTS = {
@@ -43,13 +45,12 @@ class Asking:
         *,
         client_id: str = "minibroker-admin",
         request_timeout_ms: int = 30_000,
-        timeout_ms: int = 60_000,
-        retry_backoff_ms: int = 100,
-        retry_backoff_max_ms: int = 1_000,
-        socket_connection_setup_timeout_ms: int = 10_000,
+        timeout_ms: float = 60_000,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1_000,
+        socket_connection_setup_timeout_ms: float = 10_000,
     ) -> None:
-        if timeout_ms <= 0:
-            raise ValueError(f"timeout_ms={timeout_ms}: expected a number above 0")
+        self._owner = Owner("Admin")
         self._config = ConnectionConfig(
             bootstrap_servers=parse_servers(bootstrap_servers),
             client_id=client_id,
@@ -59,17 +60,19 @@ class Asking:
             socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
             allow_auto_create_topics=False,
         )
-        self._timeout_ms = timeout_ms
+        self._timeout_ms = door.number("timeout_ms", timeout_ms, 1, door.LONG_MAX)
         self._random = Random()
         self._cluster = Cluster(self._config, self._random, lambda: None)
         self._offsets = Offsets(self._config, self._cluster)
 
     async def start(self) -> None:
         """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
+        self._owner.check()
         await self._cluster.start()
 
     async def stop(self) -> None:
         """Close all connections, within seconds."""
+        self._owner.check()
         await self._cluster.stop()
 
     async def __aenter__(self) -> Self:
@@ -89,8 +92,9 @@ class Asking:
 
         Raises:
             Retriable: not within timeout_ms; the text says what was asked and why it failed last.
-            Fatal: a broker refuses for good, or lacks the API.
+            Fatal: a broker refuses for good, lacks the API, or answers what makes no sense.
         """
+        self._owner.check()
         problem = ""
 
         def late() -> ClientError:
@@ -102,11 +106,14 @@ class Asking:
             while True:
                 try:
                     return await ask()
-                except (Retriable, ConnectionFailed, RequestTimedOut) as error:
+                except Retriable as error:
                     problem = str(error)
-                except (UnsupportedApi, EncodeError) as error:
-                    text = f"{what}: {error}"
-                    raise Fatal(text, code=ErrorCode.UNSUPPORTED_VERSION) from error
+                except UnsupportedApi as error:
+                    raise UnsupportedApi(f"{what}: {error}") from error
+                except ClientError:
+                    raise
+                except Exception as error:  # an answer that leaves out what was asked for, say
+                    raise Fatal(f"{what}: the broker's answer makes no sense: {error!r}") from error
                 config = self._config
                 wait_ms = backoff_ms(
                     config.retry_backoff_ms, config.retry_backoff_max_ms, attempts, self._random

@@ -22,6 +22,7 @@ from ..protocol.messages.offset_delete import (
     OffsetDeleteResponse,
 )
 from ..protocol.messages.offset_fetch import OffsetFetchResponse
+from . import door
 from .admin_asking import Asking, check
 from .admin_results import GroupDescription, GroupListing, GroupMemberDescription
 from .assignors import by_topic, places_in
@@ -44,7 +45,7 @@ class GroupCalls(Asking):
         Args:
             states: only groups in these, such as "Stable" or "Empty"; all if none is named.
         """
-        wanted = sorted(set(states))
+        wanted = sorted(set(door.texts("states", states)))
 
         async def ask() -> list[GroupListing]:
             await self._cluster.refresh()
@@ -66,6 +67,7 @@ class GroupCalls(Asking):
 
     async def describe_group(self, group_id: str) -> GroupDescription:
         """State and members of a group; one that does not exist is described as "Dead"."""
+        door.text("group_id", group_id)
 
         async def ask() -> GroupDescription:
             connection = await self._coordinator(group_id)
@@ -83,6 +85,7 @@ class GroupCalls(Asking):
 
     async def delete_group(self, group_id: str) -> None:
         """Forget a group and its offsets. Raises Fatal if it has members or does not exist."""
+        door.text("group_id", group_id)
 
         async def ask() -> None:
             answer: DeleteGroupsResponse = await self._request(
@@ -94,6 +97,8 @@ class GroupCalls(Asking):
 
     async def remove_member(self, group_id: str, group_instance_id: str) -> None:
         """Make the group forget a static member, at once. Raises Fatal if there is none."""
+        door.text("group_id", group_id)
+        door.text("group_instance_id", group_instance_id)
         identity = MemberIdentity(member_id="", group_instance_id=group_instance_id)
         request = LeaveGroupRequest(group_id=group_id, members=[identity])
 
@@ -110,7 +115,8 @@ class GroupCalls(Asking):
         self, group_id: str, partitions: Iterable[TopicPartition] | None = None
     ) -> dict[TopicPartition, OffsetAndMetadata]:
         """What a group has committed, of these partitions or of all; the others are left out."""
-        places = None if partitions is None else [*partitions]
+        door.text("group_id", group_id)
+        places = None if partitions is None else door.places("partitions", partitions)
 
         async def ask() -> dict[TopicPartition, OffsetAndMetadata]:
             connection = await self._coordinator(group_id)
@@ -132,12 +138,9 @@ class GroupCalls(Asking):
         Raises:
             Fatal: the group has members, or a partition does not exist.
         """
-        wanted = {
-            place: OffsetAndMetadata(each) if isinstance(each, int) else each
-            for place, each in offsets.items()
-        }
-        if any(each.offset < 0 for each in wanted.values()):
-            raise ValueError("an offset below 0 cannot be committed")
+        self._owner.check()
+        door.text("group_id", group_id)
+        wanted = door.by_place("offsets", offsets, door.committable)
 
         async def ask() -> None:
             answer: OffsetCommitResponse = await self._request(
@@ -157,6 +160,7 @@ class GroupCalls(Asking):
         Raises:
             Fatal: members read such a topic, or the group does not exist.
         """
+        door.text("group_id", group_id)
         topics = [
             OffsetDeleteRequestTopic(
                 name=each.topic,
@@ -164,7 +168,7 @@ class GroupCalls(Asking):
                     OffsetDeleteRequestPartition(partition_index=i) for i in each.partitions
                 ],
             )
-            for each in by_topic(partitions)
+            for each in by_topic(door.places("partitions", partitions))
         ]
         request = OffsetDeleteRequest(group_id=group_id, topics=topics)
 

@@ -37,6 +37,7 @@ from ..protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from ..protocol.schema import ZERO_UUID
+from . import door
 from .admin_asking import Asking, check
 from .admin_results import (
     BrokerNode,
@@ -48,12 +49,15 @@ from .admin_results import (
     TopicDescription,
 )
 from .network import Connection
-from .offsets import OffsetAndTimestamp
+from .offsets import MAX_TIMESTAMP, OffsetAndTimestamp
 from .partitions import TopicPartition, name_of
 
 SET, DELETE = 0, 1  # of AlterConfigOp.OpType
+TYPE_MAX = 127
 BROKER = 4  # of ConfigResource.Type
 DEFAULT_COUNT = -1
+REPLICAS_MAX = 32_767
+ALL_RECORDS = -1
 NO_PARTITION = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
@@ -91,7 +95,7 @@ class TopicCalls(Asking):
         Raises:
             Fatal: one of them does not exist.
         """
-        names = None if topics is None else sorted(set(topics))
+        names = None if topics is None else sorted(set(door.texts("topics", topics)))
         return {each.name: each for each in await self._topics(names)}
 
     async def create_topic(
@@ -107,13 +111,15 @@ class TopicCalls(Asking):
         Raises:
             Fatal: it exists already, or the broker refuses the name, a count or a property.
         """
+        properties = {} if configs is None else door.properties("configs", configs)
         wanted = CreatableTopic(
-            name=topic,
-            num_partitions=num_partitions,
-            replication_factor=replication_factor,
+            name=door.text("topic", topic),
+            num_partitions=door.whole("num_partitions", num_partitions, DEFAULT_COUNT),
+            replication_factor=door.whole(
+                "replication_factor", replication_factor, DEFAULT_COUNT, REPLICAS_MAX
+            ),
             configs=[
-                CreatableTopicConfig(name=name, value=value)
-                for name, value in (configs or {}).items()
+                CreatableTopicConfig(name=name, value=value) for name, value in properties.items()
             ],
         )
         request = CreateTopicsRequest(topics=[wanted], timeout_ms=self._config.request_timeout_ms)
@@ -125,7 +131,7 @@ class TopicCalls(Asking):
         Raises:
             Fatal: one of them does not exist, or the broker refuses; the others are deleted.
         """
-        names = sorted(set(topics))
+        names = sorted(set(door.texts("topics", topics)))
         states = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in names]
         request = DeleteTopicsRequest(
             topics=states, topic_names=names, timeout_ms=self._config.request_timeout_ms
@@ -134,7 +140,9 @@ class TopicCalls(Asking):
 
     async def create_partitions(self, topic: str, total_count: int) -> None:
         """Give a topic more partitions, `total_count` altogether. Raises Fatal if it is refused."""
-        wanted = CreatePartitionsTopic(name=topic, count=total_count)
+        wanted = CreatePartitionsTopic(
+            name=door.text("topic", topic), count=door.whole("total_count", total_count)
+        )
         request = CreatePartitionsRequest(
             topics=[wanted], timeout_ms=self._config.request_timeout_ms
         )
@@ -142,13 +150,14 @@ class TopicCalls(Asking):
 
     async def describe_configs(self, resource: ConfigResource) -> dict[str, ConfigEntry]:
         """Every property in force, by name. Raises Fatal if there is no such resource."""
+        _examine(resource)
 
         async def ask() -> dict[str, ConfigEntry]:
             wanted = DescribeConfigsResource(
                 resource_type=resource.type_id, resource_name=resource.name
             )
             answer: DescribeConfigsResponse = await self._request(
-                await self._owner(resource), DescribeConfigsRequest(resources=[wanted])
+                await self._keeper_of(resource), DescribeConfigsRequest(resources=[wanted])
             )
             result = answer.results[0]
             check(result.error_code, resource.name, result.error_message)
@@ -164,6 +173,8 @@ class TopicCalls(Asking):
         Raises:
             Fatal: the broker refuses a name or a value.
         """
+        _examine(resource)
+        wanted = door.properties("changes", changes)
         altered = AlterConfigsResource(
             resource_type=resource.type_id,
             resource_name=resource.name,
@@ -171,13 +182,13 @@ class TopicCalls(Asking):
                 AlterableConfig(
                     name=name, config_operation=DELETE if value is None else SET, value=value
                 )
-                for name, value in changes.items()
+                for name, value in wanted.items()
             ],
         )
         request = IncrementalAlterConfigsRequest(resources=[altered], validate_only=False)
 
         async def ask() -> None:
-            answer = await self._request(await self._owner(resource), request)
+            answer = await self._request(await self._keeper_of(resource), request)
             for each in answer.responses:
                 check(each.error_code, resource.name, each.error_message)
 
@@ -193,15 +204,16 @@ class TopicCalls(Asking):
         Raises:
             Fatal: an offset lies behind the end, or a partition does not exist.
         """
+        wanted = door.by_place("offsets", offsets, _bound_of_records)
         left: dict[TopicPartition, int] = {}
 
         async def ask() -> None:
-            missing = {place: each for place, each in offsets.items() if place not in left}
+            missing = {place: each for place, each in wanted.items() if place not in left}
             for node_id, places in (await self._by_leader(missing)).items():
                 topics: dict[str, list[DeleteRecordsPartition]] = {}
                 for place in places:
                     entry = DeleteRecordsPartition(
-                        partition_index=place.partition, offset=offsets[place]
+                        partition_index=place.partition, offset=wanted[place]
                     )
                     topics.setdefault(place.topic, []).append(entry)
                 request = DeleteRecordsRequest(
@@ -227,7 +239,9 @@ class TopicCalls(Asking):
             Fatal: a partition does not exist, or may not be read.
             Retriable: no answer within timeout_ms.
         """
-        return await self._offsets.at(timestamps, self._timeout_ms)
+        self._owner.check()
+        asked = door.by_place("timestamps", timestamps, _time_of_offset)
+        return await self._offsets.at(asked, self._timeout_ms)
 
     async def _topics(self, names: Sequence[str] | None) -> list[TopicDescription]:
         wanted = None
@@ -252,7 +266,7 @@ class TopicCalls(Asking):
 
         await self._persist(what, ask)
 
-    async def _owner(self, resource: ConfigResource) -> Connection:
+    async def _keeper_of(self, resource: ConfigResource) -> Connection:
         if resource.type_id == BROKER and resource.name:
             return await self._node(int(resource.name))
         return await self._anywhere()
@@ -269,6 +283,22 @@ class TopicCalls(Asking):
                 check(code, name_of(place))
             by_node.setdefault(node_id, []).append(place)
         return by_node
+
+
+def _examine(resource: ConfigResource) -> None:
+    door.instance("resource", resource, ConfigResource)
+    door.whole("the type_id of resource", resource.type_id, 0, TYPE_MAX)
+    name = door.text("the name of resource", resource.name)
+    if resource.type_id == BROKER and name and not (name.isascii() and name.isdecimal()):
+        raise ValueError(f"the name of resource is {name!r}: a broker is named by its node id")
+
+
+def _bound_of_records(name: str, value: object) -> int:
+    return door.whole(name, value, ALL_RECORDS, door.LONG_MAX)
+
+
+def _time_of_offset(name: str, value: object) -> int:
+    return door.whole(name, value, MAX_TIMESTAMP, door.LONG_MAX)
 
 
 def _topic_description(topic: MetadataResponseTopic) -> TopicDescription:

@@ -3,28 +3,41 @@
 Shared by producer, consumer and admin. Nothing here blocks a caller that only looks:
 `connection()` gives an open connection or begins to open one, `refresh_soon()` asks for metadata;
 `on_change` is called when either comes to an end. Failed attempts are repeated with backoff for as
-long as somebody asks. Tasks live in one TaskGroup between start() and stop().
+long as somebody asks. Where a task of it fails the client has ended (background.py), and whoever
+waits here or asks later is told at once.
 Read next: metadata.py (what is known), network.py (one connection).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
 
 from ..protocol.errors import ErrorCode
 from ..protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from .background import Background
 from .backoff import backoff_ms
 from .config import ConnectionConfig
-from .errors import ClientError, Fatal, Retriable
+from .errors import (
+    ClientError,
+    ConnectionFailed,
+    Fatal,
+    RequestTimedOut,
+    Retriable,
+    UnsupportedApi,
+    defect,
+)
+from .figures import NetworkFigures
 from .metadata import Metadata
-from .network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .network import Connection
 
+LOG = logging.getLogger("minibroker.client")
 BOOTSTRAP = -1  # node id of the connection used while no broker is known
-STOP_TIMEOUT_S = 2.0
+UNREACHABLE_S = 2.5  # after so long without a connection, the log says why
+PARTITION_WAIT_MS = 2_000  # how long a partition that nobody knows may take to appear
 
 
 class Cluster:
@@ -32,74 +45,95 @@ class Cluster:
 
     Args:
         on_change: called on the loop after a connection opened or ended, or metadata changed.
+        on_failure: called once, when the client has ended without being asked to.
 
     Attributes:
         last_problem: why the newest attempt to reach a broker failed; empty if none did.
+        figures: what all connections have counted.
     """
 
     def __init__(
-        self, config: ConnectionConfig, random: Random, on_change: Callable[[], None]
+        self,
+        config: ConnectionConfig,
+        random: Random,
+        on_change: Callable[[], None],
+        on_failure: Callable[[ClientError], None] = lambda error: None,
     ) -> None:
         self._config = config
         self._random = random
         self._on_change = on_change
+        self._on_failure = on_failure
         self.metadata = Metadata()
+        self.figures = NetworkFigures()
         self.last_problem = ""
         self._connections: dict[int, Connection] = {}
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._failures: dict[int, int] = {}
+        self._warned: set[tuple[str, int]] = set()  # addresses of which the log has spoken
         self._refreshing: asyncio.Task[None] | None = None
         self._refreshed: list[asyncio.Future[None]] = []
-        self._main: asyncio.Task[None] | None = None
-        self._group: asyncio.TaskGroup | None = None
-        self._stopping = asyncio.Event()
+        self._background = Background(self._close_all)
+        self.spawn = self._background.spawn
+        self.raise_if_ended = self._background.raise_if_ended
+        self.begin_stop = self._background.begin_stop
+        self.take_back = self._background.take_back
+        self.end = self._background.end
+
+    @property
+    def failure(self) -> ClientError | None:
+        """Why nothing works any more."""
+        return self._background.failure
 
     async def start(self) -> None:
-        """Reach one bootstrap server and learn the brokers.
+        """Reach one bootstrap server and learn the brokers. Does nothing the second time.
 
         Raises:
             ConnectionFailed: none of them can be reached; the text names each and why.
+            Fatal: the client has ended.
         """
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._main = asyncio.create_task(self._run(started), name="minibroker client")
+        if self.is_started:
+            self.raise_if_ended()
+            return
         try:
-            await started
+            await self._background.start(self._on_failure)
             self._keep(BOOTSTRAP, await self._open_any())
             await self._fetch_metadata(allow_creation=False)
-        except BaseException:
+            self.raise_if_ended()
+        except BaseException as error:
             await self.stop()
+            self._background.take_back()
+            if isinstance(error, Exception):
+                raise defect("the client", error) from error
             raise
 
     async def stop(self) -> None:
-        """End every task and connection, within seconds.
+        """End every task and connection, within seconds. Whoever waits here is told."""
+        await self._background.stop()
 
-        Raises:
-            ExceptionGroup: a task has failed by a defect of this client.
-        """
-        main, self._main = self._main, None
-        if main is None:
-            return
-        main.cancel()
-        try:
-            await asyncio.wait({main}, timeout=STOP_TIMEOUT_S)
-        finally:
-            for connection in self._connections.values():
-                connection.abort()
-            self._connections.clear()
-            for waiting in self._refreshed:
-                waiting.cancel()
-        if main.done() and not main.cancelled():
-            main.result()
+    def _close_all(self) -> None:
+        connections, self._connections = self._connections, {}
+        for connection in connections.values():
+            where = f"{connection.host}:{connection.port}"
+            connection.fail(ConnectionFailed(f"the connection to {where} was closed"))
+        self._tell_refreshed()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether start() has been called, and has not failed."""
+        return self._background.is_started
+
+    def metrics(self, now_ms: float) -> dict[str, float]:
+        """What is known of connections and metadata, by Kafka's metric names."""
+        return {
+            **self.figures.metrics(),
+            "connection-count": sum(each.is_open for each in self._connections.values()),
+            "metadata-age": (now_ms - self.metadata.updated_at_ms) / 1000,  # in seconds, as Kafka's
+        }
 
     @property
     def is_connected(self) -> bool:
         """Whether a connection to some broker is open."""
         return any(connection.is_open for connection in self._connections.values())
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run `work` until it ends or the cluster stops."""
-        assert self._group is not None, "the client is started first"
-        return self._group.create_task(work, name=name)
 
     def connection(self, node_id: int) -> Connection | None:
         """The open connection to a node; None if there is none yet: then one is being opened."""
@@ -108,6 +142,8 @@ class Cluster:
             if connection.is_open:
                 return connection
             del self._connections[node_id]
+        if not self._background.is_running:
+            return None
         if node_id in self.metadata.brokers and node_id not in self._opening:
             self._opening[node_id] = self.spawn(self._open(node_id), f"connect to {node_id}")
         return None
@@ -116,6 +152,7 @@ class Cluster:
         """As `connection`, but wait for it. Raises ConnectionFailed."""
         async with bounded(timeout_ms, lambda: ConnectionFailed(self.last_problem)):
             while True:
+                self.raise_if_ended()
                 connection = self.connection(node_id)
                 if connection is not None:
                     return connection
@@ -130,6 +167,7 @@ class Cluster:
         Raises:
             ConnectionFailed: no broker can be reached; the text names those tried.
         """
+        self.raise_if_ended()
         for node_id in [*self._connections]:
             connection = self._connections[node_id]
             if connection.is_open:
@@ -141,7 +179,7 @@ class Cluster:
 
     def refresh_soon(self) -> None:
         """Fetch metadata, unless that is under way."""
-        if self._refreshing is None and self._group is not None:
+        if self._refreshing is None and self._background.is_running:
             self._refreshing = self.spawn(self._refresh(), "refresh metadata")
 
     def refresh_if_old(self, now_ms: float) -> None:
@@ -150,11 +188,16 @@ class Cluster:
             self.refresh_soon()
 
     async def refresh(self) -> None:
-        """Wait for one answer to a metadata request, successful or not."""
+        """Wait for one answer to a metadata request, successful or not.
+
+        Raises what ended the client.
+        """
+        self.raise_if_ended()
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refreshed.append(waiting)
         self.refresh_soon()
         await waiting
+        self.raise_if_ended()
 
     async def ensure_topic(self, topic: str, timeout_ms: float) -> None:
         """Return once a topic has partitions with leaders.
@@ -179,6 +222,30 @@ class Cluster:
                 attempts += 1
                 await self.refresh()
 
+    async def ensure_partition(self, topic: str, partition: int, timeout_ms: float) -> None:
+        """Return once a topic has a certain partition, as after partitions were added.
+
+        Raises:
+            Fatal: it has not, and whoever was asked knows nothing of it.
+        """
+        known = self.metadata.topics[topic]
+
+        def missing() -> ClientError:
+            return Fatal(
+                f"{topic} has {len(self.metadata.topics[topic].leaders)} partitions, "
+                f"and {partition} is none of them",
+                code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+            )
+
+        async with bounded(min(timeout_ms, PARTITION_WAIT_MS), missing):
+            attempts = 0
+            while partition not in known.leaders:
+                await self.refresh()
+                known = self.metadata.topics.get(topic, known)
+                if partition not in known.leaders:
+                    await asyncio.sleep(self._backoff(attempts) / 1000)
+                attempts += 1
+
     def _not_there(self, topic: str, timeout_ms: float) -> ClientError:
         known = self.metadata.topics.get(topic)
         if known is None:
@@ -191,18 +258,10 @@ class Cluster:
             f"topic {topic} cannot be used after {timeout_ms:.0f} ms: {reason}{problem}", code=code
         )
 
-    async def _run(self, started: asyncio.Future[None]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                started.set_result(None)
-                await self._stopping.wait()
-        finally:
-            self._group = None
-            self._on_change()
-
     async def _open(self, node_id: int) -> None:
         """Open one connection, after the backoff that earlier failures ask for."""
+        loop = asyncio.get_running_loop()
+        patience = loop.call_later(UNREACHABLE_S, self._warn_unreachable, node_id, "no answer yet")
         try:
             failures = self._failures.get(node_id, 0)
             if failures:
@@ -220,6 +279,7 @@ class Cluster:
                 return
             connection = await self._connect(*address)
             self._failures[node_id] = 0
+            self._warned.discard(address)
             adopted = self._connections.get(node_id)
             if adopted is not None and adopted.is_open:
                 connection.abort()  # requests are on their way on the other
@@ -227,10 +287,22 @@ class Cluster:
                 self._keep(node_id, connection)
         except (ConnectionFailed, RequestTimedOut) as error:
             self.last_problem = self._explained(node_id, str(error))
+            self._warn_unreachable(node_id, str(error))
             self.refresh_soon()
         finally:
+            patience.cancel()
             self._opening.pop(node_id, None)
             self._on_change()
+
+    def _warn_unreachable(self, node_id: int, problem: str) -> None:
+        """Say once of an address that it leads nowhere, long before anything has timed out."""
+        address = self.metadata.brokers.get(node_id)
+        if address is None or address in self._warned:
+            return
+        self._warned.add(address)
+        host, port = address
+        text = self._explained(node_id, f"node {node_id} cannot be reached at {host}:{port}")
+        LOG.warning("%s; trying on. %s", text, problem)
 
     def _explained(self, node_id: int, problem: str) -> str:
         servers = self._config.bootstrap_servers
@@ -252,15 +324,20 @@ class Cluster:
                     return
                 except (ConnectionFailed, RequestTimedOut, UnsupportedApi) as error:
                     self.last_problem = str(error)
+                if self.failure is not None:
+                    return
                 await asyncio.sleep(self._backoff(attempts) / 1000)
                 attempts += 1
         finally:
             self._refreshing = None
-            waiting, self._refreshed = self._refreshed, []
-            for each in waiting:
-                if not each.done():
-                    each.set_result(None)
+            self._tell_refreshed()
             self._on_change()
+
+    def _tell_refreshed(self) -> None:
+        waiting, self._refreshed = self._refreshed, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
 
     async def _fetch_metadata(self, *, allow_creation: bool) -> None:
         connection = await self.any_connection()
@@ -269,10 +346,11 @@ class Cluster:
         request = MetadataRequest(
             topics=None if asks_all else topics, allow_auto_topic_creation=allow_creation
         )
+        asked_at_ms = asyncio.get_running_loop().time() * 1000
         response: MetadataResponse = await connection.request(
             request, timeout_ms=self._config.request_timeout_ms
         )
-        self.metadata.update(response, asyncio.get_running_loop().time() * 1000)
+        self.metadata.update(response, asked_at_ms, asyncio.get_running_loop().time() * 1000)
         if asks_all:
             self.metadata.names = frozenset(
                 each.name for each in response.topics if each.name and not each.is_internal
@@ -314,6 +392,11 @@ class Cluster:
         before = self._connections.get(node_id)
         if before is not None:
             before.abort()
+        if self.failure is not None or self._background.is_stopping:
+            connection.abort()
+            return
+        self.figures.connection_creation_total += 1
+        connection.figures = self.figures
         self._connections[node_id] = connection
         connection.on_lost = self._on_change
 
@@ -326,9 +409,11 @@ class Cluster:
 
 @asynccontextmanager
 async def bounded(timeout_ms: float, error: Callable[[], Exception]) -> AsyncIterator[None]:
-    """asyncio.timeout that raises the client's own error."""
+    """asyncio.timeout that raises the client's own error; one raised inside stays what it is."""
     try:
-        async with asyncio.timeout(timeout_ms / 1000):
+        async with asyncio.timeout(timeout_ms / 1000) as timeout:
             yield
     except TimeoutError:
-        raise error() from None
+        if timeout.expired():
+            raise error() from None
+        raise

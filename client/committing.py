@@ -16,10 +16,9 @@ from .assignors import NO_GENERATION
 from .cluster import bounded
 from .config import ConsumerConfig
 from .coordinator import Coordinator, version_max
-from .errors import ClientError, Fatal, Fenced, Retriable
+from .errors import ClientError, ConnectionFailed, Fatal, Fenced, RequestTimedOut, Retriable
 from .group_offsets import commit_codes, commit_topics, fetch_request, fetched
 from .membership import VERDICTS, Membership, Verdict
-from .network import ConnectionFailed, RequestTimedOut
 from .partitions import OffsetAndMetadata, TopicPartition, name_of
 from .subscription import Subscription
 
@@ -150,6 +149,7 @@ class Committing:
                 raise kind(f"{where}: {code.name}: {code.text}", code=code)
             self._coordinator.last_problem = f"{where}: {code.name}: {code.text}"
             return verdict
+        self._membership.figures.commit_total += 1
         return Verdict.DONE
 
     def _outside(self, code: ErrorCode = ErrorCode.UNKNOWN_MEMBER_ID) -> ClientError:

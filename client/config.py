@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ..protocol.compression import Codec
+from . import door
 
 Acks: TypeAlias = Literal["all", -1, 0, 1]
 CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]
@@ -23,6 +24,48 @@ COOPERATIVE = "cooperative-sticky"
 BATCH_SIZE = 524_288  # not Kafka's 16,384: in Python a batch costs more than the bytes in it
 RETRIES_MAX = 2**31 - 1
 IN_FLIGHT_MAX = 5  # a broker remembers that many batches of a producer and partition
+PORT = 9_092  # of a server of which only the host is given
+IDLE_MS_MIN = 5_000  # as in ProducerConfig.java
+
+INT, LONG = door.INT_MAX, door.LONG_MAX
+# What every option may be: a whole number, a number, yes or no, a text; limits are inclusive.
+WHOLE: Final[dict[str, tuple[int, int]]] = {
+    "request_timeout_ms": (1, INT),
+    "batch_size": (0, INT),
+    "buffer_memory": (1, LONG),
+    "max_request_size": (1, INT),
+    "max_in_flight_requests_per_connection": (1, INT),
+    "retries": (0, INT),
+    "fetch_min_bytes": (0, INT),
+    "fetch_max_bytes": (1, INT),
+    "fetch_max_wait_ms": (0, INT),
+    "max_partition_fetch_bytes": (1, INT),
+    "max_poll_records": (1, INT),
+    "session_timeout_ms": (1, INT),
+    "max_poll_interval_ms": (1, INT),
+}
+NUMBERS: Final[dict[str, tuple[int, int]]] = {
+    "retry_backoff_ms": (0, LONG),
+    "retry_backoff_max_ms": (0, LONG),
+    "reconnect_backoff_ms": (0, LONG),
+    "reconnect_backoff_max_ms": (0, LONG),
+    "metadata_max_age_ms": (1, LONG),
+    "metadata_max_idle_ms": (IDLE_MS_MIN, LONG),
+    "socket_connection_setup_timeout_ms": (1, LONG),
+    "linger_ms": (0, LONG),
+    "max_block_ms": (0, LONG),
+    "delivery_timeout_ms": (1, INT),
+    "heartbeat_interval_ms": (1, INT),
+    "auto_commit_interval_ms": (1, INT),
+}
+FLAGS: Final = {
+    "allow_auto_create_topics",
+    "enable_idempotence",
+    "check_crcs",
+    "enable_auto_commit",
+}
+TEXTS: Final = {"client_id"}
+OPTIONAL_TEXTS: Final = {"group_id", "group_instance_id"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
@@ -36,23 +79,20 @@ class ConnectionConfig:
     bootstrap_servers: tuple[tuple[str, int], ...]
     client_id: str = "minibroker"
     request_timeout_ms: int = 30_000
-    retry_backoff_ms: int = 100
-    retry_backoff_max_ms: int = 1_000
-    reconnect_backoff_ms: int = 50
-    reconnect_backoff_max_ms: int = 1_000
-    metadata_max_age_ms: int = 300_000
-    socket_connection_setup_timeout_ms: int = 10_000
+    retry_backoff_ms: float = 100
+    retry_backoff_max_ms: float = 1_000
+    reconnect_backoff_ms: float = 50
+    reconnect_backoff_max_ms: float = 1_000
+    metadata_max_age_ms: float = 300_000
+    socket_connection_setup_timeout_ms: float = 10_000
     allow_auto_create_topics: bool = True
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what cannot work."""
+        """Raise TypeError or ValueError for what cannot work."""
+        for name in self.__dataclass_fields__:
+            _examine(name, getattr(self, name))
         if not self.bootstrap_servers:
             raise ValueError("bootstrap_servers names no broker")
-        _check_positive(
-            request_timeout_ms=self.request_timeout_ms,
-            socket_connection_setup_timeout_ms=self.socket_connection_setup_timeout_ms,
-            metadata_max_age_ms=self.metadata_max_age_ms,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
@@ -66,28 +106,18 @@ class ProducerConfig(ConnectionConfig):
     buffer_memory: int = 33_554_432
     max_request_size: int = 1_048_576
     max_in_flight_requests_per_connection: int = 5
-    max_block_ms: int = 60_000
-    delivery_timeout_ms: int = 120_000
+    max_block_ms: float = 60_000
+    delivery_timeout_ms: float = 120_000
     retries: int = RETRIES_MAX
     compression_type: CompressionType = "none"
+    metadata_max_idle_ms: float = 300_000
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what cannot work or would break a promise."""
+        """Raise TypeError or ValueError for what cannot work or would break a promise."""
         super().__post_init__()
-        _check_positive(
-            batch_size=self.batch_size,
-            buffer_memory=self.buffer_memory,
-            max_request_size=self.max_request_size,
-            max_in_flight_requests_per_connection=self.max_in_flight_requests_per_connection,
-            delivery_timeout_ms=self.delivery_timeout_ms,
-        )
-        if self.acks not in ("all", -1, 0, 1):
+        if self.acks not in ("all", -1, 0, 1) or isinstance(self.acks, bool | float):
             raise ValueError(f"acks={self.acks!r}: expected 'all', -1, 0 or 1")
-        if self.compression_type not in CODECS:
-            known = ", ".join(CODECS)
-            raise ValueError(f"compression_type={self.compression_type!r}: expected one of {known}")
-        if self.linger_ms < 0 or self.max_block_ms < 0 or self.retries < 0:
-            raise ValueError("linger_ms, max_block_ms and retries must not be negative")
+        _check_one_of("compression_type", self.compression_type, tuple(CODECS))
         if not self.enable_idempotence:
             return
         if self.acks not in ("all", -1):
@@ -137,28 +167,16 @@ class ConsumerConfig(ConnectionConfig):
     group_instance_id: str | None = None
     partition_assignment_strategy: tuple[str, ...] = ("range", "cooperative-sticky")
     session_timeout_ms: int = 45_000
-    heartbeat_interval_ms: int = 3_000
+    heartbeat_interval_ms: float = 3_000
     max_poll_interval_ms: int = 300_000
     enable_auto_commit: bool = True
-    auto_commit_interval_ms: int = 5_000
+    auto_commit_interval_ms: float = 5_000
+    consumer_timeout_ms: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what cannot work."""
+        """Raise TypeError or ValueError for what cannot work."""
         super().__post_init__()
-        _check_positive(
-            fetch_max_bytes=self.fetch_max_bytes,
-            max_partition_fetch_bytes=self.max_partition_fetch_bytes,
-            max_poll_records=self.max_poll_records,
-            session_timeout_ms=self.session_timeout_ms,
-            heartbeat_interval_ms=self.heartbeat_interval_ms,
-            max_poll_interval_ms=self.max_poll_interval_ms,
-            auto_commit_interval_ms=self.auto_commit_interval_ms,
-        )
-        if self.auto_offset_reset not in OFFSET_RESETS:
-            expected = ", ".join(OFFSET_RESETS)
-            raise ValueError(
-                f"auto_offset_reset={self.auto_offset_reset!r}: expected one of {expected}"
-            )
+        _check_one_of("auto_offset_reset", self.auto_offset_reset, OFFSET_RESETS)
         if self.fetch_max_wait_ms >= self.request_timeout_ms:
             raise ValueError("fetch_max_wait_ms must be below request_timeout_ms")
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
@@ -186,21 +204,43 @@ class ConsumerConfig(ConnectionConfig):
 def parse_servers(servers: str | Sequence[str]) -> tuple[tuple[str, int], ...]:
     """(host, port) of each server in "host:port,host:port" or a sequence of "host:port".
 
+    Without a port it is 9092.
+
     Raises:
-        ValueError: one of them is no HOST:PORT.
+        TypeError, ValueError: one of them is no HOST or HOST:PORT.
     """
-    texts = servers.split(",") if isinstance(servers, str) else servers
-    return tuple(_parse_server(text.strip()) for text in texts if text.strip())
+    name = "bootstrap_servers"
+    given = door.text(name, servers).split(",") if isinstance(servers, str) else servers
+    return tuple(_parse_server(each.strip()) for each in door.texts(name, given) if each.strip())
 
 
 def _parse_server(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError(f"bootstrap server {text!r}: expected HOST:PORT")
-    return host.strip("[]"), int(port)
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):  # "[::1]" is an IPv6 address alone
+        host, port = text, str(PORT)
+    is_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65_536
+    host = host.strip("[]")
+    if not host or "\0" in host or not is_port:
+        raise ValueError(f"bootstrap server {text!r}: expected HOST:PORT, or HOST for port {PORT}")
+    return host, int(port)
 
 
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if value <= 0:
-            raise ValueError(f"{name}={value}: expected a number above 0")
+def _examine(name: str, value: object) -> None:
+    """The tables above, for one option."""
+    if name in WHOLE:
+        door.whole(name, value, *WHOLE[name])
+    elif name in NUMBERS:
+        door.number(name, value, *NUMBERS[name])
+    elif name == "consumer_timeout_ms":
+        door.within_ms(name, value, 0)
+    elif name in FLAGS:
+        door.flag(name, value)
+    elif name in TEXTS:
+        door.text(name, value)
+    elif name in OPTIONAL_TEXTS:
+        door.optional_text(name, value)
+
+
+def _check_one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}={value!r}: expected one of {', '.join(known)}")

@@ -17,12 +17,15 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+from . import door
 from .cluster import Cluster
 from .config import ConsumerConfig, OffsetReset, parse_servers
+from .errors import ClientError
 from .fetcher import Fetcher
 from .fetching import Fetching
 from .group_member import GroupMember
 from .offsets import OffsetAndTimestamp, Offsets
+from .owner import Owner
 from .partitions import OffsetAndMetadata, TopicPartition
 from .positions import Positions
 from .reading import ConsumerRecord, Deserializer, K, V
@@ -57,11 +60,14 @@ class Consumer(Positions[K, V]):
         enable_auto_commit: every auto_commit_interval_ms, before partitions are given up and at
             the end, commit what the application is done with: all it got before its newest call.
         key_deserializer, value_deserializer: called with the bytes, or None, of each record.
+        consumer_timeout_ms: `async for` ends when no record has come for so long; by default never.
 
     Every other option has Kafka's name, meaning and default.
 
     Raises:
-        ValueError: an option that cannot work, or a server that is no HOST:PORT.
+        TypeError, ValueError: an option that cannot work, or a server that is no HOST or HOST:PORT.
+        RuntimeError: no event loop runs; and from every call in another loop, thread or forked
+            process.
     """
 
     def __init__(
@@ -75,10 +81,10 @@ class Consumer(Positions[K, V]):
         value_deserializer: Deserializer[V] | None = None,
         auto_offset_reset: OffsetReset = "latest",
         enable_auto_commit: bool = True,
-        auto_commit_interval_ms: int = 5_000,
+        auto_commit_interval_ms: float = 5_000,
         partition_assignment_strategy: Sequence[str] = ("range", "cooperative-sticky"),
         session_timeout_ms: int = 45_000,
-        heartbeat_interval_ms: int = 3_000,
+        heartbeat_interval_ms: float = 3_000,
         max_poll_interval_ms: int = 300_000,
         fetch_min_bytes: int = 1,
         fetch_max_bytes: int = 52_428_800,
@@ -87,20 +93,24 @@ class Consumer(Positions[K, V]):
         max_poll_records: int = 500,
         check_crcs: bool = True,
         request_timeout_ms: int = 30_000,
-        retry_backoff_ms: int = 100,
-        retry_backoff_max_ms: int = 1_000,
-        reconnect_backoff_ms: int = 50,
-        reconnect_backoff_max_ms: int = 1_000,
-        metadata_max_age_ms: int = 300_000,
-        socket_connection_setup_timeout_ms: int = 10_000,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1_000,
+        reconnect_backoff_ms: float = 50,
+        reconnect_backoff_max_ms: float = 1_000,
+        metadata_max_age_ms: float = 300_000,
+        socket_connection_setup_timeout_ms: float = 10_000,
         allow_auto_create_topics: bool = True,
+        consumer_timeout_ms: float | None = None,
     ) -> None:
+        self._owner = Owner("Consumer")
         config = ConsumerConfig(
             bootstrap_servers=parse_servers(bootstrap_servers), client_id=client_id,
             group_id=group_id, group_instance_id=group_instance_id,
             auto_offset_reset=auto_offset_reset, enable_auto_commit=enable_auto_commit,
             auto_commit_interval_ms=auto_commit_interval_ms,
-            partition_assignment_strategy=tuple(partition_assignment_strategy),
+            partition_assignment_strategy=door.texts(
+                "partition_assignment_strategy", partition_assignment_strategy
+            ),
             session_timeout_ms=session_timeout_ms, heartbeat_interval_ms=heartbeat_interval_ms,
             max_poll_interval_ms=max_poll_interval_ms, fetch_min_bytes=fetch_min_bytes,
             fetch_max_bytes=fetch_max_bytes, fetch_max_wait_ms=fetch_max_wait_ms,
@@ -113,16 +123,20 @@ class Consumer(Positions[K, V]):
             metadata_max_age_ms=metadata_max_age_ms,
             socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
             allow_auto_create_topics=allow_auto_create_topics,
+            consumer_timeout_ms=consumer_timeout_ms,
         )  # fmt: skip
+        door.call("key_deserializer", key_deserializer)
+        door.call("value_deserializer", value_deserializer)
         self._prepare(config, Fetcher(config, Random(), key_deserializer, value_deserializer))
         if topics:
-            self._subscription.subscribe(topics, None, None)
+            self._subscription.subscribe(door.texts("topics", topics), None, None)
 
     def _prepare(self, config: ConsumerConfig, fetcher: Fetcher[K, V]) -> None:
         self._config = config
+        self._polled_at_ms = self._owner.loop.time() * 1000
         self._fetcher = fetcher
         self._subscription = Subscription()
-        self._cluster = Cluster(config, Random(), self._on_change)
+        self._cluster = Cluster(config, Random(), self._on_change, self._on_failure)
         self._offsets = Offsets(config, self._cluster)
         self._fetching = Fetching(config, self._cluster, fetcher, self._offsets, self._committed)
         self._member: GroupMember[K, V] | None = None
@@ -139,6 +153,10 @@ class Consumer(Positions[K, V]):
             ConnectionFailed: none of bootstrap_servers can be reached.
             Fatal, Retriable: a topic cannot be, or has no leader within request_timeout_ms.
         """
+        self._owner.check()
+        if self._cluster.is_started:
+            self._cluster.raise_if_ended()
+            return
         await self._cluster.start()
         try:
             if self._member is None:
@@ -146,6 +164,7 @@ class Consumer(Positions[K, V]):
                     await self._cluster.ensure_topic(topic, self._config.request_timeout_ms)
         except BaseException:
             await self._cluster.stop()
+            self._cluster.take_back()
             raise
         self._fetching.start()
         if self._member is not None:
@@ -154,6 +173,7 @@ class Consumer(Positions[K, V]):
 
     async def stop(self) -> None:
         """Commit what was handed out, leave the group and end all fetching, within seconds."""
+        self._owner.check()
         self._fetcher.settle()
         await self._end()
 
@@ -182,9 +202,13 @@ class Consumer(Positions[K, V]):
         """Read these topics, or all whose whole name matches the pattern, instead of those before.
 
         Raises:
+            TypeError: `topics` is one name instead of several.
             ValueError: both or neither are given, or partitions were assigned by hand.
         """
-        self._subscription.subscribe(topics, pattern, listener)
+        self._owner.check()
+        self._cluster.raise_if_ended()
+        names = door.texts("topics", topics)
+        self._subscription.subscribe(names, pattern, listener)
         metadata = self._cluster.metadata
         metadata.wanted.update(self._subscription.topics)
         if self._member is None and pattern is not None:
@@ -195,10 +219,12 @@ class Consumer(Positions[K, V]):
 
     def subscription(self) -> frozenset[str]:
         """The topics that are read."""
+        self._owner.check()
         return self._subscription.wanted_topics(self._cluster.metadata)
 
     def unsubscribe(self) -> None:
         """Read nothing more; a group is left soon after."""
+        self._owner.check()
         self._fetcher.settle()
         self._fetcher.hold_back(self._fetcher.readings)
         was_manual = self._subscription.is_manual
@@ -207,15 +233,18 @@ class Consumer(Positions[K, V]):
             self._fetcher.assign(())
         self._on_change()
 
-    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read these partitions from now on; those read before keep their position.
 
         Raises:
             ValueError: topics are subscribed to.
         """
+        self._owner.check()
+        self._cluster.raise_if_ended()
+        places = door.places("partitions", partitions)
         self._subscription.assign()
-        self._cluster.metadata.wanted.update(topic for topic, _ in partitions)
-        self._fetcher.assign([TopicPartition(*each) for each in partitions])
+        self._cluster.metadata.wanted.update(topic for topic, _ in places)
+        self._fetcher.assign(places)
         self._fetching.wake()
 
     async def partitions_for_topic(
@@ -226,9 +255,10 @@ class Consumer(Positions[K, V]):
         Args:
             timeout_ms: how long it may take to appear; by default request_timeout_ms.
         """
-        limit_ms = self._config.request_timeout_ms if timeout_ms is None else timeout_ms
-        await self._cluster.ensure_topic(topic, limit_ms)
-        return sorted(self._cluster.metadata.topics[topic].leaders)
+        self._owner.check()
+        name, limit_ms = door.text("topic", topic), self._limit_ms(timeout_ms)
+        await self._cluster.ensure_topic(name, limit_ms)
+        return sorted(self._cluster.metadata.topics[name].leaders)
 
     async def commit(
         self,
@@ -248,29 +278,29 @@ class Consumer(Positions[K, V]):
             Fatal: the broker refuses for good.
             ValueError: there is no group_id, or an offset is below 0.
         """
+        self._owner.check()
+        limit_ms = self._limit_ms(timeout_ms)
         if offsets is None:
             readings = self._fetcher.readings.items()
-            offsets = {
+            wanted = {
                 place: OffsetAndMetadata(each.position, "", each.epoch)
                 for place, each in readings
                 if each.position >= 0
             }
-        wanted = {
-            TopicPartition(*place): OffsetAndMetadata(each) if isinstance(each, int) else each
-            for place, each in offsets.items()
-        }
-        if any(each.offset < 0 for each in wanted.values()):
-            raise ValueError("an offset below 0 cannot be committed")
-        limit_ms = self._config.request_timeout_ms if timeout_ms is None else timeout_ms
+        else:
+            wanted = door.by_place("offsets", offsets, door.committable)
+        self._cluster.raise_if_ended()
         await self._group().committing.commit(wanted, limit_ms)
 
     async def committed(
         self, partition: TopicPartition, *, timeout_ms: float | None = None
     ) -> OffsetAndMetadata | None:
         """What the group has committed for a partition; None if nothing. Raises as commit()."""
-        limit_ms = self._config.request_timeout_ms if timeout_ms is None else timeout_ms
-        found = await self._group().committing.committed([partition], limit_ms)
-        return found.get(partition)
+        self._owner.check()
+        place, limit_ms = door.place("partition", partition), self._limit_ms(timeout_ms)
+        self._cluster.raise_if_ended()
+        found = await self._group().committing.committed([place], limit_ms)
+        return found.get(place)
 
     async def getone(self, *partitions: TopicPartition) -> ConsumerRecord[K, V]:
         """Wait for the next record, of these partitions only if any are named.
@@ -279,7 +309,8 @@ class Consumer(Positions[K, V]):
             Fatal: a partition cannot be read, or the consumer was stopped.
             Fenced: another consumer has taken over this group_instance_id.
         """
-        among = frozenset(partitions) if partitions else None
+        self._owner.check()
+        among = frozenset(door.places("partitions", partitions)) if partitions else None
         self._call_begins()
         try:
             while True:
@@ -300,18 +331,24 @@ class Consumer(Positions[K, V]):
 
         Raises: as getone().
         """
-        count_max = self._config.max_poll_records if max_records is None else max_records
-        among = frozenset(partitions) if partitions else None
+        self._owner.check()
+        count_max = self._config.max_poll_records
+        if max_records is not None:
+            count_max = door.whole("max_records", max_records, 1)
+        limit_ms = door.within_ms("timeout_ms", timeout_ms, 0)
+        among = frozenset(door.places("partitions", partitions)) if partitions else None
         self._call_begins()
         try:
             taken = self._fetching.take(count_max, among)
-            if taken or timeout_ms <= 0:
+            if taken or not limit_ms:
                 return taken
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout(limit_ms / 1000) as timeout:
                 while not taken:
                     await self._fetching.until_more()
                     taken = self._fetching.take(count_max, among)
         except TimeoutError:
+            if not timeout.expired():
+                raise  # it is what ended the consumer
             return {}
         finally:
             self._call_ends()
@@ -321,9 +358,28 @@ class Consumer(Positions[K, V]):
         return self
 
     async def __anext__(self) -> ConsumerRecord[K, V]:
-        return await self.getone()
+        timeout_ms = self._config.consumer_timeout_ms
+        if timeout_ms is None:
+            return await self.getone()
+        for records in (await self.getmany(timeout_ms=timeout_ms, max_records=1)).values():
+            return records[0]
+        raise StopAsyncIteration
+
+    def metrics(self) -> dict[str, float]:
+        """What the consumer has counted so far, by Kafka's metric names (figures.py)."""
+        self._owner.check()
+        now_ms = self._owner.loop.time() * 1000
+        return {
+            **self._fetcher.metrics(),
+            **self._cluster.metrics(now_ms),
+            "last-poll-seconds-ago": (now_ms - self._polled_at_ms) / 1000,
+        }
+
+    def _limit_ms(self, timeout_ms: float | None) -> float:
+        return door.within_ms("timeout_ms", timeout_ms, self._config.request_timeout_ms)
 
     def _call_begins(self) -> None:
+        self._polled_at_ms = self._owner.loop.time() * 1000
         self._fetcher.settle()
         if self._member is not None:
             self._member.call_begins()
@@ -333,6 +389,7 @@ class Consumer(Positions[K, V]):
             self._member.call_ends()
 
     async def _end(self) -> None:
+        self._cluster.begin_stop()
         try:
             if self._member is not None:
                 await self._member.stop()
@@ -340,8 +397,18 @@ class Consumer(Positions[K, V]):
             self._fetching.stop()
             await self._cluster.stop()
 
+    def _on_failure(self, error: ClientError) -> None:
+        """Everybody who waits for records, or asks for some later, is told."""
+        self._fetching.fail(error)
+        if self._member is not None:
+            self._member.changed()
+
     def _on_change(self) -> None:
         """Connections, metadata or the subscription have changed."""
+        for topic in self._cluster.metadata.take_made_again():
+            self._fetcher.made_again(topic)
+            if self._member is not None:
+                self._member.made_again(topic)
         self._fetching.wake()
         if self._member is not None:
             self._member.changed()

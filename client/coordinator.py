@@ -13,14 +13,14 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from ..protocol.errors import EncodeError, ErrorCode, error_code
+from ..protocol.errors import ErrorCode, error_code
 from ..protocol.messages import APIS
 from ..protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from .backoff import backoff_ms
 from .cluster import Cluster, bounded
 from .config import ConnectionConfig
-from .errors import ClientError, Fatal, Retriable
-from .network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .errors import ClientError, ConnectionFailed, Fatal, RequestTimedOut, Retriable
+from .network import Connection
 
 FIND_COORDINATOR = APIS[10]
 SEVERAL_KEYS_SINCE = 4
@@ -94,14 +94,12 @@ class Coordinator:
         """
         connection = await self.connection(timeout_ms)
         try:
-            return await connection.request(request_for(connection), timeout_ms=int(timeout_ms))
+            return await connection.request(request_for(connection), timeout_ms=timeout_ms)
         except (ConnectionFailed, RequestTimedOut) as error:
             self.last_problem = str(error)
             if self._connection is connection:
                 self.forget()
             raise
-        except (UnsupportedApi, EncodeError) as error:
-            raise Fatal(str(error), code=ErrorCode.UNSUPPORTED_VERSION) from error
 
     def forget(self) -> None:
         """Find the coordinator anew for the next question; open questions fail."""

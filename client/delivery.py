@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple, overload
 
+from .door import call
 from .errors import ClientError
 from .producer_batch import OFFSET_UNKNOWN, ProducerBatch, Split, Stored
 
@@ -32,7 +33,8 @@ class RecordMetadata(NamedTuple):
 class Delivery:
     """A record on its way: await it for its receipt, as often and from as many tasks as you like.
 
-    Raises when awaited: DeliveryTimeout, Fatal, Fenced or Retriable.
+    Raises when awaited: DeliveryTimeout, Fatal, Fenced or Retriable; RuntimeError in another loop,
+    thread or process than the producer's.
     """
 
     __slots__ = ("_batch", "_index")
@@ -46,6 +48,40 @@ class Delivery:
         """Whether awaiting would return or raise at once."""
         return _piece_of(self._batch, self._index)[0].outcome is not None
 
+    def result(self) -> RecordMetadata:
+        """The receipt of a record that is done. Raises as awaiting it does.
+
+        Raises:
+            asyncio.InvalidStateError: it is not done.
+        """
+        outcome = self._outcome()
+        if isinstance(outcome, ClientError):
+            raise outcome.with_traceback(None)
+        return outcome
+
+    def exception(self) -> ClientError | None:
+        """Why a record that is done has failed; None if it is stored. Raises as result()."""
+        outcome = self._outcome()
+        return outcome if isinstance(outcome, ClientError) else None
+
+    def add_done_callback(self, callback: Callable[[Delivery], object]) -> None:
+        """Call `callback` with this delivery, soon after it is done; asked for often, called often.
+
+        A callback that raises is told to the loop's exception handler and harms nothing else.
+
+        Raises:
+            TypeError: it is not callable.
+            RuntimeError: this is another loop, thread or process than the producer's.
+        """
+        call("callback", callback)
+        loop = asyncio.get_running_loop()
+        _when_done(self._batch, self._index, lambda: loop.call_soon(callback, self))
+
+    def _outcome(self) -> RecordMetadata | ClientError:
+        if not self.done:
+            raise asyncio.InvalidStateError("the record is on its way: await its delivery first")
+        return outcome_at(self._batch, self._index)
+
     def __await__(self) -> Generator[object, None, RecordMetadata]:
         batch, index = self._batch, self._index
         while True:
@@ -57,6 +93,7 @@ class Delivery:
                 whole = (batch.topic, batch.partition, offset + index, batch.timestamps[index])
                 return tuple.__new__(RecordMetadata, whole)  # as _receipt, in half the time
             if outcome is None:
+                batch.is_heard = True
                 yield from until_done(batch).__await__()
             elif isinstance(outcome, ClientError):
                 raise outcome.with_traceback(None)
@@ -125,10 +162,8 @@ async def until_done(batch: ProducerBatch) -> None:
     """Wait for a batch's outcome, which may be that it was split; it need not linger any more."""
     if batch.outcome is not None:
         return
-    if not batch.is_awaited:
-        batch.is_awaited = True
-        if batch.on_awaited is not None:
-            batch.on_awaited()
+    if batch.home is not None:
+        batch.home.on_awaited(batch)
     waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def wake() -> None:
@@ -149,6 +184,18 @@ async def until_all_done(batches: Sequence[ProducerBatch]) -> None:
         await until_done(batch)
         if isinstance(batch.outcome, Split):
             await until_all_done(batch.outcome.pieces)
+
+
+def _when_done(batch: ProducerBatch, index: int, tell: Callable[[], object]) -> None:
+    """Call `tell` when the record's outcome is known, at once if it is."""
+    batch, index = _piece_of(batch, index)
+    if batch.outcome is not None:
+        tell()
+        return
+    if batch.home is not None:
+        batch.home.on_awaited(batch)
+    batch.is_heard = True
+    batch.on_done.append(lambda: _when_done(batch, index, tell))
 
 
 def _piece_of(batch: ProducerBatch, index: int) -> tuple[ProducerBatch, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Generic, cast
 
-from ..protocol.errors import ErrorCode
 from .errors import Fatal
 from .partitions import TopicPartition, name_of
 from .reading import ConsumerRecord, Deserializer, K, StoredRecord, V
+from .unpacking import unreadable
 
 
 class Deserializers(Generic[K, V]):
@@ -34,10 +34,3 @@ class Deserializers(Generic[K, V]):
                 return records, refusal
             records.append(ConsumerRecord(*each[:5], key, value, each.headers, each.leader_epoch))
         return records, None
-
-
-def unreadable(where: str, why: str) -> Fatal:
-    """The error of a record that nobody will ever be able to read."""
-    return Fatal(
-        f"{where}: {why}; seek past it to go on without it", code=ErrorCode.CORRUPT_MESSAGE
-    )

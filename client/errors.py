@@ -4,7 +4,9 @@ Retriable: nothing stands in the way of trying again. Fatal: trying again will n
 store a record twice. Fenced: somebody newer has taken over. DeliveryTimeout: time ran out.
 Each has `code`, Kafka's error, and `possibly_persisted`: whether the broker may have stored the
 records although the call failed. Only False makes it safe to send the same records again.
-Connections fail with ConnectionFailed and RequestTimedOut (network.py).
+A connection that fails is Retriable (ConnectionFailed, RequestTimedOut), an API that the two sides
+do not share is Fatal (UnsupportedApi). No public call raises anything else about brokers and wires;
+what a caller hands over wrongly is TypeError or ValueError (door.py).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..protocol.connection import UnsupportedApi as NoSharedVersion
 from ..protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -80,3 +83,53 @@ class Fenced(ClientError):
 
 class DeliveryTimeout(ClientError):
     """The time given to a delivery or a call ran out."""
+
+
+class ConnectionFailed(Retriable, ConnectionError):
+    """The broker cannot be reached, or the connection to it ended; the text names the address."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: ErrorCode = ErrorCode.NETWORK_EXCEPTION,
+        possibly_persisted: bool = False,
+    ) -> None:
+        super().__init__(text, code=code, possibly_persisted=possibly_persisted)
+
+
+class RequestTimedOut(Retriable, TimeoutError):
+    """No answer came in time; whether the broker acted on the request is unknown."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: ErrorCode = ErrorCode.REQUEST_TIMED_OUT,
+        possibly_persisted: bool = True,
+    ) -> None:
+        super().__init__(text, code=code, possibly_persisted=possibly_persisted)
+
+
+class UnsupportedApi(Fatal, NoSharedVersion):
+    """Client and broker share no version of what is asked; the text names both ranges."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: ErrorCode = ErrorCode.UNSUPPORTED_VERSION,
+        possibly_persisted: bool = False,
+    ) -> None:
+        super().__init__(text, code=code, possibly_persisted=possibly_persisted)
+
+
+def defect(who: str, error: BaseException) -> ClientError:
+    """What is said when something went wrong inside, as nothing should: a ClientError stays one.
+
+    Args:
+        who: "the producer" or the like.
+    """
+    if isinstance(error, ClientError):
+        return error
+    return Fatal(f"{who} failed and has ended: {error!r}")

@@ -12,19 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import repeat
+from math import nan
 from random import Random
 from typing import Final, Generic
 
 from ..protocol.batch import (
     BatchError,
-    BatchHeader,
-    Buffer,
-    crc_is_valid,
     headers_in,
-    records_in,
 )
-from ..protocol.compression import MissingCodecError
 from ..protocol.errors import ErrorCode, error_code
 from ..protocol.messages.fetch import (
     FetchPartition,
@@ -35,8 +30,9 @@ from ..protocol.messages.fetch import (
 )
 from .backoff import backoff_ms
 from .config import ConsumerConfig
-from .deserializing import Deserializers, unreadable
+from .deserializing import Deserializers
 from .errors import ClientError, Fatal, LogTruncation
+from .figures import ConsumerFigures
 from .partitions import NO_EPOCH, TopicPartition, name_of
 from .reading import (
     COMMITTED,
@@ -45,11 +41,17 @@ from .reading import (
     Deserializer,
     K,
     Reading,
-    StoredRecord,
     V,
 )
+from .unpacking import unpacked, unreadable
 
 NEVER: Final = float("inf")
+# Perhaps the topic was deleted and made again. A fetch at the old position could find other records
+# there, so that nothing is fetched before metadata has told whether it is still the same topic.
+GONE: Final = {
+    *(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID),
+    *(ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.UNKNOWN_LEADER_EPOCH),
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +69,7 @@ class Fetcher(Generic[K, V]):
     Attributes:
         readings: by partition, in the order in which they are served; the first is served next.
         wants_metadata: an answer says that it is stale.
+        figures: what was counted.
         last_problem: the newest reason to try again, for texts.
     """
 
@@ -84,6 +87,7 @@ class Fetcher(Generic[K, V]):
         self.readings: dict[TopicPartition, Reading] = {}
         self.wants_metadata = False
         self.last_problem = ""
+        self.figures = ConsumerFigures()
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         """Read these partitions; those kept keep their position."""
@@ -94,6 +98,17 @@ class Fetcher(Generic[K, V]):
             place: self.readings.get(place) or Reading(look_up=look_up) for place in places
         }
         for place, reading in self.readings.items():
+            if reading.look_up == "none":
+                self._fail_without_position(place, reading)
+
+    def made_again(self, topic: str) -> None:
+        """A topic was deleted and made again: positions of the old one mean nothing in the new."""
+        for place, reading in self.readings.items():
+            if place.topic != topic or reading.look_up is not None:
+                continue  # without a position yet, it is looked up in the new one
+            reading.move_to(NO_POSITION)
+            reading.retry_at_ms = 0.0
+            reading.look_up = self._config.auto_offset_reset
             if reading.look_up == "none":
                 self._fail_without_position(place, reading)
 
@@ -168,8 +183,13 @@ class Fetcher(Generic[K, V]):
         leader_of: Callable[[str, int], int],
         epoch_of: Callable[[str, int], int],
         is_free: Callable[[int], bool],
+        seen_at_ms: Callable[[str], float],
     ) -> list[FetchCall]:
-        """The fetches to write now, at most one for each node that is free."""
+        """The fetches to write now, at most one for each node that is free.
+
+        Args:
+            seen_at_ms: since when a topic is known to be there.
+        """
         wanted: dict[int, dict[TopicPartition, int]] = {}
         held_bytes = sum(each.held_bytes for each in self.readings.values() if not each.is_paused)
         if held_bytes >= self._config.fetch_max_bytes:
@@ -186,6 +206,10 @@ class Fetcher(Generic[K, V]):
                 or self._must_check(reading, epoch_of(*place))
             ):
                 continue
+            if reading.doubted_at_ms >= seen_at_ms(place.topic):
+                self.wants_metadata = True
+                self._hold(reading, now_ms)
+                continue
             node_id = leader_of(*place)
             if node_id < 0:
                 self.wants_metadata = True
@@ -196,6 +220,7 @@ class Fetcher(Generic[K, V]):
         for node_id, offsets in wanted.items():
             for place in offsets:
                 self.readings[place].is_open = True
+            self.figures.fetch_total += 1
             calls.append(FetchCall(node_id, self._request(offsets, epoch_of), offsets))
         return calls
 
@@ -205,13 +230,16 @@ class Fetcher(Generic[K, V]):
         if response.error_code:
             self._hold_all(call, error_code(response.error_code), now_ms)
             return
+        size = 0
         for topic in response.responses:
             for data in topic.partitions:
+                size += len(data.records or b"")
                 place = TopicPartition(topic.topic, data.partition_index)
                 reading = self.readings.get(place)
                 asked = call.offsets.get(place)
                 if reading is not None and reading.fetch_offset == asked:
                     self._take_in(place, reading, data, now_ms)
+        self.figures.fetch_bytes.add(size)
 
     def lost(self, call: FetchCall, why: str, now_ms: float) -> None:
         """No answer will come."""
@@ -250,6 +278,7 @@ class Fetcher(Generic[K, V]):
                     break
                 del reading.records[: len(records)]
                 count_max -= len(records)
+                self.figures.records_consumed_total += len(records)
                 reading.position = records[-1].offset + 1
                 reading.epoch = records[-1].leader_epoch
                 self._handed_out.append(reading)
@@ -267,6 +296,19 @@ class Fetcher(Generic[K, V]):
             if reading.look_up is not None and reading.error is None
         }
 
+    def metrics(self) -> dict[str, float]:
+        """What was counted, and how far behind the newest records it is, by Kafka's names."""
+        lags = [
+            max(0, each.high_watermark - each.position)
+            for each in self.readings.values()
+            if each.position >= 0 and each.high_watermark >= 0
+        ]
+        return {
+            **self.figures.metrics(),
+            "records-lag-max": max(lags, default=nan),
+            "assigned-partitions": len(self.readings),
+        }
+
     def next_wake_ms(self, now_ms: float) -> float:
         """The next instant after now at which time alone changes something."""
         times = (reading.retry_at_ms for reading in self.readings.values())
@@ -276,8 +318,11 @@ class Fetcher(Generic[K, V]):
         """Unpack the oldest batch; whether there are records to hand out."""
         header, batch = reading.batches.popleft()
         reading.held_bytes -= len(batch)
+        self.figures.bytes_consumed_total += len(batch)
         try:
-            reading.records = self._records(place, header, batch, reading.position)
+            reading.records = unpacked(
+                place, header, batch, reading.position, check_crcs=self._config.check_crcs
+            )
         except ClientError as error:
             reading.error = error
             if has_taken:
@@ -288,33 +333,6 @@ class Fetcher(Generic[K, V]):
                 reading.settled = header.next_offset
             reading.position = header.next_offset
         return bool(reading.records)
-
-    def _records(
-        self, place: TopicPartition, header: BatchHeader, batch: Buffer, position: int
-    ) -> list[StoredRecord]:
-        if header.is_control or header.next_offset <= position:
-            return []
-        where = f"{name_of(place)} at offset {header.base_offset}"
-        if self._config.check_crcs and not crc_is_valid(batch, header):
-            raise unreadable(where, "the CRC of the batch does not match its bytes")
-        try:
-            records = records_in(batch)
-        except (BatchError, MissingCodecError) as error:
-            raise unreadable(where, str(error)) from None
-        topic, partition = place
-        timestamp_type = int(header.is_log_append_time)
-        epoch = header.partition_leader_epoch
-        if header.base_offset < position:
-            records = [record for record in records if record.offset >= position]
-        if not records:
-            return []
-        offsets, timestamps, keys, values, headers = zip(*records, strict=True)
-        columns = zip(
-            *(repeat(topic), repeat(partition), offsets, timestamps, repeat(timestamp_type)),
-            *(keys, values, headers, repeat(epoch)),
-            strict=False,
-        )
-        return [*map(tuple.__new__, repeat(ConsumerRecord), columns)]  # a call each is too slow
 
     def _must_check(self, reading: Reading, leader_epoch: int) -> bool:
         """Whether the partition's leader has to be asked first; notices that it has changed."""
@@ -333,6 +351,8 @@ class Fetcher(Generic[K, V]):
             self._reset(place, reading)
         elif code and code.retriable:
             self.last_problem = f"{name_of(place)}: {code.name}: {code.text}"
+            if code in GONE:
+                reading.doubted_at_ms = now_ms
             self.wants_metadata = self.wants_metadata or code.refreshes_metadata
             self._hold(reading, now_ms)
         elif code:
@@ -365,6 +385,7 @@ class Fetcher(Generic[K, V]):
         """The offset lies outside the log: begin where auto_offset_reset says."""
         if reading.batches or reading.records:
             return  # first hand out what is there; the same answer will come again
+        self.wants_metadata = True  # perhaps it is another topic by now
         if self._config.auto_offset_reset == "none":
             self._fail_without_position(place, reading)
             return

@@ -7,20 +7,21 @@ or a position is woken after every answer.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic
 
-from ..protocol.errors import EncodeError
 from ..protocol.messages.fetch import FetchResponse
 from .cluster import Cluster
 from .config import ConsumerConfig
-from .errors import Fatal, Fenced
+from .errors import ClientError, ConnectionFailed, Fatal, RequestTimedOut, Retriable, defect
 from .fetcher import NEVER, FetchCall, Fetcher
-from .network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .network import Connection
 from .offsets import EARLIEST, LATEST, Offsets
 from .partitions import OffsetAndMetadata, TopicPartition
 from .reading import COMMITTED, NO_POSITION, ConsumerRecord, K, V
 
+LOG = logging.getLogger("minibroker.client")
 LOOK_UPS = {"earliest": EARLIEST, "latest": LATEST}
 RECHECK_MS = 100.0
 NOTHING_COMMITTED = OffsetAndMetadata(NO_POSITION)
@@ -47,7 +48,7 @@ class Fetching(Generic[K, V]):
         ],
     ) -> None:
         self.fetcher = fetcher
-        self.failure: Exception | None = Fatal("the consumer has not been started")
+        self.failure: ClientError | None = Fatal("the consumer has not been started")
         self._config = config
         self._cluster = cluster
         self._offsets = offsets
@@ -73,8 +74,11 @@ class Fetching(Generic[K, V]):
                 handle.cancel()
 
     def fail(self, error: Exception) -> None:
-        """Tell whoever reads next, and whoever waits."""
-        self.failure = error
+        """Tell whoever reads next, and whoever waits. What is no ClientError is a defect."""
+        self.failure = defect("the consumer", error)
+        if self.failure is not error:
+            LOG.error("%s", self.failure, exc_info=error)
+            self.failure.__cause__ = error
         self.wake_waiting()
 
     def take(
@@ -122,7 +126,13 @@ class Fetching(Generic[K, V]):
                 connection.fail(RequestTimedOut(text))
         self._cluster.refresh_if_old(now_ms)
         metadata = self._cluster.metadata
-        calls = fetcher.plan(now_ms, metadata.leader_of, metadata.epoch_of, self._is_free)
+        calls = fetcher.plan(
+            now_ms,
+            metadata.leader_of,
+            metadata.epoch_of,
+            self._is_free,
+            metadata.seen_at_ms,
+        )
         for call in calls:
             self._write(call, now_ms)
         if fetcher.wants_metadata:
@@ -152,20 +162,24 @@ class Fetching(Generic[K, V]):
         except ConnectionFailed as error:
             self.fetcher.lost(call, str(error), now_ms)
             return
-        except (UnsupportedApi, EncodeError) as error:
-            raise Fatal(str(error)) from error
         self._open[call.node_id] = connection, now_ms + self._config.request_timeout_ms
-        answer.add_done_callback(lambda future: self._on_answer(call, future))
+        answer.add_done_callback(lambda future: self._on_answer(call, future, now_ms))
 
-    def _on_answer(self, call: FetchCall, future: asyncio.Future[FetchResponse]) -> None:
+    def _on_answer(
+        self, call: FetchCall, future: asyncio.Future[FetchResponse], asked_at_ms: float
+    ) -> None:
         self._open.pop(call.node_id, None)
         now_ms = self._loop.time() * 1000
-        if future.cancelled():
-            self.fetcher.lost(call, "the consumer was stopped", now_ms)
-        elif (error := future.exception()) is not None:
-            self.fetcher.lost(call, str(error), now_ms)
-        else:
-            self.fetcher.answered(call, future.result(), now_ms)
+        try:
+            if future.cancelled():
+                self.fetcher.lost(call, "the consumer was stopped", now_ms)
+            elif (error := future.exception()) is not None:
+                self.fetcher.lost(call, str(error), now_ms)
+            else:
+                self.fetcher.answered(call, future.result(), now_ms)
+                self.fetcher.figures.fetch_ms.add(now_ms - asked_at_ms)
+        except Exception as error:  # noqa: BLE001  told to whoever reads next, and logged
+            self.fail(error)
         self.wake_waiting()
         self.wake()
 
@@ -183,15 +197,15 @@ class Fetching(Generic[K, V]):
             asked = {place: LOOK_UPS[where] for place, where in wanted.items()}
             readings = {place: self.fetcher.readings[place] for place in wanted}
             found = await self._offsets.at(asked, self._config.request_timeout_ms)
-            for place, each in found.items():
-                reading = readings[place]
+            for place, reading in readings.items():
+                each = found[place]
                 if reading.look_up in LOOK_UPS:  # no seek has come in between
                     reading.move_to(each.offset)
-        except (Fatal, Fenced, RequestTimedOut) as error:
-            self.fail(error)
-        except Exception as error:  # noqa: BLE001  tried again, for as long as somebody waits
+        except Retriable as error:  # for as long as somebody waits
             self.fetcher.last_problem = str(error)
             await asyncio.sleep(RECHECK_MS / 1000)
+        except Exception as error:  # noqa: BLE001  told to whoever reads next
+            self.fail(error)
         finally:
             self._looking_up = None
             self.wake_waiting()
@@ -208,7 +222,10 @@ class Fetching(Generic[K, V]):
             if len(found) < len(epochs):
                 await asyncio.sleep(RECHECK_MS / 1000)
                 await self._cluster.refresh()
-        except Fatal as error:
+        except Retriable as error:
+            self.fetcher.last_problem = str(error)
+            await asyncio.sleep(RECHECK_MS / 1000)
+        except Exception as error:  # noqa: BLE001  told to whoever reads next
             self.fail(error)
         finally:
             self._checking = None

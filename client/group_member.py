@@ -57,7 +57,7 @@ class GroupMember(Generic[K, V]):
         self._fetching = fetching
         self._fetcher = fetching.fetcher
         self._subscription = subscription
-        self._membership = Membership(config, group_id)
+        self._membership = Membership(config, group_id, self._fetcher.figures)
         self._coordinator = Coordinator(group_id, config, cluster, random)
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
@@ -122,6 +122,10 @@ class GroupMember(Generic[K, V]):
         """The application gets records, or goes without."""
         self._calls -= 1
         self._idle_since_ms = self._loop.time() * 1000
+
+    def made_again(self, topic: str) -> None:
+        """A topic was deleted and made again: nothing is committed for the new one."""
+        self._stored = {p: each for p, each in self._stored.items() if p.topic != topic}
 
     def changed(self) -> None:
         """Metadata or the subscription are not what they were."""
@@ -435,9 +439,11 @@ class GroupMember(Generic[K, V]):
         listen: Callable[[frozenset[TopicPartition]], Awaitable[None] | None],
         places: frozenset[TopicPartition],
     ) -> None:
-        answer = listen(places)
-        if answer is not None:
-            await answer
+        try:
+            if (answer := listen(places)) is not None:
+                await answer
+        except Exception as error:
+            raise Fatal(f"the rebalance listener raised {error!r}") from error
 
     def _fail(self, error: Exception) -> None:
         self._fetcher.hold_back(self._owned)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from random import Random
 
-from ..protocol.batch import RecordHeader
 from ..protocol.errors import ErrorCode
+from . import door
 from .accumulator import Accumulator
 from .config import ProducerConfig
 from .delivery import Run
@@ -30,6 +30,9 @@ from .producer_batch import (
 )
 from .sending import Sending
 
+Partitioner = Callable[[bytes | None, list[int], list[int]], int]
+"""(key, all partitions, those that have a leader) -> one of them; as in aiokafka"""
+
 
 class Intake:
     """What stands between `send` and the accumulator.
@@ -40,15 +43,53 @@ class Intake:
     """
 
     def __init__(
-        self, config: ProducerConfig, accumulator: Accumulator, sending: Sending, random: Random
+        self,
+        config: ProducerConfig,
+        accumulator: Accumulator,
+        sending: Sending,
+        random: Random,
+        partitioner: Partitioner | None,
     ) -> None:
+        self._partitioner = partitioner
+        self._leaving: asyncio.Timeout | None = None
         self._config = config
         self._accumulator = accumulator
         self._sending = sending
         self._sticky = StickyPartitioner(config.batch_size, random)
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.filling: dict[str, ProducerBatch] = {}
+        self._used_at_ms: dict[str, float] = {}  # by topic, when it was last looked at
         self.closed: ClientError | None = Fatal("the producer has not been started")
+        sending.on_progress = self.on_progress
+        sending.on_failure = self.close
+        sending.on_metadata = self.heed_metadata
+
+    @property
+    def has_partitioner(self) -> bool:
+        """Whether the application chooses each record's partition."""
+        return self._partitioner is not None
+
+    @property
+    def waiting_count(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
+
+    def wake(self) -> None:
+        """Let what is ready leave."""
+        self._sending.wake()
+
+    def on_progress(self) -> None:
+        """Batches may have come to an end, or connections."""
+        self.give_room()
+        if self._leaving is not None and not self._sending.cluster.is_connected:
+            self._leaving.reschedule(0)  # nobody is there to confirm anything
+            self._leaving = None
+
+    def leave_within(self, timeout: asyncio.Timeout | None) -> None:
+        """End this wait as soon as no broker is connected; None ends that."""
+        self._leaving = timeout
+        if timeout is not None:
+            self.on_progress()
 
     def close(self, error: ClientError) -> None:
         """Refuse records from now on."""
@@ -60,7 +101,7 @@ class Intake:
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[RecordHeader],
+        headers: bytes,
         *,
         partition: int | None,
         timestamp: float,
@@ -91,7 +132,7 @@ class Intake:
         if max(map(len, values), default=0) < PLAIN_VALUE_END:
             sizes = [len(value) + PLAIN_OVERHEAD_MAX for value in values]
         else:
-            sizes = [record_bytes_max(None, value, ()) for value in values]
+            sizes = [record_bytes_max(None, value, b"") for value in values]
         ends = [*accumulate(sizes, initial=0)]
         at = 0
         while at < len(values):
@@ -118,11 +159,39 @@ class Intake:
         if error is not None:
             raise Fatal(str(error), code=error.code)
 
+    def use(self, topic: str) -> None:
+        """Keep a topic known for metadata_max_idle_ms."""
+        self._used_at_ms[topic] = self._sending.now_ms()
+
+    def _forget_idle(self) -> None:
+        """Topics that nothing was sent to for metadata_max_idle_ms are asked for no more.
+
+        Their sequences stay: brokers may remember them for longer.
+        """
+        now_ms, idle_ms = self._sending.now_ms(), self._config.metadata_max_idle_ms
+        for topic in [each for each, at in self._used_at_ms.items() if at + idle_ms <= now_ms]:
+            if any(batch.topic == topic for batch in self._accumulator.held):
+                continue
+            del self._used_at_ms[topic]
+            self.filling.pop(topic, None)
+            self._sticky.forget(topic)
+            self._sending.cluster.metadata.forget(topic)
+
+    def heed_metadata(self) -> None:
+        """Records are not put any more into batches of partitions that are gone."""
+        self._forget_idle()
+        topics = self._sending.cluster.metadata.topics
+        for topic, batch in [*self.filling.items()]:
+            known = topics.get(topic)
+            if known is not None and known.leaders and batch.partition not in known.leaders:
+                del self.filling[topic]
+
     async def _batch_for(
         self, topic: str, key: bytes | None, partition: int | None, size: int
     ) -> ProducerBatch:
         """The batch for a record; the caller adds it at once."""
         self.raise_if_closed()
+        self.use(topic)
         if size > self._config.max_request_size:
             raise Fatal(
                 f"a record of about {size} bytes for {topic}: max_request_size is "
@@ -136,7 +205,12 @@ class Intake:
             await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
             self.raise_if_closed()
             known = metadata.topics[topic]
-        fixed = _fixed_partition(topic, known, key, partition)
+        if partition is not None and partition not in known.leaders:
+            left_ms = self._config.max_block_ms
+            await self._sending.cluster.ensure_partition(topic, partition, left_ms)
+            self.raise_if_closed()
+            known = metadata.topics[topic]
+        fixed = self._fixed_partition(known, key, partition)
         batch = self._present(topic, fixed, size)
         if batch is not None:
             return batch
@@ -153,6 +227,21 @@ class Intake:
         finally:
             self._waiting.remove(entry)
             self.give_room()
+
+    def _fixed_partition(
+        self, known: TopicMetadata, key: bytes | None, partition: int | None
+    ) -> int | None:
+        """The partition that the caller, or the key, has chosen; None if any will do."""
+        if partition is not None:
+            return partition
+        if self._partitioner is not None:
+            places = sorted(known.leaders)
+            chosen = self._partitioner(key, places, [*known.available])
+            chosen = door.whole("the partitioner's choice", chosen)
+            if chosen not in known.leaders:
+                raise ValueError(f"partitioner chose {chosen}, which is none of {places}")
+            return chosen
+        return None if key is None else partition_for_key(key, len(known.leaders))
 
     def _present(self, topic: str, fixed: int | None, size: int) -> ProducerBatch | None:
         """A batch that is there and has room."""
@@ -174,7 +263,7 @@ class Intake:
             there = self._accumulator.filling(place, size)
             batch = there or self._accumulator.open(place, size, now_ms)
             self.filling[topic] = batch
-        batch.on_awaited = self._sending.wake
+        batch.home = self._sending
         linger_ms = self._config.linger_ms
         is_full = size >= batch.room + batch.growth_bytes
         if linger_ms == 0 or is_full or self._is_behind(batch):
@@ -203,20 +292,6 @@ class Intake:
             ) from None
         finally:
             self._accumulator.end_flush()
-
-
-def _fixed_partition(
-    topic: str, known: TopicMetadata, key: bytes | None, partition: int | None
-) -> int | None:
-    """The partition that the caller, or the key, has chosen; None if any will do."""
-    if partition is None:
-        return None if key is None else partition_for_key(key, len(known.leaders))
-    if partition not in known.leaders:
-        raise Fatal(
-            f"{topic} has {len(known.leaders)} partitions, and {partition} is none of them",
-            code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-        )
-    return partition
 
 
 def _reach(ends: Sequence[int], at: int, room: int) -> int:

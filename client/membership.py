@@ -29,6 +29,7 @@ from ..protocol.messages.sync_group import (
 from .assignors import ASSIGNORS, NO_GENERATION, Assignor, Member, encode_places, member_of
 from .config import ConsumerConfig
 from .errors import ClientError, Fatal, Fenced
+from .figures import ConsumerFigures
 from .partitions import TopicPartition
 
 PROTOCOL_TYPE = "consumer"
@@ -125,10 +126,14 @@ class Membership:
         assignor: chosen by the group for this generation.
         others: what each member said, the leader's own words included; empty for followers.
         failure: why the state is FAILED.
+        figures: what was counted.
     """
 
-    def __init__(self, config: ConsumerConfig, group_id: str) -> None:
+    def __init__(
+        self, config: ConsumerConfig, group_id: str, figures: ConsumerFigures | None = None
+    ) -> None:
         self.group_id = group_id
+        self.figures = ConsumerFigures() if figures is None else figures
         self.state = State.OUTSIDE
         self.member_id = NO_MEMBER_ID
         self.generation = NO_GENERATION
@@ -200,9 +205,17 @@ class Membership:
         verdict = self.judge("JoinGroup", code)
         if verdict is not Verdict.DONE:
             return verdict
+        name = answer.protocol_name or ""
+        if name not in self._config.partition_assignment_strategy:
+            raise Fatal(
+                f"group {self.group_id}: the group shares partitions by {name!r}, which this "
+                f"member does not know: partition_assignment_strategy="
+                f"{self._config.partition_assignment_strategy}",
+                code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL,
+            )
+        self.assignor = ASSIGNORS[name]
         self.member_id = answer.member_id
         self.generation = answer.generation_id
-        self.assignor = ASSIGNORS[answer.protocol_name or ""]
         self.others = [
             member_of(each.member_id, each.group_instance_id, each.metadata)
             for each in answer.members
@@ -234,6 +247,9 @@ class Membership:
         verdict = self.judge("SyncGroup", error_code(answer.error_code))
         if verdict is Verdict.DONE:
             self.move(Event.SYNCED)
+            self.figures.rebalance_total += 1
+        else:
+            self.figures.failed_rebalance_total += 1
         return verdict
 
     def heartbeat_request(self) -> HeartbeatRequest:
@@ -260,6 +276,8 @@ class Membership:
             generation: in which the request was sent; an answer to an older one changes nothing.
         """
         verdict = VERDICTS[request].get(code, Verdict.FAIL)
+        if request == "Heartbeat":
+            self.figures.heartbeat_total += 1
         if generation is not None and generation != self.generation:
             return verdict
         if verdict is Verdict.REJOIN:

@@ -9,26 +9,32 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-from ..protocol.connection import API_VERSIONS, ClientConnection, ProtocolError, UnsupportedApi
-from ..protocol.errors import DecodeError, ErrorCode, error_code
+from ..protocol.compiler import Buffer
+from ..protocol.connection import (
+    API_VERSIONS,
+    ClientConnection,
+    ProtocolError,
+)
+from ..protocol.connection import UnsupportedApi as NoSharedVersion
+from ..protocol.errors import DecodeError, EncodeError, ErrorCode, error_code
 from ..protocol.framing import FrameBuffer
 from ..protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from .errors import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .figures import NetworkFigures
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024  # the largest response accepted (Kafka's own request bound)
 SOFTWARE_NAME = "minibroker"
 SOFTWARE_VERSION = "0.1"
-
-
-class ConnectionFailed(ConnectionError):
-    """The broker cannot be reached, or the connection to it ended; the text names the address."""
-
-
-class RequestTimedOut(TimeoutError):
-    """No answer came in time; whether the broker acted on the request is unknown."""
+# asyncio's own transports count nothing that `writelines` could not send at once, and never pause
+# nor resume for it (mended in 3.12.9 and 3.13.2): there, one joined write keeps the bounds.
+WRITELINES_UNCOUNTED = (3, 12) <= sys.version_info < (3, 12, 9) or (
+    (3, 13) <= sys.version_info < (3, 13, 2)
+)
 
 
 class Answered(Protocol):
@@ -52,15 +58,20 @@ class Connection(asyncio.Protocol):
         self.port = port
         self._core = ClientConnection(client_id)
         self._frames = FrameBuffer(FRAME_BYTES_MAX)
+        self._loop = asyncio.get_running_loop()
         self._waiting: deque[Answered] = deque()
+        self._asked_at: deque[float] = deque()  # in s of the loop's clock
         self._transport: asyncio.Transport | None = None
-        self._closed = asyncio.get_running_loop().create_future()
+        self._joins = False
+        self._unwritten: deque[Answered] = deque()  # of what gets no answer, oldest first
+        self._closed = self._loop.create_future()
         self._failure: Exception | None = None
+        self.figures = NetworkFigures()  # replaced by those of the client it belongs to
         self.on_lost: Callable[[], None] | None = None  # called once, when the connection ends
 
     @classmethod
     async def open(
-        cls, host: str, port: int, *, client_id: str = SOFTWARE_NAME, timeout_ms: int = 10_000
+        cls, host: str, port: int, *, client_id: str = SOFTWARE_NAME, timeout_ms: float = 10_000
     ) -> Connection:
         """Connect and learn the broker's versions.
 
@@ -78,7 +89,8 @@ class Connection(asyncio.Protocol):
             raise ConnectionFailed(
                 f"{host}:{port} did not accept a connection within {timeout_ms} ms"
             ) from error
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:
+            # a port of 2^31 - 1, a host with NUL or an empty label: brokers advertise anything
             raise ConnectionFailed(
                 f"cannot connect to a broker at {host}:{port}: {_reason_of(error)}"
             ) from error
@@ -101,7 +113,7 @@ class Connection(asyncio.Protocol):
         return self._core.versions
 
     async def request(
-        self, message: Any, *, version: int | None = None, timeout_ms: int = 30_000
+        self, message: Any, *, version: int | None = None, timeout_ms: float = 30_000
     ) -> Any:
         """Send a request message and wait for its response message.
 
@@ -136,13 +148,46 @@ class Connection(asyncio.Protocol):
 
     def ask(self, message: Any, answer: Answered, *, version: int | None = None) -> None:
         """As start_request, and tell `answer` in the turn of the loop that brings the response."""
-        transport = self._open_transport(message)
-        transport.writelines(self._core.send(message, version))
+        self._write(self._open_transport(message), self._frame(message, version))
         self._waiting.append(answer)
+        self._asked_at.append(self._loop.time())
+        self.figures.request_total += 1
 
-    def send_unanswered(self, message: Any) -> None:
-        """Send Produce with acks=0, to which no response comes. Raises as `request`."""
-        self._open_transport(message).writelines(self._core.send(message, answered=False))
+    def send_unanswered(self, message: Any, written: Answered) -> None:
+        """Send Produce with acks=0, to which no response comes. Raises as `request`.
+
+        Args:
+            written: told when the bytes have left this process, or that they will not.
+        """
+        transport = self._open_transport(message)
+        transport.set_write_buffer_limits(high=0)  # resume_writing is called when all has left
+        self._write(transport, self._frame(message, None, answered=False))
+        if transport.get_write_buffer_size() == 0:
+            written.set_result(None)
+        else:
+            self._unwritten.append(written)
+
+    def _frame(
+        self, message: Any, version: int | None, *, answered: bool = True
+    ) -> Sequence[Buffer]:
+        try:
+            return self._core.send(message, version, answered=answered)
+        except (NoSharedVersion, EncodeError) as error:
+            raise UnsupportedApi(str(error)) from error
+
+    def _write(self, transport: asyncio.Transport, parts: Sequence[Buffer]) -> None:
+        if self._joins:
+            transport.write(b"".join(parts))
+        else:
+            transport.writelines(parts)
+
+    def pause_writing(self) -> None:
+        """Asyncio calls this when bytes wait to leave."""
+
+    def resume_writing(self) -> None:
+        """Asyncio calls this when none wait any more."""
+        while self._unwritten:
+            self._unwritten.popleft().set_result(None)
 
     @property
     def is_open(self) -> bool:
@@ -175,6 +220,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one
+        is_asyncios = type(transport).__module__.startswith("asyncio.")
+        self._joins = WRITELINES_UNCOUNTED and is_asyncios
 
     def data_received(self, data: bytes) -> None:
         """Asyncio calls this with what came."""
@@ -182,6 +229,7 @@ class Connection(asyncio.Protocol):
             for frame in self._frames.feed(data):
                 message = self._core.receive(frame)
                 waiting = self._waiting.popleft()
+                self.figures.latency_ms.add((self._loop.time() - self._asked_at.popleft()) * 1000)
                 if not waiting.done():
                     waiting.set_result(message)
             if self._frames.error is not None:
@@ -196,7 +244,7 @@ class Connection(asyncio.Protocol):
         if not self._closed.done():
             self._closed.set_result(None)
 
-    async def _negotiate(self, timeout_ms: int) -> None:
+    async def _negotiate(self, timeout_ms: float) -> None:
         hello = ApiVersionsRequest(
             client_software_name=SOFTWARE_NAME, client_software_version=SOFTWARE_VERSION
         )
@@ -206,6 +254,8 @@ class Connection(asyncio.Protocol):
         )
         if response.error_code == ErrorCode.UNSUPPORTED_VERSION:
             offered = max((entry.max_version for entry in response.api_keys), default=0)
+            if offered < 0:
+                raise ConnectionFailed(f"{self.host}:{self.port} offers no version of ApiVersions")
             response = await self.request(
                 hello, version=min(version, offered), timeout_ms=timeout_ms
             )
@@ -220,10 +270,10 @@ class Connection(asyncio.Protocol):
             self._failure = reason
         if self._transport is not None:
             self._transport.close()
-        while self._waiting:
-            waiting = self._waiting.popleft()
+        while self._waiting or self._unwritten:
+            waiting = (self._waiting or self._unwritten).popleft()
             if not waiting.done():
-                waiting.set_exception(ConnectionFailed(self._reason()))
+                waiting.set_exception(ConnectionFailed(self._reason(), possibly_persisted=True))
         if first and self.on_lost is not None:
             self.on_lost()
 
@@ -236,8 +286,10 @@ class Connection(asyncio.Protocol):
         return str(self._failure) if self._failure else "the connection is not open"
 
 
-def _reason_of(error: OSError) -> str:
+def _reason_of(error: Exception) -> str:
     """In words for those who have only an address."""
+    if not isinstance(error, OSError):
+        return f"this is no address: {error}"
     if isinstance(error, socket.gaierror):
         return f"{error.strerror}: is the host's name right?"
     if isinstance(error, ConnectionRefusedError):

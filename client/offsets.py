@@ -24,8 +24,7 @@ from ..protocol.messages.offset_for_leader_epoch import (
 )
 from .cluster import Cluster
 from .config import ConnectionConfig
-from .errors import Fatal, Retriable
-from .network import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .errors import ConnectionFailed, Fatal, RequestTimedOut, Retriable, UnsupportedApi
 from .partitions import TopicPartition, name_of
 
 EARLIEST: Final = -2
@@ -33,6 +32,7 @@ LATEST: Final = -1
 MAX_TIMESTAMP: Final = -3
 CONSUMER: Final = -1  # replica_id of who is no replica
 ENDLESS: Final = 2**63 - 1
+NO_OFFSET: Final = -1  # there is no record of that time
 
 
 class OffsetAndTimestamp(NamedTuple):
@@ -70,7 +70,7 @@ class Offsets:
         found: dict[TopicPartition, OffsetAndTimestamp] = {}
         missing = dict(timestamps)
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout(timeout_ms / 1000) as timeout:
                 for topic in sorted({topic for topic, _ in missing}):
                     await self._cluster.ensure_topic(topic, timeout_ms)
                 while missing:
@@ -80,6 +80,8 @@ class Offsets:
                         await asyncio.sleep(self._config.retry_backoff_ms / 1000)
                         await self._cluster.refresh()
         except TimeoutError:
+            if not timeout.expired():
+                raise
             names = ", ".join(f"{topic}-{partition}" for topic, partition in missing)
             raise Retriable(
                 f"no offset of {names} within {timeout_ms:.0f} ms; "
@@ -125,19 +127,27 @@ class Offsets:
         except (ConnectionFailed, RequestTimedOut) as error:
             self._problem = str(error)
             return {}
-        except UnsupportedApi as error:
-            raise Fatal(str(error), code=ErrorCode.UNSUPPORTED_VERSION) from error
+        asked = {
+            TopicPartition(name, each.partition_index): each.timestamp
+            for name, wanted in topics.items()
+            for each in wanted
+        }
         found = {}
         for topic in response.topics:
             for each in topic.partitions:
                 code = error_code(each.error_code)
-                name = f"{topic.name}-{each.partition_index}"
+                place = TopicPartition(topic.name, each.partition_index)
+                name = name_of(place)
+                if place not in asked:
+                    continue
                 if code and not code.retriable:
                     raise Fatal(f"{name}: {code.name}: {code.text}", code=code)
                 if code:
                     self._problem = f"{name}: {code.name}: {code.text}"
                     continue
-                place = TopicPartition(topic.name, each.partition_index)
+                if each.offset < 0 and (asked[place] < 0 or each.offset != NO_OFFSET):
+                    self._problem = f"{name}: the broker answers with offset {each.offset}"
+                    continue
                 found[place] = OffsetAndTimestamp(each.offset, each.timestamp, each.leader_epoch)
         return found
 

@@ -62,3 +62,7 @@ class StickyPartitioner:
             partition, left = self._random.choice(available), self._batch_size
         self._current[topic] = partition, left
         return partition
+
+    def forget(self, topic: str) -> None:
+        """Choose anew when the topic is next asked for."""
+        self._current.pop(topic, None)

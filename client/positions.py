@@ -5,16 +5,18 @@ Records, groups and commits are in consumer.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Generic
 
 from ..protocol.errors import ErrorCode
+from . import door
 from .cluster import Cluster, bounded
 from .config import ConsumerConfig
 from .errors import Retriable
 from .fetcher import Fetcher
 from .fetching import Fetching
 from .offsets import EARLIEST, LATEST, OffsetAndTimestamp, Offsets
+from .owner import Owner
 from .partitions import TopicPartition, name_of
 from .reading import K, Reading, V
 
@@ -22,6 +24,7 @@ from .reading import K, Reading, V
 class Positions(Generic[K, V]):
     """What can be asked and told about the places in each partition."""
 
+    _owner: Owner
     _config: ConsumerConfig
     _cluster: Cluster
     _fetcher: Fetcher[K, V]
@@ -30,26 +33,22 @@ class Positions(Generic[K, V]):
 
     def assignment(self) -> set[TopicPartition]:
         """The partitions that are read."""
+        self._owner.check()
         return set(self._fetcher.readings)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on at an offset (0 or more)."""
-        if offset < 0:
-            raise ValueError(f"offset {offset} is below 0")
-        self._reading_of(partition).move_to(offset)
+        self._owner.check()
+        self._reading_of(partition).move_to(door.whole("offset", offset, 0, door.LONG_MAX))
         self._fetching.wake()
 
     async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
         """Go on at the first record of these partitions, or of all."""
-        places = partitions or tuple(self._fetcher.readings)
-        for place, offset in (await self.beginning_offsets(places)).items():
-            self.seek(place, offset)
+        self._go_to(await self.beginning_offsets(self._places(partitions)))
 
     async def seek_to_end(self, *partitions: TopicPartition) -> None:
         """Go on behind the last record of these partitions, or of all."""
-        places = partitions or tuple(self._fetcher.readings)
-        for place, offset in (await self.end_offsets(places)).items():
-            self.seek(place, offset)
+        self._go_to(await self.end_offsets(self._places(partitions)))
 
     async def position(self, partition: TopicPartition, *, timeout_ms: float | None = None) -> int:
         """The offset of the next record the application gets.
@@ -58,12 +57,13 @@ class Positions(Generic[K, V]):
             Fatal: there is none, and auto_offset_reset is "none"; or the partition cannot be read.
             Retriable: it was not found within `timeout_ms`, by default request_timeout_ms.
         """
-        limit_ms = self._config.request_timeout_ms if timeout_ms is None else timeout_ms
-        reading = self._reading_of(partition)
+        self._owner.check()
+        limit_ms = door.within_ms("timeout_ms", timeout_ms, self._config.request_timeout_ms)
+        reading, name = self._reading_of(partition), name_of(door.place("partition", partition))
 
         def late() -> Retriable:
             problem = self._fetcher.last_problem or self._cluster.last_problem or "none"
-            text = f"{name_of(partition)}: no position within {limit_ms:.0f} ms; last problem: "
+            text = f"{name}: no position within {limit_ms:.0f} ms; last problem: "
             return Retriable(text + problem, code=ErrorCode.REQUEST_TIMED_OUT)
 
         async with bounded(limit_ms, late):
@@ -76,6 +76,7 @@ class Positions(Generic[K, V]):
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """The end of the partition as of the newest fetch; None before the first."""
+        self._owner.check()
         high_watermark = self._reading_of(partition).high_watermark
         return high_watermark if high_watermark >= 0 else None
 
@@ -84,53 +85,70 @@ class Positions(Generic[K, V]):
 
         Raises: as position() and end_offsets().
         """
-        places = partitions or tuple(self._fetcher.readings)
+        places = self._places(partitions)
         ends = await self.end_offsets(places)
         return {place: max(0, ends[place] - await self.position(place)) for place in places}
 
     async def beginning_offsets(
-        self, partitions: Sequence[TopicPartition]
+        self, partitions: Iterable[TopicPartition]
     ) -> dict[TopicPartition, int]:
         """The offset of the first record of each partition. Raises as end_offsets()."""
-        return await self._offsets_at(dict.fromkeys(partitions, EARLIEST))
+        return await self._offsets_at(partitions, EARLIEST)
 
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset behind the last readable record of each partition.
 
         Raises:
             Fatal: a partition does not exist, or may not be read.
             Retriable: no answer within request_timeout_ms.
         """
-        return await self._offsets_at(dict.fromkeys(partitions, LATEST))
+        return await self._offsets_at(partitions, LATEST)
 
     async def offsets_for_times(
         self, timestamps: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
         """The first record of each partition at or after a time (ms since 1970), if any."""
-        if any(timestamp < 0 for timestamp in timestamps.values()):
-            raise ValueError("timestamps are ms since 1970, 0 or more")
-        found = await self._offsets.at(timestamps, self._config.request_timeout_ms)
+        self._owner.check()
+        asked = door.by_place("timestamps", timestamps, door.timestamp_ms)
+        whole = {place: int(each) for place, each in asked.items()}
+        found = await self._offsets.at(whole, self._config.request_timeout_ms)
         return {place: each if each.offset >= 0 else None for place, each in found.items()}
 
     def pause(self, *partitions: TopicPartition) -> None:
         """Hand out no records of these partitions until resume()."""
-        for place in partitions:
-            self._reading_of(place).is_paused = True
+        self._owner.check()
+        for reading in [*map(self._reading_of, partitions)]:
+            reading.is_paused = True
 
     def resume(self, *partitions: TopicPartition) -> None:
         """Undo pause()."""
-        for place in partitions:
-            self._reading_of(place).is_paused = False
+        self._owner.check()
+        for reading in [*map(self._reading_of, partitions)]:
+            reading.is_paused = False
         self._fetching.wake()
 
+    def _places(self, partitions: Iterable[TopicPartition]) -> tuple[TopicPartition, ...]:
+        """Those given, or all."""
+        self._owner.check()
+        return door.places("partitions", partitions) or tuple(self._fetcher.readings)
+
+    def _go_to(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Seek, but for partitions that were given to somebody else meanwhile."""
+        for place, offset in offsets.items():
+            if place in self._fetcher.readings:
+                self.seek(place, offset)
+
     async def _offsets_at(
-        self, timestamps: Mapping[TopicPartition, int]
+        self, partitions: Iterable[TopicPartition], timestamp: int
     ) -> dict[TopicPartition, int]:
-        found = await self._offsets.at(timestamps, self._config.request_timeout_ms)
+        self._owner.check()
+        asked = dict.fromkeys(door.places("partitions", partitions), timestamp)
+        found = await self._offsets.at(asked, self._config.request_timeout_ms)
         return {place: each.offset for place, each in found.items()}
 
     def _reading_of(self, partition: TopicPartition) -> Reading:
-        reading = self._fetcher.readings.get(partition)
+        place = door.place("partition", partition)
+        reading = self._fetcher.readings.get(place)
         if reading is None:
-            raise ValueError(f"{partition.topic}-{partition.partition} is not assigned")
+            raise ValueError(f"{name_of(place)} is not assigned")
         return reading

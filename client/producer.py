@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 from time import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self
 
-from ..protocol.batch import RecordHeader
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
+from . import bulk, door
 from .accumulator import Accumulator
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
-from .delivery import Delivery, Receipts, RecordMetadata, Run, outcome_at, until_all_done
+from .delivery import Delivery, Receipts, RecordMetadata, until_all_done
+from .door import Headers
 from .errors import ClientError, DeliveryTimeout, Fatal
-from .intake import Intake
-from .producer_batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch, Split
+from .intake import Intake, Partitioner
+from .owner import Owner, here
+from .producer_batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
 from .sending import Sending
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ else:
     V = TypeVar("V")
 
 LOG = logging.getLogger("minibroker.client")
+NO_HEADERS: Headers = ()
 STOP_ON_ERROR_MS = 1_000  # what leaving `async with` on an exception waits for open batches
 
 
@@ -52,7 +57,8 @@ class Producer(Generic[K, V]):
     """A producer for any Kafka; made inside a running loop, started by `async with` or start().
 
     Args:
-        bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
+        bootstrap_servers: "host:port,host:port", or a sequence of "host:port"; the port may be
+            left out (9092).
         linger_ms: how long a batch waits for more records, unless somebody awaits one of its
             own and no other batch of its partition is on its way; 0 sends what one loop turn
             brings.
@@ -61,16 +67,23 @@ class Producer(Generic[K, V]):
         retries: attempts after the first; delivery_timeout_ms is the better bound.
         key_serializer, value_serializer: make bytes of what is sent, None stays None; without
             them keys and values are bytes.
+        partitioner: chooses the partition of every record that names none, from (key as bytes or
+            None, all partitions, those that have a leader).
+        metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room.
 
     Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
     Raises:
-        ValueError: options that contradict each other, or a server that is no HOST:PORT.
+        TypeError, ValueError: an option that cannot be, options that contradict each other, or a
+            server that is no HOST or HOST:PORT.
         ImportError: compression_type needs a package that is not installed.
+        RuntimeError: no event loop runs; and from every call in another loop, thread or forked
+            process.
     """
 
-    _leaving: asyncio.Timeout | None = None  # the wait of `async with` on an exception
+    _is_stopped = False
+    _made_at = ""  # file:line, for who forgets to stop it
 
     def __init__(
         self,
@@ -84,59 +97,71 @@ class Producer(Generic[K, V]):
         buffer_memory: int = 33_554_432,
         max_request_size: int = 1_048_576,
         max_in_flight_requests_per_connection: int = 5,
-        max_block_ms: int = 60_000,
-        delivery_timeout_ms: int = 120_000,
+        max_block_ms: float = 60_000,
+        delivery_timeout_ms: float = 120_000,
         retries: int = RETRIES_MAX,
         request_timeout_ms: int = 30_000,
         compression_type: CompressionType = "none",
         key_serializer: Callable[[K], bytes] | None = None,
         value_serializer: Callable[[V], bytes] | None = None,
-        retry_backoff_ms: int = 100,
-        retry_backoff_max_ms: int = 1_000,
-        reconnect_backoff_ms: int = 50,
-        reconnect_backoff_max_ms: int = 1_000,
-        metadata_max_age_ms: int = 300_000,
-        socket_connection_setup_timeout_ms: int = 10_000,
+        partitioner: Partitioner | None = None,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1_000,
+        reconnect_backoff_ms: float = 50,
+        reconnect_backoff_max_ms: float = 1_000,
+        metadata_max_age_ms: float = 300_000,
+        metadata_max_idle_ms: float = 300_000,
+        socket_connection_setup_timeout_ms: float = 10_000,
         allow_auto_create_topics: bool = True,
     ) -> None:
         self._config = ProducerConfig(
-            bootstrap_servers=parse_servers(bootstrap_servers),
-            client_id=client_id,
-            acks=acks,
-            enable_idempotence=enable_idempotence,
-            linger_ms=linger_ms,
-            batch_size=batch_size,
-            buffer_memory=buffer_memory,
-            max_request_size=max_request_size,
+            bootstrap_servers=parse_servers(bootstrap_servers), client_id=client_id, acks=acks,
+            enable_idempotence=enable_idempotence, linger_ms=linger_ms, batch_size=batch_size,
+            buffer_memory=buffer_memory, max_request_size=max_request_size,
             max_in_flight_requests_per_connection=max_in_flight_requests_per_connection,
-            max_block_ms=max_block_ms,
-            delivery_timeout_ms=delivery_timeout_ms,
-            retries=retries,
-            request_timeout_ms=request_timeout_ms,
-            compression_type=compression_type,
-            retry_backoff_ms=retry_backoff_ms,
-            retry_backoff_max_ms=retry_backoff_max_ms,
+            max_block_ms=max_block_ms, delivery_timeout_ms=delivery_timeout_ms, retries=retries,
+            request_timeout_ms=request_timeout_ms, compression_type=compression_type,
+            retry_backoff_ms=retry_backoff_ms, retry_backoff_max_ms=retry_backoff_max_ms,
             reconnect_backoff_ms=reconnect_backoff_ms,
             reconnect_backoff_max_ms=reconnect_backoff_max_ms,
-            metadata_max_age_ms=metadata_max_age_ms,
+            metadata_max_age_ms=metadata_max_age_ms, metadata_max_idle_ms=metadata_max_idle_ms,
             socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
             allow_auto_create_topics=allow_auto_create_topics,
-        )
-        if self._config.codec != Codec.NONE:
-            compress(self._config.codec, b"")
-        random = Random()
-        self._key_serializer = key_serializer
-        self._value_serializer = value_serializer
-        self._accumulator = Accumulator(self._config)
-        self._sending = Sending(self._config, self._accumulator, random, self._on_progress)
-        self._intake = Intake(self._config, self._accumulator, self._sending, random)
-        # by topic, where plain records go; empty if every record has to be serialized first
-        self._filling = self._intake.filling if value_serializer is None else {}
+        )  # fmt: skip
+        self._key_serializer = door.call("key_serializer", key_serializer)
+        self._value_serializer = door.call("value_serializer", value_serializer)
+        self._prepare(door.call("partitioner", partitioner))
+        caller = sys._getframe(1)
+        self._made_at = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+
+    def _prepare(self, partitioner: Partitioner | None) -> None:
+        config, random = self._config, Random()
+        if config.codec != Codec.NONE:
+            compress(config.codec, b"")
+        self._owner = Owner("Producer")
+        self._accumulator = Accumulator(config)
+        self._sending = Sending(config, self._accumulator, random, self._owner)
+        self._intake = Intake(config, self._accumulator, self._sending, random, partitioner)
+        # by topic, where plain records go; empty if every record has to be looked at first
+        is_plain = self._value_serializer is None and partitioner is None
+        self._filling = self._intake.filling if is_plain else {}
+
+    def __del__(self) -> None:
+        if self._made_at and self._intake.closed is None:
+            warnings.warn(
+                f"the Producer made at {self._made_at} was dropped without stop(): what it has "
+                "not sent yet may be lost; use `async with`, or await its stop()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     async def start(self) -> None:
         """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
+        self._owner.check()
         await self._sending.cluster.start()
-        self._intake.closed = None
+        if not self._is_stopped:
+            self._intake.closed = None
 
     async def stop(self, timeout_ms: float | None = None) -> None:
         """Wait for what was sent, then end. Does nothing the second time.
@@ -145,19 +170,23 @@ class Producer(Generic[K, V]):
             timeout_ms: bound of the wait; by default delivery_timeout_ms, within which every
                 record has been confirmed or has failed. What is open then fails.
         """
-        if self._intake.closed is not None:
+        self._owner.check()
+        limit_ms = door.within_ms("timeout_ms", timeout_ms, self._config.delivery_timeout_ms)
+        cluster = self._sending.cluster
+        if self._is_stopped or not cluster.is_started:
             return
+        self._is_stopped = True
         self._intake.close(Fatal("the producer was stopped"))
         try:
-            if not self._sending.sender.fatal:
-                await self.flush(timeout_ms)
+            if cluster.failure is None and not self._sending.sender.fatal:
+                await self._flush(limit_ms)
         except DeliveryTimeout as error:
             LOG.warning("stopped before everything was confirmed: %s", error)
         finally:
             self._sending.stop()
             self._sending.sender.fail_all(_stopped)
             self._intake.give_room()
-            await self._sending.cluster.stop()
+            await cluster.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -171,9 +200,10 @@ class Producer(Generic[K, V]):
     ) -> None:
         if error is not None:
             with suppress(TimeoutError, DeliveryTimeout):
-                async with asyncio.timeout(STOP_ON_ERROR_MS / 1000) as self._leaving:
-                    self._on_progress()
-                    await self.flush()
+                async with asyncio.timeout(STOP_ON_ERROR_MS / 1000) as leaving:
+                    self._intake.leave_within(leaving)
+                    await self._flush(self._config.delivery_timeout_ms)
+            self._intake.leave_within(None)
             await self.stop(0)
         else:
             await self.stop()
@@ -185,32 +215,40 @@ class Producer(Generic[K, V]):
         *,
         key: K | None = None,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
-        headers: Sequence[RecordHeader] = (),
+        timestamp_ms: float | None = None,
+        headers: Headers | None = NO_HEADERS,
     ) -> Delivery:
         """Put a record into its batch; waits only for metadata and buffer room.
 
         Args:
             partition: by default that of the key's hash, or whichever fills a batch.
             timestamp_ms: since 1970; by default now.
+            headers: (name, value) pairs or a mapping; values are bytes, None, or text for UTF-8.
+
+        All that is handed over is taken in this call, and may change afterwards.
 
         Returns: what to await for the receipt.
 
         Raises:
+            TypeError, ValueError: an argument that cannot be; nothing else is touched.
             Fatal: the topic cannot be, the record is too large, or the producer is at its end.
             Retriable: no metadata or no room within max_block_ms.
         """
         # Most records end here; whatever is special about one goes the long way below.
-        batch = self._filling.get(topic)
+        try:
+            batch = self._filling.get(topic)
+        except TypeError:
+            batch = None  # no name at all: told below
         if (
             batch is not None
             and value.__class__ is bytes
             and key is None
             and partition is None
             and timestamp_ms is None
-            and not headers
+            and headers is NO_HEADERS
             and (size := len(value) + PLAIN_OVERHEAD_MAX) <= batch.room
             and size < PLAIN_VALUE_END
+            and here() == self._owner.home
         ):
             batch.room -= size
             values = batch.values
@@ -218,13 +256,15 @@ class Producer(Generic[K, V]):
             values.append(value)
             batch.timestamps.append(time() * 1000)
             return Delivery(batch, index)
+        self._owner.check()
+        timestamp = _stamp(timestamp_ms)
         run = await self._intake.add(
-            topic,
-            None if key is None else _serialized(key, self._key_serializer, "key"),
-            None if value is None else _serialized(value, self._value_serializer, "value"),
-            headers,
-            partition=partition,
-            timestamp=time() * 1000 if timestamp_ms is None else timestamp_ms,
+            door.text("topic", topic),
+            door.content("key", key, self._key_serializer),
+            door.content("value", value, self._value_serializer),
+            door.headers("headers", headers),
+            partition=door.partition("partition", partition),
+            timestamp=timestamp,
         )
         return Delivery(run.batch, run.first)
 
@@ -235,8 +275,8 @@ class Producer(Generic[K, V]):
         *,
         key: K | None = None,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
-        headers: Sequence[RecordHeader] = (),
+        timestamp_ms: float | None = None,
+        headers: Headers | None = NO_HEADERS,
     ) -> RecordMetadata:
         """As `send`, and wait for the receipt."""
         return await (
@@ -253,55 +293,41 @@ class Producer(Generic[K, V]):
     async def send_many(
         self,
         topic: str,
-        values: Sequence[V | None],
-        keys: Sequence[K | None] | None = None,
+        values: Iterable[V | None],
+        keys: Iterable[K | None] | None = None,
         *,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
+        timestamp_ms: float | None = None,
+        headers: Iterable[Headers | None] | None = None,
+        timestamps: Iterable[float] | None = None,
     ) -> Receipts:
         """Send records in bulk and wait for all of them.
 
         Args:
-            keys: one for each value.
+            values, keys, headers, timestamps: one for each record; each is read once, and all are
+                examined before the first record is sent.
             timestamp_ms: of all of them; by default now.
 
         Returns: the receipts, in the order of the values.
 
         Raises:
-            ValueError: keys and values differ in number.
+            TypeError, ValueError: an argument that cannot be, or they differ in number; nothing
+                is sent then.
             ClientError: of the kind that the first failed record met; `outcomes` of the error says
                 what became of each record, and possibly_persisted whether any may be stored.
         """
-        timestamp = time() * 1000 if timestamp_ms is None else timestamp_ms
-        if keys is not None and len(keys) != len(values):
-            raise ValueError(f"{len(values)} values and {len(keys)} keys")
-        encoded = _all_serialized(values, self._value_serializer, "value")
-        runs: list[Run] = []
-        refused: ClientError | None = None
-        try:
-            plain = [each for each in encoded if each is not None]
-            if keys is None and len(plain) == len(encoded):
-                await self._intake.add_values(topic, plain, partition, timestamp, runs)
-            else:
-                encoded_keys = _all_serialized(
-                    keys or [None] * len(values), self._key_serializer, "key"
-                )
-                for key, value in zip(encoded_keys, encoded, strict=True):
-                    runs.append(
-                        await self._intake.add(
-                            topic, key, value, (), partition=partition, timestamp=timestamp
-                        )
-                    )
-        except ClientError as error:
-            refused = error
-        batches = [*dict.fromkeys(run.batch for run in runs)]
-        for batch in batches:
-            batch.is_awaited = True
-        self._sending.wake()
-        await until_all_done(batches)
-        if refused is not None or any(_has_failed(batch) for batch in batches):
-            raise _partly_failed(topic, runs, len(values), refused)
-        return Receipts(runs)
+        self._owner.check()
+        records = bulk.bulk_of(
+            topic,
+            door.contents("values", values, self._value_serializer),
+            None if keys is None else door.contents("keys", keys, self._key_serializer),
+            headers=headers,
+            timestamps=timestamps,
+            timestamp_ms=timestamp_ms,
+            partition=partition,
+        )
+        self._intake.raise_if_closed()
+        return await bulk.sent(records, self._intake)
 
     async def flush(self, timeout_ms: float | None = None) -> None:
         """Send at once what was handed over so far, and wait until each has its outcome.
@@ -311,7 +337,11 @@ class Producer(Generic[K, V]):
         Raises:
             DeliveryTimeout: some are open after `timeout_ms`; they stay on their way.
         """
-        limit_ms = self._config.delivery_timeout_ms if timeout_ms is None else timeout_ms
+        self._owner.check()
+        default_ms = self._config.delivery_timeout_ms
+        await self._flush(door.within_ms("timeout_ms", timeout_ms, default_ms))
+
+    async def _flush(self, limit_ms: float) -> None:
         self._accumulator.begin_flush()
         try:
             self._sending.wake()
@@ -332,60 +362,21 @@ class Producer(Generic[K, V]):
 
     async def partitions_for(self, topic: str) -> list[int]:
         """The partitions of a topic, ascending. Raises as `send`."""
+        self._owner.check()
+        name = door.text("topic", topic)
         self._intake.raise_if_closed()
-        await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
-        return sorted(self._sending.cluster.metadata.topics[topic].leaders)
+        self._intake.use(name)
+        await self._sending.cluster.ensure_topic(name, self._config.max_block_ms)
+        return sorted(self._sending.cluster.metadata.topics[name].leaders)
 
-    def _on_progress(self) -> None:
-        self._intake.give_room()
-        if self._leaving is not None and not self._sending.cluster.is_connected:
-            self._leaving.reschedule(0)  # nobody is there to confirm anything
-            self._leaving = None
-
-
-def _serialized(given: object, serializer: Callable[..., bytes] | None, what: str) -> bytes:
-    encoded = given if serializer is None else serializer(given)
-    if isinstance(encoded, bytes):
-        return encoded
-    if isinstance(encoded, bytearray | memoryview):
-        return bytes(encoded)
-    raise TypeError(f"a {what} must be bytes, not {type(encoded).__name__}; see {what}_serializer")
+    def metrics(self) -> dict[str, float]:
+        """What the producer has counted so far, by Kafka's metric names (figures.py)."""
+        self._owner.check()
+        return {**self._sending.metrics(), "waiting-threads": self._intake.waiting_count}
 
 
-def _all_serialized(
-    given: Sequence[object], serializer: Callable[..., bytes] | None, what: str
-) -> list[bytes | None]:
-    if serializer is None and {*map(type, given)} <= {bytes}:
-        return [*given]  # type: ignore[list-item]  # bytes, as was just seen
-    return [None if each is None else _serialized(each, serializer, what) for each in given]
-
-
-def _has_failed(batch: ProducerBatch) -> bool:
-    if isinstance(batch.outcome, Split):
-        return any(map(_has_failed, batch.outcome.pieces))
-    return isinstance(batch.outcome, ClientError)
-
-
-def _partly_failed(
-    topic: str, runs: Sequence[Run], count: int, refused: ClientError | None
-) -> ClientError:
-    """The error of a send_many of which not everything was stored."""
-    outcomes: list[RecordMetadata | ClientError] = [
-        outcome_at(run.batch, index)
-        for run in runs
-        for index in range(run.first, run.first + run.length)
-    ]
-    if refused is not None:
-        outcomes += [refused] * (count - len(outcomes))
-    failed = [each for each in outcomes if isinstance(each, ClientError)]
-    error = type(failed[0])(
-        f"{len(failed)} of {count} records for {topic} failed, {count - len(failed)} are stored; "
-        f"the first failure: {failed[0]}",
-        code=failed[0].code,
-        possibly_persisted=len(failed) < count or any(each.possibly_persisted for each in failed),
-    )
-    error.outcomes = outcomes
-    return error
+def _stamp(given: float | None) -> float:
+    return time() * 1000 if given is None else door.timestamp_ms("timestamp_ms", given)
 
 
 def _stopped(batch: ProducerBatch) -> ClientError:

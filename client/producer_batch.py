@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from crc32c import crc32c
 
 from ..protocol import sequence
-from ..protocol.batch import HEADER_BYTES, MAGIC, RecordHeader
+from ..protocol.batch import HEADER_BYTES, MAGIC
 from ..protocol.compression import Codec, compress
 from .errors import ClientError
 from .record_encoding import plain_records, records
@@ -23,7 +23,6 @@ from .record_encoding import plain_records, records
 RECORD_OVERHEAD_MAX: Final = 21  # bytes of a record beside key, value and headers, at most
 PLAIN_OVERHEAD_MAX: Final = 16  # the same without key, with a value below PLAIN_VALUE_END
 PLAIN_VALUE_END: Final = 8_192
-HEADER_OVERHEAD_MAX: Final = 10
 NO_PRODUCER_ID: Final = -1
 NO_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
@@ -52,12 +51,22 @@ class Split(NamedTuple):
     pieces: tuple[ProducerBatch, ...]
 
 
+class Home(Protocol):
+    """Where a batch belongs; it is told what may not go unnoticed."""
+
+    def on_awaited(self, batch: ProducerBatch) -> None:
+        """Somebody is about to wait for the outcome, perhaps from a place that must not."""
+
+    def on_unheard(self, batch: ProducerBatch) -> None:
+        """It has failed, and nobody waits to hear of it."""
+
+
 class ProducerBatch:
     """Records of one partition, sent together.
 
     Attributes:
         values, timestamps: of each record; timestamps in ms, whole numbers once it is sealed.
-        keys, headers: by index, of the records that have some.
+        keys, headers: by index, of the records that have some; headers encoded.
         room: bytes that still fit into its memory; below 0 when nothing may be added any more.
         reserved_bytes: its share of buffer_memory.
         growth_bytes: by how much that may grow.
@@ -66,7 +75,8 @@ class ProducerBatch:
         outcome: None until it is known; then Stored, the error, or Split.
         sends: how often it was handed to a connection.
         is_awaited: somebody waits for the outcome, so that lingering would only cost time.
-        on_awaited: to be called when that begins.
+        is_heard: somebody will be told the outcome: who waits in flush() is not.
+        home: None for one that nobody looks after.
         is_unknown: an attempt was made of which nobody knows whether it was stored.
         is_on_wire: an attempt has not been answered yet.
         is_refused: the newest answer was that the sequence does not follow.
@@ -83,13 +93,14 @@ class ProducerBatch:
         "created_at_ms",
         "growth_bytes",
         "headers",
+        "home",
         "is_awaited",
+        "is_heard",
         "is_on_wire",
         "is_passed",
         "is_refused",
         "is_unknown",
         "keys",
-        "on_awaited",
         "on_done",
         "outcome",
         "partition",
@@ -114,19 +125,20 @@ class ProducerBatch:
         self.growth_bytes = 0
         self.values: list[bytes | None] = []
         self.keys: dict[int, bytes] = {}
-        self.headers: dict[int, Sequence[RecordHeader]] = {}
+        self.headers: dict[int, bytes] = {}
         self.timestamps: list[float] = []
         self.producer_id = NO_PRODUCER_ID
         self.producer_epoch = NO_EPOCH
         self.base_sequence = NO_SEQUENCE
         self.sends = 0
         self.is_awaited = False
+        self.is_heard = False
         self.is_unknown = False
         self.is_on_wire = False
         self.is_refused = False
         self.is_passed = False
         self.outcome: Stored | Split | ClientError | None = None
-        self.on_awaited: Callable[[], None] | None = None
+        self.home: Home | None = None
         self.on_done: list[Callable[[], None]] = []
         self._filled_bytes = 0
         self._is_plain = True
@@ -152,7 +164,7 @@ class ProducerBatch:
         self,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[RecordHeader],
+        headers: bytes,
         timestamp: float,
         size_bytes: int,
     ) -> None:
@@ -245,6 +257,8 @@ class ProducerBatch:
         part.headers = {n - first: each for n, each in self.headers.items() if first <= n < end}
         part.timestamps = self.timestamps[first:end]
         part.is_awaited = self.is_awaited
+        part.is_heard = self.is_heard
+        part.home = self.home
         part.sends = self.sends
         part.is_unknown = self.is_unknown
         part._is_plain = self._is_plain
@@ -259,6 +273,8 @@ class ProducerBatch:
         waiting, self.on_done = self.on_done, []
         for call in waiting:
             call()
+        if self.home is not None and not self.is_heard and isinstance(outcome, ClientError):
+            self.home.on_unheard(self)
 
     def forget_records(self) -> None:
         """Free what is needed no more; receipts still know their timestamps."""
@@ -278,13 +294,8 @@ class ProducerBatch:
         )
 
 
-def record_bytes_max(
-    key: bytes | None, value: bytes | None, headers: Sequence[RecordHeader]
-) -> int:
+def record_bytes_max(key: bytes | None, value: bytes | None, headers: bytes) -> int:
     """How much a record may add to a batch; a little too much rather than too little."""
     if key is None and not headers and value is not None and len(value) < PLAIN_VALUE_END:
         return PLAIN_OVERHEAD_MAX + len(value)
-    size = RECORD_OVERHEAD_MAX + len(key or b"") + len(value or b"")
-    for name, content in headers:
-        size += HEADER_OVERHEAD_MAX + 4 * len(name) + len(content or b"")
-    return size
+    return RECORD_OVERHEAD_MAX + len(key or b"") + len(value or b"") + len(headers)

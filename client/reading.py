@@ -29,6 +29,7 @@ else:
 
 NO_POSITION: Final = -1
 COMMITTED: Final = "committed"
+NEVER_DOUBTED: Final = float("-inf")
 
 
 class ConsumerRecord(NamedTuple, Generic[K, V]):
@@ -70,6 +71,7 @@ class Reading:
         is_held_back: about to be given to another member; nothing more is handed out.
         is_checking: a new leader is asked whether it has what was read.
         checked_epoch: of the newest leader that is known to have it.
+        doubted_at_ms: when a broker last spoke as if the topic were gone, or another.
     """
 
     position: int = NO_POSITION
@@ -86,6 +88,7 @@ class Reading:
     is_checking: bool = False
     checked_epoch: int = NO_EPOCH
     high_watermark: int = NO_POSITION
+    doubted_at_ms: float = NEVER_DOUBTED
     retry_at_ms: float = 0.0
     attempts: int = 0
     error: ClientError | None = None

@@ -14,9 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from ..protocol.batch import RecordHeader
-
-_STEPS: Final = (64, 8_192, 1_048_576, 134_217_728)  # where a zig-zag varint grows by a byte
+_STEPS: Final = tuple(1 << bits for bits in range(6, 63, 7))  # a zig-zag varint grows by a byte
 _KEPT: Final = 4_096
 _UNIFORM_MIN: Final = 8  # records of one length that are worth a table
 _NOTHING_BESIDE: Final = 3  # attributes, null key, no headers: a byte each
@@ -131,19 +129,19 @@ def _indices(length: int, first: int, count: int) -> list[bytes]:
 def records(
     values: Sequence[bytes | None],
     keys: Mapping[int, bytes],
-    headers: Mapping[int, Sequence[RecordHeader]],
+    headers: Mapping[int, bytes],
     deltas: Sequence[int],
 ) -> bytes:
     """Records of any kind.
 
     Args:
-        keys, headers: by index in the batch, of the records that have some.
+        keys, headers: by index in the batch, of the records that have some; headers as
+            encoded_headers() makes them.
     """
     kept = _VARINTS
     parts: list[bytes] = []
     for index, (value, delta) in enumerate(zip(values, deltas, strict=True)):
         key = keys.get(index)
-        of_record = headers.get(index)
         record = b"".join(
             (
                 b"\0",
@@ -151,17 +149,17 @@ def records(
                 kept[index],
                 *((_NULL,) if key is None else (kept[len(key)], key)),
                 *((_NULL,) if value is None else (kept[len(value)], value)),
-                _encoded_headers(of_record) if of_record else b"\0",
+                headers.get(index, b"\0"),
             )
         )
         parts += (kept[len(record)], record)
     return b"".join(parts)
 
 
-def _encoded_headers(headers: Sequence[RecordHeader]) -> bytes:
+def encoded_headers(headers: Sequence[tuple[bytes, bytes | None]]) -> bytes:
+    """Headers as they stand in a record: their count, then (name in UTF-8, value) each."""
     parts = [varint(len(headers))]
     for name, content in headers:
-        encoded = name.encode()
-        parts += (varint(len(encoded)), encoded)
+        parts += (varint(len(name)), name)
         parts += (_NULL,) if content is None else (varint(len(content)), content)
     return b"".join(parts)

@@ -2,86 +2,31 @@
 
 drain() stamps producer id, epoch and sequence and says which requests to write; answered() and
 lost() tell what became of each; expire() bounds every batch by delivery_timeout_ms.
-OUTCOMES says for each error what follows; lane.py holds what it means for a partition's order.
+answers.py says for each error what follows; lane.py holds what it means for a partition's order.
 After a timeout or a lost connection the same bytes go again under the same sequence.
-Source: Sender.java, TransactionManager.java.   Read next: lane.py, accumulator.py.
+Source: Sender.java, TransactionManager.java.   Read next: answers.py, lane.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..protocol.errors import ErrorCode
 from .accumulator import Accumulator, Place
+from .answers import Answer, Then, ended, failure, outcome_of
 from .backoff import backoff_ms
 from .config import IN_FLIGHT_MAX, ProducerConfig
-from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
+from .errors import ClientError, DeliveryTimeout, Fatal, Retriable
+from .figures import ProducerFigures
 from .lane import Lane, born_at_ms
 from .producer_batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, Stored
 
 NEVER: Final = float("inf")
 REQUEST_OVERHEAD: Final = 512  # of a Produce request beside its batches, roughly
 PARTITION_OVERHEAD: Final = 32
-
-
-class Then(Enum):
-    """What follows an answer."""
-
-    DONE = auto()  # the batch is stored
-    RETRY = auto()  # the same bytes again
-    GAP = auto()  # the sequence does not follow: lane.py decides
-    SPLIT = auto()  # the same records and sequences in two batches; a single record fails
-    FAIL = auto()  # this batch fails, later ones go on
-    FENCE = auto()  # this batch fails, somebody else has its epoch
-    END = auto()  # the producer can do nothing more
-
-
-E = ErrorCode
-OUTCOMES: Final[dict[ErrorCode, tuple[Then, bool]]] = {
-    # code: (what follows, whether this attempt may have been stored)
-    E.NONE: (Then.DONE, True),
-    E.DUPLICATE_SEQUENCE_NUMBER: (Then.DONE, True),  # its offset is not known
-    E.OUT_OF_ORDER_SEQUENCE_NUMBER: (Then.GAP, False),
-    E.UNKNOWN_PRODUCER_ID: (Then.GAP, False),
-    E.INVALID_PRODUCER_EPOCH: (Then.FENCE, False),
-    E.PRODUCER_FENCED: (Then.END, False),
-    E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (Then.END, False),
-    E.CLUSTER_AUTHORIZATION_FAILED: (Then.END, False),
-    E.UNSUPPORTED_VERSION: (Then.END, False),
-    E.INVALID_PRODUCER_ID_MAPPING: (Then.END, False),
-    E.MESSAGE_TOO_LARGE: (Then.SPLIT, False),
-    # Refused before the leader appends:
-    E.CORRUPT_MESSAGE: (Then.RETRY, False),
-    E.UNKNOWN_TOPIC_OR_PARTITION: (Then.RETRY, False),
-    E.LEADER_NOT_AVAILABLE: (Then.RETRY, False),
-    E.NOT_ENOUGH_REPLICAS: (Then.RETRY, False),
-    E.THROTTLING_QUOTA_EXCEEDED: (Then.RETRY, False),
-    # The leader may have appended and lost its place, its disk or its patience afterwards:
-    E.UNKNOWN_SERVER_ERROR: (Then.FAIL, True),
-}
-# Every other retriable code is (RETRY, True), every other code (FAIL, False).
-
-
-def outcome_of(code: ErrorCode) -> tuple[Then, bool]:
-    """(what follows, whether the attempt may have been stored) for any error of Produce."""
-    row = OUTCOMES.get(code)
-    if row is not None:
-        return row
-    return (Then.RETRY, True) if code.retriable else (Then.FAIL, False)
-
-
-class Answer(NamedTuple):
-    """What a broker says about one batch."""
-
-    code: ErrorCode
-    base_offset: int = OFFSET_UNKNOWN
-    log_append_time_ms: int = -1
-    log_start_offset: int = -1
-    message: str | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -112,10 +57,11 @@ class _Round:
 
     def take_calls(self) -> list[ProduceCall]:
         """End the turn."""
-        calls, self.calls = self.calls, {}
-        for node_id in calls:
-            self.slots[node_id] -= 1
-        return [*calls.values()]
+        made, self.calls = self.calls, {}
+        calls = [call for call in made.values() if call.batches]
+        for call in calls:
+            self.slots[call.node_id] -= 1
+        return calls
 
 
 class Sender:
@@ -127,6 +73,7 @@ class Sender:
         wants_metadata: an answer, or a partition without a leader, says that it is stale.
         fatal: set once; every later send fails with it.
         in_doubt: the newest reason why something had to be repeated, for texts.
+        figures: what was counted.
     """
 
     def __init__(self, config: ProducerConfig, accumulator: Accumulator, random: Random) -> None:
@@ -140,6 +87,7 @@ class Sender:
         self.wants_metadata = False
         self.fatal: ClientError | None = None
         self.in_doubt = ""
+        self.figures = ProducerFigures()
 
     def drain(
         self,
@@ -165,6 +113,7 @@ class Sender:
             if not turn:
                 return calls
             calls += turn
+            self.figures.request_total += len(turn)
 
     def answered(self, batch: ProducerBatch, answer: Answer, now_ms: float) -> None:
         """A broker's answer about one batch of a call."""
@@ -175,16 +124,16 @@ class Sender:
             self.wants_metadata = True
         if then is Then.DONE:
             lane.acknowledge(batch)
-            offset = answer.base_offset if answer.code is E.NONE else OFFSET_UNKNOWN
+            offset = answer.base_offset if answer.code is ErrorCode.NONE else OFFSET_UNKNOWN
             stored = Stored(offset, answer.log_append_time_ms, answer.log_start_offset)
             self._finish(batch, stored)
             return
         batch.is_unknown = batch.is_unknown or may_be_stored
         self.in_doubt = f"{answer.code.name}: {answer.message or answer.code.text}"
         if then is Then.END:
-            self._end(_failure(batch, answer))
+            self._end(failure(batch, answer))
         elif batch.outcome is not None or then in (Then.FAIL, Then.FENCE):
-            self._give_up(lane, batch, _failure(batch, answer))
+            self._give_up(lane, batch, failure(batch, answer))
         elif then is Then.SPLIT:
             self._split(lane, batch, answer)
         elif batch.sends > self._config.retries:
@@ -262,12 +211,38 @@ class Sender:
                     lane.give_up(batch)
                     self._accumulator.release(batch)
 
+    def end(self, error: ClientError) -> None:
+        """Nothing goes on: everything open fails, whatever state it was left in by a defect."""
+        self.fatal = self.fatal or error
+        for batch in [*self._accumulator.held]:
+            batch.complete(ended(batch, error))
+
     def open_batches(self) -> list[ProducerBatch]:
         """Every batch without an outcome."""
-        batches = [*self._accumulator.batches()]
-        for lane in self._lanes.values():
-            batches += lane.in_flight
-        return [batch for batch in batches if batch.outcome is None]
+        return [batch for batch in self._accumulator.held if batch.outcome is None]
+
+    def metrics(self) -> dict[str, float]:
+        """What was counted, and the state of the buffer, by Kafka's metric names."""
+        memory = self._config.buffer_memory
+        return {
+            **self.figures.metrics(),
+            "record-error-total": self._accumulator.failed_count,
+            "buffer-total-bytes": memory,
+            "buffer-available-bytes": max(0, memory - self._accumulator.held_bytes),
+        }
+
+    def made_again(self, topic: str) -> None:
+        """A topic was deleted and made again: its partitions know nothing of this producer.
+
+        Sequences stay: 1. the topic is made again 2. a batch is stored there 3. its answer is lost
+        4. the new topic id is seen. Under a new sequence the batch would be stored twice. But one
+        at a time from now on: a partition without state accepts whatever comes first.
+        """
+        for (name, _), lane in self._lanes.items():
+            if name == topic:
+                lane.is_established = False
+                lane.attempts = 0
+                lane.retry_at_ms = 0.0
 
     def _add_next(self, place: Place, this: _Round) -> None:
         """Put the next batch of a place, if it may leave now, into this turn's calls."""
@@ -291,8 +266,11 @@ class Sender:
         if lane is None:
             lane = self._lanes[place] = Lane()
         batch = self._take_next(place, lane)
+        if batch is None:
+            return
         call.batches.append(batch)
         call.size_bytes += len(batch.wire) + len(place[0]) + PARTITION_OVERHEAD
+        self._count(batch, this.now_ms)
 
     def _next_size(self, place: Place, lane: Lane | None, now_ms: float) -> int | None:
         """The size of the batch that a place would send now; None if it must wait."""
@@ -320,15 +298,37 @@ class Sender:
                 return None
         return queue[0].size_bytes
 
-    def _take_next(self, place: Place, lane: Lane) -> ProducerBatch:
+    def _count(self, batch: ProducerBatch, now_ms: float) -> None:
+        figures = self.figures
+        figures.record_send_total += batch.count
+        if batch.sends > 1:
+            figures.record_retry_total += batch.count
+            return
+        figures.batch_bytes.add(len(batch.wire))
+        figures.queue_ms.add(now_ms - batch.created_at_ms)
+
+    def _take_next(self, place: Place, lane: Lane) -> ProducerBatch | None:
+        """The batch to write; None where it could not be encoded, and has failed alone."""
         batch = lane.next_to_resend()
         if batch is None:
             if self._config.enable_idempotence and lane.producer_id == NO_PRODUCER_ID:
                 lane.adopt(self.producer_id)
-            batch = self._accumulator.take(place)
-            lane.stamp(batch)
-        lane.put_on_wire(batch)
+            batch = self._stamped(place, lane)
+        if batch is not None:
+            lane.put_on_wire(batch)
         return batch
+
+    def _stamped(self, place: Place, lane: Lane) -> ProducerBatch | None:
+        """The oldest batch of a place that can be encoded; those before it fail alone."""
+        while place in self._accumulator.queues:
+            batch = self._accumulator.take(place)
+            try:
+                lane.stamp(batch)
+            except Exception as error:  # noqa: BLE001  no memory, say: the next may do better
+                self._finish(batch, Fatal(f"{batch.describe()}: cannot be encoded: {error!r}"))
+            else:
+                return batch
+        return None
 
     def _settle_lanes(self) -> None:
         for place, lane in self._lanes.items():
@@ -358,11 +358,12 @@ class Sender:
         them out of order, and they fail as what may be stored.
         """
         if batch.count == 1:
-            self._give_up(lane, batch, _failure(batch, answer))
+            self._give_up(lane, batch, failure(batch, answer))
             return
         pieces = batch.split()
+        self.figures.split_total += 1
+        self._accumulator.exchange(batch, pieces)
         lane.replace(batch, pieces)
-        pieces[0].reserved_bytes = batch.reserved_bytes
         batch.complete(Split(pieces))
         batch.forget_records()
 
@@ -379,13 +380,7 @@ class Sender:
 
     def _end(self, error: ClientError) -> None:
         self.fatal = error
-        self.fail_all(
-            lambda batch: Fatal(
-                f"{batch.describe()}: {error}",
-                code=error.code,
-                possibly_persisted=batch.possibly_persisted,
-            )
-        )
+        self.fail_all(lambda batch: ended(batch, error))
 
     def _tried_enough(self, batch: ProducerBatch) -> ClientError:
         state = "it may have been stored" if batch.is_unknown else "it was not stored"
@@ -409,13 +404,3 @@ class Sender:
             code=ErrorCode.REQUEST_TIMED_OUT,
             possibly_persisted=batch.possibly_persisted,
         )
-
-
-def _failure(batch: ProducerBatch, answer: Answer) -> ClientError:
-    then, _ = outcome_of(answer.code)
-    kind = Fenced if then is Then.FENCE else Fatal
-    return kind(
-        f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}",
-        code=answer.code,
-        possibly_persisted=batch.is_unknown,
-    )

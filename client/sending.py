@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from random import Random
 
-from ..protocol.errors import EncodeError, ErrorCode, error_code
+from ..protocol.errors import ErrorCode, error_code
 from ..protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ..protocol.messages.produce import (
     PartitionProduceData,
@@ -21,13 +21,22 @@ from ..protocol.messages.produce import (
     TopicProduceData,
 )
 from .accumulator import Accumulator
+from .answers import Answer
 from .backoff import backoff_ms
 from .cluster import Cluster
 from .config import ProducerConfig
-from .errors import ClientError, Fatal
-from .network import Connection, ConnectionFailed, RequestTimedOut, UnsupportedApi
+from .errors import (
+    ClientError,
+    ConnectionFailed,
+    Fatal,
+    RequestTimedOut,
+    UnsupportedApi,
+    defect,
+)
+from .network import Connection
+from .owner import Owner
 from .producer_batch import ProducerBatch
-from .sender import NEVER, Answer, ProduceCall, Sender
+from .sender import NEVER, ProduceCall, Sender
 
 LOG = logging.getLogger("minibroker.client")
 TRANSACTION_TIMEOUT_MS = 2**31 - 1  # means nothing without a transactional id; Java sends this
@@ -36,8 +45,11 @@ TRANSACTION_TIMEOUT_MS = 2**31 - 1  # means nothing without a transactional id; 
 class Sending:
     """The asyncio coat of one Sender.
 
-    Args:
+    Attributes:
+        owner: who may call.
         on_progress: called after a turn in which batches may have come to an end.
+        on_failure: called when the producer has ended without being asked to.
+        on_metadata: called when something new is known of topics.
     """
 
     def __init__(
@@ -45,14 +57,17 @@ class Sending:
         config: ProducerConfig,
         accumulator: Accumulator,
         random: Random,
-        on_progress: Callable[[], None],
+        owner: Owner,
     ) -> None:
         self._config = config
         self._random = random
-        self._on_progress = on_progress
+        self.on_progress: Callable[[], None] = _nothing
+        self.on_metadata: Callable[[], None] = _nothing
+        self.on_failure: Callable[[ClientError], None] = _nothing
+        self.owner = owner
         self.sender = Sender(config, accumulator, random)
-        self.cluster = Cluster(config, random, self.wake)
-        self._loop = asyncio.get_running_loop()
+        self.cluster = Cluster(config, random, self._on_change, self._on_end)
+        self._loop = owner.loop
         self._calls: dict[Connection, list[ProduceCall]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_ms = NEVER
@@ -77,6 +92,14 @@ class Sending:
             self._timer_at_ms = at_ms
             self._timer = self._loop.call_at(at_ms / 1000, self._on_timer)
 
+    def metrics(self) -> dict[str, float]:
+        """What was counted, by Kafka's metric names."""
+        return {
+            **self.sender.metrics(),
+            **self.cluster.metrics(self.now_ms()),
+            "requests-in-flight": sum(map(len, self._calls.values())),
+        }
+
     def stop(self) -> None:
         """No more pumping."""
         self._is_stopped = True
@@ -89,18 +112,45 @@ class Sending:
         self._timer_at_ms = NEVER
         self._pump()
 
+    def fail(self, error: Exception) -> None:
+        """Something is wrong in here: the producer ends, and everybody who waits is told."""
+        ended = defect("the producer", error)
+        ended.__cause__ = error if ended is not error else error.__cause__
+        if self.cluster.failure is None and not self._is_stopped:
+            self.cluster.end(ended)  # which comes back by way of _on_end
+        else:
+            self._on_end(ended)
+
+    def on_awaited(self, batch: ProducerBatch) -> None:
+        """Somebody waits for a batch. Raises RuntimeError in another loop, thread or process."""
+        self.owner.check()
+        if not batch.is_awaited:
+            batch.is_awaited = True
+            self.wake()
+
+    def on_unheard(self, batch: ProducerBatch) -> None:
+        """A batch has failed that nobody waits for."""
+        LOG.warning("records are lost that nobody waits for: %s", batch.outcome)
+
+    def _on_change(self) -> None:
+        for topic in self.cluster.metadata.take_made_again():
+            LOG.warning("topic %s was deleted and made again; going on with the new one", topic)
+            self.sender.made_again(topic)
+        self.on_metadata()
+        self.wake()
+
+    def _on_end(self, error: ClientError) -> None:
+        self.sender.end(error)
+        self.on_failure(error)
+        self.on_progress()
+
     def _pump(self) -> None:
         self._woken = None
         try:
             self._turn()
-        except Exception as error:
-            LOG.exception("the producer has a defect; it ends here")
-            text = f"the producer failed: {error!r}"
-            self.sender.fatal = Fatal(text)
-            self.sender.fail_all(
-                lambda batch: Fatal(text, possibly_persisted=batch.possibly_persisted)
-            )
-        self._on_progress()
+        except Exception as error:  # noqa: BLE001  told to everybody who waits, and logged
+            self.fail(error)
+        self.on_progress()
 
     def _turn(self) -> None:
         sender, now_ms = self.sender, self.now_ms()
@@ -133,19 +183,18 @@ class Sending:
             self.sender.lost(call, self.now_ms(), self.cluster.last_problem)
             return
         request = produce_request(call, self._config)
+        self._calls.setdefault(connection, []).append(call)
         try:
             if self._config.required_acks == 0:
-                connection.send_unanswered(request)
-                self.sender.unacknowledged(call)
-                return
-            connection.ask(request, _Asked(self, connection, call))
+                connection.send_unanswered(request, _Asked(self, connection, call))
+            else:
+                connection.ask(request, _Asked(self, connection, call))
         except ConnectionFailed as error:
+            self._forget(connection, call)
             self.sender.lost(call, self.now_ms(), str(error))
-            return
-        except (UnsupportedApi, EncodeError) as error:
+        except UnsupportedApi as error:
+            self._forget(connection, call)
             self._refuse(call, str(error))
-            return
-        self._calls.setdefault(connection, []).append(call)
 
     def _refuse(self, call: ProduceCall, why: str) -> None:
         answer = Answer(ErrorCode.UNSUPPORTED_VERSION, message=why)
@@ -153,10 +202,14 @@ class Sending:
             self.sender.answered(batch, answer, self.now_ms())
 
     def on_answer(
-        self, connection: Connection, call: ProduceCall, response: ProduceResponse
+        self, connection: Connection, call: ProduceCall, response: ProduceResponse | None
     ) -> None:
-        """A broker has answered."""
+        """A broker has answered; None: with acks=0, all bytes have left."""
         self._forget(connection, call)
+        if response is None:
+            self.sender.unacknowledged(call)
+            self.wake()
+            return
         now_ms = self.now_ms()
         answers = answers_in(response)
         for batch in call.batches:
@@ -199,11 +252,11 @@ class Sending:
                         request, timeout_ms=config.request_timeout_ms
                     )
                     code = error_code(response.error_code)
-                    if not code:
+                    if not code and response.producer_id >= 0:
                         self.sender.give_producer_id(response.producer_id)
                         return
                     self.sender.in_doubt = f"InitProducerId: {code.name}: {code.text}"
-                    if not code.retriable:
+                    if code and not code.retriable:
                         self._fail_waiting(code, self.sender.in_doubt)
                         return
                 except (ConnectionFailed, RequestTimedOut) as error:
@@ -246,18 +299,28 @@ class _Asked:
         """It always wants to know."""
         return False
 
-    def set_result(self, result: ProduceResponse, /) -> None:
-        """The answer."""
-        self._sending.on_answer(self._connection, self._call, result)
+    def set_result(self, result: ProduceResponse | None, /) -> None:
+        """The answer; None with acks=0, when all bytes have left."""
+        try:
+            self._sending.on_answer(self._connection, self._call, result)
+        except Exception as error:  # noqa: BLE001  told to everybody who waits, and logged
+            self._sending.fail(error)
 
     def set_exception(self, exception: Exception, /) -> None:
         """There will be none."""
-        self._sending.on_no_answer(self._connection, self._call, str(exception))
+        try:
+            self._sending.on_no_answer(self._connection, self._call, str(exception))
+        except Exception as error:  # noqa: BLE001  told to everybody who waits, and logged
+            self._sending.fail(error)
 
 
 NOT_MENTIONED = Answer(
     ErrorCode.UNKNOWN_SERVER_ERROR, message="the broker's answer leaves this partition out"
 )
+
+
+def _nothing(*_: object) -> None:
+    """Nobody is interested yet."""
 
 
 def produce_request(call: ProduceCall, config: ProducerConfig) -> ProduceRequest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Iterable
 
+from . import door
 from .metadata import Metadata
 from .partitions import TopicPartition
 
@@ -56,21 +57,26 @@ class Subscription:
     def subscribe(
         self,
         topics: Iterable[str],
-        pattern: str | None,
+        pattern: str | re.Pattern[str] | None,
         listener: ConsumerRebalanceListener | None,
     ) -> None:
         """Read topics from now on.
 
         Raises:
-            ValueError: both or neither of topics and pattern, or partitions are assigned.
+            TypeError: a listener or a pattern of another kind.
+            ValueError: both or neither of topics and pattern, or partitions are assigned; or the
+                pattern is no regular expression.
         """
-        names = frozenset([topics] if isinstance(topics, str) else topics)
+        names = frozenset(topics)
+        compiled = None if pattern is None else _compiled(pattern)
+        if listener is not None:
+            door.instance("listener", listener, ConsumerRebalanceListener)
         if self.is_manual:
             raise ValueError("partitions are assigned by hand: unsubscribe() first")
         if bool(names) == (pattern is not None):
             raise ValueError("subscribe to topics or to a pattern: one of the two")
         self.topics = names
-        self.pattern = None if pattern is None else re.compile(pattern)
+        self.pattern = compiled
         self.listener = ConsumerRebalanceListener() if listener is None else listener
 
     def assign(self) -> None:
@@ -90,3 +96,13 @@ class Subscription:
         if self.pattern is None:
             return self.topics
         return frozenset(name for name in metadata.names if self.pattern.fullmatch(name))
+
+
+def _compiled(pattern: str | re.Pattern[str]) -> re.Pattern[str]:
+    if isinstance(pattern, re.Pattern):
+        door.text("pattern", pattern.pattern)
+        return pattern
+    try:
+        return re.compile(door.text("pattern", pattern))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from minibroker.client import sender as sender_module
+from minibroker.client.answers import Answer, Then, outcome_of
 from minibroker.client.lane import Lane
 from minibroker.client.producer_batch import ProducerBatch
-from minibroker.client.sender import Answer, ProduceCall, Sender
+from minibroker.client.sender import ProduceCall, Sender
+from minibroker.protocol.errors import ErrorCode
 
 from tests.simulation.producer import BROKEN, judged
 from tests.support.producer_world import World
@@ -119,11 +121,10 @@ def split_what_may_be_stored(patch: pytest.MonkeyPatch) -> None:
 
 def success_after_a_refusal(patch: pytest.MonkeyPatch) -> None:
     """A broker that had too few replicas in sync is believed to have stored the batch."""
-    outcome_of = sender_module.outcome_of
 
-    def planted(code: Any) -> Any:
-        refused = code is sender_module.E.NOT_ENOUGH_REPLICAS
-        return (sender_module.Then.DONE, True) if refused else outcome_of(code)
+    def planted(code: ErrorCode) -> tuple[Then, bool]:
+        refused = code is ErrorCode.NOT_ENOUGH_REPLICAS
+        return (Then.DONE, True) if refused else outcome_of(code)
 
     patch.setattr(sender_module, "outcome_of", planted)
 

@@ -24,11 +24,12 @@ from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.sequences import Duplicate, SequenceTable
 from minibroker.broker.topic_config import topic_config
 from minibroker.client.accumulator import Accumulator
+from minibroker.client.answers import Answer
 from minibroker.client.config import ProducerConfig
 from minibroker.client.delivery import outcome_at
 from minibroker.client.errors import ClientError
 from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
-from minibroker.client.sender import NEVER, Answer, ProduceCall, Sender
+from minibroker.client.sender import NEVER, ProduceCall, Sender
 from minibroker.protocol.batch import headers_in, records_in
 from minibroker.protocol.errors import ErrorCode, Refused
 from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
@@ -150,9 +151,9 @@ class World:
         """One record, with a value of its own."""
         index = self.random.randrange(PARTITIONS)
         value = b"%d" % number + b"." * self.random.randrange(60)
-        size = record_bytes_max(None, value, ())
+        size = record_bytes_max(None, value, b"")
         batch = self.accumulator.append(
-            (TOPIC, index), None, value, (), 1_000, size_bytes=size, now_ms=self.now_ms
+            (TOPIC, index), None, value, b"", 1_000, size_bytes=size, now_ms=self.now_ms
         )
         self.deliveries.append((value, batch, batch.count - 1))
 

@@ -196,7 +196,9 @@ async def test_an_error_for_one_partition_leaves_its_neighbour_alone(
 
 async def test_an_error_without_acks_closes(broker: TestBroker, client: Connection) -> None:
     broker.faults.error("Produce", "NOT_LEADER_OR_FOLLOWER", at="append")
-    client.send_unanswered(produce(0, acks=0))
+    written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    client.send_unanswered(produce(0, acks=0), written)
+    await written
     with pytest.raises(ConnectionFailed):
         await ask(client, MetadataRequest(topics=[]))
 

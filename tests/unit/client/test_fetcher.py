@@ -12,6 +12,7 @@ from minibroker.client.fetcher import FetchCall, Fetcher
 from minibroker.client.partitions import TopicPartition
 from minibroker.client.reading import COMMITTED, NO_POSITION
 from minibroker.protocol.batch import HEADER_BYTES, build_batch
+from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.fetch import (
     FetchableTopicResponse,
     FetchResponse,
@@ -28,7 +29,12 @@ def batch(first: int, values: Sequence[bytes | None], epoch: int = 0) -> bytes:
 
 
 class World:
-    """A fetcher and the one broker it asks; `epoch` is that of the leader."""
+    """A fetcher and the one broker it asks.
+
+    Attributes:
+        epoch: that of the leader.
+        seen_at_ms: since when the topic is known to be there.
+    """
 
     def __init__(self, *, reset: OffsetReset = "earliest", group: str | None = None, **more: int):
         config = ConsumerConfig(
@@ -37,6 +43,7 @@ class World:
         )  # fmt: skip
         self.fetcher = Fetcher[bytes | None, bytes | None](config, Random(1))
         self.epoch = 0
+        self.now_ms = self.seen_at_ms = 0.0
 
     def at(self, *places: TopicPartition, offset: int = 0) -> World:
         self.fetcher.assign(places)
@@ -45,7 +52,13 @@ class World:
         return self
 
     def plan(self) -> list[FetchCall]:
-        return self.fetcher.plan(0, lambda *_: 1, lambda *_: self.epoch, lambda _: True)
+        return self.fetcher.plan(
+            self.now_ms,
+            lambda *_: 1,
+            lambda *_: self.epoch,
+            lambda _: True,
+            lambda _: self.seen_at_ms,
+        )
 
     def fetch(self, records: bytes, place: TopicPartition = T0) -> None:
         (call,) = self.plan()
@@ -215,3 +228,41 @@ def test_deserializers_make_keys_and_values() -> None:
     world.fetch(batch(0, [b"1", None, b"x", b"4"]))
     (records,) = fetcher.take(10).values()
     assert [record.value for record in records] == [4]
+
+
+def test_a_topic_made_again_is_read_from_where_auto_offset_reset_says() -> None:
+    world = World().at(T0, offset=7)
+    world.epoch = 5
+    world.fetch(batch(7, [b"old"], epoch=5))
+    world.fetcher.made_again("t")
+    assert world.values() == []
+    assert world.fetcher.places_to_look_up() == {T0: "earliest"}
+    world.fetcher.readings[T0].move_to(0)
+    world.epoch = 0
+    world.fetch(batch(0, [b"new"]))
+    assert world.values() == [b"new"]
+
+
+def test_a_topic_made_again_needs_a_seek_where_nothing_is_reset() -> None:
+    world = World(reset="none").at(T0, offset=7)
+    world.fetcher.made_again("t")
+    with pytest.raises(Fatal, match="auto_offset_reset is 'none': seek first"):
+        world.values()
+
+
+def test_nothing_is_fetched_from_a_topic_that_may_be_another_until_metadata_has_told() -> None:
+    world = World().at(T0, offset=7)
+    (call,) = world.plan()
+    gone = PartitionData(partition_index=0, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+                         high_watermark=-1, records=b"")  # fmt: skip
+    answer = FetchResponse(responses=[FetchableTopicResponse(topic="t", partitions=[gone])])
+    world.now_ms = 10.0
+    world.fetcher.answered(call, answer, world.now_ms)
+    world.now_ms = 5_000.0  # long after the backoff
+    world.seen_at_ms = 10.0  # asked before the broker spoke
+    world.fetcher.wants_metadata = False
+    assert world.plan() == []
+    assert world.fetcher.wants_metadata
+    world.now_ms = 10_000.0
+    world.seen_at_ms = 5_001.0
+    assert len(world.plan()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minibroker.client import door
 from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
 from minibroker.protocol.batch import (
     HEADER_BYTES,
@@ -37,7 +38,8 @@ def test_what_was_appended_is_what_is_read(
     codec: Codec,
 ) -> None:
     batch = ProducerBatch("t", 0, codec, 0.0, room=1 << 30)
-    for key, value, headers, timestamp in records:
+    for key, value, pairs, timestamp in records:
+        headers = door.headers("headers", pairs)
         batch.append(key, value, headers, timestamp, record_bytes_max(key, value, headers))
     batch.seal(9, 3, 2**31 - 2)
     wire = bytes(batch.wire)
@@ -55,7 +57,7 @@ def test_what_was_appended_is_what_is_read(
 def test_a_second_seal_leaves_the_first_bytes_alone(codec: Codec) -> None:
     batch = ProducerBatch("t", 0, codec, 0.0, room=1 << 30)
     for index in range(2000):
-        batch.append(None, b"%d" % index, (), 1_000, 30)
+        batch.append(None, b"%d" % index, b"", 1_000, 30)
     batch.seal(9, 0, 7)
     first = batch.wire
     copy = bytes(first)
@@ -80,10 +82,20 @@ def test_records_without_keys_read_back_whatever_their_lengths_and_times(
     batch = ProducerBatch("t", 0, Codec.NONE, 0.0, room=1 << 30)
     values = [bytes(lengths[index % len(lengths)]) for index in range(count)]
     for index, value in enumerate(values):
-        batch.append(None, value, (), 5_000 + index * step_ms, record_bytes_max(None, value, ()))
+        batch.append(None, value, b"", 5_000 + index * step_ms, record_bytes_max(None, value, b""))
     batch.seal(9, 0, 0)
     assert len(batch.wire) - HEADER_BYTES <= batch.size_bytes
     assert records_are_good(memoryview(batch.wire), read_header(batch.wire))
     read = records_in(batch.wire)
     assert [each.value for each in read] == values
     assert [each.timestamp for each in read] == [int(5_000 + n * step_ms) for n in range(count)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([0, 2**27, 2**34 - 1, 2**34, 2**41, 2**55, 2**63 - 1]), min_size=1))
+def test_values_alone_may_lie_ages_apart(stamps: list[int]) -> None:
+    batch = ProducerBatch("t", 0, Codec.NONE, 0.0, room=1 << 30)
+    for stamp in stamps:
+        batch.append(None, b"v", b"", stamp, record_bytes_max(None, b"v", b""))
+    batch.seal(9, 0, 0)
+    assert [each.timestamp for each in records_in(batch.wire)] == stamps

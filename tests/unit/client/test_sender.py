@@ -6,12 +6,13 @@ from random import Random
 
 import pytest
 from minibroker.client.accumulator import Accumulator
+from minibroker.client.answers import OUTCOMES, Answer, Then, outcome_of
 from minibroker.client.config import RETRIES_MAX, ProducerConfig
 from minibroker.client.delivery import RecordMetadata, outcome_at
 from minibroker.client.errors import ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
 from minibroker.client.lane import EPOCH_MAX
 from minibroker.client.producer_batch import ProducerBatch, Stored
-from minibroker.client.sender import OUTCOMES, Answer, ProduceCall, Sender, Then, outcome_of
+from minibroker.client.sender import ProduceCall, Sender
 from minibroker.protocol.batch import read_header
 from minibroker.protocol.errors import ErrorCode, error_code
 
@@ -51,7 +52,7 @@ class Play:
     def send(self, value: bytes = b"v", size_bytes: int = BATCH_BYTES) -> ProducerBatch:
         """A record, by default in a batch of its own."""
         return self.accumulator.append(
-            ("t", 0), None, value, (), 0, size_bytes=size_bytes, now_ms=self.now_ms
+            ("t", 0), None, value, b"", 0, size_bytes=size_bytes, now_ms=self.now_ms
         )
 
     def drain(self, later_ms: float = 0) -> list[ProduceCall]:
