@@ -165,7 +165,9 @@ class Detour:
         accept = Exchange(0, 0, self._number, "", "", 0)
         covering = [armed for armed in self._path.faults.rules if armed.rule.covers(accept)]
         if any(armed.rule.instant is Instant.ACCEPT for armed in covering):
-            self._taking = self._loop.create_task(self._surviving(self._accept(accept, covering)))
+            self._taking = self._loop.create_task(
+                self._surviving(lambda: self._accept(accept, covering))
+            )
 
     def serve(self, request: Request) -> None:
         """Serve a request, now or after those before it.
@@ -181,7 +183,7 @@ class Detour:
             return
         self._waiting.append((request, exchange))
         if not _is_running(self._taking):
-            self._taking = self._loop.create_task(self._surviving(self._take_all()))
+            self._taking = self._loop.create_task(self._surviving(self._take_all))
 
     def close(self) -> None:
         """The connection has ended."""
@@ -209,10 +211,12 @@ class Detour:
             exchange.close(answered(outcome))
         self._connection.settle(request, outcome)
 
-    async def _surviving(self, work: Awaitable[None]) -> None:
+    async def _surviving(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work, and end the connection or the broker if it cannot be done."""
         try:
-            await work
+            await (
+                work()
+            )  # begun here: a task that is cancelled before its first step begins nothing
         except (ProtocolError, DecodeError, CloseConnection) as error:
             self._connection.hang_up(error)
         except Crashed:
@@ -310,7 +314,7 @@ class Detour:
         opened = _Open(request, exchange, self._loop.create_future())
         self._open.append(opened)
         if not _is_running(self._answering):
-            self._answering = self._loop.create_task(self._surviving(self._answer_all()))
+            self._answering = self._loop.create_task(self._surviving(self._answer_all))
         return opened
 
     def _deliver(

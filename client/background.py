@@ -25,6 +25,7 @@ class Background:
         on_end: called once, however the client ends, before anybody else is told.
 
     Attributes:
+        on_failure: called when the client has ended without being asked to, once it was started.
         failure: why nothing works any more.
         is_stopping: tasks may be cancelled without that being a failure.
     """
@@ -33,7 +34,7 @@ class Background:
         self.failure: ClientError | None = None
         self.is_stopping = False
         self._on_end = on_end
-        self._on_failure: Callable[[ClientError], None] | None = None
+        self.on_failure: Callable[[ClientError], None] | None = None
         self._main: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -47,13 +48,8 @@ class Background:
         """Whether tasks can be spawned."""
         return self._group is not None
 
-    async def start(self, on_failure: Callable[[ClientError], None]) -> None:
-        """Begin.
-
-        Args:
-            on_failure: called when the client has ended without being asked to.
-        """
-        self._on_failure = on_failure
+    async def start(self) -> None:
+        """Begin."""
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._main = asyncio.create_task(self._run(started), name="minibroker client")
         self._main.add_done_callback(lambda main: self._on_main_done(main, started))
@@ -86,8 +82,8 @@ class Background:
         self._close(error)
         if self._main is not None:
             self._main.cancel()
-        if self._on_failure is not None:
-            self._on_failure(error)
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def raise_if_ended(self) -> None:
         """Raise what ended the client, if it has ended."""
@@ -108,7 +104,10 @@ class Background:
         async with asyncio.TaskGroup() as group:
             self._group = group
             started.set_result(None)
-            await asyncio.get_running_loop().create_future()  # until it is cancelled
+            try:
+                await asyncio.get_running_loop().create_future()  # until it is cancelled
+            finally:
+                self.end(_cancelled())  # at once: a TaskGroup that ends takes no more tasks
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """One that fails must not take the others with it unseen, as a TaskGroup would."""

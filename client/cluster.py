@@ -95,10 +95,11 @@ class Cluster:
             self.raise_if_ended()
             return
         try:
-            await self._background.start(self._on_failure)
+            await self._background.start()
             self._keep(BOOTSTRAP, await self._open_any())
             await self._fetch_metadata(allow_creation=False)
             self.raise_if_ended()
+            self._background.on_failure = self._on_failure
         except BaseException as error:
             await self.stop()
             self._background.take_back()
@@ -210,6 +211,7 @@ class Cluster:
         async with bounded(timeout_ms, lambda: self._not_there(topic, timeout_ms)):
             attempts = 0
             while True:
+                self.raise_if_ended()
                 known = self.metadata.topics.get(topic)
                 if known is not None and known.error and not known.error.retriable:
                     self.metadata.wanted.discard(topic)

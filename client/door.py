@@ -25,8 +25,8 @@ STRING_BYTES_MAX: Final = 32_767  # of a text whose length travels as an int16
 NO_HEADERS: Final = b""
 
 HeaderValue: TypeAlias = str | bytes | bytearray | memoryview | None
-Headers: TypeAlias = Iterable[tuple[str, HeaderValue]]
-"""Pairs of a name and a value: bytes, text that is sent as UTF-8, or None."""
+Headers: TypeAlias = Iterable[tuple[str, HeaderValue]] | Mapping[str, HeaderValue]
+"""Names and values: bytes, text that is sent as UTF-8, or None."""
 
 
 def whole(name: str, value: object, low: int = 0, high: int = INT_MAX) -> int:

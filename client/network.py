@@ -162,6 +162,7 @@ class Connection(asyncio.Protocol):
         transport = self._open_transport(message)
         transport.set_write_buffer_limits(high=0)  # resume_writing is called when all has left
         self._write(transport, self._frame(message, None, answered=False))
+        self.figures.request_total += 1
         if transport.get_write_buffer_size() == 0:
             written.set_result(None)
         else:
