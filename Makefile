@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash restore sim sim-disk drill damage fuzz soak soak-client interop docker bench bench-client blocking wire demo run check clean
+.PHONY: help setup fmt lint types test crash restore sim sim-disk drill damage fuzz soak soak-client lies interop docker bench bench-client blocking wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -68,6 +68,9 @@ interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn
 
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
+
+lies: $(READY) ## our client against a broker that alters each field of each answer, in turn
+	ALL_LIES=1 $(BIN)/pytest -n $(JOBS) tests/system/test_lying_broker.py $(ARGS)
 
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
