@@ -19,7 +19,6 @@ from typing import Generic, Self
 
 import minibroker.client as _async
 
-from ..protocol.batch import RecordHeader
 from .admin_results import (
     ClusterDescription,
     ConfigEntry,
@@ -32,6 +31,8 @@ from .admin_topics import DEFAULT_COUNT
 from .blocking_parts import Delivery, InThreads
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, OffsetReset
 from .delivery import Receipts, RecordMetadata
+from .door import Headers
+from .intake import Partitioner
 from .loop_thread import LoopThread
 from .offsets import OffsetAndTimestamp
 from .partitions import OffsetAndMetadata, TopicPartition
@@ -45,7 +46,8 @@ class Producer(Generic[K, V]):
     """A producer for any Kafka; started by `with`.
 
     Args:
-        bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
+        bootstrap_servers: "host:port,host:port", or a sequence of "host:port"; the port may be
+            left out (9092).
         linger_ms: how long a batch waits for more records, unless somebody awaits one of its
             own and no other batch of its partition is on its way; 0 sends what one loop turn
             brings.
@@ -54,13 +56,19 @@ class Producer(Generic[K, V]):
         retries: attempts after the first; delivery_timeout_ms is the better bound.
         key_serializer, value_serializer: make bytes of what is sent, None stays None; without
             them keys and values are bytes.
+        partitioner: chooses the partition of every record that names none, from (key as bytes or
+            None, all partitions, those that have a leader).
+        metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room.
 
     Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
     Raises:
-        ValueError: options that contradict each other, or a server that is no HOST:PORT.
+        TypeError, ValueError: an option that cannot be, options that contradict each other, or a
+            server that is no HOST or HOST:PORT.
         ImportError: compression_type needs a package that is not installed.
+        RuntimeError: no event loop runs; and from every call in another loop, thread or forked
+            process.
     """
 
     def __init__(
@@ -75,19 +83,21 @@ class Producer(Generic[K, V]):
         buffer_memory: int = 33554432,
         max_request_size: int = 1048576,
         max_in_flight_requests_per_connection: int = 5,
-        max_block_ms: int = 60000,
-        delivery_timeout_ms: int = 120000,
+        max_block_ms: float = 60000,
+        delivery_timeout_ms: float = 120000,
         retries: int = RETRIES_MAX,
         request_timeout_ms: int = 30000,
         compression_type: CompressionType = "none",
         key_serializer: Callable[[K], bytes] | None = None,
         value_serializer: Callable[[V], bytes] | None = None,
-        retry_backoff_ms: int = 100,
-        retry_backoff_max_ms: int = 1000,
-        reconnect_backoff_ms: int = 50,
-        reconnect_backoff_max_ms: int = 1000,
-        metadata_max_age_ms: int = 300000,
-        socket_connection_setup_timeout_ms: int = 10000,
+        partitioner: Partitioner | None = None,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1000,
+        reconnect_backoff_ms: float = 50,
+        reconnect_backoff_max_ms: float = 1000,
+        metadata_max_age_ms: float = 300000,
+        metadata_max_idle_ms: float = 300000,
+        socket_connection_setup_timeout_ms: float = 10000,
         allow_auto_create_topics: bool = True,
     ) -> None:
         self._loop = LoopThread("producer")
@@ -109,11 +119,13 @@ class Producer(Generic[K, V]):
                 compression_type=compression_type,
                 key_serializer=key_serializer,
                 value_serializer=value_serializer,
+                partitioner=partitioner,
                 retry_backoff_ms=retry_backoff_ms,
                 retry_backoff_max_ms=retry_backoff_max_ms,
                 reconnect_backoff_ms=reconnect_backoff_ms,
                 reconnect_backoff_max_ms=reconnect_backoff_max_ms,
                 metadata_max_age_ms=metadata_max_age_ms,
+                metadata_max_idle_ms=metadata_max_idle_ms,
                 socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
                 allow_auto_create_topics=allow_auto_create_topics,
             )
@@ -144,18 +156,22 @@ class Producer(Generic[K, V]):
         *,
         key: K | None = None,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
-        headers: Sequence[RecordHeader] = (),
+        timestamp_ms: float | None = None,
+        headers: Headers | None = (),
     ) -> Delivery:
         """Put a record into its batch; waits only for metadata and buffer room.
 
         Args:
             partition: by default that of the key's hash, or whichever fills a batch.
             timestamp_ms: since 1970; by default now.
+            headers: (name, value) pairs or a mapping; values are bytes, None, or text for UTF-8.
+
+        All that is handed over is taken in this call, and may change afterwards.
 
         Returns: what waits for the receipt.
 
         Raises:
+            TypeError, ValueError: an argument that cannot be; nothing else is touched.
             Fatal: the topic cannot be, the record is too large, or the producer is at its end.
             Retriable: no metadata or no room within max_block_ms.
         """
@@ -180,8 +196,8 @@ class Producer(Generic[K, V]):
         *,
         key: K | None = None,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
-        headers: Sequence[RecordHeader] = (),
+        timestamp_ms: float | None = None,
+        headers: Headers | None = (),
     ) -> RecordMetadata:
         """As `send`, and wait for the receipt."""
         return self._loop.run(
@@ -198,28 +214,38 @@ class Producer(Generic[K, V]):
     def send_many(
         self,
         topic: str,
-        values: Sequence[V | None],
-        keys: Sequence[K | None] | None = None,
+        values: Iterable[V | None],
+        keys: Iterable[K | None] | None = None,
         *,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
+        timestamp_ms: float | None = None,
+        headers: Iterable[Headers | None] | None = None,
+        timestamps: Iterable[float] | None = None,
     ) -> Receipts:
         """Send records in bulk and wait for all of them.
 
         Args:
-            keys: one for each value.
+            values, keys, headers, timestamps: one for each record; each is read once, and all are
+                examined before the first record is sent.
             timestamp_ms: of all of them; by default now.
 
         Returns: the receipts, in the order of the values.
 
         Raises:
-            ValueError: keys and values differ in number.
+            TypeError, ValueError: an argument that cannot be, or they differ in number; nothing
+                is sent then.
             ClientError: of the kind that the first failed record met; `outcomes` of the error says
                 what became of each record, and possibly_persisted whether any may be stored.
         """
         return self._loop.run(
             lambda: self._inner.send_many(
-                topic, values, keys, partition=partition, timestamp_ms=timestamp_ms
+                topic,
+                values,
+                keys,
+                partition=partition,
+                timestamp_ms=timestamp_ms,
+                headers=headers,
+                timestamps=timestamps,
             )
         )
 
@@ -236,6 +262,10 @@ class Producer(Generic[K, V]):
     def partitions_for(self, topic: str) -> list[int]:
         """The partitions of a topic, ascending. Raises as `send`."""
         return self._loop.run(lambda: self._inner.partitions_for(topic))
+
+    def metrics(self) -> dict[str, float]:
+        """What the producer has counted so far, by Kafka's metric names (figures.py)."""
+        return self._loop.do(self._inner.metrics)
 
     def __enter__(self) -> Self:
         try:
@@ -282,11 +312,14 @@ class Consumer(Generic[K, V]):
         enable_auto_commit: every auto_commit_interval_ms, before partitions are given up and at
             the end, commit what the application is done with: all it got before its newest call.
         key_deserializer, value_deserializer: called with the bytes, or None, of each record.
+        consumer_timeout_ms: `async for` ends when no record has come for so long; by default never.
 
     Every other option has Kafka's name, meaning and default.
 
     Raises:
-        ValueError: an option that cannot work, or a server that is no HOST:PORT.
+        TypeError, ValueError: an option that cannot work, or a server that is no HOST or HOST:PORT.
+        RuntimeError: no event loop runs; and from every call in another loop, thread or forked
+            process.
     """
 
     def __init__(
@@ -300,10 +333,10 @@ class Consumer(Generic[K, V]):
         value_deserializer: Deserializer[V] | None = None,
         auto_offset_reset: OffsetReset = "latest",
         enable_auto_commit: bool = True,
-        auto_commit_interval_ms: int = 5000,
+        auto_commit_interval_ms: float = 5000,
         partition_assignment_strategy: Sequence[str] = ("range", "cooperative-sticky"),
         session_timeout_ms: int = 45000,
-        heartbeat_interval_ms: int = 3000,
+        heartbeat_interval_ms: float = 3000,
         max_poll_interval_ms: int = 300000,
         fetch_min_bytes: int = 1,
         fetch_max_bytes: int = 52428800,
@@ -312,13 +345,14 @@ class Consumer(Generic[K, V]):
         max_poll_records: int = 500,
         check_crcs: bool = True,
         request_timeout_ms: int = 30000,
-        retry_backoff_ms: int = 100,
-        retry_backoff_max_ms: int = 1000,
-        reconnect_backoff_ms: int = 50,
-        reconnect_backoff_max_ms: int = 1000,
-        metadata_max_age_ms: int = 300000,
-        socket_connection_setup_timeout_ms: int = 10000,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1000,
+        reconnect_backoff_ms: float = 50,
+        reconnect_backoff_max_ms: float = 1000,
+        metadata_max_age_ms: float = 300000,
+        socket_connection_setup_timeout_ms: float = 10000,
         allow_auto_create_topics: bool = True,
+        consumer_timeout_ms: float | None = None,
     ) -> None:
         self._loop = LoopThread("consumer")
         self._inner: _async.Consumer[K, V] = self._loop.make(
@@ -351,6 +385,7 @@ class Consumer(Generic[K, V]):
                 metadata_max_age_ms=metadata_max_age_ms,
                 socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
                 allow_auto_create_topics=allow_auto_create_topics,
+                consumer_timeout_ms=consumer_timeout_ms,
             )
         )
 
@@ -382,6 +417,7 @@ class Consumer(Generic[K, V]):
         """Read these topics, or all whose whole name matches the pattern, instead of those before.
 
         Raises:
+            TypeError: `topics` is one name instead of several.
             ValueError: both or neither are given, or partitions were assigned by hand.
         """
         self._loop.do(
@@ -398,7 +434,7 @@ class Consumer(Generic[K, V]):
         """Read nothing more; a group is left soon after."""
         self._loop.do(self._inner.unsubscribe)
 
-    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read these partitions from now on; those read before keep their position.
 
         Raises:
@@ -466,6 +502,10 @@ class Consumer(Generic[K, V]):
             lambda: self._inner.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         )
 
+    def metrics(self) -> dict[str, float]:
+        """What the consumer has counted so far, by Kafka's metric names (figures.py)."""
+        return self._loop.do(self._inner.metrics)
+
     def assignment(self) -> set[TopicPartition]:
         """The partitions that are read."""
         return self._loop.do(self._inner.assignment)
@@ -502,11 +542,11 @@ class Consumer(Generic[K, V]):
         """
         return self._loop.run(lambda: self._inner.lag(*partitions))
 
-    def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset of the first record of each partition. Raises as end_offsets()."""
         return self._loop.run(lambda: self._inner.beginning_offsets(partitions))
 
-    def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset behind the last readable record of each partition.
 
         Raises:
@@ -583,10 +623,10 @@ class Admin:
         *,
         client_id: str = "minibroker-admin",
         request_timeout_ms: int = 30000,
-        timeout_ms: int = 60000,
-        retry_backoff_ms: int = 100,
-        retry_backoff_max_ms: int = 1000,
-        socket_connection_setup_timeout_ms: int = 10000,
+        timeout_ms: float = 60000,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1000,
+        socket_connection_setup_timeout_ms: float = 10000,
     ) -> None:
         self._loop = LoopThread("admin")
         self._inner: _async.Admin = self._loop.make(
