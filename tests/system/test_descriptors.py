@@ -23,16 +23,17 @@ from minibroker.testing.stored import stored_records
 from tests.support.broker import RUN, BrokerProcess
 
 SOCKETS = 1_100
+WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; "
 FEW = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit})); "
 NEW_BATCH = build_batch([(None, b"v", (), 1_700_000_000_000)])
 
 
 @contextmanager
-def broker_with(limit: int, data_dir: Path) -> Iterator[BrokerProcess]:
+def broker_with(limit: int, data_dir: Path, first: str = "") -> Iterator[BrokerProcess]:
     """A broker that cannot have more descriptors; it must stop cleanly at the end."""
 
     class Limited(BrokerProcess):
-        program = ("-c", FEW.format(limit=limit) + RUN)
+        program = ("-c", first + FEW.format(limit=limit) + RUN)
 
     with Limited(data_dir=data_dir) as broker:
         yield broker
@@ -79,11 +80,15 @@ def test_more_partitions_are_written_than_there_are_descriptors(tmp_path: Path) 
         assert "flush-failed" not in broker.said
 
 
-@pytest.mark.parametrize("limit", [256, 1024])
-def test_more_idle_connections_come_than_there_are_descriptors(limit: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "first"), [(256, ""), (1024, ""), (256, WITHOUT_UVLOOP)], ids=["256", "1024", "plain"]
+)
+def test_more_idle_connections_come_than_there_are_descriptors(
+    limit: int, first: str, tmp_path: Path
+) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < SOCKETS + 200:
         pytest.skip(f"this process may not open {SOCKETS} sockets (ulimit -n)")
-    with broker_with(limit, tmp_path) as broker, ExitStack() as sockets:
+    with broker_with(limit, tmp_path, first) as broker, ExitStack() as sockets:
         asyncio.run(with_idle_ones(broker, sockets))
         assert "flush-failed" not in broker.said
         assert 1 <= broker.said.count("event=connection-refused") <= 5
