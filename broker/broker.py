@@ -113,7 +113,7 @@ class Broker:
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
         self._start_sweeps(hooks)
         self.groups = self._start_groups(hooks)
-        self.reserve.fill()
+        self.reserve.begin()
         self._tell_start(opened_at_ms)
 
     def _start_sweeps(self, hooks: Hooks) -> None:

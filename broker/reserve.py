@@ -13,6 +13,7 @@ room the file grows to its full size. Every CHECK_MS somebody looks how full the
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from .limits import RESERVE_BYTES, RESERVE_BYTES_STEP
@@ -75,6 +76,13 @@ class Reserve:
             _, usable_bytes = self._storage.space()
             self._take(min(size, usable_bytes))
 
+    def begin(self) -> None:
+        """At a start: fill up what is there; a copy of it may have no blocks, for it is empty."""
+        if self._size:
+            with suppress(StorageError):
+                self._storage.preallocate(RESERVE, self._size)
+        self.fill()
+
     def fill(self) -> None:
         """Grow to the full size, but by no more than half of what others could use."""
         if self._is_kept and self._size < RESERVE_BYTES:
@@ -88,7 +96,6 @@ class Reserve:
             try:
                 self._storage.preallocate(RESERVE, wanted)
             except StorageError:  # its own bookkeeping needs space, too, or others were quicker
-                self._size = 0
                 wanted -= RESERVE_BYTES_STEP
             else:
                 self._size = wanted

@@ -30,6 +30,13 @@ NO_DESCRIPTOR: Final = frozenset((errno.EMFILE, errno.ENFILE))
 _flush_descriptor = os.fdatasync if sys.platform == "linux" else os.fsync
 
 
+def _allocate(descriptor: int, size_bytes: int) -> None:
+    if sys.platform == "darwin":  # has no such call: the file is long, and its space not sure
+        os.ftruncate(descriptor, size_bytes)
+    else:
+        os.posix_fallocate(descriptor, 0, size_bytes)  # fills holes, too
+
+
 class OpenFiles:
     """The files that are open, the least recently used first; beyond `count_max` that is closed."""
 
@@ -278,15 +285,18 @@ class FileStorage:
         return DiskFile(self.open_files, path, 0, descriptor, self._directories_of(path))
 
     def preallocate(self, path: str, size_bytes: int) -> None:
-        file = self.create_file(path)
-        try:
-            with named(file.path):
-                os.posix_fallocate(file.descriptor, 0, size_bytes)
-        except StorageError:
-            file.truncate(0)
-            raise
-        finally:
-            file.close()
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        with named(self.root.full(path)):
+            descriptor = self.open_files.granted(lambda: self.root.open(path, flags))
+            try:
+                size = os.fstat(descriptor).st_size
+                try:
+                    _allocate(descriptor, size_bytes)
+                except OSError:
+                    os.ftruncate(descriptor, size)
+                    raise
+            finally:
+                os.close(descriptor)
 
     def _directories_of(self, path: str) -> tuple[str, ...]:
         """The directories to flush before the name `path` is durable."""

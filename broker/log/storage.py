@@ -141,10 +141,10 @@ class Storage(Protocol):
         """Open a new, empty file; one that is there already is emptied."""
 
     def preallocate(self, path: str, size_bytes: int) -> None:
-        """Make a file of that size, of any content, that has its space on the disk.
+        """Let a file have at least that size, and all its space on the disk, whatever is in it.
 
         Raises:
-            NoSpace: there is not so much; the file is empty then.
+            NoSpace: there is not so much; the file has the size it had.
         """
 
     def list_dir(self, path: str) -> list[str]:

@@ -49,7 +49,8 @@ class SmallDisk(MemoryStorage):
         return file
 
     def preallocate(self, path: str, size_bytes: int) -> None:
-        self.create_file(path).append([bytes(size_bytes)])
+        file = self.open_file(path) if self.exists(path) else self.create_file(path)
+        file.append([bytes(size_bytes - file.size)])
 
     def space(self) -> tuple[int, int]:
         return self.room_bytes, self.usable_bytes

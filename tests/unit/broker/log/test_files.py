@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from minibroker.broker.log import files
 from minibroker.broker.log.files import FileStorage
-from minibroker.broker.log.storage import Buffer, DirectoryInUse, StorageError
+from minibroker.broker.log.storage import Buffer, DirectoryInUse, NoSpace, StorageError
 
 from tests.support.full_disk import largest_file
 
@@ -266,3 +266,28 @@ def test_where_no_descriptor_is_left_files_are_closed_for_one(
 
 def none_left(*_: object) -> int:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_a_file_gets_its_space_holes_and_all(disk: FileStorage) -> None:
+    disk.preallocate("r", 65_536)
+    assert (disk.open_file("r").size, os.stat(disk.full_path("r")).st_blocks * 512) == (65_536,) * 2
+    os.truncate(disk.full_path("r"), 0)
+    os.truncate(disk.full_path("r"), 65_536)  # as a copy that leaves out what is empty
+    assert os.stat(disk.full_path("r")).st_blocks == 0
+    disk.preallocate("r", 65_536)
+    assert os.stat(disk.full_path("r")).st_blocks * 512 == 65_536
+
+
+def test_a_file_that_cannot_get_more_space_keeps_what_it_has(
+    disk: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.preallocate("r", 8192)
+
+    def fill_a_part(descriptor: int, _: int, size: int) -> None:
+        os.ftruncate(descriptor, size // 2)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fill_a_part)
+    with pytest.raises(NoSpace, match="No space left"):
+        disk.preallocate("r", 65_536)
+    assert disk.open_file("r").size == 8192
