@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash restore sim sim-disk drill damage fuzz soak soak-client lies interop docker bench bench-client blocking wire demo run check clean
+.PHONY: help setup fmt lint types test crash restore sim sim-disk drill damage fuzz hostile soak soak-client lies interop docker bench bench-client blocking wire demo run check clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -59,6 +59,10 @@ damage: $(READY) ## cut and flip a data directory everywhere, count what comes o
 
 fuzz: $(READY) ## spoilt frames at the codec and at a broker with a good client beside them (MINUTES=2 SEED=1)
 	$(BIN)/python -m tests.fuzz $(or $(MINUTES),2) $(or $(SEED),1)
+
+hostile: $(READY) ## rude peers, each beside a good client (SECONDS=60 SEED=1, or MINUTES=30 at random)
+	$(BIN)/python -m tests.hostile $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 soak: $(READY) ## all Python clients for long, through random connection cuts (MINUTES=10 SEED=1)
 	$(BIN)/python -m tests.soak $(or $(MINUTES),10) $(or $(SEED),1)

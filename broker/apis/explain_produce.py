@@ -13,7 +13,7 @@ from typing import Any
 from ...protocol.batch import BatchError, headers_in, records_in
 from ...protocol.compression import MissingCodecError
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ErrorCode, shortened
 from ...protocol.messages.explain_produce import (
     ExplainProduceRequest,
     ExplainProduceResponse,
@@ -50,7 +50,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
 def refusal(message: ExplainProduceRequest, code: ErrorCode, why: str) -> ExplainProduceResponse:
     """The response that explains nothing."""
-    return ExplainProduceResponse(error_code=code, error_message=why, verdicts=[])
+    return ExplainProduceResponse(error_code=code, error_message=shortened(why), verdicts=[])
 
 
 def _number(verdict: ProduceVerdict) -> int:

@@ -22,7 +22,21 @@ from tests.fuzz.seeds import produce
 TOPIC = "bystander"
 PAUSE_S = 0.004
 ANSWER_WAIT_S = 30.0
+PRODUCE_WAIT_S = 60.0
 _SPAWN = multiprocessing.get_context("spawn")
+
+
+class Look(NamedTuple):
+    """What the client has lived through since the last look.
+
+    Args:
+        waits: when each Produce was sent (time.monotonic()), and how long it took in ms.
+        open_ms: how long the one under way has been waiting.
+    """
+
+    waits: list[tuple[float, float]]
+    open_ms: float
+    failure: str
 
 
 class Witness(NamedTuple):
@@ -44,19 +58,33 @@ class Bystander:
     def __init__(self, port: int) -> None:
         self._phase = _SPAWN.Value("i", 0)
         self._stop = _SPAWN.Event()
-        self._results, theirs = _SPAWN.Pipe(duplex=False)
-        arguments = (port, self._phase, self._stop, theirs)
+        self._results, theirs = _SPAWN.Pipe()
+        self._has_failed = _SPAWN.Event()
+        arguments = (port, self._phase, self._stop, self._has_failed, theirs)
         self._process = _SPAWN.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
 
     @property
     def has_ended(self) -> bool:
-        """Whether it gave up by itself."""
-        return not self._process.is_alive()
+        """Whether it gave up by itself: it was disturbed."""
+        return self._has_failed.is_set() or not self._process.is_alive()
 
     def enter(self, phase: int) -> None:
         """Note latencies under another heading from now on."""
         self._phase.value = phase
+
+    def look(self) -> Look:
+        """Ask it now; it answers while it waits for the broker, too."""
+        self._results.send("look")
+        if not self._results.poll(ANSWER_WAIT_S):
+            raise TimeoutError("the well-behaved client does not answer")
+        look: Look = self._results.recv()
+        return look
+
+    def kill(self) -> None:
+        """End it without hearing it."""
+        self._process.kill()
+        self._process.join(ANSWER_WAIT_S)
 
     def finish(self) -> Witness:
         """Let it end, and hear it."""
@@ -68,36 +96,67 @@ class Bystander:
         return witness
 
 
-def _run(port: int, phase: Any, stop: Any, results: Pipe) -> None:
-    witness = Witness({}, [], "")
+def _run(port: int, phase: Any, stop: Any, has_failed: Any, results: Pipe) -> None:
+    client = _Client(port, phase, stop, results)
     try:
-        asyncio.run(_produce(port, phase, stop, witness))
+        asyncio.run(client.produce())
     except Exception as error:  # whatever it is, it is a disturbance
-        witness = witness._replace(failure=f"{type(error).__name__}: {error}")
-    results.send(witness)
+        client.failure = f"{type(error).__name__}: {error}"
+        has_failed.set()
+    while not stop.is_set():  # somebody may still want to look
+        if results.poll(PAUSE_S):
+            client.tell()
+    results.send(Witness(client.latencies, client.offsets, client.failure))
 
 
-async def _produce(port: int, phase: Any, stop: Any, witness: Witness) -> None:
-    never = asyncio.get_running_loop().create_future()
-    connection = await Connection.open("127.0.0.1", port)
-    told = await connection.request(
-        InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
-    )
-    while not stop.is_set():
-        number = len(witness.offsets)
-        batch = build_batch(
-            [(None, value_of(number), (), time.time_ns() // 1_000_000)],
-            producer_id=told.producer_id,
-            producer_epoch=told.producer_epoch,
-            base_sequence=number,
+class _Client:
+    """The child's side."""
+
+    def __init__(self, port: int, phase: Any, stop: Any, results: Pipe) -> None:
+        self.latencies: dict[int, list[float]] = {}
+        self.offsets: list[int] = []
+        self.failure = ""
+        self._port, self._phase, self._stop, self._results = port, phase, stop, results
+        self._waits: list[tuple[float, float]] = []
+        self._sent_at = 0.0
+
+    def tell(self) -> None:
+        """Answer one look."""
+        self._results.recv()
+        open_ms = (time.monotonic() - self._sent_at) * 1000 if self._sent_at else 0.0
+        self._results.send(Look(self._waits, open_ms, self.failure))
+        self._waits = []
+
+    async def produce(self) -> None:
+        """One record after the other until it is stopped; raises what disturbs it."""
+        asyncio.get_running_loop().add_reader(self._results.fileno(), self.tell)
+        never = asyncio.get_running_loop().create_future()
+        connection = await Connection.open("127.0.0.1", self._port)
+        told = await connection.request(
+            InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
         )
-        began = time.perf_counter()
-        response = await connection.request(produce(batch, topic=TOPIC))
-        took_ms = (time.perf_counter() - began) * 1000
+        while not self._stop.is_set():
+            number = len(self.offsets)
+            batch = build_batch(
+                [(None, value_of(number), (), time.time_ns() // 1_000_000)],
+                producer_id=told.producer_id,
+                producer_epoch=told.producer_epoch,
+                base_sequence=number,
+            )
+            await self._one(connection, batch, number)
+            await asyncio.wait([never], timeout=PAUSE_S)
+        await connection.close()
+
+    async def _one(self, connection: Connection, batch: bytes, number: int) -> None:
+        self._sent_at = time.monotonic()
+        response = await connection.request(
+            produce(batch, topic=TOPIC), timeout_ms=int(PRODUCE_WAIT_S * 1000)
+        )
+        took_ms = (time.monotonic() - self._sent_at) * 1000
         answer = response.responses[0].partition_responses[0]
         if answer.error_code:
             raise AssertionError(f"{error_code(answer.error_code).name} for record {number}")
-        witness.offsets.append(answer.base_offset)
-        witness.latencies.setdefault(phase.value, []).append(took_ms)
-        await asyncio.wait([never], timeout=PAUSE_S)
-    await connection.close()
+        self.offsets.append(answer.base_offset)
+        self.latencies.setdefault(self._phase.value, []).append(took_ms)
+        self._waits.append((self._sent_at, took_ms))
+        self._sent_at = 0.0

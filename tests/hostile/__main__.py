@@ -1,0 +1,144 @@
+"""EDGE: `make hostile`: every named attack, and requests drawn from the schemas; prints a table.
+
+    python -m tests.hostile --seconds 60 --seed 1       all of it; drawn requests for so long
+    python -m tests.hostile --only long_names drawn     some of it
+    python -m tests.hostile --only drawn --seed 1 --number 4711     one drawn request again
+    python -m tests.hostile --minutes 30 --seed 1       long.py: everything at random, for long
+
+Each attack meets a new broker (page-cache) with a good client beside it. Exit code 1 when that
+client waited more than 250 ms, or more than 50 ms at p99, when the broker's memory grew by more
+than 300 MB, when somebody was not answered, or the broker died.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.hostile.attacker import ATTACKS
+from tests.hostile.judge import BOUNDS, Verdict, judge
+from tests.support.broker import BrokerProcess
+
+DRAWN_A_BROKER_S = 20.0
+REQUESTS_MAX = 10**9
+SIZE_MAX = 1_000_000
+BLAMED_MAX = 4
+FAULTS_SHOWN = 4
+
+
+def main() -> int:
+    """See the file's docstring."""
+    args = _arguments()
+    seed = args.seed if args.seed is not None else random.randrange(10**6)
+    console = Console(width=150, highlight=False)
+    if args.minutes:
+        from tests.hostile.long import run_long
+
+        return run_long(args.minutes, seed)
+    names = args.only or [*ATTACKS, "drawn"]
+    verdicts = []
+    for verdict in _verdicts(names, seed, args):
+        verdicts.append(verdict)
+        console.print(_line(verdict), markup=False)
+    console.print(_table(verdicts))
+    faulty = [each for each in verdicts if each.faults]
+    for each in faulty:
+        again = f"--seed {seed}" if each.name.startswith("drawn") else f"--size {args.size:g}"
+        only = each.name.partition(" ")[0]
+        console.print(f"again: make hostile ARGS='--only {only} {again}'", markup=False)
+    console.print(f"{len(verdicts) - len(faulty)} of {len(verdicts)} held")
+    return 1 if faulty else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make hostile ARGS=...", description=main.__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of drawn requests")
+    parser.add_argument("--seed", type=int, help="of drawn requests; drawn and printed by default")
+    parser.add_argument("--minutes", type=float, default=0.0, help="everything at random, so long")
+    parser.add_argument("--only", nargs="+", choices=[*ATTACKS, "drawn"], help="of the attacks")
+    parser.add_argument("--size", type=float, default=1.0, help="of the named attacks, up to 1")
+    parser.add_argument("--number", type=int, help="one drawn request instead of all")
+    return parser.parse_args()
+
+
+def _verdicts(names: list[str], seed: int, args: argparse.Namespace) -> Iterator[Verdict]:
+    for name in names:
+        if name != "drawn":
+            yield _judged(name, ["named", "{port}", str(args.size), name])
+        elif args.number is not None:
+            yield _drawn(seed, args.number, 1, DRAWN_A_BROKER_S)
+        else:
+            # Several brokers in turn: what one has collected must not decide all that follows.
+            left, first = args.seconds, 0
+            while left > 0:
+                yield _drawn(seed, first, REQUESTS_MAX, min(left, DRAWN_A_BROKER_S))
+                left -= DRAWN_A_BROKER_S
+                first += REQUESTS_MAX
+
+
+def _drawn(seed: int, first: int, several: int, seconds: float) -> Verdict:
+    told = [seed, first, several, seconds, SIZE_MAX]
+    name = f"drawn from {first}, seed {seed}"
+    verdict = _judged(name, ["drawn", "{port}", *map(str, told)])
+    if verdict.worst > BOUNDS.worst_ms:
+        verdict.faults += _blamed(verdict, seed)
+    return verdict
+
+
+def _blamed(verdict: Verdict, seed: int) -> Iterator[str]:
+    """The requests under way while the good client waited longest, with how to send one again."""
+    began, ended = verdict.worst_at, verdict.worst_at + verdict.worst / 1000
+    under_way = [
+        each
+        for each in verdict.told
+        if "number" in each and each["began"] < ended and each["ended"] > began
+    ]
+    for each in sorted(under_way, key=lambda each: each["began"] - each["ended"])[:BLAMED_MAX]:
+        again = f"make hostile ARGS='--only drawn --seed {seed} --number {each['number']}'"
+        took_ms = (each["ended"] - each["began"]) * 1000
+        yield f"beside it: {each['name']}, answered after {took_ms:.0f} ms: {again}"
+
+
+def _judged(name: str, arguments: list[str]) -> Verdict:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        BrokerProcess(data_dir=Path(directory) / "data", durability="page-cache") as broker,
+    ):
+        verdict = judge(broker, name, arguments)
+        if verdict.faults:
+            broker.kill()  # it may hang, and a stop would wait for it
+        return verdict
+
+
+def _line(verdict: Verdict) -> str:
+    return "\n".join(
+        [
+            f"{verdict.name}: worst {verdict.worst:.0f} ms, p99 {verdict.p99:.1f} ms "
+            f"(alone {verdict.quiet_p99:.1f}), +{verdict.grew_mb:.0f} MB, {verdict.seconds:.1f} s"
+            + ("" if not verdict.faults else "  FAULT"),
+            *(f"    {each}" for each in verdict.faults[: FAULTS_SHOWN + BLAMED_MAX]),
+        ]
+    )
+
+
+def _table(verdicts: list[Verdict]) -> Table:
+    table = Table(title="a good client beside each attack; times in ms")
+    table.add_column("attack")
+    for column in ("worst", "p99", "p50", "p99 alone", "MB more", "seconds", "faults"):
+        table.add_column(column, justify="right")
+    for each in verdicts:
+        numbers = [f"{value:.1f}" for value in (each.worst, each.p99, each.p50, each.quiet_p99)]
+        more = [f"{each.grew_mb:.0f}", f"{each.seconds:.1f}", str(len(each.faults) or "")]
+        table.add_row(each.name, *numbers, *more)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

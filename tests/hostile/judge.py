@@ -1,0 +1,209 @@
+"""EDGE: an attack beside a good client: what that client felt, what the broker took, who was
+neglected.
+
+The good client writes one small record every five milliseconds, in a process of its own. How it
+fares alone, just before, stands beside each figure: on a busy machine that is the measure.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tests.fuzz.bystander import TOPIC, Bystander, Look
+from tests.support.broker import BrokerProcess
+from tests.support.figures import quantile
+from tests.support.stored import create_topic
+from tests.support.vitals import vitals
+
+ROOT = Path(__file__).parents[2]
+LOOKED_S_MIN, AFTER_S = 2.0, 0.3
+PEOPLE_S = 20.0  # for whoever comes after an attack
+TURN_S = 0.05
+DEADLINE_S = 60.0
+OWN_FAULTS = (b"Traceback", b"level=ERROR", b"level=CRITICAL")
+REASONS = (b"connection-closed", b"connection-refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is demanded, how long the good client is alone before, and what else is done."""
+
+    worst_ms: float = 250.0
+    p99_ms: float = 50.0
+    growth_mb: float = 300.0
+    quiet_s: float = 1.0
+    meanwhile: Callable[[], None] | None = None  # called when the attack has begun
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What one attack came to. Times in ms."""
+
+    name: str
+    quiet_p99: float = 0.0
+    p50: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    worst_at: float = 0.0  # when that one was sent, time.monotonic()
+    grew_mb: float = 0.0
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)  # by the attackers
+
+    def demand(self, is_met: object, otherwise: str) -> None:
+        """Note a fault unless something holds."""
+        if not is_met:
+            self.faults.append(otherwise)
+
+
+BOUNDS = Bounds()
+
+
+class Attackers:
+    """The attackers' process."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._said: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by finish
+        command = [sys.executable, "-m", "tests.hostile.attacker", *arguments]
+        self._process = subprocess.Popen(command, stdout=self._said, stderr=self._said, cwd=ROOT)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether they still attack."""
+        return self._process.poll() is None
+
+    def finish(self) -> list[dict[str, Any]]:
+        """End them; what they have told. What is no JSON is a fault of their own."""
+        if self.is_running:
+            self._process.kill()
+        self._process.wait()
+        self._said.seek(0)
+        lines = self._said.read().splitlines()
+        self._said.close()
+        told: list[dict[str, Any]] = []
+        for number, line in enumerate(lines):
+            if not line.startswith("{"):
+                told.append({"neglected": "the attacker failed: " + "\n".join(lines[number:])})
+                break
+            told.append(json.loads(line))
+        return told
+
+
+def judge(
+    broker: BrokerProcess, name: str, arguments: Sequence[str], bounds: Bounds = BOUNDS
+) -> Verdict:
+    """Let attackers loose on a running, fresh broker.
+
+    Args:
+        arguments: of tests.hostile.attacker, {port} standing for the broker's.
+    """
+    verdict = Verdict(name)
+    create_topic(broker.port, TOPIC)
+    bystander = Bystander(broker.port)
+    try:
+        _attack(verdict, bystander, broker, arguments, bounds)
+    finally:
+        bystander.kill()
+    return verdict
+
+
+def _attack(
+    verdict: Verdict,
+    bystander: Bystander,
+    broker: BrokerProcess,
+    arguments: Sequence[str],
+    bounds: Bounds,
+) -> None:
+    wait = threading.Event().wait
+    wait(bounds.quiet_s)
+    bystander.look()
+    wait(bounds.quiet_s)
+    quiet = [took for _, took in bystander.look().waits]
+    verdict.quiet_p99 = quantile(quiet or [0.0], 0.99)
+    before_mb = peak_mb = vitals(broker.pid).rss_kb / 1e3
+    position = len(broker.said_from(0))
+    began = time.monotonic()
+    attackers = Attackers([each.format(port=broker.port) for each in arguments])
+    if bounds.meanwhile is not None:
+        bounds.meanwhile()
+    ends_at = began + LOOKED_S_MIN
+    while broker.is_running and time.monotonic() < min(ends_at, began + DEADLINE_S):
+        if attackers.is_running:
+            ends_at = max(ends_at, time.monotonic() + AFTER_S)
+            verdict.seconds = time.monotonic() - began
+        wait(TURN_S)
+        peak_mb = max(peak_mb, _rss_mb(broker))
+    verdict.demand(not attackers.is_running, f"the attack went on after {DEADLINE_S:g} s")
+    verdict.told = attackers.finish()
+    verdict.grew_mb = peak_mb - before_mb
+    _judge_neglect(verdict, broker, position)
+    _judge_waits(verdict, bystander, broker, bounds)
+    verdict.demand(
+        verdict.grew_mb <= bounds.growth_mb, f"{verdict.grew_mb:.0f} MB more than when it was quiet"
+    )
+
+
+def _rss_mb(broker: BrokerProcess) -> float:
+    try:
+        return vitals(broker.pid).rss_kb / 1e3
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+
+
+def _judge_neglect(verdict: Verdict, broker: BrokerProcess, position: int) -> None:
+    verdict.faults += [each["neglected"] for each in verdict.told if "neglected" in each]
+    verdict.demand(broker.is_running, "the broker died")
+    said = broker.said_from(position)
+    fault = next(
+        (line for line in said.splitlines() if any(map(line.__contains__, OWN_FAULTS))), b""
+    )
+    verdict.demand(not fault, f"a fault of its own: {fault.decode(errors='replace')[:300]}")
+    if any(each.get("closed") for each in verdict.told):
+        has_reason = any(reason in said for reason in REASONS)
+        verdict.demand(has_reason, "connections were closed, and the log does not say why")
+
+
+def _judge_waits(
+    verdict: Verdict, bystander: Bystander, broker: BrokerProcess, bounds: Bounds
+) -> None:
+    """The good client's waits, the one under way as well; then whether newcomers are served."""
+    look = bystander.look()
+    until = time.monotonic() + PEOPLE_S
+    while look.open_ms > bounds.worst_ms and time.monotonic() < until and broker.is_running:
+        threading.Event().wait(TURN_S)
+        more = bystander.look()
+        look = Look(look.waits + more.waits, more.open_ms, more.failure)
+    waits = [(took, at) for at, took in look.waits]
+    if look.open_ms > bounds.worst_ms:
+        waits.append((look.open_ms, time.monotonic() - look.open_ms / 1000))
+    took_ms = [took for took, _ in waits] or [0.0]
+    verdict.p50, verdict.p99 = quantile(took_ms, 0.5), quantile(took_ms, 0.99)
+    verdict.worst, verdict.worst_at = max(waits, default=(0.0, 0.0))
+    verdict.demand(verdict.p99 <= bounds.p99_ms, f"p99 {verdict.p99:.0f} ms for the good client")
+    verdict.demand(
+        verdict.worst <= bounds.worst_ms, f"the good client waited {verdict.worst:.0f} ms"
+    )
+    verdict.demand(not look.failure, f"the good client was disturbed: {look.failure}")
+    if broker.is_running:
+        verdict.demand(_serves(broker.port), f"a newcomer was not served in {PEOPLE_S:g} s")
+
+
+def _serves(port: int) -> bool:
+    """Whether somebody who comes now is answered: ApiVersions version 0."""
+    hello = bytes.fromhex("0000000a 0012 0000 00000001 ffff".replace(" ", ""))
+    try:
+        with socket.create_connection(("127.0.0.1", port), PEOPLE_S) as newcomer:
+            newcomer.sendall(hello)
+            return len(newcomer.recv(4)) > 0
+    except OSError:
+        return False

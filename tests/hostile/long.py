@@ -1,0 +1,166 @@
+"""EDGE: `make hostile MINUTES=30`: attacks at random on one broker, beside others at work.
+
+An idempotent producer and a group of two go on from beginning to end. Now and then everything the
+attackers have made is deleted, since what somebody stores is no leak. In the end everything they
+wrote is there once and was read once, before a restart and after it, nobody has waited for longer
+than HUNG_MS, and the broker's memory is within GROWTH_MB_MAX of what it was before the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+from minibroker.client.network import Connection
+from minibroker.protocol.messages.delete_groups import DeleteGroupsRequest
+from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest
+from minibroker.protocol.messages.list_groups import ListGroupsRequest
+from minibroker.protocol.messages.metadata import MetadataRequest
+
+from tests.fuzz.bystander import TOPIC, Bystander, Witness, value_of
+from tests.hostile.attacker import ATTACKS
+from tests.hostile.group import GROUP, Group
+from tests.hostile.judge import DEADLINE_S, OWN_FAULTS, Attackers
+from tests.support.broker import BrokerProcess
+from tests.support.figures import Figures, quantile
+from tests.support.stored import create_topic, read_records
+from tests.support.vitals import vitals
+
+GROWTH_MB_MAX = 30.0
+HUNG_MS = 5_000.0
+QUIET_S, SETTLE_S = 5.0, 3.0
+DRAWN_S = (3.0, 10.0)
+SIZES = (0.02, 0.3)
+SIZE_MAX = 250_000
+SWEEP_S = 30.0
+NAMES_A_REQUEST = 500
+KEPT = {TOPIC, "__consumer_offsets"}
+REQUESTS_MAX = 10**9
+
+
+class Long:
+    """One run, and what came of it."""
+
+    def __init__(self, broker: BrokerProcess, seed: int, figures: Figures) -> None:
+        self._broker = broker
+        self._seed = seed
+        self._rng = Random(seed)
+        self._figures = figures
+        self._attacks = 0
+        self._drawn = 0
+        self._scanned = 0
+        self.peak_mb = 0.0
+
+    def run(self, seconds: float, bystander: Bystander) -> None:
+        """Attack until the time is over, or somebody was harmed."""
+        end = time.monotonic() + seconds
+        next_sweep = time.monotonic() + SWEEP_S
+        while time.monotonic() < end and self._is_sound(bystander):
+            self._attack()
+            if time.monotonic() > next_sweep:
+                sweep(self._broker.port)
+                next_sweep = time.monotonic() + SWEEP_S
+        self._figures.note("attacks", f"{self._attacks}, in {self._drawn} of them drawn requests")
+
+    def _attack(self) -> None:
+        """One attack of a few seconds; its name and arguments follow from the seed."""
+        rng, self._attacks = self._rng, self._attacks + 1
+        if rng.random() < 0.5:
+            self._drawn += 1
+            arguments = ["drawn", "{port}", str(self._seed), str(self._attacks * REQUESTS_MAX)]
+            arguments += [str(REQUESTS_MAX), str(rng.uniform(*DRAWN_S)), str(SIZE_MAX)]
+        else:
+            arguments = ["named", "{port}", str(rng.uniform(*SIZES)), rng.choice(list(ATTACKS))]
+        attackers = Attackers([each.format(port=self._broker.port) for each in arguments])
+        until = time.monotonic() + DEADLINE_S
+        while attackers.is_running and time.monotonic() < until and self._broker.is_running:
+            threading.Event().wait(0.2)
+            if self._broker.is_running:
+                self.peak_mb = max(self.peak_mb, vitals(self._broker.pid).rss_kb / 1e3)
+        what = " ".join(arguments)
+        self._figures.demand(not attackers.is_running, f"no end within {DEADLINE_S:g} s: {what}")
+        for told in attackers.finish():
+            if "neglected" in told:
+                self._figures.demand(False, f"{what}: {told['neglected']}")
+
+    def _is_sound(self, bystander: Bystander) -> bool:
+        said = self._broker.said_from(self._scanned)
+        self._scanned += len(said)
+        faults = [line for line in said.splitlines() if any(each in line for each in OWN_FAULTS)]
+        for line in faults[:1]:
+            text = line.decode(errors="replace")[:500]
+            self._figures.demand(False, f"after attack {self._attacks}, a fault of its own: {text}")
+        self._figures.demand(self._broker.is_running, "the broker died")
+        return self._broker.is_running and not faults and not bystander.has_ended
+
+
+def run_long(minutes: float, seed: int) -> int:
+    """See the file's docstring; returns the exit code."""
+    figures = Figures(f"make hostile MINUTES={minutes:g} SEED={seed}")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        BrokerProcess(data_dir=Path(directory) / "data", durability="page-cache") as broker,
+    ):
+        create_topic(broker.port, TOPIC)
+        bystander, group = Bystander(broker.port), Group(broker.port)
+        threading.Event().wait(QUIET_S)
+        before_mb = vitals(broker.pid).rss_kb / 1e3
+        long = Long(broker, seed, figures)
+        long.run(minutes * 60, bystander)
+        witness = bystander.finish()
+        if broker.is_running:
+            _judge(figures, broker, group, witness)
+            after_mb = vitals(broker.pid).rss_kb / 1e3
+            sizes = [round(each, 1) for each in (before_mb, long.peak_mb, after_mb)]
+            figures.note("broker RSS before, peak, after", tuple(sizes), "MB")
+            growth = after_mb - before_mb
+            figures.demand(growth <= GROWTH_MB_MAX, f"{growth:.0f} MB stay, {GROWTH_MB_MAX:g} may")
+            broker.restart()
+            _judge_log(figures, broker, witness, "after a restart")
+    return figures.print()
+
+
+def _judge(figures: Figures, broker: BrokerProcess, group: Group, witness: Witness) -> None:
+    took = witness.latencies.get(0) or [0.0]
+    text = ", ".join(f"p{part:g} {quantile(took, part / 100):.2f}" for part in (50, 99, 99.9))
+    figures.note("good producer", f"{text}, max {max(took):.0f} ms of {len(took)}")
+    figures.demand(max(took) <= HUNG_MS, f"the good producer waited {max(took):.0f} ms")
+    figures.demand(not witness.failure, f"the good producer was disturbed: {witness.failure}")
+    read = group.finish(len(witness.offsets))
+    once = sorted(read.offsets) == sorted(witness.offsets)
+    twice = len(read.offsets) - len(set(read.offsets))
+    figures.note("group", f"{len(read.offsets)} records read, {twice} twice")
+    figures.demand(once, f"the group did not read each record once: {read.errors[:3]}")
+    sweep(broker.port)
+    _judge_log(figures, broker, witness, "at the end")
+    threading.Event().wait(SETTLE_S)
+
+
+def _judge_log(figures: Figures, broker: BrokerProcess, witness: Witness, when: str) -> None:
+    values = map(value_of, range(len(witness.offsets)))
+    promised = dict(zip(witness.offsets, values, strict=True))
+    stored = {each.offset: each.value for each in read_records(broker.port, TOPIC)}
+    figures.demand(stored == promised, f"{when} the log is not what the producer was promised")
+
+
+def sweep(port: int) -> None:
+    """Delete all topics and groups but those of the good ones."""
+
+    async def work() -> None:
+        connection = await Connection.open("127.0.0.1", port)
+        listed = await connection.request(MetadataRequest(topics=None))
+        names = [each.name for each in listed.topics if each.name not in KEPT]
+        for begin in range(0, len(names), NAMES_A_REQUEST):
+            some = names[begin : begin + NAMES_A_REQUEST]
+            gone = DeleteTopicsRequest(topic_names=some, timeout_ms=30_000)
+            await connection.request(gone, version=5)
+        groups = [each.group_id for each in (await connection.request(ListGroupsRequest())).groups]
+        others = [each for each in groups if each != GROUP]
+        await connection.request(DeleteGroupsRequest(groups_names=others))
+        await connection.close()
+
+    asyncio.run(work())
