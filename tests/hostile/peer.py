@@ -54,7 +54,8 @@ def frame(
 def batch(count: int = 1, size: int = 100, **producer: int) -> bytes:
     """A record batch of equal values."""
     now_ms = time.time_ns() // 1_000_000
-    return build_batch([(None, b"x" * size, (), now_ms)] * count, **producer)  # type: ignore[arg-type]
+    records = [(None, b"x" * size, (), now_ms)] * count
+    return build_batch(records, **producer)  # type: ignore[arg-type]
 
 
 def produce(topic: bytes, records: bytes, *, acks: int = -1, client_id: bytes = b"x") -> bytes:
