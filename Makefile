@@ -8,7 +8,7 @@ PARTS  := protocol broker client testing cli
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt lint types test crash restore sim sim-disk drill damage fuzz hostile soak soak-client lies interop docker bench bench-client blocking wire demo run check clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' Makefile)
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -87,6 +87,10 @@ bench-client: $(READY) ## our client beside aiokafka, kafka-python and confluent
 
 blocking: $(READY) ## write client/blocking.py anew from the asyncio faces
 	$(BIN)/python -m tests.support.blocking_face
+
+docs: $(READY) ## the site of these pages in build/site, links checked
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet
 
 wire: $(READY) ## print a message's construct tree and compiled source: make wire API=Produce V=9
 	$(BIN)/python -m minibroker.protocol.compiler $(API) $(V)

@@ -28,8 +28,9 @@ def compose() -> dict[str, Any]:
     return parsed
 
 
-def broker_settings(environment: dict[str, str]) -> Loaded:
-    return load([environment_layer(ENV | environment)])
+def broker_settings(environment: dict[str, str | None]) -> Loaded:
+    given = {name: value for name, value in environment.items() if value is not None}
+    return load([environment_layer(ENV | given)])
 
 
 def published(service: dict[str, Any]) -> list[tuple[str, int, int]]:
@@ -46,7 +47,7 @@ def test_every_package_folder_reaches_the_build() -> None:
     let_in = set((ROOT / ".dockerignore").read_text(encoding="utf-8").split())
     assert "\nCOPY . .\n" in DOCKERFILE
     assert "*" in let_in
-    needed = folders | {"pyproject.toml", "README.md", "LICENSE", "examples"}
+    needed = folders | {"pyproject.toml", "docs/package.md", "LICENSE", "examples"}
     assert {f"!{name}" for name in needed} <= let_in
     assert all((ROOT / name.removeprefix("!")).exists() for name in let_in if name[0] == "!")
 
@@ -121,4 +122,5 @@ def test_only_what_both_compose_generations_know_is_used() -> None:
     known |= {"depends_on", "entrypoint", "healthcheck"}
     for service in parsed["services"].values():
         assert set(service) <= known
-        assert all(isinstance(text, str) for text in service.get("environment", {}).values())
+        values = service.get("environment", {}).values()
+        assert all(isinstance(each, str | None) for each in values)  # None: from the shell
