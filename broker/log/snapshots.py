@@ -178,7 +178,7 @@ class Snapshots:
             path = self._path(offset)
             why = f"the log ends at offset {end_offset}" if offset > end_offset else ""
             if not why:
-                snapshot = decode(self._storage.read_bytes(path), path)
+                snapshot = decode(self._storage.read_bytes(path), self._storage.full_path(path))
                 why = _misfit(snapshot, offset, segments)
                 if not why:
                     self._relied_on = offset
@@ -193,7 +193,7 @@ class Snapshots:
         if offset not in self.offsets:
             return None
         path = self._path(offset)
-        snapshot = decode(self._storage.read_bytes(path), path)
+        snapshot = decode(self._storage.read_bytes(path), self._storage.full_path(path))
         fits = snapshot is not None and snapshot.bound.position == last.last_position
         return snapshot if fits else None
 

@@ -48,6 +48,10 @@ class SmallDisk(MemoryStorage):
         file = self._files[path] = SmallFile(path, self)
         return file
 
+    def replace(self, path: str, data: bytes) -> None:
+        self.require(max(len(data), 1), path)  # for a moment there are two
+        super().replace(path, data)
+
     def preallocate(self, path: str, size_bytes: int) -> None:
         file = self.open_file(path) if self.exists(path) else self.create_file(path)
         file.append([bytes(size_bytes - file.size)])
