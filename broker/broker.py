@@ -107,10 +107,11 @@ class Broker:
         self._ledger = Ledger(config, world, self.commit, known)
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         gone = self._partitions.recover(found)
-        self._start.once_written(lambda: self._begin(gone))
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
+        # Behind that: what this commits is not flushed yet, and must not count as such.
+        self._start.once_written(lambda: self._begin(gone))
         self._start_sweeps(hooks)
         self.groups = self._start_groups(hooks)
         self.reserve.begin()
