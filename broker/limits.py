@@ -87,6 +87,12 @@ GROUP_METADATA_BYTES_MAX = 16 * 1024 * 1024
 # and a member id must fit into a string of the protocol, 32,767 bytes.
 MEMBER_ID_PREFIX_LENGTH_MAX = 249
 
+# With group.initial.rebalance.delay.ms=0 the first generation of a group begins so long after its
+# first member has joined, in ms: who has started together is then in it.
+JOIN_UNDER_WAY_MS = 3
+# So long at most it waits for members that have been told their ids and are to come back.
+JOINS_UNDER_WAY_MS_MAX = 100
+
 # A new member that waits for its first generation longer than this is given up, in ms. Kafka's
 # group.new.member.join.timeout, which is no property.
 NEW_MEMBER_JOIN_MS_MAX = 300_000

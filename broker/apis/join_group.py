@@ -2,8 +2,9 @@
 
 v1 rebalance timeout · v4 a new member is told its id first · v5 static members · v9 a static leader
 that comes back need not assign
-Ours: the first rebalance of a group is not delayed (group.initial.rebalance.delay.ms is 0). Of two
-    joins of one member that wait at the same time the older is answered 27 REBALANCE_IN_PROGRESS.
+Ours: the first rebalance of a group is not delayed (group.initial.rebalance.delay.ms is 0), but for
+    members that are about to join. Of two joins of one member that wait at the same time the older
+    is answered 27 REBALANCE_IN_PROGRESS.
 """
 
 from __future__ import annotations

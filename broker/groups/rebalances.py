@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from ...protocol.errors import ErrorCode
 from ..config import BrokerConfig
 from ..isolation import each_alone
-from ..limits import NEW_MEMBER_JOIN_MS_MAX
+from ..limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX, NEW_MEMBER_JOIN_MS_MAX
 from ..log.storage import StorageError
 from ..log_lines import Event, Line
 from ..running_clock import RunningClock
@@ -131,10 +131,11 @@ class Rebalances:
             )
         )
         group.move(PREPARING, self._clock.now_ms())
-        if is_first:
-            delay_ms = self._config.group_initial_rebalance_delay_ms
-            left_ms = max(group.rebalance_timeout_ms - delay_ms, 0)
-            self._delay_first(group, delay_ms, left_ms)
+        delay_ms = self._config.group_initial_rebalance_delay_ms
+        if is_first and not delay_ms:
+            self._await_joins_under_way(group, JOINS_UNDER_WAY_MS_MAX)
+        elif is_first:
+            self._delay_first(group, delay_ms, max(group.rebalance_timeout_ms - delay_ms, 0))
         elif group.has_everybody:
             self._complete(group)
         else:
@@ -170,6 +171,22 @@ class Rebalances:
                 self._ledger.answer(group.synced(member), refusal, take)
 
         each_alone(group.members.values(), give, "giving a member its assignment")
+
+    def _await_joins_under_way(self, group: Group, left_ms: int) -> None:
+        """Without a delay a first rebalance still lets in who is about to join.
+
+        1. two members start together, and both are told their ids (KIP-394)   2. the first comes
+        back with its id: alone, it would be a generation   3. the second comes back a millisecond
+        later: all would have to join again at once. Kafka's timers and queues take as long.
+        """
+
+        def look() -> None:
+            if group.pending and left_ms > JOIN_UNDER_WAY_MS:
+                self._await_joins_under_way(group, left_ms - JOIN_UNDER_WAY_MS)
+            else:
+                self._complete(group)
+
+        self._at(("join", group.group_id, ""), JOIN_UNDER_WAY_MS, look)
 
     def _delay_first(self, group: Group, delay_ms: int, left_ms: int) -> None:
         """Give the first rebalance of a group time for more members; KIP-134."""

@@ -13,6 +13,7 @@ from minibroker.broker.groups.joins import Join
 from minibroker.broker.groups.ledger import Ledger
 from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
+from minibroker.broker.limits import JOIN_UNDER_WAY_MS
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.storage import Storage
 from minibroker.broker.log_lines import Line
@@ -84,6 +85,10 @@ class Groups:
             timers.on_deadline(self.clock.passed_ms)
         self.clock.passed_ms = until_ms
 
+    def let_join(self) -> None:
+        """Let a first generation begin: nobody else is about to join."""
+        self.pass_ms(JOIN_UNDER_WAY_MS)
+
     def join(self, member_id: str = "", **more: Any) -> list[Joined]:
         """Join as an old client, which is given no id first; the list takes the answer."""
         answers: list[Joined] = []
@@ -116,7 +121,7 @@ class Groups:
     def stable(self, **more: Any) -> Joined:
         """A group of one member, at rest."""
         answers = self.join(**more)
-        self.pass_ms(0)
+        self.let_join()
         self.sync(answers[0], {answers[0].member_id: b"all"})
         return answers[0]
 

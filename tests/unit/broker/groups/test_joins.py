@@ -6,6 +6,7 @@ import pytest
 from minibroker.broker.groups import joins
 from minibroker.broker.groups.members import Joined
 from minibroker.broker.groups.states import PREPARING
+from minibroker.broker.limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX
 from minibroker.protocol.errors import ErrorCode
 
 from tests.support.groups import GROUP, SESSION_MS, Groups
@@ -78,7 +79,7 @@ def test_a_new_member_that_waits_too_long_is_given_up() -> None:
 def test_the_first_member_of_a_group_does_not_wait() -> None:
     groups = Groups()
     joined = groups.join()
-    groups.pass_ms(0)
+    groups.let_join()
     assert joined[0].generation_id == 1
 
 
@@ -87,7 +88,7 @@ def test_of_equal_votes_the_oldest_members_counts() -> None:
         groups = Groups()
         oldest = groups.join(protocols=((likes, b""), (other, b"")))
         groups.join(protocols=((other, b""), (likes, b"")))
-        groups.pass_ms(0)
+        groups.let_join()
         assert oldest[0].protocol_name == likes
 
 
@@ -106,3 +107,25 @@ def test_rebalances_are_told() -> None:
         ),
         "event=generation-began group=g generation=2 members=1 protocol=range",
     ]
+
+
+def test_who_was_told_an_id_and_comes_back_is_in_the_first_generation() -> None:
+    groups = Groups()
+    told = [groups.join(gets_id_first=True)[0].member_id for _ in range(2)]
+    first = groups.join(told[0], gets_id_first=True)
+    groups.pass_ms(3 * JOIN_UNDER_WAY_MS)
+    assert first == []
+    second = groups.join(told[1], gets_id_first=True)
+    groups.let_join()
+    assert (first[0].generation_id, second[0].generation_id) == (1, 1)
+    assert sorted(member_id for member_id, _, _ in first[0].members) == sorted(told)
+
+
+def test_who_was_told_an_id_and_does_not_come_back_is_not_waited_for_long() -> None:
+    groups = Groups()
+    told = [groups.join(gets_id_first=True)[0].member_id for _ in range(2)]
+    first = groups.join(told[0], gets_id_first=True)
+    groups.pass_ms(JOINS_UNDER_WAY_MS_MAX - 2 * JOIN_UNDER_WAY_MS)
+    assert first == []
+    groups.pass_ms(3 * JOIN_UNDER_WAY_MS)
+    assert first[0].generation_id == 1

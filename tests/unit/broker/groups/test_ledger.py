@@ -46,7 +46,7 @@ def test_an_empty_group_keeps_its_generation_over_a_restart() -> None:
     groups.coordinator.leave(GROUP, [(member.member_id, None)])
     groups.restart()
     joined = groups.join()
-    groups.pass_ms(0)
+    groups.let_join()
     assert joined[0].generation_id == member.generation_id + 2
 
 
@@ -178,7 +178,7 @@ def test_an_assignment_that_cannot_be_written_is_refused_and_made_again(
 ) -> None:
     groups = Groups()
     joined = groups.join()
-    groups.pass_ms(0)
+    groups.let_join()
     with monkeypatch.context() as broken:
         broken.setattr(StateLog, "commit", _no_space)
         answers = groups.sync(joined[0], {})
