@@ -95,7 +95,11 @@ def request_fields() -> Iterator[RequestField]:
 def read_names(api: Api) -> frozenset[str]:
     """The attributes that the handler of an API reads."""
     tree = ast.parse((ROOT / handler_file(api)).read_text(encoding="utf-8"))
-    return frozenset(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return frozenset(
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    )
 
 
 def page() -> str:
