@@ -132,9 +132,9 @@ class _Client:
         asyncio.get_running_loop().add_reader(self._results.fileno(), self.tell)
         never = asyncio.get_running_loop().create_future()
         connection = await Connection.open("127.0.0.1", self._port)
-        told = await connection.request(
-            InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
-        )
+        asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
+        while (told := await connection.request(asked)).error_code:
+            await asyncio.wait([never], timeout=PAUSE_S)  # a real Kafka may not have ids yet
         while not self._stop.is_set():
             number = len(self.offsets)
             batch = build_batch(

@@ -3,6 +3,7 @@
     python -m tests.hostile --seconds 60 --seed 1       all of it; drawn requests for so long
     python -m tests.hostile --only long_names drawn     some of it
     python -m tests.hostile --only drawn --seed 1 --number 4711     one drawn request again
+    python -m tests.hostile --kafka                     a real Apache Kafka instead of ours
     python -m tests.hostile --minutes 30 --seed 1       long.py: everything at random, for long
 
 Each attack meets a new broker (page-cache) with a good client beside it. Exit code 1 when that
@@ -16,21 +17,27 @@ import argparse
 import random
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.fuzz.bystander import TOPIC
 from tests.hostile.attacker import ATTACKS
-from tests.hostile.judge import BOUNDS, Verdict, judge
+from tests.hostile.judge import BOUNDS, Bounds, Verdict, judge
 from tests.support.broker import BrokerProcess
+from tests.support.kafka import RealKafka
+from tests.support.stored import create_topic
 
 DRAWN_A_BROKER_S = 20.0
 REQUESTS_MAX = 10**9
 SIZE_MAX = 1_000_000
 BLAMED_MAX = 4
 FAULTS_SHOWN = 4
+RECOVERY_S = 3.0  # for a real Kafka, between attacks
 
 
 def main() -> int:
@@ -44,9 +51,10 @@ def main() -> int:
         return run_long(args.minutes, seed)
     names = args.only or [*ATTACKS, "drawn"]
     verdicts = []
-    for verdict in _verdicts(names, seed, args):
-        verdicts.append(verdict)
-        console.print(_line(verdict), markup=False)
+    with RealKafka() if args.kafka else nullcontext() as kafka:
+        for verdict in _verdicts(Arena(kafka), names, seed, args):
+            verdicts.append(verdict)
+            console.print(_line(verdict), markup=False)
     console.print(_table(verdicts))
     faulty = [each for each in verdicts if each.faults]
     for each in faulty:
@@ -64,29 +72,32 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=0.0, help="everything at random, so long")
     parser.add_argument("--only", nargs="+", choices=[*ATTACKS, "drawn"], help="of the attacks")
     parser.add_argument("--size", type=float, default=1.0, help="of the named attacks, up to 1")
+    parser.add_argument("--kafka", action="store_true", help="attack a real Apache Kafka instead")
     parser.add_argument("--number", type=int, help="one drawn request instead of all")
     return parser.parse_args()
 
 
-def _verdicts(names: list[str], seed: int, args: argparse.Namespace) -> Iterator[Verdict]:
+def _verdicts(
+    arena: Arena, names: list[str], seed: int, args: argparse.Namespace
+) -> Iterator[Verdict]:
     for name in names:
         if name != "drawn":
-            yield _judged(name, ["named", "{port}", str(args.size), name])
+            yield arena.judged(name, ["named", "{port}", str(args.size), name])
         elif args.number is not None:
-            yield _drawn(seed, args.number, 1, DRAWN_A_BROKER_S)
+            yield _drawn(arena, seed, args.number, 1, DRAWN_A_BROKER_S)
         else:
             # Several brokers in turn: what one has collected must not decide all that follows.
             left, first = args.seconds, 0
             while left > 0:
-                yield _drawn(seed, first, REQUESTS_MAX, min(left, DRAWN_A_BROKER_S))
+                yield _drawn(arena, seed, first, REQUESTS_MAX, min(left, DRAWN_A_BROKER_S))
                 left -= DRAWN_A_BROKER_S
                 first += REQUESTS_MAX
 
 
-def _drawn(seed: int, first: int, several: int, seconds: float) -> Verdict:
+def _drawn(arena: Arena, seed: int, first: int, several: int, seconds: float) -> Verdict:
     told = [seed, first, several, seconds, SIZE_MAX]
     name = f"drawn from {first}, seed {seed}"
-    verdict = _judged(name, ["drawn", "{port}", *map(str, told)])
+    verdict = arena.judged(name, ["drawn", "{port}", *map(str, told)])
     if verdict.worst > BOUNDS.worst_ms:
         verdict.faults += _blamed(verdict, seed)
     return verdict
@@ -106,15 +117,48 @@ def _blamed(verdict: Verdict, seed: int) -> Iterator[str]:
         yield f"beside it: {each['name']}, answered after {took_ms:.0f} ms: {again}"
 
 
-def _judged(name: str, arguments: list[str]) -> Verdict:
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        BrokerProcess(data_dir=Path(directory) / "data", durability="page-cache") as broker,
-    ):
-        verdict = judge(broker, name, arguments)
-        if verdict.faults:
-            broker.kill()  # it may hang, and a stop would wait for it
-        return verdict
+class Arena:
+    """Where attacks take place: a new broker of ours for each, or one real Kafka for all.
+
+    A JVM that has just been started is slow by itself: one goes on, and its log is not judged.
+    """
+
+    def __init__(self, kafka: RealKafka | None) -> None:
+        self._kafka = RunningKafka(kafka) if kafka is not None else None
+        if self._kafka is not None:
+            create_topic(self._kafka.port, TOPIC)
+
+    def judged(self, name: str, arguments: list[str]) -> Verdict:
+        """One attack."""
+        if self._kafka is not None:
+            threading.Event().wait(RECOVERY_S)
+            return judge(self._kafka, name, arguments, Bounds(log_is_ours=False))
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            BrokerProcess(data_dir=Path(directory) / "data", durability="page-cache") as broker,
+        ):
+            create_topic(broker.port, TOPIC)
+            verdict = judge(broker, name, arguments)
+            if verdict.faults:
+                broker.kill()  # it may hang, and a stop would wait for it
+            return verdict
+
+
+class RunningKafka:
+    """A real Kafka as what is attacked. Implements judge.UnderAttack."""
+
+    def __init__(self, kafka: RealKafka) -> None:
+        self.port = int(kafka.bootstrap_servers.rpartition(":")[2])
+        self.pid = kafka.pid()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return Path(f"/proc/{self.pid}").exists()
+
+    def said_from(self, position: int) -> bytes:
+        """Nothing: it is not judged."""
+        return b""
 
 
 def _line(verdict: Verdict) -> str:

@@ -17,12 +17,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from tests.fuzz.bystander import TOPIC, Bystander, Look
-from tests.support.broker import BrokerProcess
+from tests.fuzz.bystander import Bystander, Look
 from tests.support.figures import quantile
-from tests.support.stored import create_topic
 from tests.support.vitals import vitals
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +32,25 @@ OWN_FAULTS = (b"Traceback", b"level=ERROR", b"level=CRITICAL")
 REASONS = (b"connection-closed", b"connection-refused")
 
 
+class UnderAttack(Protocol):
+    """What is attacked: a tests.support.broker.BrokerProcess, or a real Kafka."""
+
+    @property
+    def port(self) -> int:
+        """On 127.0.0.1."""
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+
+    def said_from(self, position: int) -> bytes:
+        """Its log from a byte on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What is demanded, how long the good client is alone before, and what else is done."""
@@ -42,6 +59,7 @@ class Bounds:
     p99_ms: float = 50.0
     growth_mb: float = 300.0
     quiet_s: float = 1.0
+    log_is_ours: bool = True  # and is read for faults, and for why connections were closed
     meanwhile: Callable[[], None] | None = None  # called when the attack has begun
 
 
@@ -100,15 +118,14 @@ class Attackers:
 
 
 def judge(
-    broker: BrokerProcess, name: str, arguments: Sequence[str], bounds: Bounds = BOUNDS
+    broker: UnderAttack, name: str, arguments: Sequence[str], bounds: Bounds = BOUNDS
 ) -> Verdict:
-    """Let attackers loose on a running, fresh broker.
+    """Let attackers loose on a running broker that has the good client's topic.
 
     Args:
         arguments: of tests.hostile.attacker, {port} standing for the broker's.
     """
     verdict = Verdict(name)
-    create_topic(broker.port, TOPIC)
     bystander = Bystander(broker.port)
     try:
         _attack(verdict, bystander, broker, arguments, bounds)
@@ -120,7 +137,7 @@ def judge(
 def _attack(
     verdict: Verdict,
     bystander: Bystander,
-    broker: BrokerProcess,
+    broker: UnderAttack,
     arguments: Sequence[str],
     bounds: Bounds,
 ) -> None:
@@ -146,23 +163,25 @@ def _attack(
     verdict.demand(not attackers.is_running, f"the attack went on after {DEADLINE_S:g} s")
     verdict.told = attackers.finish()
     verdict.grew_mb = peak_mb - before_mb
-    _judge_neglect(verdict, broker, position)
+    _judge_neglect(verdict, broker, position, bounds)
     _judge_waits(verdict, bystander, broker, bounds)
     verdict.demand(
         verdict.grew_mb <= bounds.growth_mb, f"{verdict.grew_mb:.0f} MB more than when it was quiet"
     )
 
 
-def _rss_mb(broker: BrokerProcess) -> float:
+def _rss_mb(broker: UnderAttack) -> float:
     try:
         return vitals(broker.pid).rss_kb / 1e3
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
 
 
-def _judge_neglect(verdict: Verdict, broker: BrokerProcess, position: int) -> None:
+def _judge_neglect(verdict: Verdict, broker: UnderAttack, position: int, bounds: Bounds) -> None:
     verdict.faults += [each["neglected"] for each in verdict.told if "neglected" in each]
     verdict.demand(broker.is_running, "the broker died")
+    if not bounds.log_is_ours:
+        return
     said = broker.said_from(position)
     fault = next(
         (line for line in said.splitlines() if any(map(line.__contains__, OWN_FAULTS))), b""
@@ -174,7 +193,7 @@ def _judge_neglect(verdict: Verdict, broker: BrokerProcess, position: int) -> No
 
 
 def _judge_waits(
-    verdict: Verdict, bystander: Bystander, broker: BrokerProcess, bounds: Bounds
+    verdict: Verdict, bystander: Bystander, broker: UnderAttack, bounds: Bounds
 ) -> None:
     """The good client's waits, the one under way as well; then whether newcomers are served."""
     look = bystander.look()

@@ -18,10 +18,12 @@ from minibroker.protocol.errors import DecodeError
 from minibroker.protocol.header import decode_request_header
 from minibroker.protocol.messages import APIS, request_type
 
+from tests.fuzz.bystander import TOPIC
 from tests.hostile.attacker import ATTACKS
 from tests.hostile.drawn import drawn
 from tests.hostile.judge import Bounds, judge
 from tests.support.broker import BrokerProcess
+from tests.support.stored import create_topic
 
 SIZE = 0.01
 DRAWN, DRAWN_S, DRAWN_BYTES_MAX, SEED = 300, 10.0, 10_000, 13
@@ -34,6 +36,7 @@ OFFERED = {key: api.versions for key, api in APIS.items()}
 def broker() -> Iterator[BrokerProcess]:
     """In memory: no attack of these sizes needs a disk."""
     with BrokerProcess() as running:
+        create_topic(running.port, TOPIC)
         yield running
         running.kill()  # how it stops after all that is no question here
 
