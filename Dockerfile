@@ -13,11 +13,15 @@ RUN python -m venv --without-pip /opt/minibroker \
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/minibroker minibroker \
  && install -d -o minibroker -g minibroker /var/lib/minibroker
-# Any KAFKA_* variable is a broker property, as in the apache/kafka image: KAFKA_NUM_PARTITIONS=3.
+# Any KAFKA_* variable is a broker property, as in the apache/kafka image: KAFKA_NUM_PARTITIONS=3. What
+# none of them says is in this file: they must stay free, so that KAFKA_ADVERTISED_LISTENERS alone counts.
+RUN printf '%s\n' \
+    listeners=PLAINTEXT://0.0.0.0:9092 \
+    advertised.listeners=PLAINTEXT://127.0.0.1:9092 \
+    log.dirs=/var/lib/minibroker \
+    > /etc/minibroker.properties
 ENV PATH=/opt/minibroker/bin:$PATH \
-    KAFKA_LISTENERS=PLAINTEXT://0.0.0.0:9092 \
-    KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:9092 \
-    KAFKA_LOG_DIRS=/var/lib/minibroker
+    MINIBROKER_CONFIG=/etc/minibroker.properties
 USER minibroker
 WORKDIR /var/lib/minibroker
 VOLUME /var/lib/minibroker

@@ -1,7 +1,7 @@
 """What can be wrong with a batch that a producer sends, but for its sequence; and its newest time.
 
 In Kafka's order: what is wrong with the bytes is said before what is wrong with the sequence, and
-a batch that would break consumers is never stored. Compressed batches are not opened.
+a batch that would break consumers is never stored.
 Source: ProduceRequest.validateRecords, UnifiedLog.append, LogValidator.
 Read next: protocol/record_check.py, partition.py.
 """
@@ -21,9 +21,10 @@ from ..protocol.batch import (
     read_header,
     records_in,
 )
-from ..protocol.compression import Codec
+from ..protocol.compression import Codec, MissingCodecError
 from ..protocol.errors import ErrorCode, Refused
 from ..protocol.record_check import check_records
+from .opened import Opened
 from .topic_config import TopicConfig
 
 NO_TIMESTAMP = -1
@@ -58,30 +59,42 @@ def header_of(records: Buffer | None) -> BatchHeader | Refused:
     return header
 
 
-def examine(batch: Buffer, header: BatchHeader, config: TopicConfig, now_ms: int) -> int | Refused:
+def examine(
+    batch: Buffer,
+    header: BatchHeader,
+    config: TopicConfig,
+    now_ms: int,
+    opened: Opened | None = None,
+) -> int | Refused:
     """Why a batch is refused; or the max_timestamp to store it with, ms since 1970.
+
+    Args:
+        opened: what was found in it, if it had to be opened.
 
     That is the newest timestamp of its records, whatever its header says, or the broker's own time
     on a topic with LogAppendTime.
     """
     size, attributes = len(batch), header.attributes
     if size > config.max_message_bytes:
-        return Refused(
-            ErrorCode.MESSAGE_TOO_LARGE,
-            f"the batch has {size} bytes, max.message.bytes is {config.max_message_bytes}",
-        )
+        return _size_refusal(size, config)
     if not crc_is_valid(batch, header):
         return _BAD_CRC
     refused = _structural_refusal(header)
     if refused is not None:
         return refused
-    if attributes & CODEC_BITS:
-        oldest, newest = header.base_timestamp, header.max_timestamp
-    elif (deltas := check_records(bytes(batch), HEADER_BYTES, header.records_count)) is None:
-        return _explained(batch)
+    if opened is not None:
+        deltas = opened.deltas
+        if opened.refused is not None:
+            return opened.refused
     else:
-        base = header.base_timestamp
+        deltas = check_records(bytes(batch), HEADER_BYTES, header.records_count)
+        if deltas is None:
+            return _explained(batch)
+    base = header.base_timestamp
+    if deltas is not None:
         oldest, newest = base + deltas[0], base + deltas[1]
+    else:  # its codec is not installed: what the header says must do
+        oldest, newest = base, header.max_timestamp
     if config.log_append_time or attributes & LOG_APPEND_TIME_BIT:
         # One timestamp stands for all records. Kafka takes the bit from a producer where it means
         # nothing, and clears it.
@@ -98,12 +111,24 @@ def examine(batch: Buffer, header: BatchHeader, config: TopicConfig, now_ms: int
         refused = _time_refusal(batch, oldest, newest, config, now_ms)
         if refused is not None:
             return refused
-    if size > config.segment_bytes:
-        return Refused(
-            ErrorCode.RECORD_LIST_TOO_LARGE,
-            f"the batch has {size} bytes, segment.bytes is {config.segment_bytes}",
-        )
+    if opened is not None and opened.batch is not None:
+        size = len(opened.batch)
+    if size > config.segment_bytes or size > config.max_message_bytes:
+        return _size_refusal(size, config)
     return max(newest, NO_TIMESTAMP)
+
+
+def _size_refusal(size: int, config: TopicConfig) -> Refused:
+    """Of a batch as it came, or compressed anew."""
+    if size > config.max_message_bytes:
+        return Refused(
+            ErrorCode.MESSAGE_TOO_LARGE,
+            f"the batch has {size} bytes, max.message.bytes is {config.max_message_bytes}",
+        )
+    return Refused(
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        f"the batch has {size} bytes, segment.bytes is {config.segment_bytes}",
+    )
 
 
 def _time_refusal(
@@ -128,10 +153,11 @@ def _time_refusal(
 
 
 def _oldest_timestamp(batch: Buffer) -> int:
-    """Of the records that have one; NO_TIMESTAMP if the batch is compressed, and not opened."""
-    if read_header(batch).codec:
+    """Of the records that have one; NO_TIMESTAMP if the batch cannot be opened here."""
+    try:
+        stamps = [record.timestamp for record in records_in(batch)]
+    except MissingCodecError:
         return NO_TIMESTAMP
-    stamps = (record.timestamp for record in records_in(batch))
     return min(stamp for stamp in stamps if stamp != NO_TIMESTAMP)
 
 

@@ -31,6 +31,7 @@ def _setting(
     *,
     at_least: int | None = None,
     at_most: int | None = None,
+    excluded: tuple[int, ...] = (),
     choices: tuple[str, ...] = (),
     dynamic: bool = False,
     default_listed: bool = True,
@@ -42,6 +43,7 @@ def _setting(
         documentation=documentation,
         at_least=at_least,
         at_most=at_most,
+        excluded=excluded,
         choices=choices,
         dynamic=dynamic,
         default_listed=default_listed,
@@ -155,8 +157,37 @@ class BrokerConfig:
         "compression.type",
         _STRING,
         "producer",
-        "Batches are stored as the producer compressed them; nothing else is done here.",
+        "How batches are stored: as the producer compressed them, or compressed anew if they come "
+        "otherwise; topics override it.",
         choices=("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"),
+        dynamic=True,
+    )
+    compression_gzip_level: int = _setting(
+        "compression.gzip.level",
+        _INT,
+        -1,
+        "How hard gzip tries when batches are compressed anew; -1 for its own default.",
+        at_least=-1,
+        at_most=9,
+        excluded=(0,),
+        dynamic=True,
+    )
+    compression_lz4_level: int = _setting(
+        "compression.lz4.level",
+        _INT,
+        9,
+        "How hard lz4 tries when batches are compressed anew.",
+        at_least=1,
+        at_most=17,
+        dynamic=True,
+    )
+    compression_zstd_level: int = _setting(
+        "compression.zstd.level",
+        _INT,
+        3,
+        "How hard zstd tries when batches are compressed anew.",
+        at_least=-131_072,
+        at_most=22,
         dynamic=True,
     )
     log_cleanup_policy: tuple[str, ...] = _setting(
@@ -220,6 +251,7 @@ class BrokerConfig:
         WEEK_MS,
         "How long a segment is kept after its newest record, in ms; -1 for ever.",
         at_least=-1,
+        excluded=(0,),
         dynamic=True,
         default_listed=False,
     )

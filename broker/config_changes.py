@@ -25,7 +25,7 @@ from .metadata import (
 )
 from .properties import ConfigError, Property, PropertyType, nearest
 from .running_config import ALL_BROKERS
-from .topic_config import TOPIC_PROPERTIES, check_compression, topic_value, validate_overrides
+from .topic_config import TOPIC_PROPERTIES, check_codec, topic_value, validate_overrides
 from .topic_names import name_refusal
 
 TOPIC, BROKER = 2, 4  # of ConfigResource.Type
@@ -130,7 +130,8 @@ def _plan_topic(
         return prop.format(topic_value(prop.name, before, config))
 
     try:
-        after = validate_overrides(_changed(before, changes, TOPIC_PROPERTIES, in_force))
+        after = _changed(before, changes, TOPIC_PROPERTIES, in_force)
+        after = validate_overrides(after, config)
     except ConfigError as error:
         return Refused(INVALID_CONFIG, str(error))
     return topic_config_record(topic, after)
@@ -167,8 +168,7 @@ def _value_refusal(name: str, text: str) -> Refused | None:
     if not prop.dynamic:
         return Refused(INVALID_REQUEST, f"{name} cannot change while the broker runs")
     try:
-        prop.parse(text)
-        check_compression({name: text})
+        check_codec(name, prop.parse(text))
     except ConfigError as error:
         return Refused(INVALID_REQUEST, str(error))
     return None

@@ -12,7 +12,7 @@ from enum import IntEnum
 from .config import BrokerConfig
 from .properties import Property
 from .running_config import RunningConfig
-from .topic_config import TOPIC_PROPERTIES
+from .topic_config import TOPIC_PROPERTIES, topic_value
 
 
 class ConfigSource(IntEnum):
@@ -70,7 +70,8 @@ def describe_all_brokers(broker: RunningConfig) -> list[Described]:
     declared = BrokerConfig.properties()
     for name in sorted(broker.all_brokers.keys() & declared):
         prop = declared[name]
-        value, source = prop.format(prop.parse(broker.all_brokers[name])), _ALL_BROKERS
+        stored = prop.parse_stored(broker.all_brokers[name], broker.started_with.value(name))
+        value, source = prop.format(stored), _ALL_BROKERS
         synonyms = (Synonym(name, value, source),)
         described.append(Described(name, value, source, False, synonyms, prop))
     return described
@@ -86,18 +87,19 @@ def _topic_property(
         value, source = prop.format(prop.default), ConfigSource.DEFAULT
         synonyms = () if prop.synonym is None else (Synonym(prop.synonym, value, source),)
     if prop.name in overrides:
-        value, source = prop.format(prop.parse(overrides[prop.name])), ConfigSource.TOPIC
+        stored = topic_value(prop.name, overrides, broker.effective())
+        value, source = prop.format(stored), ConfigSource.TOPIC
         synonyms = (Synonym(prop.name, value, source), *synonyms)
     return Described(prop.name, value, source, False, synonyms, prop)
 
 
 def _broker_property(prop: Property, broker: RunningConfig) -> Described:
+    static = broker.started_with.value(prop.name)
     layers: list[tuple[ConfigSource, str | None]] = [
-        (source, prop.format(prop.parse(texts[prop.name])))
+        (source, prop.format(prop.parse_stored(texts[prop.name], static)))
         for source, texts in ((_OWN, broker.own), (_ALL_BROKERS, broker.all_brokers))
         if prop.name in texts
     ]
-    static = broker.started_with.value(prop.name)
     if static != prop.default:
         layers.append((ConfigSource.STATIC_BROKER, prop.format(static)))
     if prop.default is not None and prop.default_listed:

@@ -115,6 +115,12 @@ SLICE_MS = 5
 JOBS_ACTIVE_MAX = 3
 # Requests longer than this are decoded as long work: shorter ones take some milliseconds at worst.
 LONG_FRAME_BYTES = 32 * 1024
+# Compressed batches up to this size are opened on the loop, if that gives no more bytes either: a
+# fraction of a millisecond. Others are opened off it.
+OPENED_AT_ONCE_BYTES_MAX = 64 * 1024
+# What one batch may hold: as much as it takes, twice, while it is opened and compressed anew. A
+# million bytes of zeros are a thousand when compressed.
+OPENED_BYTES_MAX = 64 * 1024 * 1024
 # Functions called off the loop at once, and the threads that do it: as many as small machines have
 # cores. Others wait in line.
 ASIDES_MAX = 2

@@ -19,6 +19,7 @@ from .batch_check import examine, header_of
 from .group_commit import Mark
 from .log.log import Log, LogConfig
 from .log.storage import File, FlushFailed, StorageError
+from .opened import Opened, must_open, open_batch
 from .parked import ParkedFetch
 from .sequences import Append, Duplicate, SequenceTable
 from .topic_config import TopicConfig
@@ -124,8 +125,19 @@ class Partition:
         epoch, end_offset = self.log.epoch_end_offset(min(leader_epoch, latest))
         return epoch, min(end_offset, self.high_watermark)
 
+    def must_open(self, batch: Buffer | None) -> BatchHeader | None:
+        """The header of a batch that has to be opened before produce() takes it."""
+        header = header_of(batch)
+        if isinstance(header, Refused) or not must_open(header, self.config):
+            return None
+        return header
+
     def produce(
-        self, batch: Buffer | None, now_ms: int, client_id: str = ""
+        self,
+        batch: Buffer | None,
+        now_ms: int,
+        client_id: str = "",
+        opened: Opened | None = None,
     ) -> Appended | Duplicate | Refused:
         """Store one batch, or say why not; note which, to be explained later.
 
@@ -133,6 +145,7 @@ class Partition:
             batch: the records field of a Produce request.
             now_ms: the broker's time, ms since 1970.
             client_id: for the explanation only.
+            opened: what was found in it; without it a batch that must be opened is, here and now.
         """
         header: BatchHeader | None = None
         entry: bytes | None = None
@@ -143,7 +156,10 @@ class Partition:
         else:
             assert batch is not None
             header = found
-            newest = examine(batch, header, self.config, now_ms)
+            config = self.config
+            if opened is None and must_open(header, config):
+                opened = open_batch(batch, header, config)
+            newest = examine(batch, header, config, now_ms, opened)
             if isinstance(newest, Refused):
                 outcome = newest
             else:
@@ -152,7 +168,7 @@ class Partition:
                     entry = self.sequences.entry(header.producer_id)
                     outcome = self.sequences.check(header)
                 if outcome is None or isinstance(outcome, Append):
-                    outcome = self._append(batch, header, newest, now_ms)
+                    outcome = self._append(batch, header, newest, now_ms, opened)
         rings = self._rings
         ring = self.verdicts or rings.open(self)
         ring.append((next(rings.numbers), now_ms, client_id, header, entry, outcome))
@@ -177,13 +193,20 @@ class Partition:
         return self.log.removable_offset(self.high_watermark)
 
     def _append(
-        self, batch: Buffer, header: BatchHeader, max_timestamp: int, now_ms: int
+        self,
+        batch: Buffer,
+        header: BatchHeader,
+        max_timestamp: int,
+        now_ms: int,
+        opened: Opened | None,
     ) -> Appended | Refused:
         if not self.is_writable:
             return _NOT_BEGUN
-        attributes = header.attributes & ~LOG_APPEND_TIME_BIT
         log_append_time_ms = -1
         sent_crc = header.crc  # a retry comes with it again, whatever is stored
+        if opened is not None and opened.batch is not None:
+            batch, header = opened.batch, read_header(opened.batch)
+        attributes = header.attributes & ~LOG_APPEND_TIME_BIT
         if self.config.log_append_time:
             attributes |= LOG_APPEND_TIME_BIT
             log_append_time_ms = now_ms

@@ -224,8 +224,10 @@ class Partitions:
             # By number: a million batches a gigabyte are read here after a crash.
             attributes = header[5]
             if header[9] >= 0 and not attributes & CONTROL_BIT:
-                # A batch stamped with the broker's time is stored with another CRC than it had.
-                sent_crc = CRC_UNKNOWN if attributes & LOG_APPEND_TIME_BIT else header[4]
+                # A batch stamped with the broker's time, or compressed anew, is stored with another
+                # CRC than it had.
+                is_changed = attributes & LOG_APPEND_TIME_BIT or config.codec is not None
+                sent_crc = CRC_UNKNOWN if is_changed else header[4]
                 record(header, header[0], now_ms, sent_crc)
 
         log = Log.open(

@@ -7,6 +7,8 @@ means nothing here: it is accepted and warned about, so that existing files and 
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +17,7 @@ from enum import IntEnum
 Value = bool | int | float | str | tuple[str, ...] | None
 
 INT_MAX = 2**31 - 1
+_DIGITS_MAX = 100  # of a number that is looked at
 LONG_MAX = 2**63 - 1
 
 
@@ -34,6 +37,9 @@ class PropertyType(IntEnum):
     LIST = 7
 
 
+# As Java reads them; int() also takes 1_000 and digits of other scripts.
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _INTEGER_BOUNDS = {
     PropertyType.INT: (-(2**31), INT_MAX),
     PropertyType.SHORT: (-(2**15), 2**15 - 1),
@@ -47,6 +53,7 @@ class Property:
 
     Args:
         at_least, at_most: inclusive bounds of a number.
+        excluded: numbers within the bounds that are no value all the same.
         choices: the words allowed; empty for any.
         broker_name: for a topic property, the broker property that gives its default.
         synonym: for a topic property without one, the name Kafka gives its default; None for none.
@@ -59,8 +66,9 @@ class Property:
     type: PropertyType
     default: Value
     documentation: str
-    at_least: int | None = None
-    at_most: int | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    excluded: tuple[int, ...] = ()
     choices: tuple[str, ...] = ()
     broker_name: str | None = None
     synonym: str | None = None
@@ -79,11 +87,21 @@ class Property:
             case PropertyType.DOUBLE:
                 value = self._double(text)
             case PropertyType.LIST:
-                value = tuple(part.strip() for part in text.split(",") if part.strip())
+                value = self._list(text)
             case PropertyType.STRING:
                 value = text
         self._check_choice(value)
         return value
+
+    def parse_stored(self, text: str, otherwise: Value) -> Value:
+        """The value of a text that an earlier version took; `otherwise` if it is none any more.
+
+        A broker must start on what it has stored, whatever has become stricter since.
+        """
+        try:
+            return self.parse(text)
+        except ConfigError:
+            return otherwise
 
     def format(self, value: Value) -> str | None:
         """The text of a value, as Kafka's tools show it; None for null."""
@@ -99,22 +117,38 @@ class Property:
         return text.lower() == "true"
 
     def _integer(self, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise ConfigError(f"{self.name}={text}: expected a whole number") from None
+        if _INTEGER.fullmatch(text) is None:
+            raise ConfigError(f"{self.name}={text}: expected a whole number")
+        value = int(text) if len(text) < _DIGITS_MAX else INT_MAX**3  # beyond any bound
         low, high = _INTEGER_BOUNDS[self.type]
-        low = low if self.at_least is None else self.at_least
-        high = high if self.at_most is None else self.at_most
-        if not low <= value <= high:
-            raise ConfigError(f"{self.name}={text}: expected a number from {low} to {high}")
+        self._check_bounds(
+            text,
+            value,
+            low if self.at_least is None else self.at_least,
+            high if self.at_most is None else self.at_most,
+        )
         return value
 
+    def _check_bounds(self, text: str, value: float, low: float, high: float) -> None:
+        if value < low or value > high or value in self.excluded:
+            besides = "".join(f", and not {each}" for each in self.excluded)
+            raise ConfigError(
+                f"{self.name}={text}: expected a number from {low} to {high}{besides}"
+            )
+
     def _double(self, text: str) -> float:
-        try:
-            return float(text)
-        except ValueError:
-            raise ConfigError(f"{self.name}={text}: expected a number") from None
+        if _DOUBLE.fullmatch(text) is None:
+            raise ConfigError(f"{self.name}={text}: expected a number")
+        value = float(text)
+        low = -math.inf if self.at_least is None else self.at_least
+        self._check_bounds(text, value, low, math.inf if self.at_most is None else self.at_most)
+        return value
+
+    def _list(self, text: str) -> tuple[str, ...]:
+        words = tuple(part.strip() for part in text.split(","))
+        if text and self.choices and "" in words:
+            raise ConfigError(f"{self.name}={text}: a word is missing beside a comma")
+        return tuple(word for word in words if word)
 
     def _check_choice(self, value: Value) -> None:
         if not self.choices:

@@ -35,7 +35,7 @@ class RunningConfig:
         """The values in force. A stored name that has lost its meaning since has no effect."""
         properties = BrokerConfig.properties()
         values: dict[str, Value] = {
-            name: properties[name].parse(text)
+            name: properties[name].parse_stored(text, self.started_with.value(name))
             for name, text in {**self.all_brokers, **self.own}.items()
             if name in properties
         }

@@ -7,9 +7,11 @@ Source: Kafka's TopicConfig and LogConfig.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..protocol.compression import Codec, missing_codec
 from .config import BrokerConfig
 from .properties import LONG_MAX, ConfigError, Property, PropertyType, Value, nearest
 
@@ -22,25 +24,38 @@ LOG_APPEND_TIME = "LogAppendTime"
 def _used(
     name: str, kind: PropertyType, broker_name: str, documentation: str, at_least: int | None = None
 ) -> Property:
+    """A property that the broker has, too; its bounds there count unless others are given."""
+    brokers = BrokerConfig.properties()[broker_name]
     return Property(
         name=name,
         type=kind,
-        default=BrokerConfig.properties()[broker_name].default,
+        default=brokers.default,
         documentation=documentation,
-        at_least=at_least,
-        choices=BrokerConfig.properties()[broker_name].choices,
+        at_least=brokers.at_least if at_least is None else at_least,
+        at_most=brokers.at_most,
+        excluded=brokers.excluded if at_least is None else (),
+        choices=brokers.choices,
         broker_name=broker_name,
     )
 
 
 def _unused(
-    name: str, kind: PropertyType, default: Value, why: str, synonym: str | None = None
+    name: str,
+    kind: PropertyType,
+    default: Value,
+    why: str,
+    synonym: str | None = None,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
 ) -> Property:
     return Property(
         name=name,
         type=kind,
         default=default,
         documentation=f"No effect here: {why}",
+        at_least=at_least,
+        at_most=at_most,
         synonym=synonym,
         used=False,
     )
@@ -57,7 +72,17 @@ _TABLE = (
         "compression.type",
         _STRING,
         "compression.type",
-        "producer: batches are stored as the producer compressed them. Nothing else is done here.",
+        "producer: batches are stored as the producer compressed them. Any other: those that come"
+        " compressed in another way are compressed anew; uncompressed: not at all.",
+    ),
+    *(
+        _used(
+            f"compression.{codec}.level",
+            _INT,
+            f"compression.{codec}.level",
+            f"How hard {codec} tries when batches are compressed anew (compression.type).",
+        )
+        for codec in ("gzip", "lz4", "zstd")
     ),
     _used(
         "index.interval.bytes",
@@ -142,32 +167,12 @@ _TABLE = (
         1,
     ),
     _unused(
-        "compression.gzip.level",
-        _INT,
-        -1,
-        "batches are stored as they came.",
-        "compression.gzip.level",
-    ),
-    _unused(
-        "compression.lz4.level",
-        _INT,
-        9,
-        "batches are stored as they came.",
-        "compression.lz4.level",
-    ),
-    _unused(
-        "compression.zstd.level",
-        _INT,
-        3,
-        "batches are stored as they came.",
-        "compression.zstd.level",
-    ),
-    _unused(
         "delete.retention.ms",
         _LONG,
         86_400_000,
         "nothing is compacted.",
         "log.cleaner.delete.retention.ms",
+        at_least=0,
     ),
     _unused(
         "file.delete.delay.ms",
@@ -175,6 +180,7 @@ _TABLE = (
         60_000,
         "files are removed at once.",
         "log.segment.delete.delay.ms",
+        at_least=0,
     ),
     _unused(
         "flush.messages",
@@ -182,8 +188,9 @@ _TABLE = (
         LONG_MAX,
         "the broker's durability decides.",
         "log.flush.interval.messages",
+        at_least=1,
     ),
-    _unused("flush.ms", _LONG, LONG_MAX, "the broker's durability decides."),
+    _unused("flush.ms", _LONG, LONG_MAX, "the broker's durability decides.", at_least=0),
     _unused("follower.replication.throttled.replicas", _LIST, (), "there is no replication."),
     _unused("leader.replication.throttled.replicas", _LIST, (), "there is no replication."),
     _unused(
@@ -192,9 +199,15 @@ _TABLE = (
         -2,
         "there is no tiered storage.",
         "log.local.retention.bytes",
+        at_least=-2,
     ),
     _unused(
-        "local.retention.ms", _LONG, -2, "there is no tiered storage.", "log.local.retention.ms"
+        "local.retention.ms",
+        _LONG,
+        -2,
+        "there is no tiered storage.",
+        "log.local.retention.ms",
+        at_least=-2,
     ),
     _unused(
         "max.compaction.lag.ms",
@@ -202,6 +215,7 @@ _TABLE = (
         LONG_MAX,
         "nothing is compacted.",
         "log.cleaner.max.compaction.lag.ms",
+        at_least=1,
     ),
     _unused(
         "min.cleanable.dirty.ratio",
@@ -209,6 +223,8 @@ _TABLE = (
         0.5,
         "nothing is compacted.",
         "log.cleaner.min.cleanable.ratio",
+        at_least=0,
+        at_most=1,
     ),
     _unused(
         "min.compaction.lag.ms",
@@ -216,12 +232,13 @@ _TABLE = (
         0,
         "nothing is compacted.",
         "log.cleaner.min.compaction.lag.ms",
+        at_least=0,
     ),
     _unused("preallocate", _BOOLEAN, False, "files grow as they are written.", "log.preallocate"),
     _unused("remote.log.copy.disable", _BOOLEAN, False, "there is no tiered storage."),
     _unused("remote.log.delete.on.disable", _BOOLEAN, False, "there is no tiered storage."),
     _unused("remote.storage.enable", _BOOLEAN, False, "there is no tiered storage."),
-    _unused("segment.jitter.ms", _LONG, 0, "partitions roll when they are due."),
+    _unused("segment.jitter.ms", _LONG, 0, "partitions roll when they are due.", at_least=0),
     _unused(
         "unclean.leader.election.enable",
         _BOOLEAN,
@@ -230,6 +247,15 @@ _TABLE = (
         "unclean.leader.election.enable",
     ),
 )
+_FLUSHES = ("flush.messages", "flush.ms")
+_THROTTLED = re.compile(r"[0-9]+:[0-9]+")
+_CODECS = {"uncompressed": Codec.NONE} | {
+    codec.name.lower(): codec for codec in Codec if codec is not Codec.NONE
+}
+_LEVELS: dict[Codec | None, str] = {
+    codec: f"compression.{codec.name.lower()}.level"
+    for codec in (Codec.GZIP, Codec.LZ4, Codec.ZSTD)
+}
 TOPIC_PROPERTIES = {each.name: each for each in sorted(_TABLE, key=lambda each: each.name)}
 
 
@@ -239,9 +265,13 @@ class TopicConfig:
 
     Args:
         deletes: whether old segments go: cleanup.policy names delete.
+        codec: how batches are stored; None for as the producer compressed them.
+        codec_level: of `codec`, as its compression.*.level has it; 0 where there is none.
     """
 
     deletes: bool
+    codec: Codec | None
+    codec_level: int
     index_interval_bytes: int
     max_message_bytes: int
     message_timestamp_after_max_ms: int
@@ -254,11 +284,16 @@ class TopicConfig:
     segment_ms: int
 
 
-def validate_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]:
+def validate_overrides(overrides: Mapping[str, str | None], broker: BrokerConfig) -> dict[str, str]:
     """Check a topic's overrides as a client gave them.
 
+    What would change what is stored or acknowledged, and is not done here, is refused.
+
+    Args:
+        broker: the values in force.
     Raises:
-        ConfigError: an unknown name (with the nearest right one), null, or a value out of bounds.
+        ConfigError: an unknown name (with the nearest right one), null, a value out of bounds, or
+            one that would have no effect.
     """
     checked: dict[str, str] = {}
     for name, text in overrides.items():
@@ -267,27 +302,40 @@ def validate_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]:
             raise ConfigError(f"unknown topic property {name}{hint}")
         if text is None:
             raise ConfigError(f"{name}: null is no value; leave the property out for its default")
-        TOPIC_PROPERTIES[name].parse(text)
+        value = TOPIC_PROPERTIES[name].parse(text)
+        check_codec(name, value)
+        _check_is_done(name, value, broker)
         checked[name] = text
-    check_compression(checked)
     return checked
 
 
-def check_compression(overrides: Mapping[str, str]) -> None:
-    """Raise ConfigError for a compression.type that would need batches to be compressed anew."""
-    if overrides.get("compression.type", "producer") != "producer":
+def check_codec(name: str, value: Value) -> None:
+    """Raise ConfigError for a compression.type whose package is not installed, naming the extra."""
+    codec = _CODECS.get(str(value)) if name == "compression.type" else None
+    missing = missing_codec(codec) if codec else None
+    if missing is not None:
+        raise ConfigError(f"{name}={value}: {missing}")
+
+
+def _check_is_done(name: str, value: Value, broker: BrokerConfig) -> None:
+    if name == "remote.storage.enable" and value:
+        raise ConfigError(f"{name}: there is no tiered storage here; everything stays on the disk")
+    if name in _FLUSHES and value != LONG_MAX and broker.durability == "page-cache":
         raise ConfigError(
-            "compression.type: batches are stored as the producer compressed them; "
-            "leave it at 'producer' and set the compression in the producer"
+            f"{name}={value}: nothing is flushed with durability=page-cache; start the broker with"
+            " durability=fsync, which flushes before every acknowledgement"
         )
+    if name.endswith(".replication.throttled.replicas") and isinstance(value, tuple):
+        bad = [word for word in value if _THROTTLED.fullmatch(word) is None]
+        if bad and value != ("*",):
+            raise ConfigError(f"{name}={bad[0]}: expected * or PARTITION:BROKER,...")
 
 
 def topic_value(name: str, overrides: Mapping[str, str], broker: BrokerConfig) -> Value:
     """The value in force for one property of a topic."""
     prop = TOPIC_PROPERTIES[name]
-    if name in overrides:
-        return prop.parse(overrides[name])
-    return prop.default if prop.broker_name is None else broker.value(prop.broker_name)
+    default = prop.default if prop.broker_name is None else broker.value(prop.broker_name)
+    return prop.parse_stored(overrides[name], default) if name in overrides else default
 
 
 def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicConfig:
@@ -306,7 +354,10 @@ def topic_config(overrides: Mapping[str, str], broker: BrokerConfig) -> TopicCon
     small = topic_value("internal.segment.bytes", overrides, broker)
     policies = topic_value("cleanup.policy", overrides, broker)
     assert isinstance(policies, tuple)
+    codec = _CODECS.get(str(topic_value("compression.type", overrides, broker)))
     return TopicConfig(
+        codec=codec,
+        codec_level=integer(_LEVELS[codec]) if codec in _LEVELS else 0,
         deletes="delete" in policies,
         index_interval_bytes=integer("index.interval.bytes"),
         max_message_bytes=integer("max.message.bytes"),

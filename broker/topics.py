@@ -58,7 +58,7 @@ def plan_topic(
             f"a topic has 1 to {PARTITIONS_MAX} partitions, not {count}",
         )
     try:
-        overrides = validate_overrides(new.configs)
+        overrides = validate_overrides(new.configs, config)
     except ConfigError as error:
         return Refused(ErrorCode.INVALID_CONFIG, str(error))
     return Topic(new.name, draw_topic_id(random), count, overrides)

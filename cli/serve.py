@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..broker.config import DURABILITIES
-from ..broker.config_sources import Layer, Loaded, environment_layer, load, parse_properties
+from ..broker.config_sources import Layer, Loaded, load
 from ..broker.descriptors import raise_limit, shares
 from ..broker.listeners import Listener
 from ..broker.log.storage import DamagedLog, DirectoryRefused, StorageError
@@ -24,6 +22,7 @@ from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
 from ..broker.metadata import MetadataError
 from ..broker.properties import ConfigError
 from ..broker.runtime import ListenError, Runtime
+from .config_file import VARIABLE, standing_layers
 
 if TYPE_CHECKING:
     from ..broker.faults import Faults
@@ -68,7 +67,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         + "; ".join(f"{word}: {text}" for word, text in _MEANING.items())
         + " (default: fsync with --log-dirs, else memory)",
     )
-    parser.add_argument("--config", metavar="FILE", help="a server.properties file")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"a server.properties file (default: the one that {VARIABLE} names, if it is set)",
+    )
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
@@ -117,14 +120,7 @@ def run(args: Namespace) -> int:
 
 
 def _layers(args: Namespace) -> list[Layer]:
-    layers = []
-    if args.config is not None:
-        try:
-            text = Path(args.config).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--config {args.config}: {error}") from None
-        layers.append(Layer(args.config, parse_properties(text)))
-    layers.append(environment_layer(os.environ))
+    layers = standing_layers(args.config)
     texts = {}
     for pair in args.set:
         name, separator, value = pair.partition("=")

@@ -169,6 +169,18 @@ def restamped(batch: Buffer, header: BatchHeader, *, attributes: int, max_timest
     return b"".join((batch[:_CRC_AT], crc.to_bytes(4, "big"), changed, rest))
 
 
+def packed_anew(header: BatchHeader, codec: Codec, body: bytes) -> bytes:
+    """The batch of a header with its records in other bytes, and the CRC they need.
+
+    Args:
+        body: the records, as `codec` packs them.
+    """
+    after_crc = _AFTER_CRC.pack(header.attributes & ~CODEC_BITS | codec, *header[6:])
+    head = _HEAD.pack(header.base_offset, HEADER_BYTES - _LENGTH_AND_BEFORE + len(body), -1)
+    crc = crc32c(body, crc32c(after_crc))
+    return b"".join((head, MAGIC.to_bytes(1, "big"), crc.to_bytes(4, "big"), after_crc, body))
+
+
 def headers_in(buf: Buffer) -> Iterator[tuple[int, BatchHeader]]:
     """The position and header of each whole batch in `buf`; a batch that is cut short ends it.
 

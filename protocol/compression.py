@@ -32,6 +32,10 @@ class CompressionError(ValueError):
     """A blob that its codec cannot unpack, or that holds more than it may."""
 
 
+class TooMuchError(CompressionError):
+    """A blob that holds more than it may."""
+
+
 class MissingCodecError(ImportError):
     """The package that knows this codec is not installed; the text says how to get it."""
 
@@ -46,13 +50,28 @@ _GZIP_WBITS: Final = 31  # zlib's way to say: a gzip header and trailer around i
 _XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER: Final = _XERIAL_MAGIC + struct.pack(">ii", 1, 1)  # version, compatible with
 _XERIAL_BLOCK_BYTES: Final = 32 * 1024
+_LZ4_LEVEL_FAST: Final = 9  # Kafka's default, which its lz4 takes for the fast way
 _STEP_BYTES: Final = 256 * 1024  # lz4 and zstd take this much at once, however little comes out
 
 
-def compress(codec: Codec, data: bytes) -> bytes:
-    """`data` as one blob of `codec`. Raises MissingCodecError."""
+def missing_codec(codec: Codec) -> MissingCodecError | None:
+    """What to install to use this codec; None if nothing is missing."""
     try:
-        return _PACK[codec](data)
+        _PACK[codec](b"", None)
+    except ImportError:
+        return MissingCodecError(codec)
+    return None
+
+
+def compress(codec: Codec, data: bytes, *, level: int | None = None) -> bytes:
+    """`data` as one blob of `codec`. Raises MissingCodecError.
+
+    Args:
+        level: as compression.<codec>.level of a topic, each codec's own scale; None for our
+            default. snappy has none.
+    """
+    try:
+        return _PACK[codec](data, level)
     except ImportError:
         raise MissingCodecError(codec) from None
 
@@ -67,7 +86,7 @@ def decompress(codec: Codec, data: bytes, *, size_max: int) -> bytes:
     except ImportError:
         raise MissingCodecError(codec) from None
     if len(unpacked) > size_max:
-        raise CompressionError(f"{codec.name.lower()}: more than {size_max} bytes when unpacked")
+        raise TooMuchError(f"{codec.name.lower()}: more than {size_max} bytes when unpacked")
     return unpacked
 
 
@@ -75,8 +94,8 @@ def decompress(codec: Codec, data: bytes, *, size_max: int) -> bytes:
 # how much it would be, and decompress() refuses it.
 
 
-def _gzip_pack(data: bytes) -> bytes:
-    return zlib.compress(data, wbits=_GZIP_WBITS)
+def _gzip_pack(data: bytes, level: int | None) -> bytes:
+    return zlib.compress(data, -1 if level is None else level, wbits=_GZIP_WBITS)
 
 
 def _gzip_unpack(data: bytes, size_max: int) -> bytes:
@@ -93,7 +112,7 @@ def _gzip_unpack(data: bytes, size_max: int) -> bytes:
     return unpacked
 
 
-def _snappy_pack(data: bytes) -> bytes:
+def _snappy_pack(data: bytes, _: int | None) -> bytes:
     from cramjam import snappy
 
     packed = bytearray(_XERIAL_HEADER)
@@ -123,18 +142,22 @@ def _snappy_block(data: bytes, size_max: int) -> bytes:
     try:
         size = cramjam.snappy.decompress_raw_len(data)
         if size > size_max:
-            raise CompressionError(f"snappy: {size} bytes when unpacked, {size_max} are allowed")
+            raise TooMuchError(f"snappy: {size} bytes when unpacked, {size_max} are allowed")
         return bytes(cramjam.snappy.decompress_raw(data))
     except cramjam.DecompressionError as error:
         raise CompressionError(f"snappy: {error}") from None
 
 
-def _lz4_pack(data: bytes) -> bytes:
+def _lz4_pack(data: bytes, level: int | None) -> bytes:
     from lz4 import frame
 
     return bytes(
         frame.compress(
-            data, block_linked=False, block_size=frame.BLOCKSIZE_MAX64KB, store_size=False
+            data,
+            compression_level=0 if level in (None, _LZ4_LEVEL_FAST) else level,
+            block_linked=False,
+            block_size=frame.BLOCKSIZE_MAX64KB,
+            store_size=False,
         )
     )
 
@@ -158,10 +181,10 @@ def _lz4_unpack(data: bytes, size_max: int) -> bytes:
     return bytes(unpacked)
 
 
-def _zstd_pack(data: bytes) -> bytes:
+def _zstd_pack(data: bytes, level: int | None) -> bytes:
     import zstandard
 
-    return zstandard.ZstdCompressor().compress(data)
+    return zstandard.ZstdCompressor(level=3 if level is None else level).compress(data)
 
 
 def _zstd_unpack(data: bytes, size_max: int) -> bytes:
@@ -178,7 +201,7 @@ def _zstd_unpack(data: bytes, size_max: int) -> bytes:
     return bytes(unpacked)
 
 
-_PACK: Final[dict[int, Callable[[bytes], bytes]]] = {
+_PACK: Final[dict[int, Callable[[bytes, int | None], bytes]]] = {
     Codec.GZIP: _gzip_pack,
     Codec.SNAPPY: _snappy_pack,
     Codec.LZ4: _lz4_pack,

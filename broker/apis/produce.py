@@ -10,6 +10,7 @@ Left out: leader hints and record_errors, which are optional; transactions (53 f
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ...protocol.batch import CODEC_BITS, TRANSACTIONAL_BIT, read_header
@@ -25,6 +26,8 @@ from ...protocol.messages.produce import (
     TopicProduceResponse,
 )
 from ..broker import Broker
+from ..long_work import Aside, Steps
+from ..opened import Opened, open_at_once, open_batch
 from ..partition import Appended, Partition
 from ..sequences import Duplicate
 from ..session import CloseConnection, Session
@@ -58,13 +61,63 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     if message.transactional_id is not None or _is_transactional(message):
         why = "transactions are not served here"
         return refusal(message, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
+    listed = _once_each(message.topic_data)
+    if _is_anything_to_open(broker, listed):
+        return _open_and_store(broker, request, listed)
+    return _store(broker, request, listed, {})
+
+
+def _is_anything_to_open(broker: Broker, listed: list[TopicProduceData]) -> bool:
+    for topic in listed:
+        for each in topic.partition_data:
+            records = each.records
+            if records is not None and len(records) > _ATTRIBUTES_AT + 1:
+                partition = broker.partitions.get((topic.name, each.index))
+                if records[_ATTRIBUTES_AT + 1] & CODEC_BITS or (
+                    partition is not None and partition.config.codec is not None
+                ):
+                    return True
+    return False
+
+
+def _open_and_store(broker: Broker, request: Request, listed: list[TopicProduceData]) -> Steps:
+    """Open what has to be, then store everything in one go.
+
+    The connection begins nothing else meanwhile, so that its batches stay in order:
+    1. a compressed batch of a producer is opened off the loop 2. the next one, not compressed,
+    arrives on the same connection 3. stored at once it would be out of sequence.
+    """
+    opened: dict[tuple[str, int], Opened] = {}
+    for topic in listed:
+        for each in topic.partition_data:
+            key = (topic.name, each.index)
+            partition = broker.partitions.get(key) or broker.partition(*key)
+            header = partition.must_open(each.records) if partition is not None else None
+            if partition is None or header is None:
+                continue
+            records, config = each.records or b"", partition.config
+            found = open_at_once(records, header, config)
+            if found is None:
+                found = yield Aside(partial(open_batch, records, header, config))
+            opened[key] = found
+            yield None
+    return _store(broker, request, listed, opened)
+
+
+def _store(
+    broker: Broker,
+    request: Request,
+    listed: list[TopicProduceData],
+    opened: dict[tuple[str, int], Opened],
+) -> Any:
+    message: ProduceRequest = request.message
     now_ms = broker.clock.now_ms()
     client_id = request.client_id or ""
     allows_zstd = request.route.version >= ZSTD_SINCE
     is_durable = True
     refused: Refused | None = None
     topics = []
-    for topic in _once_each(message.topic_data):
+    for topic in listed:
         answers: list[PartitionProduceResponse] = []
         for each in topic.partition_data:
             index, records = each.index, each.records
@@ -76,7 +129,8 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
             elif not allows_zstd and _is_zstd(records):
                 outcome = _NEEDS_ZSTD
             else:
-                outcome = partition.produce(records, now_ms, client_id)
+                found = opened.get((topic.name, index)) if opened else None
+                outcome = partition.produce(records, now_ms, client_id, found)
             if type(outcome) is Refused:
                 refused = outcome
                 if outcome.code is ErrorCode.KAFKA_STORAGE_ERROR:

@@ -5,19 +5,21 @@ Pure reading; tests/system/test_docker_compose.py runs them where there is a Doc
 
 import re
 import tomllib
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from minibroker.broker.config_sources import Loaded, environment_layer, load
-from minibroker.cli.healthcheck import add_arguments
+from minibroker.broker.config_sources import Layer, Loaded, environment_layer, load
+from minibroker.broker.properties_file import parse_properties
 from minibroker.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-ENV = dict(re.findall(r"(KAFKA_\w+)=(\S+)", DOCKERFILE.partition("\nENV ")[2].partition("\n")[0]))
+ENV = DOCKERFILE.partition("\nENV ")[2].partition("\n")[0]
+DEFAULTS = DOCKERFILE.partition("RUN printf '%s\\n' ")[2].partition(
+    " > /etc/minibroker.properties"
+)[0]
 DATA_DIR = "/var/lib/minibroker"
 
 
@@ -30,7 +32,8 @@ def compose() -> dict[str, Any]:
 
 def broker_settings(environment: dict[str, str | None]) -> Loaded:
     given = {name: value for name, value in environment.items() if value is not None}
-    return load([environment_layer(ENV | given)])
+    image = Layer("image", parse_properties("\n".join(DEFAULTS.split())))
+    return load([image, environment_layer(given)])
 
 
 def published(service: dict[str, Any]) -> list[tuple[str, int, int]]:
@@ -88,13 +91,24 @@ def test_containers_and_host_are_each_told_an_address_that_works_for_them(name: 
     assert host.advertised_host == "127.0.0.1"
 
 
-def test_the_health_check_asks_a_port_the_broker_listens_at() -> None:
-    parser = ArgumentParser()
-    add_arguments(parser)
-    ((_, port),) = parser.parse_args([]).bootstrap_server
-    in_compose = broker_settings(compose()["services"]["broker"]["environment"])
-    for loaded in (broker_settings({}), in_compose):
-        assert port in [listener.port for listener in loaded.listeners]
+def test_the_image_names_its_file_of_defaults_and_presets_no_property() -> None:
+    assert ENV.rstrip().endswith("MINIBROKER_CONFIG=/etc/minibroker.properties")
+    assert "KAFKA_" not in ENV
+    assert len(DEFAULTS.split()) == 3
+
+
+def test_an_advertised_name_alone_is_enough() -> None:
+    advertised = "PLAINTEXT://broker.example:19092,HOST://127.0.0.1:9094"
+    loaded = broker_settings({"KAFKA_ADVERTISED_LISTENERS": advertised})
+    found = [
+        (each.name, each.host, each.port, each.advertised_host, each.advertised_port)
+        for each in loaded.listeners
+    ]
+    assert found == [
+        ("PLAINTEXT", "", 19092, "broker.example", 19092),
+        ("HOST", "", 9094, "127.0.0.1", 9094),
+    ]
+    assert not loaded.warnings
 
 
 def test_volumes_services_and_files_named_in_compose_exist() -> None:

@@ -199,14 +199,6 @@ def test_a_broker_property_that_cannot_change_is_refused_in_words(
     assert why in answer.why
 
 
-@pytest.mark.parametrize(("kind", "name"), [(TOPIC, "t"), (BROKER, "1")])
-def test_batches_are_not_compressed_anew_by_a_change_either(kind: int, name: str) -> None:
-    broker = started(MemoryStorage())
-    with_topic(broker)
-    answer = refused(broker, kind, name, Change("compression.type", SET, "gzip"))
-    assert "producer" in answer.why
-
-
 def test_an_unknown_operation_is_refused() -> None:
     broker = started(MemoryStorage())
     with_topic(broker)
