@@ -1,6 +1,7 @@
-# Every verb sets up .venv by itself when it is missing. PYTHON=python3.12 picks another interpreter.
+# Every verb sets up .venv by itself when it is missing. Another interpreter takes another place:
+#   make test PYTHON=python3.13 VENV=build/venv-3.13
 PYTHON ?= python3
-VENV   := .venv
+VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LINKS  := build/types/minibroker
