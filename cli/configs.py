@@ -26,7 +26,7 @@ from .admin import (
     read_configs,
     run_verb,
 )
-from .running import CommandFailed
+from .running import WrongUsage
 from .tables import table
 from .visible import visible
 
@@ -108,7 +108,7 @@ async def _describe(connection: Connection, args: Namespace) -> None:
 
 async def _alter(connection: Connection, args: Namespace) -> None:
     if not args.add_config and not args.delete_config:
-        raise CommandFailed("nothing to change: give --add-config or --delete-config")
+        raise WrongUsage("nothing to change: give --add-config or --delete-config")
     kind, name = KINDS[args.entity_type], _chosen(args)
     await change_configs(connection, kind, name, args.add_config, args.delete_config)
     if args.json:
@@ -136,7 +136,7 @@ async def _names(connection: Connection, args: Namespace) -> list[str]:
 def _chosen(args: Namespace) -> str:
     if args.entity_default:
         if args.entity_type != "brokers":
-            raise CommandFailed("topics have no default of their own; --entity-type brokers has")
+            raise WrongUsage("topics have no default of their own; --entity-type brokers has")
         return EVERY_BROKER
     name: str = args.entity_name
     return name

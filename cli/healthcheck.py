@@ -90,7 +90,7 @@ def _trouble(host: str, port: int, timeout: float) -> str:
     try:
         head = _ask(host, port, timeout)
     except OSError as error:
-        return f": {error}"
+        return f": {error.strerror or error}"
     if len(head) < _HEAD_BYTES or head[4:8] != _CORRELATION_ID or head[8:10] != b"\x00\x00":
         return " answers, but not as Kafka"
     return ""

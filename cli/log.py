@@ -10,6 +10,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from .log_files import READERS, Row, rows_of
@@ -53,14 +54,25 @@ def run(args: Namespace) -> int:
 
 
 def _dump(args: Namespace) -> int:
-    return _print_all(_dumped(args.file, args.records), as_json=args.json)
+    missing = [path for path in args.file if not path.exists()]
+    for path in missing:
+        print(f"minibroker log dump: {path}: there is no such file", file=sys.stderr)
+    rows = _dumped([path for path in args.file if path.exists()], args.records)
+    first = next(rows, None)
+    if first is None:
+        if not missing:
+            names = ", ".join(READERS)
+            print(f"minibroker log dump: nothing there ends in any of {names}", file=sys.stderr)
+        return 1
+    code = _print_all(chain([first], rows), as_json=args.json)
+    return 1 if missing else code
 
 
 def _dumped(paths: list[Path], with_records: bool) -> Iterator[Row]:
     for path in paths:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         for file in files:
-            if path.is_dir() and not file.name.endswith(tuple(READERS)):
+            if not file.name.endswith(tuple(READERS)):
                 continue
             for row in rows_of(file, with_records):
                 yield {"file": str(file), **row}

@@ -37,11 +37,9 @@ _KAFKA_PRODUCER = struct.Struct(">qhiqiqiq")
 
 
 def rows_of(path: Path, with_records: bool) -> Iterator[Row]:
-    """Read one file; one of an unknown name gives a row of kind "unknown"."""
-    for end, reader in READERS.items():
-        if path.name.endswith(end):
-            return reader(path, with_records)
-    return iter([{"kind": "unknown"}])
+    """Read one file, whose name ends as one of READERS."""
+    reader = next(reader for end, reader in READERS.items() if path.name.endswith(end))
+    return reader(path, with_records)
 
 
 def _damaged(position: int, why: str) -> Row:

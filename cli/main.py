@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, HelpFormatter, _SubParsersAction
+from argparse import Action, ArgumentError, ArgumentParser, HelpFormatter, _SubParsersAction
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -27,7 +27,7 @@ COMMANDS = {
     "log": "look into the files of a log, or check a data directory, offline",
     "explain": "say why each Produce was answered as it was",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
-    "proxy": "lose, tear and delay answers in front of any Kafka, and show what passed",
+    "proxy": "lose and delay answers in front of any Kafka, and show what passed",
     "demo": "lose acknowledgements on purpose and count what was stored",
     "healthcheck": "exit 0 if a broker answers",
 }
@@ -86,11 +86,12 @@ def parser_of(command: str) -> ArgumentParser:
         command: a key of COMMANDS.
     """
     module = import_module(f"{__package__}.{command}")
-    parser = ArgumentParser(prog=f"minibroker {command}", description=module.SUMMARY)
+    parser = _Parser(prog=f"minibroker {command}", description=module.SUMMARY)
     module.add_arguments(parser)
     _dress(parser, module.EXAMPLES[:EXAMPLES_SHOWN])
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
+            action.metavar = "{" + ",".join(action.choices) + "}"
             helps = {each.dest: each.help for each in action._choices_actions}
             for verb, each in action.choices.items():
                 own = f"{command} {verb} "
@@ -103,6 +104,19 @@ def _dress(parser: ArgumentParser, examples: Sequence[str]) -> None:
     parser.formatter_class = _formatter
     parser.allow_abbrev = False
     parser.epilog = "\n".join(["examples:", *(f"  minibroker {each}" for each in examples)])
+
+
+class _Parser(ArgumentParser):
+    """Tells the nearest right word where one of several is expected. Its verbs are of the kind."""
+
+    def _check_value(self, action: Action, value: object) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        from ..broker.properties import nearest
+
+        words = [str(each) for each in action.choices]
+        hint = nearest(str(value), words) or f"; choose from {', '.join(words)}"
+        raise ArgumentError(action, f"{value!r} is none of its words{hint}")
 
 
 class _Help(HelpFormatter):
@@ -126,8 +140,8 @@ def _overview() -> str:
         [
             "usage: minibroker COMMAND [options]",
             "",
-            "A small broker that speaks the Apache Kafka protocol and stores every retried batch",
-            "exactly once.",
+            "A small broker that speaks the Apache Kafka protocol and stores every retried",
+            "batch exactly once.",
             "",
             *lines,
             "",

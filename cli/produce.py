@@ -39,6 +39,7 @@ EXAMPLES = (
 CHUNK_BYTES = 256 * 1024
 READ_AHEAD = 4
 SHOWN_EVERY = 1_000
+SHOWN_AFTER_S = 1.0
 INTERRUPTED_MS = 10_000
 
 
@@ -217,8 +218,12 @@ class _Run:
             return self._exit_code
         complain(
             "produce",
-            f"{str(failure) or 'interrupted'}\n{summary}; {unconfirmed} read and not confirmed, "
-            f"of which {unknown} may have been stored",
+            f"{str(failure) or 'interrupted'}\n{summary}"
+            + (
+                f"; {unconfirmed} read and not confirmed, of which {unknown} may have been stored"
+                if unconfirmed
+                else ""
+            ),
         )
         return self._exit_code or 1
 
@@ -251,19 +256,22 @@ class _Run:
 
 
 class _Shown:
-    """A progress bar, or nothing."""
+    """A progress bar for what takes a while, gone at the end; or nothing."""
 
     def __init__(self, progress: Progress | None, bytes_total: int | None) -> None:
         self._progress = progress
         self._task = progress.add_task("sending", total=bytes_total) if progress else None
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> _Shown:
         if self._progress is not None:
-            self._progress.start()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(SHOWN_AFTER_S, self._progress.start)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._progress is not None:
+        if self._timer is not None and self._progress is not None:
+            self._timer.cancel()
             self._progress.stop()
 
     def show(self, stored: int, read_bytes: int) -> None:
@@ -295,7 +303,11 @@ def _progress(file: str | None) -> _Shown:
     # Receipts are data: left to itself, rich would print what goes to standard output on the
     # console of the bar, and `--json > file` would leave the file empty.
     progress = Progress(
-        *columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
+        *columns,
+        console=Console(stderr=True),
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=True,
     )
     return _Shown(progress, os.path.getsize(file) if file else None)
 

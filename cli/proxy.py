@@ -20,7 +20,7 @@ from ..testing.proxy_rules import Exchange, performable
 from .addresses import parse_address
 from .visible import visible
 
-SUMMARY = "lose, tear and delay answers in front of any Kafka, and show what passed"
+SUMMARY = "lose and delay answers in front of any Kafka, and show what passed"
 EXAMPLES = (
     "proxy --upstream kafka:9092 --faults lose-acks.yaml",
     "proxy --listen 127.0.0.1:0 --json > exchanges.json",

@@ -29,6 +29,14 @@ CLEAN_UP_S = 5.0
 class CommandFailed(Exception):
     """What was asked cannot be done; the text is for the user and says why."""
 
+    exit_code = 1
+
+
+class WrongUsage(CommandFailed):
+    """The options do not go together, or name nothing there could be."""
+
+    exit_code = 2
+
 
 def no_topic(name: str) -> str:
     """What every command says where there is no such topic."""
@@ -57,7 +65,7 @@ def running(command: str, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return asyncio.run(_interruptible(work))
     except TOLD as error:
         complain(command, _words(error))
-        return 1
+        return error.exit_code if isinstance(error, CommandFailed) else 1
 
 
 def _words(error: Exception) -> str:

@@ -39,7 +39,7 @@ from .admin import (
     run_verb,
 )
 from .counts import parse_count
-from .running import CommandFailed
+from .running import WrongUsage
 from .tables import table
 from .topic_extents import Extent, extents_of
 from .visible import visible
@@ -174,7 +174,7 @@ async def _describe(connection: Connection, args: Namespace) -> None:
 
 async def _alter(connection: Connection, args: Namespace) -> None:
     if args.partitions is None and not args.config and not args.delete_config:
-        raise CommandFailed("nothing to change: give --partitions, --config or --delete-config")
+        raise WrongUsage("nothing to change: give --partitions, --config or --delete-config")
     if args.config or args.delete_config:
         await change_configs(connection, TOPIC, args.topic, args.config, args.delete_config)
     if args.partitions is not None:
@@ -201,12 +201,13 @@ async def _delete(connection: Connection, args: Namespace) -> None:
         timeout_ms=TIMEOUT_MS,
     )
     response = await connection.request(request)
+    deleted = [each.name or "" for each in response.responses if not each.error_code]
+    if args.json:
+        print(json.dumps({"deleted": deleted}))
+    elif deleted:
+        print("\n".join(f"deleted {visible(name)}" for name in deleted), flush=True)
     for result in response.responses:
         check(result.error_code, result.error_message, result.name or "")
-    if args.json:
-        print(json.dumps({"deleted": args.topic}))
-    else:
-        print("\n".join(f"deleted {name}" for name in args.topic))
 
 
 async def _topics(

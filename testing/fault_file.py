@@ -31,7 +31,9 @@ def read_fault_file(path: str) -> list[Rule]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise FaultFileError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise FaultFileError(f"{path}: {error}") from None
     return parse_rules(text, path)
 
