@@ -26,8 +26,17 @@ if TYPE_CHECKING:
     )
     from .consumer import Consumer
     from .delivery import Delivery, Receipts, RecordMetadata
-    from .errors import ClientError, DeliveryTimeout, Fatal, Fenced, LogTruncation, Retriable
-    from .network import ConnectionFailed, RequestTimedOut
+    from .errors import (
+        ClientError,
+        ConnectionFailed,
+        DeliveryTimeout,
+        Fatal,
+        Fenced,
+        LogTruncation,
+        RequestTimedOut,
+        Retriable,
+        UnsupportedApi,
+    )
     from .offsets import EARLIEST, LATEST, OffsetAndTimestamp
     from .partitions import OffsetAndMetadata, TopicPartition
     from .producer import Producer
@@ -104,6 +113,7 @@ __all__ = [
     "Retriable",
     "TopicDescription",
     "TopicPartition",
+    "UnsupportedApi",
 ]
 
 if not TYPE_CHECKING:  # a __getattr__ that a checker can see would make every name right for it

@@ -58,6 +58,7 @@ def judged(seed: int) -> tuple[World, list[str]]:
             for each in sent
             if isinstance(each.outcome, Failed)
         ]
+    found += [f"{BROKEN}{value!r} is stored otherwise" for value in world.altered]
     if not found and world.accumulator.held_bytes:
         found.append(f"{BROKEN}memory of finished batches is not free")
     return world, found

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from enum import Enum, auto
 from random import Random
@@ -33,6 +33,8 @@ from minibroker.client.sender import NEVER, ProduceCall, Sender
 from minibroker.protocol.batch import headers_in, records_in
 from minibroker.protocol.errors import ErrorCode, Refused
 from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
+
+from tests.support.drawn_arguments import draw
 
 TOPIC = "t"
 PARTITIONS = 2
@@ -100,6 +102,8 @@ class World:
 
     def __init__(self, seed: int, kind: Kind) -> None:
         self.random = Random(seed)
+        self.shapes = Random(-seed - 1)  # of records; apart, so that each world stays the same
+        self.handed_over: dict[bytes, object] = {}
         self.kind = kind
         self.config = GENTLE_CONFIG if kind is Kind.GENTLE else CONFIG
         self.now_ms = 0.0
@@ -151,11 +155,25 @@ class World:
         """One record, with a value of its own."""
         index = self.random.randrange(PARTITIONS)
         value = b"%d" % number + b"." * self.random.randrange(60)
-        size = record_bytes_max(None, value, b"")
+        taken = draw(self.shapes, value)
+        if taken is None:
+            return
+        key, _, headers, timestamp, self.handed_over[value] = taken
+        size = record_bytes_max(key, value, headers)
         batch = self.accumulator.append(
-            (TOPIC, index), None, value, b"", 1_000, size_bytes=size, now_ms=self.now_ms
+            (TOPIC, index), key, value, headers, timestamp, size_bytes=size, now_ms=self.now_ms
         )
         self.deliveries.append((value, batch, batch.count - 1))
+
+    @property
+    def altered(self) -> list[bytes]:
+        """Values of records that are not stored as they were when they were handed over."""
+        return [
+            value
+            for partition in self.partitions
+            for value, read in _records_of(partition)
+            if self.handed_over.get(value) != read
+        ]
 
     def pump(self) -> None:
         """What the edge does after every event."""
@@ -311,6 +329,13 @@ class World:
         ]
 
 
+def _records_of(partition: Partition) -> Iterator[tuple[bytes, object]]:
+    data = memoryview(_log_bytes(partition))
+    for position, header in headers_in(data):
+        for each in records_in(data[position : position + header.size_bytes]):
+            yield each.value or b"", (each.key, tuple(each.headers), each.timestamp)
+
+
 def _told(value: bytes, batch: ProducerBatch, index: int) -> Sent:
     sent = Sent(batch.partition, value)
     if batch.outcome is not None:
@@ -324,14 +349,18 @@ def _told(value: bytes, batch: ProducerBatch, index: int) -> Sent:
 
 def _partition(index: int) -> Partition:
     log = Log.open(MemoryStorage(), f"t-{index}", LogConfig(), lambda header: None)
-    config = topic_config({}, BrokerConfig())
+    config = topic_config({"message.timestamp.after.max.ms": str(2**63 - 1)}, BrokerConfig())
     return Partition(
         TOPIC, index, log, SequenceTable(), config=config, flushed=False, leader_epoch=0
     )
 
 
 def _log_bytes(partition: Partition) -> bytes:
-    log = partition.log
-    if log.log_end_offset == 0:
-        return b""
-    return log.read(0, log.log_end_offset, 2**30)
+    """All of a log; a record far from the others in time begins a new segment."""
+    log, parts, offset = partition.log, list[bytes](), 0
+    while offset < log.log_end_offset:
+        data = bytes(log.read(offset, log.log_end_offset, 2**30))
+        parts.append(data)
+        *_, (_, last) = headers_in(memoryview(data))
+        offset = last.next_offset
+    return b"".join(parts)
