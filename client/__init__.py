@@ -53,7 +53,7 @@ HOMES = {
     "ConfigEntry": ".admin_results",
     "ConfigResource": ".admin_results",
     "ConfigSource": ".admin_results",
-    "ConnectionFailed": ".network",
+    "ConnectionFailed": ".errors",
     "Consumer": ".consumer",
     "ConsumerRebalanceListener": ".subscription",
     "ConsumerRecord": ".reading",
@@ -74,10 +74,11 @@ HOMES = {
     "Producer": ".producer",
     "Receipts": ".delivery",
     "RecordMetadata": ".delivery",
-    "RequestTimedOut": ".network",
+    "RequestTimedOut": ".errors",
     "Retriable": ".errors",
     "TopicDescription": ".admin_results",
     "TopicPartition": ".partitions",
+    "UnsupportedApi": ".errors",
 }
 
 __all__ = [
