@@ -19,6 +19,7 @@ from .group_commit import GroupCommit, Round
 from .groups.coordinator import Coordinator
 from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .groups.ledger import Ledger
+from .held_bytes import HeldBytes
 from .hooks import Hooks
 from .isolation import call, each_alone
 from .listeners import Listener
@@ -80,6 +81,7 @@ class Broker:
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved, self.work.begin)
         self._deadlines = Deadlines(self.parked)
+        self.held = HeldBytes(config.queued_max_request_bytes)
         mark = examine(world.storage)
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
@@ -103,8 +105,9 @@ class Broker:
         self.partitions = self._partitions.opened
         self._producer_ids = ProducerIds(world.random, self._partitions.know_producer)
         self.shared_ids = SharedIds(hooks.warn)
-        known = self.restart.known(GROUPS_DIRECTORY, None)
-        self._ledger = Ledger(config, world, self.commit, known)
+        self._ledger = Ledger(
+            config, world, self.commit, self.restart.known(GROUPS_DIRECTORY, None)
+        )
         self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
         gone = self._partitions.recover(found)
         self._note_metadata_flushed()

@@ -13,25 +13,36 @@ import asyncio
 import logging
 from collections import deque
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.connection import ProtocolError, Request, ServerConnection
 from ..protocol.errors import DecodeError, ErrorCode
-from ..protocol.framing import FrameBuffer
+from ..protocol.framing import BUFFER_BYTES_MAX, FrameBuffer
 from .closings import NO_FRAME
+from .idle_watch import IdleWatch
 from .isolation import ENDS_THE_BROKER, call, each_alone
-from .limits import IN_FLIGHT_MAX, LONG_FRAME_BYTES, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from .limits import (
+    IN_FLIGHT_BYTES_MAX,
+    IN_FLIGHT_MAX,
+    LONG_FRAME_BYTES,
+    REQUESTS_AT_ONCE,
+    RESERVE_BYTES,
+    TURN_MS,
+    WRITE_BUFFER_HIGH_BYTES,
+    WRITE_BUFFER_LOW_BYTES,
+)
 from .listeners import Listener
 from .log_lines import Event
 from .long_work import Steps, Working
 from .parked import Failure, Promise
 from .session import CloseConnection, Session
+from .transports import JOIN_BYTES_MAX, close_in_time, write_parts
 
 if TYPE_CHECKING:
     from .server import Server
 
 log = logging.getLogger("minibroker")
-JOIN_BYTES_MAX = 64 * 1024  # below this one copy is cheaper than many buffers
 
 
 class ClientSession(asyncio.BufferedProtocol):
@@ -50,12 +61,14 @@ class ClientSession(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._session = Session("", listener.name, "", port)
-        self._active_at = self._loop.time()
-        self._idle_timer: asyncio.TimerHandle | None = None
+        self.active_at = self._loop.time()
+        self._idle_watch: IdleWatch | None = None
         self._is_writable = True
         self._is_reading = True
         self._is_send_due = False
-        self._queued_bytes = 0
+        self._waits_for_turn = False
+        self._decoding_bytes = 0  # a frame that is being decoded in steps
+        self.held_bytes = 0
         fault_path = server.fault_path
         self._detour = fault_path.detour(self) if fault_path is not None else None
 
@@ -64,22 +77,16 @@ class ClientSession(asyncio.BufferedProtocol):
         transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves like one
         self._transport = transport
         server = self._server
-        address, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        peer = f"{address[0]}:{address[1]}" if address else "unknown"
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._session = Session.between(peer, here, self._listener, self._port)
         if len(server.connections) >= server.connections_max:
-            server.closings.refused(peer, server.connections_max, int(self._loop.time() * 1000))
+            now_ms = int(self._loop.time() * 1000)
+            server.closings.refused(self.peer, server.connections_max, now_ms)
             transport.abort()
             return
         server.connections.add(self)
         transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
-        self._session = Session(
-            peer=peer,
-            listener=self._listener.name,
-            host=self._listener.advertised_host or here[0],
-            port=self._listener.advertised_port or self._port,
-        )
-        if server.config.connections_max_idle_ms >= 0:
-            self._watch_idleness()
+        self._idle_watch = IdleWatch(self, server.config.connections_max_idle_ms)
         if self._detour is not None:
             self._detour.accepted()
 
@@ -89,9 +96,14 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Asyncio says that so many bytes have come."""
-        self._active_at = self._loop.time()
-        self._backlog += self._frames.received(nbytes)
-        self._serve()
+        self.active_at = self._loop.time()
+        backlog = self._backlog
+        backlog += self._frames.received(nbytes)
+        if len(backlog) > REQUESTS_AT_ONCE or (self._frames.is_full and backlog):
+            self._wait_for_turn()
+            self._count()
+        else:
+            self._serve()
 
     def eof_received(self) -> bool:
         """The client will send no more; what it asked is still answered if that takes no time."""
@@ -100,21 +112,21 @@ class ClientSession(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """Asyncio says that the client reads too slowly."""
         self._is_writable = False
-        self._count_queued()
+        self._count()
 
     def resume_writing(self) -> None:
         """Asyncio says that the client has caught up."""
         self._is_writable = True
-        self._active_at = self._loop.time()
-        self._count_queued()
+        self.active_at = self._loop.time()
+        self._count()
         self.go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio calls this once, at the end."""
         self._transport = None
         self._backlog.clear()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        if self._idle_watch is not None:
+            self._idle_watch.stop()
         abandoned = [each.on_abandoned for each in self._parked if each.on_abandoned is not None]
         self._parked.clear()
         try:
@@ -125,14 +137,22 @@ class ClientSession(asyncio.BufferedProtocol):
             self._server.on_broken(error)
         finally:
             self._server.forget(self)
-            self._count_queued()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold nothing any more, though a promise to this connection be kept long from now."""
+        self._transport = None
+        self._core = ServerConnection(self._server.routes)
+        self._frames = FrameBuffer(0)
+        self._decoding_bytes = 0
+        self._count()
 
     def close(self) -> None:
         """End the connection after what is on its way out, unless the client does not take it."""
         if self._transport is not None:
             self._send()
             if self._is_writable:
-                self._transport.close()
+                close_in_time(self._transport)
             else:
                 self._transport.abort()
 
@@ -140,6 +160,18 @@ class ClientSession(asyncio.BufferedProtocol):
         """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+
+    def cut(self, why: Exception) -> None:
+        """End the connection at once: what it holds is needed. It holds nothing from now on."""
+        self._server.closings.closed(self.peer, why, NO_FRAME, int(self._loop.time() * 1000))
+        self.abort()
+        self._backlog.clear()
+        self._let_go()
+
+    @property
+    def peer(self) -> str:
+        """HOST:PORT of the client."""
+        return self._session.peer
 
     @property
     def is_idle(self) -> bool:
@@ -149,34 +181,58 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def go_on(self) -> None:
         """There is room again: serve what has waited, and read on."""
+        if self._transport is None:
+            return
+        if self._waits_for_turn:
+            self._send()
+            self._count()
+        else:
+            self._serve()
+
+    def _wait_for_turn(self) -> None:
+        self._set_reading(False)
+        if not self._waits_for_turn:
+            self._waits_for_turn = True
+            self._server.turns.wait(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._waits_for_turn = False
         if self._transport is not None:
             self._serve()
 
     def _serve(self) -> None:
-        """Serve the backlog as far as there is room, then send."""
-        backlog, core = self._backlog, self._core
+        """Serve the backlog as far as there is room, for a turn at most, then send."""
+        backlog, core, held = self._backlog, self._core, self._server.held
+        ends_at = 0.0
         while backlog:
-            if self._working is not None:
+            is_owing = core.open_bytes or core.queued_bytes or self._working is not None
+            if (is_owing or held.is_short or not self._is_writable) and not self._has_room():
                 self._send()
-                self._set_reading(False)
-                return
-            if (
-                core.in_flight >= IN_FLIGHT_MAX
-                or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES
-                or not self._is_writable
-                or self._server.is_full
-            ):
-                self._send()
+                self._count()
                 if not self._has_room():
                     self._set_reading(False)
+                    if held.is_short:
+                        self._server.hold_back(self)
                     return
             if not self._serve_frame(backlog.popleft()):
+                self._count()
                 return
+            if backlog:
+                now = monotonic()
+                if not ends_at:
+                    ends_at = now + TURN_MS / 1000
+                elif now >= ends_at:
+                    self._wait_for_turn()
+                    break
         self._send()
-        if self._frames.error is not None:
-            self.hang_up(self._frames.error)
-        elif not self._is_reading:
-            self._set_reading(True)
+        if not backlog:
+            if self._frames.error is not None:
+                self.hang_up(self._frames.error)
+            elif not self._is_reading:
+                self._set_reading(True)
+            if self._frames.held_bytes > BUFFER_BYTES_MAX:
+                self._frames.let_go()  # the longest frame is not kept by an idle connection
+        self._count()
 
     def _serve_frame(self, frame: memoryview) -> bool:
         """Serve one request; False when it ended the connection."""
@@ -184,6 +240,7 @@ class ClientSession(asyncio.BufferedProtocol):
             if len(frame) > LONG_FRAME_BYTES:
                 received = self._dispatch.work.begin(self._decoding(frame), is_droppable=True)
                 if isinstance(received, Working):
+                    self._decoding_bytes = len(frame)
                     self._wait_for(received)
                     self.adopt(received)
                     received.deliver_to(partial(self._decoded, received, frame))
@@ -202,8 +259,10 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _decoded(self, promise: Working, frame: memoryview, received: Any) -> None:
         self.release(promise)
+        self._decoding_bytes = 0
         if self._transport is not None and self._serve_request(received, frame):
             self._send()
+        self._count()
 
     def _serve_request(self, request: Request | Exception | None, frame: memoryview) -> bool:
         """Serve what was decoded; False when it ended the connection."""
@@ -212,7 +271,7 @@ class ClientSession(asyncio.BufferedProtocol):
         if isinstance(request, Exception):
             if not isinstance(request, ProtocolError | DecodeError):
                 # A codec's bug, a broken invariant of it included: others have codecs of their own.
-                log.error(Event("request-unreadable", peer=self._session.peer), exc_info=request)
+                log.error(Event("request-unreadable", peer=self.peer), exc_info=request)
             self.hang_up(request, frame)
             return False
         try:
@@ -220,21 +279,20 @@ class ClientSession(asyncio.BufferedProtocol):
                 self._detour.serve(request)
                 return True
             outcome = self._dispatch.handle(request, self._session)
+            if isinstance(outcome, Promise):
+                self.settle(request, outcome)
+            else:
+                self._write_down(request, outcome)
         except CloseConnection as error:
             self.hang_up(error, frame)
-            return False
         except ENDS_THE_BROKER as error:
             self._server.on_broken(error)
-            return False
         except Exception as error:
-            log.exception(Event("request-failed", peer=self._session.peer))
+            log.exception(Event("request-failed", peer=self.peer))
             self.hang_up(error, frame)
-            return False
-        if isinstance(outcome, Promise):
-            self.settle(request, outcome)
         else:
-            self._write_down(request, outcome)
-        return self._transport is not None
+            return self._transport is not None
+        return False
 
     def _wait_for(self, working: Working) -> None:
         """Begin nothing that was asked later before this is done: clients count on the order."""
@@ -277,6 +335,8 @@ class ClientSession(asyncio.BufferedProtocol):
             self.hang_up(message)
         elif self._transport is not None:
             self._write_down(request, message)
+            if self._core.queued_bytes > JOIN_BYTES_MAX:
+                self._count()  # the next answer of this turn is to know of it
             if not self._is_send_due:
                 self._is_send_due = True
                 self._loop.call_soon(self._send_due)
@@ -309,12 +369,12 @@ class ClientSession(asyncio.BufferedProtocol):
         Never raises: it is called from within rounds and timers that serve others, too.
         """
         try:
-            if type(message) is not Failure:
-                self._core.answer(request, message)
-                return
+            self._core.answer(request, message)
+            return
         except Exception:
-            api, version = request.route.api.name, request.route.version
-            log.exception(Event("answer-failed", api=api, version=version, peer=self._session.peer))
+            if type(message) is not Failure:  # told already, by whoever could not make it
+                api, version = request.route.api.name, request.route.version
+                log.exception(Event("answer-failed", api=api, version=version, peer=self.peer))
         try:
             why = "the broker could not make or write the answer"
             refusal = self.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR, why)
@@ -328,27 +388,24 @@ class ClientSession(asyncio.BufferedProtocol):
             self.go_on()
         else:
             self._send()
+            self._count()
 
     def _send(self) -> None:
         """Give the transport every answer whose turn it is."""
         ready = self._core.data_to_send()
-        if not ready or self._transport is None:
-            return
-        if len(ready) == 1:
-            self._transport.write(ready[0])
-        elif sum(map(len, ready)) <= JOIN_BYTES_MAX:
-            self._transport.write(b"".join(ready))
-        else:
-            self._transport.writelines(ready)
+        if ready and self._transport is not None:
+            write_parts(self._transport, ready)
 
     def _has_room(self) -> bool:
         core = self._core
-        if core.in_flight >= IN_FLIGHT_MAX or core.queued_bytes > WRITE_BUFFER_HIGH_BYTES:
-            return False
-        if self._server.is_full:
-            self._server.hold_back(self)
-            return False
-        return self._is_writable
+        return (
+            core.in_flight < IN_FLIGHT_MAX
+            and core.queued_bytes <= WRITE_BUFFER_HIGH_BYTES
+            and core.open_bytes <= IN_FLIGHT_BYTES_MAX
+            and self._is_writable
+            and self._working is None
+            and (not self._server.held.is_short or self._owed_bytes <= RESERVE_BYTES)
+        )
 
     def _set_reading(self, reading: bool) -> None:
         if self._transport is None or reading == self._is_reading:
@@ -359,11 +416,26 @@ class ClientSession(asyncio.BufferedProtocol):
         else:
             self._transport.pause_reading()
 
-    def _count_queued(self) -> None:
-        queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        change, self._queued_bytes = queued - self._queued_bytes, queued
-        if change:
-            self._server.count_queued(change)
+    @property
+    def _owed_bytes(self) -> int:
+        """What it has asked and was not answered, and what it was answered and has not taken."""
+        return self.held_bytes - self._frames.held_bytes
+
+    def _count(self) -> None:
+        """Tell the server when what this connection holds has changed."""
+        core, transport = self._core, self._transport
+        held = core.open_bytes + core.queued_bytes + self._decoding_bytes + self._frames.held_bytes
+        if transport is not None:
+            held += transport.get_write_buffer_size()
+        if held != self.held_bytes:
+            change, self.held_bytes = held - self.held_bytes, held
+            self._server.count(change)
+
+    def recount(self) -> None:
+        """Memory is short: give back what is not needed now, and count what is left."""
+        if not self._backlog:
+            self._frames.let_go()
+        self._count()
 
     def hang_up(self, why: Exception, frame: memoryview = NO_FRAME) -> None:
         """Close the connection behind what is on its way out.
@@ -372,17 +444,6 @@ class ClientSession(asyncio.BufferedProtocol):
             frame: the request that could not be served, for the log.
         """
         now_ms = int(self._loop.time() * 1000)
-        self._server.closings.closed(self._session.peer, why, frame, now_ms)
+        self._server.closings.closed(self.peer, why, frame, now_ms)
         self._backlog.clear()
         self.close()
-
-    def _watch_idleness(self) -> None:
-        limit_ms = self._server.config.connections_max_idle_ms
-        idle_ms = (self._loop.time() - self._active_at) * 1000
-        if idle_ms >= limit_ms and self.is_idle:
-            why = f"idle for {idle_ms:.0f} ms"
-            log.info(Event("connection-closed", peer=self._session.peer, why=why))
-            self.close()
-            return
-        rest_ms = max(limit_ms - idle_ms, 10 if self.is_idle else limit_ms / 2)
-        self._idle_timer = self._loop.call_later(rest_ms / 1000, self._watch_idleness)

@@ -19,6 +19,7 @@ from ..protocol.connection import Encoded, Request
 from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS, Api
 from .broker import Broker
+from .held_bytes import HeldBytes
 from .limits import ANSWER_BYTES_MAX
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
@@ -110,6 +111,11 @@ class Dispatch:
     def work(self) -> LongWork:
         """Where long work is done."""
         return self._broker.work
+
+    @property
+    def held(self) -> HeldBytes:
+        """What all connections hold; handlers look at it."""
+        return self._broker.held
 
     def handle(self, request: Request, session: Session) -> Any:
         """The response message, a Promise of it, or None when there is none to send.

@@ -8,6 +8,38 @@ At a bound the broker stops reading, or refuses with the protocol's own error.
 # in flight; benchmarks and our own proxy more. Beyond it the socket is not read.
 IN_FLIGHT_MAX = 256
 
+# Bytes of such requests: what one connection has asked and not been answered, as it was sent. A
+# Java producer has five batches of a megabyte on their way. Beyond it the socket is not read.
+IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024
+
+# Requests that one read may bring to be served at once; with more, a connection waits for its turn.
+REQUESTS_AT_ONCE = 16
+# A turn: how long a connection with more to do is served before others are, in ms. A single request
+# is not cut here (long_work.py does that).
+TURN_MS = 2
+# The turns of all such connections within one turn of the loop, in ms: all others wait as long.
+ROUND_MS = 5
+
+# An answer to a fetch takes at most this part of the memory that is free for records, which is
+# three quarters of queued.max.request.bytes: of its 256 MB the first gets 48, and fourteen that are
+# never read leave 3.
+ROOM_SHARE = 4
+# Where memory is short, a connection that has more than this open begins nothing new, in bytes.
+# Others are always served.
+RESERVE_BYTES = 64 * 1024
+# When all memory is used up, those who hold most are closed until this part of it is free again:
+# to choose them takes a look at every connection, which must not be needed for each of them.
+FREED_SHARE = 8
+# How often those are looked at again that wait for memory, in ms, while all are counted anew; with
+# very many connections less often: a look takes a µs each.
+HELD_BACK_LOOK_MS = 10
+LOOKS_A_MS = 20
+# How often the log says that memory is short, in ms.
+SHORT_TOLD_MS = 10_000
+
+# Answers of a connection that is being closed have this long to leave, in ms; then it is cut.
+LEAVE_MS_MAX = 10_000
+
 # Bytes of responses queued on one connection before its socket is no longer read.
 WRITE_BUFFER_HIGH_BYTES = 1024 * 1024
 WRITE_BUFFER_LOW_BYTES = 256 * 1024

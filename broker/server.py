@@ -1,11 +1,13 @@
 """EDGE: all client connections of a broker: how many, what they hold together, and their end.
 
+Here: who is held back and who is closed when memory is short (held_bytes.py says when it is).
 A single connection stands in client_session.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,18 @@ from .client_session import ClientSession
 from .closings import Closings
 from .config import BrokerConfig
 from .dispatch import SERVED, Dispatch
+from .held_bytes import HeldBytes
 from .isolation import each_alone
+from .limits import FREED_SHARE, HELD_BACK_LOOK_MS, LOOKS_A_MS, SHORT_TOLD_MS
 from .listeners import Listener
+from .log_lines import Event
+from .session import CloseConnection
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .fault_path import FaultPath
+
+log = logging.getLogger("minibroker")
 
 
 class Server:
@@ -30,6 +39,8 @@ class Server:
 
     Attributes:
         connections_max: max.connections, or fewer where the process has no descriptors for as many.
+        held: what all connections together hold.
+        turns: the line of those with more to serve than a turn allows.
     """
 
     def __init__(
@@ -47,24 +58,37 @@ class Server:
         self.closings = Closings()
         self.connections: set[ClientSession] = set()
         self.connections_max = config.max_connections
-        self.queued_bytes = 0
+        self.held: HeldBytes = dispatch.held
+        self.turns = Turns(on_broken)
         self._held_back: set[ClientSession] = set()
+        self._loop = asyncio.get_running_loop()
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._makes_room = False
+        self._told_at = -float(SHORT_TOLD_MS)
         self._all_gone = asyncio.Event()
 
     def connect(self, listener: Listener, port: int) -> ClientSession:
         """A protocol object for a connection accepted at a listener bound to `port`."""
         return ClientSession(self, listener, port)
 
-    def count_queued(self, change: int) -> None:
-        """So many more (or fewer) bytes wait to be sent."""
-        self.queued_bytes += change
-        if change < 0 and self._held_back and not self.is_full:
-            held_back, self._held_back = self._held_back, set()
-            each_alone(held_back, ClientSession.go_on, "serving who was held back")
+    def count(self, change_bytes: int) -> None:
+        """A connection holds so many bytes more, or fewer."""
+        held = self.held
+        held.change(change_bytes)
+        if held.is_short and self._look_timer is None:
+            self._look_later()
+        if held.is_full and change_bytes > 0 and not self._makes_room:
+            self._makes_room = True
+            try:
+                self._make_room()
+            finally:
+                self._makes_room = False
 
     def hold_back(self, session: ClientSession) -> None:
-        """Let `session` go on when there is room again."""
+        """Let `session` go on when there is room again, or when it has less open."""
         self._held_back.add(session)
+        if self._look_timer is None:
+            self._look_later()
 
     def forget(self, session: ClientSession) -> None:
         """A connection has ended."""
@@ -82,8 +106,55 @@ class Server:
             await asyncio.wait([done], timeout=timeout_ms / 1000)
             done.cancel()
         each_alone(tuple(self.connections), ClientSession.abort, "cutting a connection")
+        if self._look_timer is not None:
+            self._look_timer.cancel()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether all connections together hold as many unsent bytes as they may."""
-        return self.queued_bytes > self.config.queued_max_request_bytes
+    def _look_later(self) -> None:
+        delay_ms = max(HELD_BACK_LOOK_MS, len(self.connections) // LOOKS_A_MS)
+        self._look_timer = self._loop.call_later(delay_ms / 1000, self._look)
+
+    def _look(self) -> None:
+        """Count anew while memory is short, say so, and see who can go on."""
+        self._look_timer = None
+        # No event says that a client has taken bytes, unless it had left very many.
+        each_alone(tuple(self.connections), ClientSession.recount, "counting a connection")
+        if self.held.is_short:
+            self._tell()
+            if self._look_timer is None:
+                self._look_later()
+        held_back, self._held_back = self._held_back, set()
+        each_alone(held_back, ClientSession.go_on, "serving who was held back")
+
+    def _make_room(self) -> None:
+        """All is used up: close who holds most, until a part of it is free again."""
+        each_alone(tuple(self.connections), ClientSession.recount, "counting a connection")
+        if not self.held.is_full:
+            return
+        until = self.held.bytes_max - self.held.bytes_max // FREED_SHARE
+        for most in sorted(self.connections, key=lambda each: -each.held_bytes):
+            if self.held.total <= until:
+                return
+            most.cut(
+                CloseConnection(
+                    f"it holds {most.held_bytes} bytes, the most of all, and all together hold "
+                    f"more than queued.max.request.bytes={self.held.bytes_max}"
+                )
+            )
+
+    def _tell(self) -> None:
+        now_ms = self._loop.time() * 1000
+        if now_ms - self._told_at < SHORT_TOLD_MS:
+            return
+        self._told_at = now_ms
+        most = max(self.connections, key=lambda each: each.held_bytes, default=None)
+        log.warning(
+            Event(
+                "memory-short",
+                held_bytes=self.held.total,
+                bytes_max=self.held.bytes_max,
+                held_back=len(self._held_back),
+                most=None if most is None else most.peer,
+                most_bytes=None if most is None else most.held_bytes,
+                then="answers to fetches are shorter; who does not take its answers waits",
+            )
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .listeners import Listener
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -19,6 +21,27 @@ class Session:
     listener: str
     host: str
     port: int
+
+    @classmethod
+    def between(
+        cls,
+        peer: tuple[str, int] | None,
+        here: tuple[str, int],
+        listener: Listener,
+        bound_port: int,
+    ) -> Session:
+        """For a connection accepted at `listener`.
+
+        Args:
+            peer, here: the addresses of both ends; that of the peer may be gone already.
+            bound_port: what the listener is bound to.
+        """
+        return cls(
+            peer=f"{peer[0]}:{peer[1]}" if peer else "unknown",
+            listener=listener.name,
+            host=listener.advertised_host or here[0],
+            port=listener.advertised_port or bound_port,
+        )
 
     @property
     def client_host(self) -> str:

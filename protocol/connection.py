@@ -100,15 +100,21 @@ class Routes:
 class Request:
     """A decoded request and, once known, the bytes of its answer."""
 
-    __slots__ = ("answer", "client_id", "correlation_id", "message", "route")
+    __slots__ = ("answer", "client_id", "correlation_id", "message", "route", "size_bytes")
 
     def __init__(
-        self, route: Route, correlation_id: int, client_id: str | None, message: Any
+        self,
+        route: Route,
+        correlation_id: int,
+        client_id: str | None,
+        message: Any,
+        size_bytes: int = 0,
     ) -> None:
         self.route = route
         self.correlation_id = correlation_id
         self.client_id = client_id
         self.message = message
+        self.size_bytes = size_bytes
         self.answer: list[Buffer] | None = None
 
 
@@ -125,11 +131,12 @@ class Encoded:
 class ServerConnection:
     """The server's side of one connection."""
 
-    __slots__ = ("_pending", "_routes", "queued_bytes")
+    __slots__ = ("_pending", "_routes", "open_bytes", "queued_bytes")
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._pending: deque[Request] = deque()
+        self.open_bytes = 0  # requests received and not yet answered, as they were sent
         self.queued_bytes = 0  # answers given and not yet taken by data_to_send
 
     @property
@@ -149,7 +156,9 @@ class ServerConnection:
             return None
         route = self._routes.find(header.api_key, header.api_version)
         message, _ = route.decode(frame, position)
-        request = Request(route, header.correlation_id, header.client_id, message)
+        size_bytes = len(frame)
+        request = Request(route, header.correlation_id, header.client_id, message, size_bytes)
+        self.open_bytes += size_bytes
         self._pending.append(request)
         return request
 
@@ -160,7 +169,9 @@ class ServerConnection:
             return None
         route = self._routes.find(header.api_key, header.api_version)
         message, _ = yield from route.decode_steps(frame, position)
-        request = Request(route, header.correlation_id, header.client_id, message)
+        size_bytes = len(frame)
+        request = Request(route, header.correlation_id, header.client_id, message, size_bytes)
+        self.open_bytes += size_bytes
         self._pending.append(request)
         return request
 
@@ -185,6 +196,7 @@ class ServerConnection:
         else:
             request.answer = answer = _encoded(request, message)
             self.queued_bytes += len(answer[0]) if len(answer) == 1 else sum(map(len, answer))
+        self.open_bytes -= request.size_bytes
         request.message = None
 
     def data_to_send(self) -> list[Buffer]:

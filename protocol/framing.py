@@ -3,7 +3,7 @@
 A frame is handed on as one memoryview, without its size. Its bytes are written once and never
 moved or changed afterwards, so whoever holds a frame (a parked request, a record batch) may keep
 it. Memory follows what a peer has *sent*, never what it has announced: a claimed 100 MB frame
-costs what arrived of it, times GROWTH at most.
+costs twice what arrived of it, and up to 1 MB GROWTH times.
 Source: Kafka's NetworkReceive; a negative or too large size ends the connection.
 """
 
@@ -19,7 +19,8 @@ SIZE_BYTES = 4
 FIRST_BUFFER_BYTES = 4 * 1024  # an idle connection that has said little holds no more than this
 BUFFER_BYTES_MAX = 128 * 1024  # one read of a busy connection
 ROOM_BYTES_MIN = 1024  # with less room than this a fresh buffer saves a nearly empty read
-GROWTH = 16
+GROWTH = 16  # up to GROWN_QUICKLY_BYTES; from there on it doubles
+GROWN_QUICKLY_BYTES = 1024 * 1024
 
 
 class FrameError(ValueError):
@@ -41,9 +42,12 @@ class FrameBuffer:
 
     Args:
         frame_bytes_max: the largest size a frame may announce, in bytes, without its prefix.
+
+    Attributes:
+        held_bytes: what its buffer takes; frames handed out may keep others alive.
     """
 
-    __slots__ = ("_buffer", "_end", "_frame_bytes_max", "_start", "_view", "error")
+    __slots__ = ("_buffer", "_end", "_frame_bytes_max", "_start", "_view", "error", "held_bytes")
 
     def __init__(self, frame_bytes_max: int) -> None:
         self._frame_bytes_max = frame_bytes_max
@@ -51,12 +55,25 @@ class FrameBuffer:
         self._view = memoryview(self._buffer)
         self._start = 0  # first byte not yet handed on
         self._end = 0  # first byte not yet received
+        self.held_bytes = 0
         self.error: FrameError | None = None  # set once; the frames before it are still good
 
     @property
     def pending_bytes(self) -> int:
         """Bytes received that do not yet make a whole frame."""
         return self._end - self._start
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the last read took all the room there was: there may be more to read."""
+        return self._end == self.held_bytes
+
+    def let_go(self) -> None:
+        """Give the buffer up if nothing is pending in it; the next read gets a small one."""
+        if self._start == self._end and self._buffer:
+            self._buffer = bytearray()
+            self._view = memoryview(self._buffer)
+            self._start = self._end = self.held_bytes = 0
 
     def get_buffer(self) -> memoryview:
         """Room for the next bytes; never empty."""
@@ -107,10 +124,12 @@ class FrameBuffer:
             return
         size = min(max(len(self._buffer) * 4, FIRST_BUFFER_BYTES), BUFFER_BYTES_MAX)
         if missing:
-            size = max(size, min(pending + missing, pending * GROWTH))
+            grown = max(min(pending * GROWTH, GROWN_QUICKLY_BYTES), pending * 2)
+            size = max(size, min(pending + missing, grown))
         buffer = bytearray(size)
         buffer[:pending] = self._view[self._start : self._end]
         self._buffer, self._view = buffer, memoryview(buffer)
+        self.held_bytes = size
         self._start, self._end = 0, pending
 
     def _missing_bytes(self, pending: int) -> int:

@@ -68,9 +68,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
 
 def _long(reading: _Reading) -> Steps:
-    yield None
-    while not reading.go_on():
-        yield None
+    yield from reading.rest()
     return _answer_or_wait(reading)
 
 
@@ -112,8 +110,7 @@ def _answer(broker: Broker, message: FetchRequest) -> Any:
 
 
 def _rest(reading: _Reading) -> Steps:
-    while not reading.go_on():
-        yield None
+    yield from reading.rest()
     return reading.response
 
 
@@ -155,6 +152,8 @@ class _Reading:
     __slots__ = (
         "_answers",
         "_asked",
+        "_bytes_max",
+        "_held_bytes",
         "_paused",
         "_readable_bytes",
         "_topic_at",
@@ -179,11 +178,25 @@ class _Reading:
         self._answers: list[PartitionData] = []  # of this topic
         self._asked: Iterator[FetchPartition] | None = None  # what is left of this topic
         self._paused = self._readable_bytes = 0
+        self._held_bytes = 0
+        config, held = broker.config, broker.held
+        self._bytes_max = min(message.max_bytes, config.fetch_max_bytes, held.answer_bytes_max)
+
+    def rest(self) -> Steps:
+        """Read to the end in steps; what is read by then counts as held, as an answer does."""
+        try:
+            yield None
+            while not self.go_on():
+                yield None
+        finally:  # from here on it counts as the connection's, or nobody wants it
+            self.broker.held.change(-self._held_bytes)
 
     def go_on(self) -> bool:
         """Read on; False when others had better go on before the rest."""
         topics = self.message.topics
-        room = min(self.message.max_bytes, self.broker.config.fetch_max_bytes) - self.count_bytes
+        room = self._bytes_max - self.count_bytes
+        if self._held_bytes:  # others may have taken what was free when this began
+            room = min(room, self.broker.held.answer_bytes_max)
         left, until_bytes = PARTITIONS_A_STEP, self.count_bytes + BYTES_A_STEP
         while self._topic_at < len(topics):
             topic, answers = topics[self._topic_at], self._answers
@@ -211,6 +224,8 @@ class _Reading:
         read = self.partitions[self._paused :]
         self._readable_bytes += sum(each.readable_bytes for each in read)
         self._paused += len(read)
+        self.broker.held.change(self.count_bytes - self._held_bytes)
+        self._held_bytes = self.count_bytes
 
     def _read(self, topic: str, asked: FetchPartition, room: int) -> PartitionData:
         partition = self.broker.partition(topic, asked.partition)

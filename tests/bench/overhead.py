@@ -141,7 +141,7 @@ async def _measured(load: str) -> float:
         for repeat in range(REPEATS):
             part = b"".join(frames[repeat * BATCHES : (repeat + 1) * BATCHES])
             began = time.process_time()
-            feed(session, part)
+            await feed(session, part)
             best = min(best, (time.process_time() - began) / BATCHES * 1e6)
         return best
 

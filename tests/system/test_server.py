@@ -195,7 +195,7 @@ async def test_a_client_that_does_not_read_is_not_read_either() -> None:
         await create(admin, "other")  # others go on
         for _ in range(20):
             await admin.request(ApiVersionsRequest(), version=0)
-        held = max(session._queued_bytes for session in runtime.server.connections)
+        held = max(session.held_bytes for session in runtime.server.connections)
         assert held < 10 * len(big)
         for number in range(count):
             correlation_id, response = await raw.response(FETCH, 5)

@@ -6,7 +6,13 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minibroker.protocol.framing import BUFFER_BYTES_MAX, GROWTH, FrameBuffer, frame
+from minibroker.protocol.framing import (
+    BUFFER_BYTES_MAX,
+    GROWN_QUICKLY_BYTES,
+    GROWTH,
+    FrameBuffer,
+    frame,
+)
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024
 
@@ -88,9 +94,22 @@ def test_a_claimed_size_takes_memory_only_as_its_bytes_come() -> None:
     sent = 4
     while sent < 4 * 1024 * 1024:
         room = buffer.get_buffer()
-        assert len(room) <= max(BUFFER_BYTES_MAX, sent * GROWTH)
+        quickly = min(sent * GROWTH, GROWN_QUICKLY_BYTES)
+        assert len(room) <= max(BUFFER_BYTES_MAX, quickly, sent)
+        assert buffer.held_bytes <= max(BUFFER_BYTES_MAX, quickly, 2 * sent)
         buffer.received(len(room))
         sent += len(room)
+
+
+def test_a_buffer_is_let_go_of_unless_something_is_pending_in_it() -> None:
+    buffer = FrameBuffer(FRAME_BYTES_MAX)
+    (first,) = buffer.feed(framed(b"first"))
+    buffer.let_go()
+    assert buffer.held_bytes == 0
+    assert buffer.feed(framed(b"second") + b"\0\0") == [b"second"]
+    buffer.let_go()
+    assert buffer.feed(framed(b"third")[2:]) == [b"third"], "half of its size was pending"
+    assert bytes(first) == b"first", "whoever holds a frame keeps it"
 
 
 def test_framing_a_message_puts_its_size_in_front() -> None:

@@ -1,0 +1,58 @@
+"""EDGE: whose turn it is: connections with more to serve than one turn of the loop allows.
+
+1. a client sends 5,000 small requests at once   2. one read brings them all, and they are served
+one after the other   3. libuv reads the same socket again, up to 32 times, before it looks at
+another: nobody else is served for seconds. So whoever sends more than a few requests in one read
+stands in line here, unread meanwhile, and is served for TURN_MS when it is its turn; all turns
+within one turn of the loop last for ROUND_MS. Those who ask one thing at a time come between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+from .isolation import ENDS_THE_BROKER, call, each_alone
+from .limits import ROUND_MS
+
+
+class Turns:
+    """The line of one broker's connections.
+
+    Args:
+        on_broken: called with what a turn raised that ends the broker.
+    """
+
+    def __init__(self, on_broken: Callable[[Exception], None]) -> None:
+        self._on_broken = on_broken
+        self._line: deque[Callable[[], None]] = deque()
+        self._is_due = False
+        self._loop = asyncio.get_running_loop()
+
+    def wait(self, take_turn: Callable[[], None]) -> None:
+        """Call `take_turn` when it is its turn: in a later turn of the loop, behind all others."""
+        self._line.append(take_turn)
+        self._go_on_later()
+
+    def _go_on_later(self) -> None:
+        if self._line and not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._go_round)
+
+    def _go_round(self) -> None:
+        self._is_due = False
+        try:
+            each_alone(self._next(), call, "serving a connection")
+        except ENDS_THE_BROKER as error:
+            self._on_broken(error)
+        finally:
+            self._go_on_later()
+
+    def _next(self) -> Iterator[Callable[[], None]]:
+        ends_at = monotonic() + ROUND_MS / 1000
+        for _ in range(len(self._line)):  # whoever comes back meanwhile waits for the next round
+            yield self._line.popleft()
+            if monotonic() >= ends_at:
+                return
