@@ -1,0 +1,18 @@
+"""docs/configuration.md says what the declarations say."""
+
+from __future__ import annotations
+
+from minibroker.broker.config import BrokerConfig
+from minibroker.broker.topic_config import TOPIC_PROPERTIES
+
+from tests.support.configuration_page import PAGE, written
+
+
+def test_the_page_is_what_the_properties_say() -> None:
+    told = "run: python -m tests.support.configuration_page"
+    assert PAGE.read_text(encoding="utf-8") == written(), told
+
+
+def test_every_property_says_what_it_does() -> None:
+    for each in (*BrokerConfig.properties().values(), *TOPIC_PROPERTIES.values()):
+        assert len(each.documentation) > 10, each.name
