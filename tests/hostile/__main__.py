@@ -1,7 +1,7 @@
 """EDGE: `make hostile`: every named attack, and requests drawn from the schemas; prints a table.
 
     python -m tests.hostile --seconds 60 --seed 1       all of it; drawn requests for so long
-    python -m tests.hostile --only long_names drawn     some of it
+    python -m tests.hostile --only long_names drawn     some of it; proxied: `minibroker proxy`
     python -m tests.hostile --only drawn --seed 1 --number 4711     one drawn request again
     python -m tests.hostile --kafka                     a real Apache Kafka instead of ours
     python -m tests.hostile --minutes 30 --seed 1       long.py: everything at random, for long
@@ -16,28 +16,24 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.fuzz.bystander import TOPIC
+from tests.hostile.arena import Arena
 from tests.hostile.attacker import ATTACKS
-from tests.hostile.judge import BOUNDS, Bounds, Verdict, judge
-from tests.support.broker import BrokerProcess
+from tests.hostile.judge import BOUNDS, Verdict
 from tests.support.kafka import RealKafka
-from tests.support.stored import create_topic
 
 DRAWN_A_BROKER_S = 20.0
 REQUESTS_MAX = 10**9
 SIZE_MAX = 1_000_000
 BLAMED_MAX = 4
 FAULTS_SHOWN = 4
-RECOVERY_S = 3.0  # for a real Kafka, between attacks
+PROXIED_S = 5.0
+NAMES = (*ATTACKS, "proxied", "drawn")
 
 
 def main() -> int:
@@ -49,7 +45,7 @@ def main() -> int:
         from tests.hostile.long import run_long
 
         return run_long(args.minutes, seed)
-    names = args.only or [*ATTACKS, "drawn"]
+    names = args.only or NAMES
     verdicts = []
     with RealKafka() if args.kafka else nullcontext() as kafka:
         for verdict in _verdicts(Arena(kafka), names, seed, args):
@@ -58,8 +54,8 @@ def main() -> int:
     console.print(_table(verdicts))
     faulty = [each for each in verdicts if each.faults]
     for each in faulty:
-        again = f"--seed {seed}" if each.name.startswith("drawn") else f"--size {args.size:g}"
         only = each.name.partition(" ")[0]
+        again = f"--seed {seed}" if only not in ATTACKS else f"--size {args.size:g}"
         console.print(f"again: make hostile ARGS='--only {only} {again}'", markup=False)
     console.print(f"{len(verdicts) - len(faulty)} of {len(verdicts)} held")
     return 1 if faulty else 0
@@ -70,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="of drawn requests")
     parser.add_argument("--seed", type=int, help="of drawn requests; drawn and printed by default")
     parser.add_argument("--minutes", type=float, default=0.0, help="everything at random, so long")
-    parser.add_argument("--only", nargs="+", choices=[*ATTACKS, "drawn"], help="of the attacks")
+    parser.add_argument("--only", nargs="+", choices=NAMES, help="of the attacks")
     parser.add_argument("--size", type=float, default=1.0, help="of the named attacks, up to 1")
     parser.add_argument("--kafka", action="store_true", help="attack a real Apache Kafka instead")
     parser.add_argument("--number", type=int, help="one drawn request instead of all")
@@ -78,10 +74,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _verdicts(
-    arena: Arena, names: list[str], seed: int, args: argparse.Namespace
+    arena: Arena, names: Sequence[str], seed: int, args: argparse.Namespace
 ) -> Iterator[Verdict]:
     for name in names:
-        if name != "drawn":
+        if name == "proxied":
+            if not args.kafka:
+                told = [str(seed), str(PROXIED_S)]
+                yield arena.judged_at_proxy(name, ["spoilt", "{port}", *told])
+        elif name != "drawn":
             yield arena.judged(name, ["named", "{port}", str(args.size), name])
         elif args.number is not None:
             yield _drawn(arena, seed, args.number, 1, DRAWN_A_BROKER_S)
@@ -115,50 +115,6 @@ def _blamed(verdict: Verdict, seed: int) -> Iterator[str]:
         again = f"make hostile ARGS='--only drawn --seed {seed} --number {each['number']}'"
         took_ms = (each["ended"] - each["began"]) * 1000
         yield f"beside it: {each['name']}, answered after {took_ms:.0f} ms: {again}"
-
-
-class Arena:
-    """Where attacks take place: a new broker of ours for each, or one real Kafka for all.
-
-    A JVM that has just been started is slow by itself: one goes on, and its log is not judged.
-    """
-
-    def __init__(self, kafka: RealKafka | None) -> None:
-        self._kafka = RunningKafka(kafka) if kafka is not None else None
-        if self._kafka is not None:
-            create_topic(self._kafka.port, TOPIC)
-
-    def judged(self, name: str, arguments: list[str]) -> Verdict:
-        """One attack."""
-        if self._kafka is not None:
-            threading.Event().wait(RECOVERY_S)
-            return judge(self._kafka, name, arguments, Bounds(log_is_ours=False))
-        with (
-            tempfile.TemporaryDirectory() as directory,
-            BrokerProcess(data_dir=Path(directory) / "data", durability="page-cache") as broker,
-        ):
-            create_topic(broker.port, TOPIC)
-            verdict = judge(broker, name, arguments)
-            if verdict.faults:
-                broker.kill()  # it may hang, and a stop would wait for it
-            return verdict
-
-
-class RunningKafka:
-    """A real Kafka as what is attacked. Implements judge.UnderAttack."""
-
-    def __init__(self, kafka: RealKafka) -> None:
-        self.port = int(kafka.bootstrap_servers.rpartition(":")[2])
-        self.pid = kafka.pid()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its process is there."""
-        return Path(f"/proc/{self.pid}").exists()
-
-    def said_from(self, position: int) -> bytes:
-        """Nothing: it is not judged."""
-        return b""
 
 
 def _line(verdict: Verdict) -> str:

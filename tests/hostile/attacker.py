@@ -2,6 +2,7 @@
 
     python -m tests.hostile.attacker named PORT SIZE NAME...
     python -m tests.hostile.attacker drawn PORT SEED FIRST COUNT SECONDS SIZE_MAX
+    python -m tests.hostile.attacker spoilt PORT SEED SECONDS
 
 Prints a line of JSON for everything that was not as it should be, and for each drawn request when
 it was sent and when it was answered. Ends with exit code 0, whatever it has seen.
@@ -16,15 +17,33 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 
+from minibroker.protocol.compiler import encoder
+from minibroker.protocol.messages.produce import ProduceRequest
+
+from tests.fuzz import seeds
+from tests.fuzz.flood import input_of
+from tests.fuzz.seeds import framed
 from tests.hostile import attacks, crowds
 from tests.hostile.attacks import Attack
 from tests.hostile.drawn import TOPICS, Offered, drawn
-from tests.hostile.peer import API_VERSIONS, Neglected, Peer, array, create_topics, frame, new_topic
+from tests.hostile.peer import (
+    API_VERSIONS,
+    Neglected,
+    Peer,
+    array,
+    batch,
+    create_topics,
+    frame,
+    new_topic,
+)
 
 CONNECTIONS = 4
+PRODUCE_VERSION = 9
+SPOILT_S = 0.02  # for an answer to what may have none
 FENCE = frame(API_VERSIONS, 0, b"", correlation=0x7EEEEEEE)
 
 ATTACKS: dict[str, Attack] = {
@@ -68,6 +87,8 @@ def main() -> None:
             Drawing(int(port), int(seed), int(size_max)).run(
                 int(first), int(several), float(seconds)
             )
+        case ["spoilt", port, seed, seconds]:
+            _tell_neglect(partial(send_spoilt, int(port), int(seed), float(seconds)))
         case _:
             sys.exit("usage: see the file's docstring")
 
@@ -130,6 +151,27 @@ class Drawing:
             return peer
         peer.socket.close()
         return Peer(self._port)
+
+
+def send_spoilt(port: int, seed: int, seconds: float) -> None:
+    """Spoilt frames, and Produces cut at every byte: what a proxy reads without being asked."""
+    until = time.monotonic() + seconds
+    whole = framed(ProduceRequest, PRODUCE_VERSION, _produced())
+    cuts = [struct.pack(">i", cut) + whole[:cut] for cut in range(len(whole))]
+    for number in count():
+        if time.monotonic() > until:
+            return
+        spoilt = input_of(seed, number) if number >= len(cuts) else cuts[number]
+        with Peer(port) as rude:
+            rude.socket.settimeout(SPOILT_S)
+            rude.send(spoilt)
+            with suppress(Neglected):  # half a frame has no answer
+                rude.answer()
+
+
+def _produced() -> bytes:
+    """The body of a Produce whose lengths are varints."""
+    return b"".join(encoder(ProduceRequest, PRODUCE_VERSION)(seeds.produce(batch(3))))
 
 
 def offered_by(peer: Peer) -> Offered:
