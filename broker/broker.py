@@ -112,7 +112,7 @@ class Broker:
         gone = self._partitions.recover(found)
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
-        self.restart.recovered(self._logs(), self.state.names_by_id, all_durable=all_durable)
+        self.restart.recovered(self.logs(), self.state.names_by_id, all_durable=all_durable)
         # Behind that: what this commits is not flushed yet, and must not count as such.
         self._start.once_written(lambda: self._begin(gone))
         self._start_sweeps(hooks)
@@ -367,12 +367,13 @@ class Broker:
         self._ledger.log.log.close()
         self._metadata.log.close()
         self._partitions.close([*self._metadata.dirty_files(), *self._ledger.log.dirty_files()])
-        self.restart.stopped(self._logs())
+        self.restart.stopped(self.logs())
 
     def _note_metadata_flushed(self) -> None:
         self.restart.flushed([(self._metadata.key, self._metadata.durable_end_offset)])
 
-    def _logs(self) -> list[Log]:
+    def logs(self) -> list[Log]:
+        """Every log that is open, those of the broker first."""
         return [
             self._metadata.log,
             self._ledger.log.log,
@@ -433,7 +434,7 @@ class Broker:
                 topics=len(state.topics),
                 partitions=sum(each.partition_count for each in state.topics.values()),
                 groups=self.groups.count,
-                recovered_logs=sum(each.recovery is not None for each in self._logs()),
+                recovered_logs=sum(each.recovery is not None for each in self.logs()),
                 took_ms=self.clock.monotonic_ms() - opened_at_ms,
             )
         )

@@ -75,7 +75,8 @@ def real_world(config: BrokerConfig, open_files_max: int = OPEN_FILES_MAX) -> Wo
     """
     if config.durability == "memory":
         return World(RealClock(), MemoryStorage(), random.Random())
-    return World(RealClock(), FileStorage(config.log_dirs[0], open_files_max), random.Random())
+    storage = FileStorage.of_broker(config.log_dirs[0], open_files_max)
+    return World(RealClock(), storage, random.Random())
 
 
 class ListenError(OSError):

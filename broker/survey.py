@@ -144,8 +144,8 @@ def claim(
             shown += f" and {len(found.foreign) - _FOREIGN_SHOWN} more"
         warn(f"left alone, because it is not of this broker: {shown}")
     if mark is None:
-        cluster_id = state.cluster_id or _draw_id(world.random)
-        mark = Mark(cluster_id, node_id, _draw_id(world.random))
+        cluster_id = state.cluster_id or drawn_id(world.random)
+        mark = Mark(cluster_id, node_id, drawn_id(world.random))
         # A directory of 0.1.0 on a full disk is still read; the next start marks it.
         with suppress(NoSpace) if state.cluster_id else nullcontext():
             write_mark(storage, mark)
@@ -156,7 +156,8 @@ def claim(
     return mark.cluster_id, found
 
 
-def _draw_id(random: Random) -> str:
+def drawn_id(random: Random) -> str:
+    """A new cluster or directory id, 22 characters."""
     return urlsafe_b64encode(draw_topic_id(random)).decode().rstrip("=")
 
 

@@ -1,7 +1,11 @@
-"""EDGE: `minibroker log dump FILE…` and `minibroker log check DIR`: data directories, offline.
+"""EDGE: `minibroker log`: data directories, offline, while no broker runs on them.
 
-Neither changes anything. dump reads Kafka's own directories as well as ours (log_files.py); check
-says what the next start would make of a data directory of ours (log_check.py).
+    dump FILE…               print files; reads Kafka's directories as well as ours (log_files.py)
+    check DIR                say what the next start would do (log_check.py); changes nothing
+    adopt DIR NAME…          take logs for what they are, which a start has refused
+    set-aside DIR NAME…      let a start do without them; they are kept under another name
+
+The last two move and record, and never delete: ../broker/adoption.py.
 """
 
 from __future__ import annotations
@@ -13,12 +17,19 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from ..broker.log.storage import DamagedLog, DirectoryInUse, DirectoryRefused, StorageError
+from ..broker.metadata import MetadataError
 from .log_files import READERS, Row, rows_of
+from .running import complain
 
-SUMMARY = "look into the files of a log, or check a data directory, offline"
+SUMMARY = "look into data directories, and decide what a start refuses, offline"
 EXAMPLES = (
     "log dump data/orders-0 --records",
     "log check data",
+    "log adopt data orders-0 orders-1",
+    "log adopt data --all",
+    "log set-aside data orders-0",
+    "log set-aside data --all",
     "log dump data/orders-0/00000000000000000000.log --json",
     "log check data --json",
 )
@@ -34,20 +45,33 @@ def add_arguments(parser: ArgumentParser) -> None:
     dump.add_argument("--records", action="store_true", help="print the records of each batch too")
     check = commands.add_parser("check", help="say what is right and what a start would do")
     check.add_argument("directory", type=Path, help="the data directory of a stopped broker")
+    adopt = commands.add_parser("adopt", help="take logs that a start refuses for what they are")
+    aside = commands.add_parser("set-aside", help="let a start do without logs; deletes nothing")
+    for each in (adopt, aside):
+        each.add_argument("directory", help="the data directory of a stopped broker")
+        each.add_argument("name", nargs="*", help="a log's directory in it: orders-0")
+        each.add_argument("--all", action="store_true", help="every partition nobody knows")
     for each in (dump, check):
         each.add_argument("--json", action="store_true", help="print a JSON object a line")
 
 
 def run(args: Namespace) -> int:
-    """Print; exit code 1 if something is damaged, 2 if it cannot be looked at."""
+    """Print; exit code 1 if something is damaged or refused, 2 if it cannot be looked at."""
     try:
         if args.verb == "dump":
             return _dump(args)
+        if args.verb in ("adopt", "set-aside"):
+            from .log_decide import decide
+
+            return decide(args.verb, args.directory, args.name, every=args.all)
         from .log_check import check_directory
 
         return _print_all(check_directory(args.directory), as_json=args.json)
     except BrokenPipeError:
         raise  # for main.py: it is an OSError, too
+    except (DirectoryRefused, DamagedLog, MetadataError, StorageError) as error:
+        complain(f"log {args.verb}", str(error))
+        return 2 if isinstance(error, DirectoryInUse | StorageError) else 1
     except OSError as error:
         print(f"minibroker log: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
@@ -87,6 +111,9 @@ def _print_all(rows: Iterator[Row], *, as_json: bool) -> int:
             code = 1
         if as_json:
             print(json.dumps(row))
+            continue
+        if row["kind"] == "verdict":
+            print(f"\n{row['says']}")
             continue
         names = [name for name in row if name not in ("file", "kind")]
         if heading != (row.get("file"), row["kind"]):

@@ -1,225 +1,152 @@
-"""EDGE: `minibroker log check DIR`: every batch read, and what the next start would do.
+"""EDGE: `minibroker log check DIR`: what the next start would do, told by the start's own code.
 
-First each segment is read from its first byte, which a start spares itself below the recovery
-point. Then the log is opened as a start would open it, on a storage that only pretends to write:
-so what is told is what would happen. A row a log: kind "log" (sound), "cut" (a start would cut a
-tail, loudly), "damaged" (a reader will meet it) or "refused" (the broker would not start).
+A broker is opened on a view of the directory in which nothing that it writes arrives (an Overlay),
+so what is told is what would happen. Then every batch is read, which a start spares itself below
+the recovery point. Where a start would refuse a log, that log is set aside in the view, as the
+refusal says, to see whether more would be refused. Rows, by kind:
+
+    log      sound               cut       a start would cut a tail, and say so
+    damaged  a reader meets it   refused   the broker would not start
+    would    what the start would log      verdict   one sentence, the last row
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
-from ..broker.log.checkpoints import RECOVERY_POINTS, decode_points, key_parts, log_key
+from ..broker.adoption import Adoption
+from ..broker.broker import Broker
+from ..broker.config import BrokerConfig
+from ..broker.hooks import Hooks
+from ..broker.log.checkpoints import key_parts
 from ..broker.log.epochs import LeaderEpochs
-from ..broker.log.identity import read_topic_id
-from ..broker.log.log import Log, LogConfig
-from ..broker.log.recovery import Known, scan, segment_offsets
+from ..broker.log.files import DirectoryLookedAt
+from ..broker.log.log import Log
+from ..broker.log.overlay import Overlay
+from ..broker.log.recovery import scan, segment_offsets
 from ..broker.log.segment import Segment
-from ..broker.log.storage import Buffer, DamagedLog, StorageError
-from ..broker.sequences import SequenceTable
+from ..broker.log.storage import DamagedLog, DirectoryRefused, Storage, StorageError
+from ..broker.metadata import MetadataError
+from ..broker.restart import Restart
+from ..broker.runtime import RealClock
+from ..broker.survey import STATE_LOGS
+from ..broker.world import World
 from .log_files import Row
 
-LOCK_NAME = ".lock"
-
-
-class DirectoryBusy(OSError):
-    """A broker runs on the directory."""
-
-
-class PretendFile:
-    """A file that is read; what is written to it stays in memory. Implements storage.File."""
-
-    def __init__(self, path: str, size: int) -> None:
-        self.path = path
-        self._written = b""
-        self._kept = size  # bytes of the real file that count
-
-    @property
-    def size(self) -> int:
-        return self._kept + len(self._written)
-
-    def append(self, buffers: Sequence[Buffer]) -> None:
-        self._written += b"".join(buffers)
-
-    def read(self, position: int, count: int) -> bytes:
-        data = b""
-        if position < self._kept:
-            with open(self.path, "rb") as file:
-                file.seek(position)
-                data = file.read(min(count, self._kept - position))
-        start = max(position - self._kept, 0)
-        return data + self._written[start : start + count - len(data)]
-
-    def truncate(self, size: int) -> None:
-        self._written = self._written[: max(size - self._kept, 0)]
-        self._kept = min(self._kept, size)
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class PretendStorage:
-    """A data directory that is read and never changed. Implements storage.Storage."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._written: dict[str, PretendFile] = {}
-        self._removed: set[str] = set()
-
-    def open_file(self, path: str) -> PretendFile:
-        if path not in self._written:
-            if not self.exists(path):
-                raise StorageError(path, "no such file")
-            full = str(self.root / path)
-            self._written[path] = PretendFile(full, os.stat(full).st_size)
-        return self._written[path]
-
-    def create_file(self, path: str) -> PretendFile:
-        self._removed.discard(path)
-        self._written[path] = PretendFile(str(self.root / path), 0)
-        return self._written[path]
-
-    def list_dir(self, path: str) -> list[str]:
-        full = self.root / path
-        names = os.listdir(full) if full.is_dir() else []
-        return sorted(name for name in names if f"{path}/{name}" not in self._removed)
-
-    def make_dirs(self, path: str) -> None:
-        pass
-
-    def full_path(self, path: str) -> str:
-        return str(self.root / path)
-
-    def is_dir(self, path: str) -> bool:
-        return (self.root / path).is_dir()
-
-    def preallocate(self, path: str, size_bytes: int) -> None:
-        pass
-
-    def flush_names(self) -> None:
-        pass
-
-    def verify(self) -> None:
-        pass
-
-    def exists(self, path: str) -> bool:
-        is_there = path in self._written or (self.root / path).exists()
-        return is_there and path not in self._removed
-
-    def read_bytes(self, path: str) -> bytes:
-        file = self.open_file(path)
-        return file.read(0, file.size)
-
-    def replace(self, path: str, data: bytes) -> None:
-        self.create_file(path).append([data])
-
-    def rename(self, path: str, new_path: str) -> None:
-        raise StorageError(path, f"nothing is renamed here, not to {new_path} either")
-
-    def remove(self, path: str) -> None:
-        self._written.pop(path, None)
-        self._removed.add(path)
-
-    def remove_tree(self, path: str) -> None:
-        raise StorageError(path, "no directory is removed here")
-
-    def sync_all(self) -> None:
-        pass
-
-    def space(self) -> tuple[int, int]:
-        return -1, -1
-
-    def close(self) -> None:
-        pass
+REFUSED_MAX = 20  # damaged logs that are looked for
 
 
 def check_directory(root: Path) -> Iterator[Row]:
-    """Check all logs of a data directory, a row each.
+    """Check a data directory, a row each log, and what a start would do.
 
     Raises:
-        OSError: there is no such directory, or a broker runs on it.
+        DirectoryInUse: a broker runs on it.
+        StorageError: there is no such directory, or it cannot be read.
     """
-    names = sorted(os.listdir(root))
-    _refuse_if_in_use(root)
-    storage = PretendStorage(root)
-    points: dict[str, int] | None = None
-    if RECOVERY_POINTS in names:
-        points = decode_points(storage.read_bytes(RECOVERY_POINTS))
-    for name in names:
-        topic, dash, number = name.rpartition("-")
-        if topic and dash and number.isdecimal() and (root / name).is_dir():
-            yield _check(root, name, points)
-
-
-def _refuse_if_in_use(root: Path) -> None:
-    lock = root / LOCK_NAME
-    if not lock.exists():
-        return
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DirectoryBusy(11, "in use by a broker: stop it first", str(root)) from None
-
-
-def _check(root: Path, directory: str, points: dict[str, int] | None) -> Row:
-    storage = PretendStorage(root)
-    row: Row = {"kind": "log", "log": directory}
-    topic_id = read_topic_id(storage, directory)
-    flushed_offset = _flushed_offset(directory, topic_id, points)
-    fault = _first_fault(storage, directory)
+    looked_at = DirectoryLookedAt(str(root))
     try:
-        log = Log.open(
-            storage,
-            directory,
-            LogConfig(),
-            lambda header: None,
-            producers=SequenceTable(),
-            known=Known(flushed_offset=flushed_offset),
-        )
-    except DamagedLog as error:
-        row |= {"kind": "refused", "file": error.path, "position": error.position}
-        return row | {"why": error.why, "a start would": "refuse; nothing is changed"}
-    except StorageError as error:
-        return row | {"kind": "refused", "file": error.path, "why": error.why}
-    row |= {
-        "log_start_offset": log.log_start_offset,
-        "log_end_offset": log.log_end_offset,
-        "flushed_offset": flushed_offset,
-        "segments": len(log.segments),
-        "size_bytes": log.size_bytes,
-    }
-    report = log.recovery
-    if report is not None:
-        row |= {"kind": "cut", "file": report.path, "position": report.position}
-        row |= {"why": report.why, "a start would": f"cut {report.bytes_cut} bytes"}
-    elif fault is not None:
-        path, position, why = fault
-        row |= {"kind": "damaged", "file": path, "position": position, "why": why}
-        row |= {"a start would": "not read it; a consumer will"}
-    if log.notes:
-        row["notes"] = log.notes
-    return row
+        looked_at.refuse_if_in_use()
+        yield from _Check(looked_at).rows()
+    finally:
+        looked_at.close()
 
 
-def _flushed_offset(
-    directory: str, topic_id: bytes | None, points: dict[str, int] | None
-) -> int | None:
-    if points is None:
-        return None
-    if topic_id is None:  # damaged or never there: the newest point of that directory
-        return max((at for key, at in points.items() if key_parts(key)[0] == directory), default=0)
-    return points.get(log_key(directory, topic_id), 0)
+class _Check:
+    """One check of a directory."""
+
+    def __init__(self, below: Storage) -> None:
+        self._below = below
+        self._before = Restart(Overlay(below), lambda line: None)
+        self._lines: list[str] = []
+        self._refused: list[Row] = []
+        self._verdict = ""
+
+    def rows(self) -> Iterator[Row]:
+        broker = self._start_without_what_is_refused()
+        is_damaged = False
+        for log in broker.logs() if broker is not None else ():
+            row = self._row(log)
+            is_damaged |= row["kind"] == "damaged"
+            yield row
+        yield from self._refused
+        for line in self._lines:
+            yield {"kind": "would", "says": line}
+        if not self._verdict:
+            self._verdict = "A start would succeed."
+            if is_damaged:
+                self._verdict += " But consumers would meet damage; see the rows that say so."
+        start = "refused" if self._refused else "succeeds"
+        yield {"kind": "verdict", "start": start, "says": self._verdict}
+
+    def _start_without_what_is_refused(self) -> Broker | None:
+        """Start in a view; set aside there what is refused, until nothing is or nothing helps."""
+        aside: list[str] = []
+        while True:
+            view = Overlay(self._below)
+            try:
+                if aside:
+                    Adoption(view, 0, Random(1), lambda line: None).set_aside(aside)
+                return self._started(view)
+            except DamagedLog as error:
+                name = self._refuse(error)
+                self._refused[-1] |= {"log": name, "file": error.path, "position": error.position}
+                self._refused[-1] |= {"why": error.why}
+                if name in (*STATE_LOGS, *aside) or len(aside) == REFUSED_MAX:
+                    return None
+                aside.append(name)
+            except (DirectoryRefused, MetadataError, StorageError) as error:
+                self._refuse(error)
+                return None
+
+    def _refuse(self, error: Exception) -> str:
+        """Note a refusal; return the directory that a DamagedLog is about."""
+        if not self._verdict:
+            self._verdict = f"A start would refuse: {error}"
+        self._refused.append({"kind": "refused", "a start would": "refuse", "why": str(error)})
+        if not isinstance(error, DamagedLog):
+            return ""
+        directory = error.path.rpartition("/")[0] if error.path.endswith(".log") else error.path
+        return directory.rpartition("/")[2]
+
+    def _started(self, view: Storage) -> Broker:
+        """What `minibroker serve` would have; what it says is kept."""
+        self._lines = []
+
+        def note(line: object) -> None:
+            self._lines.append(str(line))
+
+        hooks = Hooks(lambda: None, lambda: None, lambda: None, warn=note)
+        root = self._below.full_path("")
+        config = BrokerConfig.of({"log.dirs": (root,), "durability": "fsync"})
+        self._view = view
+        return Broker(config, [], World(RealClock(), view, Random(time.time_ns())), hooks)
+
+    def _row(self, log: Log) -> Row:
+        directory, topic_id = key_parts(log.key)
+        row: Row = {
+            "kind": "log",
+            "log": directory,
+            "log_start_offset": log.log_start_offset,
+            "log_end_offset": log.log_end_offset,
+            "flushed_offset": self._before.known(directory, topic_id).flushed_offset,
+            "segments": len(log.segments),
+            "size_bytes": log.size_bytes,
+        }
+        report, fault = log.recovery, _first_fault(self._view, directory)
+        if report is not None:
+            row |= {"kind": "cut", "file": report.path, "position": report.position}
+            row |= {"why": report.why, "a start would": f"cut {report.bytes_cut} bytes"}
+        elif fault is not None:
+            path, position, why = fault
+            row |= {"kind": "damaged", "file": path, "position": position, "why": why}
+            row |= {"a start would": "not read it; a consumer will"}
+        return row
 
 
-def _first_fault(storage: PretendStorage, directory: str) -> tuple[str, int, str] | None:
+def _first_fault(storage: Storage, directory: str) -> tuple[str, int, str] | None:
     """Where the first batch that does not hold begins: file, position and why; None if all do."""
     epochs = LeaderEpochs()
     for base in segment_offsets(storage.list_dir(directory)):

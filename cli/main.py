@@ -24,7 +24,7 @@ COMMANDS = {
     "topics": "create, list, describe, alter or delete topics",
     "groups": "list, describe, rewind or delete consumer groups",
     "configs": "show or change the properties of topics and brokers",
-    "log": "look into the files of a log, or check a data directory, offline",
+    "log": "look into data directories, and decide what a start refuses, offline",
     "explain": "say why each Produce was answered as it was",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "proxy": "lose and delay answers in front of any Kafka, and show what passed",

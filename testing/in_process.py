@@ -326,7 +326,7 @@ class TestBroker:
 
     def _storage(self, config: BrokerConfig) -> Storage:
         if self._disk is None:
-            return FileStorage(config.log_dirs[0])
+            return FileStorage.of_broker(config.log_dirs[0])
         self._disk.kill()  # whatever has used it before
         self._disk.is_down = False
         return SimulatedStorage(self._disk)

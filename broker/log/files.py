@@ -23,6 +23,7 @@ from itertools import islice
 from typing import Final
 
 from ..limits import FILES_GIVEN_BACK, OPEN_FILES_MAX
+from .data_directory import examine
 from .root import DIRECTORY_MODE, Root, make_root, named, refusal
 from .storage import Buffer, StorageError
 
@@ -262,6 +263,22 @@ class FileStorage:
             self.root.close()
             raise
 
+    @classmethod
+    def of_broker(cls, path: str, open_files_max: int = OPEN_FILES_MAX) -> FileStorage:
+        """Lock a broker's data directory, made if it is missing.
+
+        Raises:
+            DirectoryRefused: it is somebody else's; nothing was made in it, not even the lock.
+            StorageError: it cannot be made, read or locked.
+        """
+        if os.path.isdir(path):
+            looked_at = DirectoryLookedAt(path)
+            try:
+                examine(looked_at)
+            finally:
+                looked_at.close()
+        return cls(path, open_files_max)
+
     def full_path(self, path: str) -> str:
         return self.root.full(path)
 
@@ -403,3 +420,20 @@ class FileStorage:
 
     def close(self) -> None:
         self.root.close()
+
+
+class DirectoryLookedAt(FileStorage):
+    """A data directory that is only read: nothing is made in it, not even a lock.
+
+    Raises:
+        StorageError: it is not there, or cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.root = Root(os.path.abspath(path))
+        self.open_files = OpenFiles(self.root, OPEN_FILES_MAX)
+        self._new_dirs = set()
+
+    def refuse_if_in_use(self) -> None:
+        """Raises DirectoryInUse, StorageError."""
+        self.root.refuse_if_in_use()
