@@ -220,9 +220,9 @@ class FaultyStorage:
     def space(self) -> tuple[int, int]:
         return self._storage.space()
 
-    def flush_names(self) -> None:
-        with self.at(Instant.FLUSH, ""):
-            self._storage.flush_names()
+    def flush_names(self, path: str = "") -> None:
+        with self.at(Instant.FLUSH, path):
+            self._storage.flush_names(path)
 
     def verify(self) -> None:
         self._storage.verify()

@@ -213,10 +213,12 @@ class SimulatedStorage:
     def space(self) -> tuple[int, int]:
         return -1, -1
 
-    def flush_names(self) -> None:
+    def flush_names(self, path: str = "") -> None:
         self.check_alive()
-        with _named("the data directory"):
-            self.disk.begin_flush("", [], [self.disk.root]).finish()
+        with _named(path or "the data directory"):
+            directory = self.disk.find(path) if path else self.disk.root
+            assert isinstance(directory, Directory)
+            self.disk.begin_flush(path, [], [directory]).finish()
 
     def verify(self) -> None:
         self.check_alive()

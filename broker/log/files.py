@@ -407,9 +407,9 @@ class FileStorage:
             volume = os.fstatvfs(self.root.descriptor)
         return volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
 
-    def flush_names(self) -> None:
-        with named(self.root.path):
-            self.root.flush_directory("")
+    def flush_names(self, path: str = "") -> None:
+        with named(self.root.full(path)):
+            self.root.flush_directory(path)
 
     def sync_all(self) -> None:
         with named(self.root.path):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from ...protocol.batch import BatchHeader
+from .by_time import first_since, newest
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
 from .identity import METADATA_NAME, metadata_text, refuse_what_stands
@@ -26,7 +27,6 @@ from .opening import open_directory
 from .recovery import NOTHING_KNOWN, Known, RecoveryReport
 from .removal import finish_removal
 from .segment import (
-    NO_TIMESTAMP,
     POSITION_MAX,
     RELATIVE_OFFSET_MAX,
     Segment,
@@ -63,6 +63,7 @@ class Log:
         "_dirty",
         "_dirty_segment",
         "_epochs",
+        "_is_new",
         "_leaving",
         "_producers",
         "_segments",
@@ -93,6 +94,7 @@ class Log:
         self._topic_id = topic_id
         self._before_directory: Callable[[], None] = lambda: None
         self._segments: list[Segment] = []
+        self._is_new = False  # the names of its first files may not be durable yet
         self._leaving: Segment | None = None  # below the log start, its files half removed
         self._active: Segment | None = None
         self._epochs = LeaderEpochs()
@@ -235,6 +237,12 @@ class Log:
             self._make_directory()
         else:
             self._active.cut_torn_end()
+            if self._is_new:
+                # 1. a new log rolls before its first flush  2. power lost: the second segment is
+                # there, the first is not  3. the log would begin with the second, as if what the
+                # first held had been deleted, and retries of that would be refused.
+                self.storage.flush_names(self.directory)
+                self._is_new = False
         segment = Segment.create(self.storage, self.directory, self.log_end_offset)
         if self._active is not None:
             self._seal(self._active)
@@ -266,6 +274,7 @@ class Log:
         self._before_directory()
         refuse_what_stands(self.storage, self.directory, self._topic_id)
         self.storage.make_dirs(self.directory)
+        self._is_new = True
         if self._topic_id is not None:
             self._write_metadata(self._topic_id)
 
@@ -305,34 +314,16 @@ class Log:
     def find_timestamp(self, timestamp: int, end_offset: int) -> TimestampedOffset | None:
         """Return the first record below `end_offset` with at least this timestamp (ms since 1970).
 
-        Batches are chosen by the max_timestamp of their header, which producers set.
-
         Raises: StorageError; BatchError if the records of that batch cannot be read.
         """
-        for segment in self._segments:
-            if segment.base_offset >= end_offset:
-                break
-            if segment.max_timestamp >= timestamp:
-                found = segment.find_timestamp(timestamp, self.log_start_offset, end_offset)
-                if found is not None:
-                    return found
-        return None
+        return first_since(self._segments, timestamp, self.log_start_offset, end_offset)
 
     def max_timestamp(self, end_offset: int) -> TimestampedOffset | None:
         """Return the first record below `end_offset` that has the largest timestamp (KIP-734).
 
         None if no batch has a timestamp. Raises like find_timestamp().
         """
-        newest, found, newest_offset = NO_TIMESTAMP, None, 0
-        for segment in self._segments:
-            if segment.base_offset >= end_offset:
-                break
-            if segment.next_offset <= self.log_start_offset:
-                continue
-            timestamp, offset = segment.newest_timestamp(end_offset)
-            if timestamp > newest:
-                newest, found, newest_offset = timestamp, segment, offset
-        return None if found is None else found.newest_record_in(newest_offset)
+        return newest(self._segments, self.log_start_offset, end_offset)
 
     def epoch_end_offset(self, leader_epoch: int) -> tuple[int, int]:
         """Answer OffsetForLeaderEpoch: (epoch, end offset, exclusive); see LeaderEpochs.end_of."""

@@ -123,7 +123,7 @@ class MemoryStorage:
     def space(self) -> tuple[int, int]:
         return -1, -1
 
-    def flush_names(self) -> None:
+    def flush_names(self, path: str = "") -> None:
         pass
 
     def verify(self) -> None:

@@ -147,7 +147,7 @@ class Overlay:
     def space(self) -> tuple[int, int]:
         return -1, -1
 
-    def flush_names(self) -> None:
+    def flush_names(self, path: str = "") -> None:
         pass
 
     def verify(self) -> None:

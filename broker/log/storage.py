@@ -183,8 +183,8 @@ class Storage(Protocol):
     def space(self) -> tuple[int, int]:
         """(total, usable) bytes of the volume that holds the directory; (-1, -1) for no disk."""
 
-    def flush_names(self) -> None:
-        """Make what was renamed and removed in the data directory itself durable."""
+    def flush_names(self, path: str = "") -> None:
+        """Make what was made, renamed and removed in a directory durable; "" is the data one."""
 
     def verify(self) -> None:
         """Raise StorageError if the data directory is no longer the one that was opened."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from minibroker.broker.log.identity import deleted_id, doomed_name, read_topic_id
 from minibroker.broker.log.log import Log, LogConfig
-from minibroker.broker.log.storage import Storage, StorageError
+from minibroker.broker.log.storage import File, Storage, StorageError
 from minibroker.protocol.batch import BatchHeader, headers_in, read_header
 
 from tests.support.logs import (
@@ -293,3 +293,28 @@ def test_a_file_that_lost_its_end_is_an_error_not_a_short_answer(storage: Storag
     storage.open_file(f"{DIRECTORY}/{0:020d}.log").truncate(len(ONE))
     with pytest.raises(StorageError, match="ends at byte"):
         log.read(0, 3, 10_000)
+
+
+def test_the_names_of_a_new_logs_first_segment_are_durable_before_there_is_a_second(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    create_file, flush_names = storage.create_file, storage.flush_names
+
+    def created(path: str) -> File:
+        done.append(path.rpartition("/")[2])
+        return create_file(path)
+
+    def flushed(path: str = "") -> None:
+        done.append(f"names in {path}")
+        flush_names(path)
+
+    monkeypatch.setattr(storage, "create_file", created)
+    monkeypatch.setattr(storage, "flush_names", flushed)
+    filled(storage, 7, SMALL_SEGMENTS)
+    assert [each for each in done if each.endswith(".log") or "names" in each] == [
+        f"{0:020d}.log",
+        f"names in {DIRECTORY}",
+        f"{3:020d}.log",
+        f"{6:020d}.log",
+    ]
