@@ -1,6 +1,6 @@
 """EDGE: Kafka's own command line tools against us, and `minibroker`'s own against Kafka.
 
-What the tools print is written down in tests/golden/kafka_tools.txt and kafka_group_tools.txt; ours
+What the tools print is written down in tests/golden/kafka_*tools.txt; ours
 and a real Kafka must both make them print just that, but for what varies
 (tests/support/kafka_tools.py).
 """
@@ -25,6 +25,8 @@ from tests.support.kafka_tools import (
     API_VERSIONS,
     GROUPS,
     GROUPS_SAID,
+    NODE,
+    NODE_SAID,
     transcript,
 )
 
@@ -35,6 +37,7 @@ pytestmark = [
 PLAYED = [
     pytest.param((ADMINISTRATION, ADMINISTRATION_SAID), id="administration"),
     pytest.param((GROUPS, GROUPS_SAID), id="groups"),
+    pytest.param((NODE, NODE_SAID), id="node"),
 ]
 OUR_OWN = 10_000  # the tool lists keys from here on without a name
 API_LINE = re.compile(r"\t(\w+)\((\d+)\): (?:(\d+) to )?(\d+) \[usable: (\d+)\]")

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.kafka import RealKafka, run_tool
@@ -19,6 +20,7 @@ from tests.support.kafka import RealKafka, run_tool
 GOLDEN = Path(__file__).parents[1] / "golden"
 ADMINISTRATION_SAID = GOLDEN / "kafka_tools.txt"
 GROUPS_SAID = GOLDEN / "kafka_group_tools.txt"
+NODE_SAID = GOLDEN / "kafka_node_tools.txt"
 PACKAGE = "org.apache.kafka.tools."
 TOOLS = {
     "topics": PACKAGE + "TopicCommand",
@@ -30,6 +32,12 @@ TOOLS = {
     "transactions": PACKAGE + "TransactionsCommand",
     "producer-perf": PACKAGE + "ProducerPerformance",
     "consumer-perf": PACKAGE + "ConsumerPerformance",
+    "acls": PACKAGE + "AclCommand",
+    "leader-election": PACKAGE + "LeaderElectionCommand",
+    "reassign": PACKAGE + "reassign.ReassignPartitionsCommand",
+    "quorum": PACKAGE + "MetadataQuorumCommand",
+    "features": PACKAGE + "FeatureCommand",
+    "client-metrics": PACKAGE + "ClientMetricsCommand",
     "consumer-groups": PACKAGE + "consumer.group.ConsumerGroupCommand",
 }
 API_VERSIONS = PACKAGE + "BrokerApiVersionsCommand"
@@ -100,7 +108,28 @@ consumer-groups --delete --group readers
 consumer-groups --list
 topics --delete --topic read
 """
+NODE = """
+topics --create --topic node --partitions 2 --replication-factor 1
+topics --describe --topic-id {topic_id}
+topics --describe --topic-id AAAAAAAAAAAAAAAAAAAAAQ
+topics --describe --unavailable-partitions
+topics --describe --at-min-isr-partitions --topic node
+acls --list
+acls --add --allow-principal User:x --operation Read --topic node
+acls --remove --force --allow-principal User:x --operation Read --topic node
+leader-election --election-type preferred --all-topic-partitions
+leader-election --election-type preferred --topic node --partition 0
+leader-election --election-type unclean --topic absent --partition 0
+reassign --list
+reassign --execute --reassignment-json-file {here}
+reassign --verify --reassignment-json-file {here}
+reassign --execute --reassignment-json-file {elsewhere}
+quorum describe --replication
+client-metrics --list
+topics --delete --topic node
+"""
 DELETED_BEFORE = 100
+VERBS_LAST = ("transactions", "quorum", "features")  # behind the general options
 # (what varies, what stands for it); cli/deviations.py has the reasons of those that tell two
 # brokers apart.
 VARYING = (
@@ -109,6 +138,9 @@ VARYING = (
     (r"Configs: min\.insync\.replicas=1,", "Configs: "),
     (r"DYNAMIC_DEFAULT_BROKER_CONFIG:min\.insync\.replicas=1, ", ""),
     (r"(?m)^ *min\.insync\.replicas=1 .*DYNAMIC_DEFAULT_BROKER_CONFIG:min.*\n", ""),
+    (r"(?m)Configs: min\.insync\.replicas=1$", "Configs:"),
+    (r'"log_dirs":\["[^"]+"\]', '"log_dirs":["DIRECTORY"]'),
+    (r"(AAAAAAAAAAAAAAAAAAAAAA\t)\d+ *", r"\1OFFSET"),
     (r"Cluster ID: \S+", "Cluster ID: ID"),
     (r'"logDir":"[^"]+"', '"logDir":"DIRECTORY"'),
     (r'"size":[1-9]\d*', '"size":SIZE'),
@@ -134,15 +166,38 @@ def transcript(steps: str, address: str) -> str:
         offsets = Path(folder, "offsets.json")
         delete = [{"topic": "records", "partition": 0, "offset": DELETED_BEFORE}]
         offsets.write_text(json.dumps({"partitions": delete, "version": 1}))
-        return "".join(_played(step, address, str(offsets)) for step in steps.strip().splitlines())
+        given = {
+            "address": address,
+            "offsets": str(offsets),
+            "here": str(_reassignment(Path(folder, "here.json"), 1)),
+            "elsewhere": str(_reassignment(Path(folder, "elsewhere.json"), 2)),
+        }
+        return "".join(_played(step, given) for step in steps.strip().splitlines())
 
 
-def _played(step: str, address: str, offsets: str) -> str:
+def _reassignment(file: Path, broker: int) -> Path:
+    """A file that moves a partition to a broker."""
+    parts = [{"topic": "node", "partition": 0, "replicas": [broker]}]
+    file.write_text(json.dumps({"partitions": parts, "version": 1}))
+    return file
+
+
+def _topic_id(address: str) -> str:
+    words = ("--describe", "--topic", "node", "--bootstrap-server", address)
+    found = re.search(r"TopicId: (\S+)", run_tool(TOOLS["topics"], *words).stdout)
+    assert found is not None
+    return found[1]
+
+
+def _played(step: str, values: Mapping[str, str]) -> str:
+    address = values["address"]
+    if "{topic_id}" in step:
+        values = {**values, "topic_id": _topic_id(address)}
     tool, *words = step.split()
-    given = [word.format(address=address, offsets=offsets) for word in words]
+    given = [word.format(**values) for word in words]
     if "{address}" not in step:
         given += ["--bootstrap-server", address]
-    if tool == "transactions":  # its verb stands behind the general options
+    if tool in VERBS_LAST:
         given = [*given[-2:], *given[:-2]]
     done = run_tool(TOOLS[tool], *given)
     said = done.stdout + done.stderr
@@ -161,9 +216,13 @@ def _sorted_configs(found: re.Match[str]) -> str:
 
 
 def main() -> int:
-    """Write both files. Returns the exit code."""
+    """Write the files. Returns the exit code."""
     with RealKafka() as kafka:
-        for steps, file in ((ADMINISTRATION, ADMINISTRATION_SAID), (GROUPS, GROUPS_SAID)):
+        for steps, file in (
+            (ADMINISTRATION, ADMINISTRATION_SAID),
+            (GROUPS, GROUPS_SAID),
+            (NODE, NODE_SAID),
+        ):
             file.write_text(transcript(steps, kafka.bootstrap_servers), encoding="utf-8")
     return 0
 

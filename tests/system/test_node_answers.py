@@ -116,3 +116,27 @@ async def test_what_is_refused_is_not_stored_though_it_is_listed_twice() -> None
         found = await connection.request(offsets(("t", 0)))
         assert found.topics[0].partitions[0].offset == 0
         await connection.close()
+
+
+async def test_tools_find_what_they_look_for_before_all_else() -> None:
+    """topicctl works with a broker that offers 46, Kafdrop opens with 29, kafkactl lists 32 and 35,
+    Kafka's own tools ask 43, 45, 55, 60, 74 and 75."""
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        assert {
+            29,
+            30,
+            31,
+            32,
+            34,
+            35,
+            43,
+            45,
+            46,
+            50,
+            55,
+            60,
+            74,
+            75,
+        } <= connection.versions.keys()
+        await connection.close()
