@@ -111,9 +111,19 @@ GROUPS_MAX = 100_000
 # Members of one group, and ids given out in one group and not used yet, whatever group.max.size is.
 GROUP_MEMBERS_MAX = 10_000
 
-# What the members of one group say in their protocols: it is written with every generation, as one
-# record. Beyond it the group is full, in bytes.
-GROUP_METADATA_BYTES_MAX = 16 * 1024 * 1024
+# What one group holds: what its members say in all their protocols, names and ids, and what they
+# are assigned. It is written with every generation, as one record. Beyond it the group is full (81
+# GROUP_MAX_SIZE_REACHED), and an assignment is answered with -1, as Kafka does with a long record.
+GROUP_BYTES_MAX = 16 * 1024 * 1024
+# The same of all groups, and the groups themselves: beyond it whoever joins hears 15
+# COORDINATOR_NOT_AVAILABLE.
+GROUPS_BYTES_MAX = 160 * 1024 * 1024
+# Committed offsets of all groups, at 350 bytes and their metadata each: beyond it new ones are
+# refused with 28 INVALID_COMMIT_OFFSET_SIZE; those that are there can always be committed again.
+OFFSETS_BYTES_MAX = 96 * 1024 * 1024
+# Topics that the members of one group may list for the broker to know what they are subscribed to.
+# With more it takes them to be subscribed to everything: their offsets cannot be deleted.
+SUBSCRIBED_TOPICS_MAX = 100_000
 
 # Characters of a client id (or instance id) that a member id begins with: what follows is unique,
 # and a member id must fit into a string of the protocol, 32,767 bytes.

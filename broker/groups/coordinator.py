@@ -18,7 +18,7 @@ from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.schema import ZERO_UUID
 from ..config import BrokerConfig
 from ..isolation import each_alone
-from ..limits import GROUPS_MAX
+from ..limits import GROUPS_MAX, OFFSETS_BYTES_MAX
 from ..log.storage import StorageError
 from ..log_lines import Line
 from ..world import Clock
@@ -27,6 +27,7 @@ from .members import CONSUMER, Group, Joined, Member, Synced
 from .offsets import Offsets, expired
 from .rebalances import Ledger, Rebalances
 from .records import GroupRecord, OffsetCommitValue, OffsetRecord, StateRecord
+from .sizes import GROUP_OWN_BYTES, Tally, offset_bytes
 from .states import ANSWERS, COMPLETING, DEAD, EMPTY, PREPARING, STABLE, Ask, GroupState, Then
 from .timers import Timers
 
@@ -75,6 +76,7 @@ class Coordinator:
         self._rebalances = Rebalances(config, ledger, clock, self.timers, tell)
         self._joins = Joins(config, self._rebalances, ledger, random)
         self._groups: dict[str, Group] = {}
+        self._tally = Tally()
         self._load()
         self.timers.on_earlier = on_earlier
 
@@ -93,7 +95,7 @@ class Coordinator:
             return
         kind = Ask.JOIN_KNOWN if ask.member_id else Ask.JOIN_NEW
         if ANSWERS[self.state_of(ask.group_id), kind] is Then.CREATE:
-            if len(self._groups) >= GROUPS_MAX:
+            if not self._has_room(ask.group_id):
                 take(Joined(ErrorCode.COORDINATOR_NOT_AVAILABLE, ""))
                 return
             self._create(ask.group_id)
@@ -184,7 +186,7 @@ class Coordinator:
         group = self._groups.get(speaker.group_id)
         if group is None:
             if speaker.generation_id < 0:
-                return NONE if len(self._groups) < GROUPS_MAX else ErrorCode.NOT_COORDINATOR
+                return NONE if self._has_room(speaker.group_id) else ErrorCode.NOT_COORDINATOR
             return ErrorCode.GROUP_ID_NOT_FOUND if knows_missing else ErrorCode.ILLEGAL_GENERATION
         if speaker.generation_id < 0 and group.state is EMPTY:
             return NONE
@@ -201,7 +203,16 @@ class Coordinator:
         """Write offsets as (topic, partition, value). Raises StorageError: none was written."""
         self.ledger.commit([OffsetRecord(group_id, *each) for each in offsets])
         if group_id not in self._groups:
-            self._groups[group_id] = Group(group_id, self._clock.now_ms())
+            self._groups[group_id] = self._new_group(group_id)
+
+    def has_room_for(
+        self, group_id: str, topic: str, partition: int, value: OffsetCommitValue
+    ) -> bool:
+        """Whether an offset can be committed, as far as memory goes."""
+        state = self.ledger.state
+        had = state.of_group(group_id).get(topic, {}).get(partition)
+        more_bytes = offset_bytes(value) - (0 if had is None else offset_bytes(had))
+        return more_bytes <= 0 or state.offsets_bytes + more_bytes <= OFFSETS_BYTES_MAX
 
     def offsets_of(self, group_id: str) -> Offsets:
         """The committed offsets of a group; none for one that is not known."""
@@ -216,6 +227,11 @@ class Coordinator:
     def count(self) -> int:
         """How many groups there are."""
         return len(self._groups)
+
+    @property
+    def held_bytes(self) -> int:
+        """What all groups hold, but for their offsets."""
+        return self._tally.count_bytes
 
     def groups(self) -> Iterable[Group]:
         """Every group."""
@@ -288,19 +304,32 @@ class Coordinator:
         """Groups as the log tells of them; their members have a session timeout to show up."""
         now_ms = self._clock.now_ms()
         for group_id, value in self.ledger.state.groups.items():
-            group = self._groups[group_id] = Group.recorded(group_id, value, now_ms)
+            group = self._groups[group_id] = Group.recorded(group_id, value, now_ms, self._tally)
             for member in group.members.values():
                 self._rebalances.expect_heartbeat(group, member)
             if len(group.members) > self._joins.members_max:
                 self._rebalances.begin(group)
         for group_id in self.ledger.state.offsets:
-            self._groups.setdefault(group_id, Group(group_id, now_ms))
+            if group_id not in self._groups:
+                self._groups[group_id] = self._new_group(group_id)
         self._await_expiry()
 
     def _create(self, group_id: str) -> None:
-        group = Group(group_id, self._clock.now_ms())
-        self.ledger.commit([GroupRecord(group_id, group.record({}))])
+        group = self._new_group(group_id)
+        try:
+            self.ledger.commit([GroupRecord(group_id, group.record({}))])
+        except StorageError:
+            group.leave_memory()
+            raise
         self._groups[group_id] = group
+
+    def _new_group(self, group_id: str) -> Group:
+        return Group(group_id, self._clock.now_ms(), tally=self._tally)
+
+    def _has_room(self, group_id: str) -> bool:
+        """Whether there can be one group more."""
+        more_bytes = GROUP_OWN_BYTES + len(group_id)
+        return len(self._groups) < GROUPS_MAX and self._tally.has_room(more_bytes)
 
     def _check(self, group: Group | None, speaker: Speaker) -> ErrorCode:
         """Whether the speaker is a member of this generation: NONE, or why not."""

@@ -14,10 +14,11 @@ from uuid import UUID
 
 from ...protocol.errors import ApiError, ErrorCode
 from ..config import BrokerConfig
-from ..limits import GROUP_MEMBERS_MAX, GROUP_METADATA_BYTES_MAX, MEMBER_ID_PREFIX_LENGTH_MAX
-from .members import Group, Joined, Member, Protocols
+from ..limits import GROUP_BYTES_MAX, GROUP_MEMBERS_MAX, MEMBER_ID_PREFIX_LENGTH_MAX
+from .members import Group, Joined, Member
 from .rebalances import Ledger, Rebalances
 from .records import GroupRecord
+from .sizes import ENTRY_BYTES, Protocols, protocols_bytes
 from .states import ANSWERS, EMPTY, PREPARING, STABLE, Ask, Then
 
 
@@ -66,7 +67,9 @@ class Joins:
             StorageError: a static member that came back could not be written.
             ApiError: a member id that was given out comes back with an instance id.
         """
-        if not self._has_room(group, ask):
+        if not group.tally.has_room(_held_bytes(ask)):
+            take(Joined(ErrorCode.COORDINATOR_NOT_AVAILABLE, ask.member_id))
+        elif not self._has_room(group, ask):
             group.remove(ask.member_id)
             take(Joined(ErrorCode.GROUP_MAX_SIZE_REACHED, ""))
         elif not group.supports(ask.protocol_type, ask.protocols):
@@ -82,19 +85,19 @@ class Joins:
             self._join_known(group, ask, take)
 
     def _has_room(self, group: Group, ask: Join) -> bool:
-        if group.state is EMPTY:
-            return len(group.pending) < GROUP_MEMBERS_MAX
         member = group.members.get(ask.member_id)
-        if group.state is PREPARING:
+        if group.state is EMPTY:
+            pass
+        elif group.state is PREPARING:
             waits = member is not None and member.joining is not None
             if not waits and group.joined_count >= self.members_max:
                 return False
         elif member is None and len(group.members) >= self.members_max:
             return False
-        said_bytes = sum(len(metadata) for _, metadata in ask.protocols)
+        had_bytes = 0 if member is None else member.held_bytes
         return (
             len(group.pending) < GROUP_MEMBERS_MAX
-            and group.metadata_bytes + said_bytes <= GROUP_METADATA_BYTES_MAX
+            and group.held_bytes - had_bytes + _held_bytes(ask) <= GROUP_BYTES_MAX
         )
 
     def _join_new(self, group: Group, ask: Join, take: Callable[[Joined], None]) -> None:
@@ -129,7 +132,7 @@ class Joins:
         if is_same and may_repeat:
             take(group.joined(member))
         else:
-            self._update(member, ask, take)
+            self._update(group, member, ask, take)
             self._rebalances.begin_or_complete(group)
 
     def _add(self, group: Group, ask: Join, member_id: str, take: Callable[[Joined], None]) -> None:
@@ -153,7 +156,7 @@ class Joins:
         member = group.replace(old_id, new_id)
         self._rebalances.forget_session(group, old_id)
         self._rebalances.expect_heartbeat(group, member)
-        self._update(member, ask, take)
+        self._update(group, member, ask, take)
         if group.state is not STABLE or group.protocol_name != group.select_protocol():
             self._rebalances.begin_or_complete(group)
             return
@@ -166,8 +169,16 @@ class Joins:
             answer = replace(answer, skip_assignment=False, leader=old_leader or "", members=())
         self._ledger.answer(answer, Joined(ErrorCode.NOT_COORDINATOR, ""), take)
 
-    def _update(self, member: Member, ask: Join, take: Callable[[Joined], None]) -> None:
-        member.protocols = ask.protocols
+    def _update(
+        self, group: Group, member: Member, ask: Join, take: Callable[[Joined], None]
+    ) -> None:
+        group.offer(member, ask.protocols)
         member.session_timeout_ms = ask.session_timeout_ms
         member.rebalance_timeout_ms = ask.rebalance_timeout_ms
         member.wait_for_join(take)
+
+
+def _held_bytes(ask: Join) -> int:
+    """About what a member takes that joins like this: its id is made of one of the others."""
+    names = (ask.member_id, ask.client_id, ask.client_id, ask.group_instance_id or "")
+    return protocols_bytes(ask.protocols) + sum(ENTRY_BYTES + len(name) for name in names)

@@ -16,7 +16,9 @@ from ...protocol.compiler import decoder
 from ...protocol.errors import DecodeError, ErrorCode
 from ...protocol.messages import Api
 from ...protocol.schema import ArrayOf, NullableBytes, String, request, wire
+from ..limits import SUBSCRIBED_TOPICS_MAX
 from .records import GroupMetadataValue, MemberMetadata
+from .sizes import ENTRY_BYTES, GROUP_OWN_BYTES, Protocols, Tally, protocols_bytes
 from .states import EMPTY, NEXT, PREPARING, GroupState
 
 CONSUMER = "consumer"
@@ -60,10 +62,6 @@ class Synced:
     assignment: bytes = b""
 
 
-Protocols = tuple[tuple[str, bytes], ...]
-"""(name, metadata) of each protocol a member offers, the one it likes best first."""
-
-
 @dataclass(slots=True, eq=False)
 class Member:
     """One member of one group.
@@ -87,7 +85,13 @@ class Member:
 
     def metadata(self, protocol_name: str | None) -> bytes:
         """What it says in a protocol; b"" for one it does not offer."""
-        return dict(self.protocols).get(protocol_name or "", b"")
+        return next((said for name, said in self.protocols if name == protocol_name), b"")
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes, but for its assignment."""
+        said_bytes = protocols_bytes(self.protocols) + len(self.member_id) + len(self.client_id)
+        return said_bytes + 4 * ENTRY_BYTES + len(self.group_instance_id or "")
 
     def answer_join(self, answer: Joined) -> None:
         """Give the answer it waits for, if it waits."""
@@ -122,6 +126,9 @@ class Group:
         unsynced: members of this generation that have not asked for their assignment yet.
         has_grown: a member came while the first rebalance was delayed.
         subscribed: topics of all members; None if that cannot be known.
+        tally: of all groups; what this one holds counts there, too.
+        held_bytes: what members, ids and assignments take.
+        offers: how many members offer a protocol, by its name.
     """
 
     group_id: str
@@ -138,6 +145,13 @@ class Group:
     unsynced: set[str] = field(default_factory=set)
     has_grown: bool = False
     subscribed: frozenset[str] | None = None
+    tally: Tally = field(default_factory=Tally)
+    held_bytes: int = 0
+    offers: Counter[str] = field(default_factory=Counter)
+    _assigned_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._hold(GROUP_OWN_BYTES + len(self.group_id))
 
     def move(self, state: GroupState, now_ms: int) -> None:
         """Go into another state, at `now_ms` since 1970."""
@@ -159,13 +173,6 @@ class Group:
         """The longest that any member asks for."""
         return max((each.rebalance_timeout_ms for each in self.members.values()), default=0)
 
-    @property
-    def metadata_bytes(self) -> int:
-        """What the members have said, in all their protocols."""
-        return sum(
-            len(metadata) for each in self.members.values() for _, metadata in each.protocols
-        )
-
     def check_member(self, member_id: str, group_instance_id: str | None) -> ErrorCode:
         """Whether a request may speak for a member: NONE, or why not."""
         if group_instance_id is not None:
@@ -186,7 +193,7 @@ class Group:
             return False
         if not self.members:  # only ids were given out: whatever they will offer is common
             return bool(protocols)
-        return any(name in self._common_protocols() for name, _ in protocols)
+        return any(self.offers[name] == len(self.members) for name, _ in protocols)
 
     def add(self, member: Member, protocol_type: str) -> None:
         """Add a member; the first decides the protocol type and leads."""
@@ -197,16 +204,44 @@ class Group:
         if self.leader is None:
             self.leader = member.member_id
         self.members[member.member_id] = member
-        self.pending.discard(member.member_id)
+        self._count(member, 1)
+        self._forget_id(member.member_id)
+
+    def give_id(self, member_id: str) -> None:
+        """Somebody was told this id, to join with it."""
+        if member_id not in self.pending:
+            self.pending.add(member_id)
+            self._hold(ENTRY_BYTES + len(member_id))
+
+    def offer(self, member: Member, protocols: Protocols) -> None:
+        """A member that is there offers something else."""
+        self._count(member, -1)
+        member.protocols = protocols
+        self._count(member, 1)
+
+    def assign(self, assignments: Mapping[str, bytes]) -> None:
+        """Give each member its assignment; b"" to those that none is for."""
+        assigned_bytes = 0
+        for member in self.members.values():
+            member.assignment = assignments.get(member.member_id, b"")
+            assigned_bytes += len(member.assignment)
+        self._hold(assigned_bytes - self._assigned_bytes)
+        self._assigned_bytes = assigned_bytes
+
+    def leave_memory(self) -> None:
+        """The group is deleted: it holds nothing any more."""
+        self._hold(-self.held_bytes)
 
     def remove(self, member_id: str) -> None:
         """Take a member out, or an id that was given out; if it led, somebody else does."""
         member = self.members.pop(member_id, None)
-        if member is not None and member.group_instance_id is not None:
-            self.static.pop(member.group_instance_id, None)
+        if member is not None:
+            self._count(member, -1)
+            if member.group_instance_id is not None:
+                self.static.pop(member.group_instance_id, None)
         if self.leader == member_id:
             self.leader = next(iter(self.members), None)
-        self.pending.discard(member_id)
+        self._forget_id(member_id)
         self.unsynced.discard(member_id)
 
     def replace(self, old_id: str, new_id: str) -> Member:
@@ -215,8 +250,10 @@ class Group:
         fenced = ErrorCode.FENCED_INSTANCE_ID
         member.answer_join(Joined(fenced, old_id))
         member.answer_sync(Synced(fenced))
+        self._count(member, -1)
         self.members[new_id] = member
         member.member_id = new_id
+        self._count(member, 1)
         if self.leader == old_id:
             self.leader = new_id
         assert member.group_instance_id is not None
@@ -243,9 +280,9 @@ class Group:
 
     def select_protocol(self) -> str:
         """The protocol most members like best among those that all offer."""
-        common = self._common_protocols()
+        offers, everybody = self.offers, len(self.members)
         votes = Counter(
-            next(name for name, _ in each.protocols if name in common)
+            next(name for name, _ in each.protocols if offers[name] == everybody)
             for each in self.members.values()
         )
         return votes.most_common(1)[0][0]
@@ -298,10 +335,10 @@ class Group:
         )
 
     @classmethod
-    def recorded(cls, group_id: str, value: GroupMetadataValue, now_ms: int) -> Group:
+    def recorded(cls, group_id: str, value: GroupMetadataValue, now_ms: int, tally: Tally) -> Group:
         """The group that a record tells of, at `now_ms` since 1970."""
         state_at_ms = value.current_state_timestamp
-        group = cls(group_id, now_ms if state_at_ms == -1 else state_at_ms)
+        group = cls(group_id, now_ms if state_at_ms == -1 else state_at_ms, tally=tally)
         group.generation_id = value.generation
         for each in value.members:
             timeout_ms = each.rebalance_timeout
@@ -313,9 +350,9 @@ class Group:
                 each.session_timeout,
                 each.session_timeout if timeout_ms == -1 else timeout_ms,
                 ((value.protocol or "", bytes(each.subscription)),),
-                bytes(each.assignment),
             )
             group.add(member, value.protocol_type)
+        group.assign({each.member_id: bytes(each.assignment) for each in value.members})
         group.protocol_type = value.protocol_type or None
         group.protocol_name = value.protocol
         group.leader = value.leader
@@ -331,9 +368,22 @@ class Group:
             for each in self.members.values()
         )
 
-    def _common_protocols(self) -> set[str]:
-        offers = Counter(name for each in self.members.values() for name in dict(each.protocols))
-        return {name for name, count in offers.items() if count == len(self.members)}
+    def _count(self, member: Member, sign: int) -> None:
+        """A member comes (1) or goes (-1), with what it offers and holds."""
+        self._hold(sign * member.held_bytes)
+        for name in {name for name, _ in member.protocols}:
+            self.offers[name] += sign
+            if not self.offers[name]:
+                del self.offers[name]
+
+    def _forget_id(self, member_id: str) -> None:
+        if member_id in self.pending:
+            self.pending.discard(member_id)
+            self._hold(-ENTRY_BYTES - len(member_id))
+
+    def _hold(self, more_bytes: int) -> None:
+        self.held_bytes += more_bytes
+        self.tally.count_bytes += more_bytes
 
     def _subscriptions(self) -> frozenset[str] | None:
         if self.protocol_type != CONSUMER:
@@ -344,11 +394,15 @@ class Group:
 
 
 def _topics_in(subscriptions: Iterable[bytes]) -> frozenset[str] | None:
-    """The topics that subscriptions name; None if one cannot be read."""
+    """The topics that subscriptions name; None if one cannot be read, or they are too many."""
     read = decoder(ConsumerProtocolSubscription, 0)
     topics: set[str] = set()
+    left = SUBSCRIBED_TOPICS_MAX
     try:
         for each in subscriptions:
+            left -= int.from_bytes(each[2:6], "big")
+            if left < 0:
+                return None
             topics.update(read(each, 2)[0].topics)
     except DecodeError:
         return None

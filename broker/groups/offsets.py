@@ -21,6 +21,7 @@ from .records import (
     decode,
     encode,
 )
+from .sizes import offset_bytes
 from .states import EMPTY, STABLE
 
 SNAPSHOT_STEP = 200  # records copied at a time when the log is rewritten
@@ -35,7 +36,9 @@ class GroupsState:
     def __init__(self) -> None:
         self.groups: dict[str, GroupMetadataValue] = {}
         self.offsets: dict[str, Offsets] = {}
+        self.offsets_bytes = 0
         self._offset_count = 0
+        self._groups_of_topic: dict[str, set[str]] = {}  # those that have offsets of it
 
     def encode(self, record: StateRecord) -> tuple[bytes | None, bytes | None]:
         """Key and value of a record."""
@@ -56,7 +59,13 @@ class GroupsState:
             self._remove(record)
         else:
             partitions = self.offsets.setdefault(record.group_id, {}).setdefault(record.topic, {})
-            self._offset_count += record.partition not in partitions
+            had = partitions.get(record.partition)
+            if had is None:
+                self._offset_count += 1
+                self._groups_of_topic.setdefault(record.topic, set()).add(record.group_id)
+            else:
+                self.offsets_bytes -= offset_bytes(had)
+            self.offsets_bytes += offset_bytes(record.value)
             partitions[record.partition] = record.value
 
     def live_count(self) -> int:
@@ -96,18 +105,24 @@ class GroupsState:
         """Records that remove the offsets of a topic from all groups."""
         return [
             OffsetRecord(group_id, topic, partition, None)
-            for group_id, topics in self.offsets.items()
-            for partition in topics.get(topic, ())
+            for group_id in self._groups_of_topic.get(topic, ())
+            for partition in self.offsets[group_id][topic]
         ]
 
     def _remove(self, record: OffsetRecord) -> None:
         topics = self.offsets.get(record.group_id, {})
         partitions = topics.get(record.topic, {})
-        if partitions.pop(record.partition, None) is None:
+        had = partitions.pop(record.partition, None)
+        if had is None:
             return
         self._offset_count -= 1
+        self.offsets_bytes -= offset_bytes(had)
         if not partitions:
             del topics[record.topic]
+            groups = self._groups_of_topic[record.topic]
+            groups.discard(record.group_id)
+            if not groups:
+                del self._groups_of_topic[record.topic]
         if not topics:
             del self.offsets[record.group_id]
 

@@ -16,7 +16,12 @@ from typing import Protocol, TypeVar
 from ...protocol.errors import ErrorCode
 from ..config import BrokerConfig
 from ..isolation import each_alone
-from ..limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX, NEW_MEMBER_JOIN_MS_MAX
+from ..limits import (
+    GROUP_BYTES_MAX,
+    JOIN_UNDER_WAY_MS,
+    JOINS_UNDER_WAY_MS_MAX,
+    NEW_MEMBER_JOIN_MS_MAX,
+)
 from ..log.storage import StorageError
 from ..log_lines import Event, Line
 from ..running_clock import RunningClock
@@ -84,7 +89,7 @@ class Rebalances:
 
     def expect_join(self, group: Group, member_id: str, session_timeout_ms: int) -> None:
         """A member id was given out: it must be used in time."""
-        group.pending.add(member_id)
+        group.give_id(member_id)
         self._expect(group, member_id, session_timeout_ms)
 
     def forget(self, group: Group, member_id: str) -> None:
@@ -106,6 +111,7 @@ class Rebalances:
             self.forget(group, member_id)
         for what in ("join", "sync"):
             self._timers.cancel((what, group.group_id, ""))
+        group.leave_memory()
         group.move(DEAD, self._clock.now_ms())
 
     def begin_or_complete(self, group: Group) -> None:
@@ -154,17 +160,23 @@ class Rebalances:
 
     def assign(self, group: Group, assignments: Mapping[str, bytes]) -> None:
         """The leader has spoken: write it, then give everybody who waits its part."""
+        more_bytes = sum(len(assignments.get(member_id, b"")) for member_id in group.members)
+        if group.held_bytes + more_bytes > GROUP_BYTES_MAX or not group.tally.has_room(more_bytes):
+            # What Kafka answers when it cannot write a record for its length.
+            self._refuse_syncs(group, ErrorCode.UNKNOWN_SERVER_ERROR)
+            self.begin_or_complete(group)
+            return
         try:
             self._ledger.commit([GroupRecord(group.group_id, group.record(assignments))])
         except StorageError:
             self._refuse_syncs(group, ErrorCode.NOT_COORDINATOR)
             self.begin_or_complete(group)
             return
+        group.assign(assignments)
         group.move(STABLE, self._clock.now_ms())
         refusal = Synced(ErrorCode.NOT_COORDINATOR)
 
         def give(member: Member) -> None:
-            member.assignment = assignments.get(member.member_id, b"")
             if member.syncing is not None:
                 take, member.syncing = member.syncing, None
                 self.expect_heartbeat(group, member)
@@ -284,8 +296,9 @@ class Rebalances:
             self._complete(group)
 
     def _refuse_syncs(self, group: Group, code: ErrorCode) -> None:
+        group.assign({})
+
         def refuse(member: Member) -> None:
-            member.assignment = b""
             if member.syncing is not None:
                 self.expect_heartbeat(group, member)
                 member.answer_sync(Synced(code))

@@ -69,6 +69,11 @@ class Groups:
             tell=self.told.append,
         )
 
+    @property
+    def held_bytes(self) -> int:
+        """What all groups hold."""
+        return self.coordinator.held_bytes
+
     def flush(self) -> None:
         """A whole round of flushes."""
         round_ = self.group_commit.begin()

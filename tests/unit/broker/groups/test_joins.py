@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
-from minibroker.broker.groups import joins
+from minibroker.broker.groups import joins, rebalances, sizes
 from minibroker.broker.groups.members import Joined
 from minibroker.broker.groups.states import PREPARING
 from minibroker.broker.limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX
@@ -12,6 +14,7 @@ from minibroker.protocol.errors import ErrorCode
 from tests.support.groups import GROUP, SESSION_MS, Groups
 
 FULL = ErrorCode.GROUP_MAX_SIZE_REACHED
+NOT_AVAILABLE = ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
 def test_the_older_of_two_joins_of_a_member_is_sent_away() -> None:
@@ -39,11 +42,79 @@ def test_a_group_takes_as_many_members_as_it_may() -> None:
 
 
 def test_what_members_say_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joins, "GROUP_METADATA_BYTES_MAX", 100)
+    monkeypatch.setattr(joins, "GROUP_BYTES_MAX", 10_000)
+    groups = Groups()
+    loud = (("range", b"x" * 9_000),)
+    assert groups.join(protocols=loud)[0].code is FULL, "the first member, too"
+    groups.stable()
+    assert groups.join(protocols=loud)[0].code is FULL
+    many = tuple((f"p{number}", b"") for number in range(100))
+    assert groups.join(protocols=many)[0].code is FULL
+
+
+def test_what_all_groups_hold_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = Groups()
     groups.stable()
-    loud = (("range", b"x" * 90),)
-    assert groups.join(protocols=loud)[0].code is FULL
+    monkeypatch.setattr(sizes, "GROUPS_BYTES_MAX", groups.held_bytes + 8_000)
+    assert groups.join(protocols=(("range", b"x" * 9_000),))[0].code is NOT_AVAILABLE
+    assert groups.join(group_id="g" * 9_000)[0].code is NOT_AVAILABLE
+    assert groups.join(group_id="g" * 900) == []
+
+
+@pytest.mark.parametrize("end", ["leave", "expire"])
+def test_what_groups_held_is_given_back(end: str) -> None:
+    groups = Groups()
+    before = groups.held_bytes
+    for _ in range(5):
+        member = groups.stable(protocols=(("range", b"x" * 1000), ("other", b"y" * 500)))
+        assert groups.held_bytes > before + 1500
+        if end == "leave":
+            groups.coordinator.leave(GROUP, [(member.member_id, None)])
+        else:
+            groups.join(member.member_id, protocols=(("range", b"z" * 10),))
+            groups.join(gets_id_first=True)
+            groups.pass_ms(1_000_000)
+        groups.coordinator.delete(GROUP)
+    assert groups.held_bytes == before
+
+
+def test_an_assignment_beyond_the_bound_begins_another_rebalance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rebalances, "GROUP_BYTES_MAX", 10_000)
+    groups = Groups()
+    joining = groups.join()
+    groups.pass_ms(0)
+    synced = groups.sync(joining[0], {joining[0].member_id: b"x" * 10_000})
+    assert synced[0].code is ErrorCode.UNKNOWN_SERVER_ERROR
+    assert groups.coordinator.state_of(GROUP) is PREPARING
+
+
+def test_what_is_common_of_many_protocols_is_counted_not_searched() -> None:
+    groups = Groups()
+    many = tuple((f"p{number}", b"") for number in range(20_000))
+    groups.stable(protocols=many)
+    group = groups.coordinator.find(GROUP)
+    assert group is not None
+    assert len(group.offers) == 20_000
+    offers = CountedLookups(group.offers)
+    group.offers = offers
+    waiting = groups.join(protocols=(*reversed(many), ("of its own", b"")))
+    assert group.supports("consumer", (("none", b""), ("p7", b"")))
+    assert offers.lookups < 3 * 40_001 + 10
+    assert waiting == []
+
+
+class CountedLookups(Counter[str]):
+    """A Counter that counts how often it is asked."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        super().__init__(counts)
+        self.lookups = 0
+
+    def __getitem__(self, name: str) -> int:
+        self.lookups += 1
+        return super().__getitem__(name)
 
 
 def test_ids_that_are_given_out_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
