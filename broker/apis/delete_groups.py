@@ -16,23 +16,22 @@ from ...protocol.messages.delete_groups import (
 from ..broker import Broker
 from ..groups.coordinator import coordinator_code
 from ..log.storage import StorageError
-from ..parked import Promise
+from ..long_work import Steps
 from ..session import Session
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Promise:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Delete groups that have no members; each has its own answer."""
     message: DeleteGroupsRequest = request.message
-    response = DeleteGroupsResponse(
-        results=[
-            DeletableGroupResult(group_id=group_id, error_code=_delete(broker, group_id))
-            for group_id in dict.fromkeys(message.groups_names)
-        ]
+    results = []
+    for group_id in dict.fromkeys(message.groups_names):
+        code = _delete(broker, group_id)
+        results.append(DeletableGroupResult(group_id=group_id, error_code=code))
+        yield None
+    return broker.groups.ledger.when_durable(
+        DeleteGroupsResponse(results=results),
+        lambda: refusal(message, ErrorCode.NOT_COORDINATOR, ""),
     )
-    promise = Promise()
-    refused = refusal(message, ErrorCode.NOT_COORDINATOR, "")
-    broker.groups.ledger.answer(response, refused, promise.keep)
-    return promise
 
 
 def refusal(message: DeleteGroupsRequest, code: ErrorCode, why: str) -> DeleteGroupsResponse:

@@ -18,20 +18,31 @@ from ...protocol.messages.describe_groups import (
 from ..broker import Broker
 from ..groups.members import Group, Member
 from ..groups.states import DEAD, STABLE
+from ..long_work import Steps
 from ..session import Session
+
+MEMBERS_A_STEP = 300
 
 # Bits by AclOperation: all that a group knows. Source: AclEntry.supportedOperations.
 GROUP_OPERATIONS = sum(1 << bit for bit in (3, 6, 8, 10, 11))
 
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeGroupsResponse:
-    """Tell state and members of each group."""
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
+    """Tell state and members of each group, as often as it is listed, as Kafka does."""
     message: DescribeGroupsRequest = request.message
-    groups = [_described(group_id, broker.groups.find(group_id)) for group_id in message.groups]
-    if message.include_authorized_operations:
-        for each in groups:
-            each.authorized_operations = GROUP_OPERATIONS
-    return DescribeGroupsResponse(groups=groups)
+    described: dict[str, DescribedGroup] = {}
+    left = MEMBERS_A_STEP
+    for group_id in message.groups:
+        left -= 1
+        if group_id not in described:
+            each = described[group_id] = _described(group_id, broker.groups.find(group_id))
+            left -= len(each.members)
+            if message.include_authorized_operations:
+                each.authorized_operations = GROUP_OPERATIONS
+        if left <= 0:
+            left = MEMBERS_A_STEP
+            yield None
+    return DescribeGroupsResponse(groups=[described[group_id] for group_id in message.groups])
 
 
 def refusal(message: DescribeGroupsRequest, code: ErrorCode, why: str) -> DescribeGroupsResponse:

@@ -7,35 +7,44 @@ Ours: every group is of the type "classic" (KIP-848 is not served). States and t
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..broker import Broker
+from ..long_work import Steps
 from ..session import Session
 
 TYPE = "classic"
+GROUPS_A_STEP = 300
 
 
-def handle(broker: Broker, request: Request, session: Session) -> ListGroupsResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """List the groups that fit."""
     message: ListGroupsRequest = request.message
     states = {each.strip().lower() for each in message.states_filter}
     types = {each.strip().lower() for each in message.types_filter}
     if types and TYPE not in types:
         return ListGroupsResponse(error_code=0, groups=[])
-    return ListGroupsResponse(
-        error_code=0,
-        groups=[
-            ListedGroup(
-                group_id=group.group_id,
-                protocol_type=group.protocol_type or "",
-                group_state=group.state.value,
-                group_type=TYPE,
+    return _list(broker, states)
+
+
+def _list(broker: Broker, states: set[str]) -> Steps:
+    found = []
+    for number, group in enumerate([*broker.groups.groups()], 1):
+        if not states or group.state.value.lower() in states:
+            found.append(
+                ListedGroup(
+                    group_id=group.group_id,
+                    protocol_type=group.protocol_type or "",
+                    group_state=group.state.value,
+                    group_type=TYPE,
+                )
             )
-            for group in broker.groups.groups()
-            if not states or group.state.value.lower() in states
-        ],
-    )
+        if not number % GROUPS_A_STEP:
+            yield None
+    return ListGroupsResponse(error_code=0, groups=found)
 
 
 def refusal(message: ListGroupsRequest, code: ErrorCode, why: str) -> ListGroupsResponse:

@@ -15,7 +15,6 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
-    OffsetCommitRequestTopic,
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
@@ -23,49 +22,51 @@ from ...protocol.messages.offset_commit import (
 from ..broker import Broker
 from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.records import OffsetCommitValue
+from ..long_work import Steps, finished
 from ..metadata import Topic
-from ..parked import Promise
 from ..session import Session
 
 KNOWS_MISSING_SINCE = 9
+PARTITIONS_A_STEP = 200
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Commit the offsets of partitions that exist; each has its own answer."""
     message: OffsetCommitRequest = request.message
-    codes = [_first_codes(topic, broker.state.topics) for topic in message.topics]
-    if any(ErrorCode.NONE in each for each in codes):
-        speaker = Speaker(
-            message.group_id,
-            message.generation_id_or_member_epoch,
-            message.member_id,
-            message.group_instance_id,
-        )
-        code = broker.groups.check_commit(
-            speaker, knows_missing=request.route.version >= KNOWS_MISSING_SINCE
-        )
-        if code is not ErrorCode.NONE:
-            return refusal(message, code, "")
-    offsets = []
-    now_ms = broker.groups.ledger.clock.now_ms()
-    for topic, topic_codes in zip(message.topics, codes, strict=True):
-        for index, each in enumerate(topic.partitions):
-            if topic_codes[index] is not ErrorCode.NONE:
-                continue
-            if len(each.committed_metadata or "") > broker.config.offset_metadata_max_bytes:
-                topic_codes[index] = ErrorCode.OFFSET_METADATA_TOO_LARGE
-                continue
-            topic_id = broker.state.topics[topic.name].topic_id
-            value = _value(each, now_ms, message.retention_time_ms, topic_id)
-            offsets.append((topic.name, each.partition_index, value))
+    steps = _commit(broker, message, request.route.version >= KNOWS_MISSING_SINCE)
+    count = sum(len(topic.partitions) for topic in message.topics)
+    return finished(steps) if count <= PARTITIONS_A_STEP else steps
+
+
+def _commit(broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -> Steps:
+    """In portions of one write each. Before each, who commits is looked at again."""
+    codes: list[list[ErrorCode]] = []
+    committing = _Committing(broker, message, knows_missing)
+    left = PARTITIONS_A_STEP
+    for topic in message.topics:
+        found = broker.state.topics.get(topic.name)
+        topic_codes: list[ErrorCode] = []
+        codes.append(topic_codes)
+        for each in topic.partitions:
+            if found is None or not 0 <= each.partition_index < found.partition_count:
+                topic_codes.append(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            else:
+                topic_codes.append(committing.take(found, each))
+                if committing.refused_at_once:
+                    return refusal(message, topic_codes[-1], "")
+            left -= 1
+            if not left:
+                left = PARTITIONS_A_STEP
+                committing.write()
+                yield None
+                found = broker.state.topics.get(topic.name)
+    committing.write()
     response = _response(message, codes)
-    if not offsets:
+    if not committing.has_written:
         return response
-    broker.groups.commit(message.group_id, offsets)
-    promise = Promise()
-    refused = refusal(message, ErrorCode.NOT_COORDINATOR, "")
-    broker.groups.ledger.answer(response, refused, promise.keep)
-    return promise
+    return broker.groups.ledger.when_durable(
+        response, lambda: refusal(message, ErrorCode.NOT_COORDINATOR, "")
+    )
 
 
 def refusal(message: OffsetCommitRequest, code: ErrorCode, why: str) -> OffsetCommitResponse:
@@ -74,15 +75,51 @@ def refusal(message: OffsetCommitRequest, code: ErrorCode, why: str) -> OffsetCo
     return _response(message, [[refused] * len(topic.partitions) for topic in message.topics])
 
 
-def _first_codes(topic: OffsetCommitRequestTopic, known: dict[str, Topic]) -> list[ErrorCode]:
-    found = known.get(topic.name)
-    count = 0 if found is None else found.partition_count
-    return [
-        ErrorCode.NONE
-        if 0 <= each.partition_index < count
-        else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        for each in topic.partitions
-    ]
+class _Committing:
+    """The offsets of one request on their way."""
+
+    def __init__(self, broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -> None:
+        self.has_written = False
+        self._broker = broker
+        self._message = message
+        self._knows_missing = knows_missing
+        self._speaker = Speaker(
+            message.group_id,
+            message.generation_id_or_member_epoch,
+            message.member_id,
+            message.group_instance_id,
+        )
+        self._now_ms = broker.groups.ledger.clock.now_ms()
+        self._code: ErrorCode | None = None  # of the speaker; None when it is to be looked at
+        self._offsets: list[tuple[str, int, OffsetCommitValue]] = []
+
+    @property
+    def refused_at_once(self) -> bool:
+        """Whether the speaker may not commit, and nothing has been written: all is refused."""
+        return self._code not in (None, ErrorCode.NONE) and not self.has_written
+
+    def take(self, topic: Topic, each: OffsetCommitRequestPartition) -> ErrorCode:
+        """An offset for a partition that exists; NONE if it will be written."""
+        groups, message = self._broker.groups, self._message
+        if self._code is None:
+            self._code = groups.check_commit(self._speaker, knows_missing=self._knows_missing)
+        if self._code is not ErrorCode.NONE:
+            return self._code
+        if len(each.committed_metadata or "") > self._broker.config.offset_metadata_max_bytes:
+            return ErrorCode.OFFSET_METADATA_TOO_LARGE
+        value = _value(each, self._now_ms, message.retention_time_ms, topic.topic_id)
+        if not groups.has_room_for(message.group_id, topic.name, each.partition_index, value):
+            return ErrorCode.INVALID_COMMIT_OFFSET_SIZE
+        self._offsets.append((topic.name, each.partition_index, value))
+        return ErrorCode.NONE
+
+    def write(self) -> None:
+        """Write what was taken. Raises StorageError: nothing of it was."""
+        if self._offsets:
+            self._broker.groups.commit(self._message.group_id, self._offsets)
+            self._offsets = []
+            self.has_written = True
+        self._code = None
 
 
 def _value(

@@ -5,55 +5,69 @@ Ours: answered when durable. An offset that was never committed is deleted witho
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_delete import (
     OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
     OffsetDeleteResponse,
     OffsetDeleteResponsePartition,
     OffsetDeleteResponseTopic,
 )
 from ..broker import Broker
 from ..groups.coordinator import coordinator_code
-from ..parked import Promise
+from ..long_work import Steps, finished
 from ..session import Session
 
+PARTITIONS_A_STEP = 200
 
-def handle(broker: Broker, request: Request, session: Session) -> Promise:
+
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Delete committed offsets of topics that the group does not consume."""
     message: OffsetDeleteRequest = request.message
-    asked = [
-        (topic.name, each.partition_index)
-        for topic in message.topics
-        for each in topic.partitions
-        if (found := broker.state.topics.get(topic.name)) is not None
-        and 0 <= each.partition_index < found.partition_count
-    ]
-    codes = {}
-    if asked or not message.topics:
-        codes = dict(zip(asked, broker.groups.delete_offsets(message.group_id, asked), strict=True))
-    missing = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    response = OffsetDeleteResponse(
-        error_code=0,
-        topics=[
-            OffsetDeleteResponseTopic(
-                name=topic.name,
-                partitions=[
-                    OffsetDeleteResponsePartition(
-                        partition_index=each.partition_index,
-                        error_code=codes.get((topic.name, each.partition_index), missing),
-                    )
-                    for each in topic.partitions
-                ],
-            )
-            for topic in message.topics
-            if topic.partitions
-        ],
+    steps = _delete(broker, message)
+    count = sum(len(topic.partitions) for topic in message.topics)
+    return finished(steps) if count <= PARTITIONS_A_STEP else steps
+
+
+def _delete(broker: Broker, message: OffsetDeleteRequest) -> Steps:
+    if not message.topics:
+        broker.groups.delete_offsets(message.group_id, [])  # there may be no such group
+    topics = []
+    for topic in message.topics:
+        answers: list[OffsetDeleteResponsePartition] = []
+        for at in range(0, len(topic.partitions), PARTITIONS_A_STEP):
+            asked = topic.partitions[at : at + PARTITIONS_A_STEP]
+            answers += _delete_some(broker, message.group_id, topic.name, asked)
+            yield None
+        if answers:
+            topics.append(OffsetDeleteResponseTopic(name=topic.name, partitions=answers))
+    return broker.groups.ledger.when_durable(
+        OffsetDeleteResponse(error_code=0, topics=topics),
+        lambda: refusal(message, ErrorCode.NOT_COORDINATOR, ""),
     )
-    promise = Promise()
-    refused = refusal(message, ErrorCode.NOT_COORDINATOR, "")
-    broker.groups.ledger.answer(response, refused, promise.keep)
-    return promise
+
+
+def _delete_some(
+    broker: Broker, group_id: str, topic: str, asked: list[OffsetDeleteRequestPartition]
+) -> list[OffsetDeleteResponsePartition]:
+    found = broker.state.topics.get(topic)
+    count = 0 if found is None else found.partition_count
+    known = [each.partition_index for each in asked if 0 <= each.partition_index < count]
+    codes: dict[int, ErrorCode] = {}
+    if known:
+        partitions = [(topic, index) for index in known]
+        deleted = broker.groups.delete_offsets(group_id, partitions)
+        codes = dict(zip(known, deleted, strict=True))
+    return [
+        OffsetDeleteResponsePartition(
+            partition_index=each.partition_index,
+            error_code=codes.get(each.partition_index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        )
+        for each in asked
+    ]
 
 
 def refusal(message: OffsetDeleteRequest, code: ErrorCode, why: str) -> OffsetDeleteResponse:

@@ -9,7 +9,8 @@ Left out: v10 (topic ids).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from typing import Any
 
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
@@ -25,33 +26,56 @@ from ..broker import Broker
 from ..groups.coordinator import coordinator_code
 from ..groups.offsets import Offsets
 from ..groups.records import OffsetCommitValue
-from ..parked import Promise
+from ..long_work import Steps, finished
 from ..session import Session
 
 MANY_SINCE = 8
 CODE_SINCE = 2
+PARTITIONS_A_STEP = 300
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Promise:
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Tell the committed offsets of one group or several."""
     message: OffsetFetchRequest = request.message
     if request.route.version >= MANY_SINCE:
-        response = OffsetFetchResponse(
-            groups=[
-                OffsetFetchResponseGroup(
-                    group_id=each.group_id,
-                    topics=_topics(each.topics, broker.groups.offsets_of(each.group_id)),
-                )
-                for each in message.groups
-            ]
-        )
+        steps, listed = _of_groups(broker, message), [each.topics for each in message.groups]
     else:
-        offsets = broker.groups.offsets_of(message.group_id)
-        response = OffsetFetchResponse(topics=_topics(message.topics, offsets))
-    promise = Promise()
-    refused = refusal(message, ErrorCode.NOT_COORDINATOR, "")
-    broker.groups.ledger.answer(response, refused, promise.keep)
-    return promise
+        steps, listed = _of_one(broker, message), [message.topics]
+    return steps if any(map(_is_long, listed)) or len(listed) > 1 else finished(steps)
+
+
+def _is_long(asked: list[OffsetFetchRequestTopic] | None) -> bool:
+    if asked is None:  # all there are
+        return True
+    return sum(len(topic.partition_indexes) for topic in asked) > PARTITIONS_A_STEP
+
+
+def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
+    """Each group as often as it is listed, as Kafka does; all of its offsets are gathered once."""
+    whole: dict[str, list[OffsetFetchResponseTopic]] = {}
+    groups = []
+    for each in message.groups:
+        topics = whole.get(each.group_id) if each.topics is None else None
+        if topics is None:
+            topics = yield from _topics(each.topics, broker.groups.offsets_of(each.group_id))
+            if each.topics is None:
+                whole[each.group_id] = topics
+        groups.append(OffsetFetchResponseGroup(group_id=each.group_id, topics=topics))
+    return broker.groups.ledger.when_durable(
+        OffsetFetchResponse(groups=groups), lambda: _not_flushed(message)
+    )
+
+
+def _of_one(broker: Broker, message: OffsetFetchRequest) -> Steps:
+    offsets = broker.groups.offsets_of(message.group_id)
+    topics = yield from _topics(message.topics, offsets)
+    return broker.groups.ledger.when_durable(
+        OffsetFetchResponse(topics=topics), lambda: _not_flushed(message)
+    )
+
+
+def _not_flushed(message: OffsetFetchRequest) -> OffsetFetchResponse:
+    return refusal(message, ErrorCode.NOT_COORDINATOR, "")
 
 
 def refusal(message: OffsetFetchRequest, code: ErrorCode, why: str) -> OffsetFetchResponse:
@@ -75,23 +99,26 @@ def refusal(message: OffsetFetchRequest, code: ErrorCode, why: str) -> OffsetFet
 
 def _topics(
     asked: list[OffsetFetchRequestTopic] | None, offsets: Offsets
-) -> list[OffsetFetchResponseTopic]:
-    """The offsets asked for, in the order of the request; all of them for None."""
+) -> Generator[None, None, list[OffsetFetchResponseTopic]]:
+    """The offsets asked for, in the order of the request; all of them for None. In steps."""
     if asked is None:
         asked = [
             OffsetFetchRequestTopic(name=name, partition_indexes=[*partitions])
             for name, partitions in offsets.items()
         ]
-    return [
-        OffsetFetchResponseTopic(
-            name=topic.name,
-            partitions=[
-                _partition(index, _find(offsets, topic.name, index), ErrorCode.NONE)
-                for index in topic.partition_indexes
-            ],
-        )
-        for topic in asked
-    ]
+    topics = []
+    left = PARTITIONS_A_STEP
+    for topic in asked:
+        partitions: list[OffsetFetchResponsePartition] = []
+        topics.append(OffsetFetchResponseTopic(name=topic.name, partitions=partitions))
+        for index in topic.partition_indexes:
+            value = _find(offsets, topic.name, index)
+            partitions.append(_partition(index, value, ErrorCode.NONE))
+            left -= 1
+            if not left:
+                left = PARTITIONS_A_STEP
+                yield
+    return topics
 
 
 def _find(

@@ -15,6 +15,7 @@ from ..config import BrokerConfig
 from ..group_commit import GroupCommit
 from ..log.recovery import NOTHING_KNOWN, Known
 from ..log.storage import NoSpace
+from ..parked import Promise
 from ..running_clock import RunningClock
 from ..state_log import StateLog
 from ..world import World
@@ -67,6 +68,16 @@ class Ledger:
             self._group_commit.written(self.log)
             if is_rewritten:
                 self._group_commit.want()  # older segments go when the new one is flushed
+
+    def when_durable(self, message: A, refusal: Callable[[], A]) -> A | Promise:
+        """A response that stands once all that is written is durable: itself, or a promise of it.
+
+        Args:
+            refusal: makes the response for the case that the flush fails.
+        """
+        if self._durability != "fsync" or self.log.is_durable:
+            return message
+        return self._group_commit.promise(message, refusal)
 
     def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
         """Give `take` the message once all that is written is durable; the refusal if it fails."""

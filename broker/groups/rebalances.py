@@ -24,6 +24,7 @@ from ..limits import (
 )
 from ..log.storage import StorageError
 from ..log_lines import Event, Line
+from ..parked import Promise
 from ..running_clock import RunningClock
 from ..world import Clock
 from .members import Group, Joined, Member, Synced
@@ -48,6 +49,9 @@ class Ledger(Protocol):
 
     def commit(self, records: Sequence[StateRecord]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
+
+    def when_durable(self, message: A, refusal: Callable[[], A]) -> A | Promise:
+        """A response that stands once all that is written is durable: it, or a promise of it."""
 
     def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
         """Give `take` the message once all that is written is durable; the refusal if it fails."""
