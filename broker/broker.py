@@ -28,7 +28,7 @@ from .log.log import Log
 from .log.recovery import RecoveryReport
 from .log.storage import FlushFailed, NoSpace, StorageError
 from .log_lines import Event
-from .long_work import LongWork
+from .long_work import LongWork, Steps
 from .metadata import DIRECTORY as METADATA_DIRECTORY
 from .metadata import (
     ClusterMetadata,
@@ -78,6 +78,7 @@ class Broker:
         self.trouble = StorageTrouble(hooks.warn, self.reserve.look)
         opened_at_ms = world.clock.monotonic_ms()
         self.work = LongWork(hooks.slices)
+        self._names_taken: set[str] = set()  # by topics that are being deleted
         self.commit = GroupCommit(hooks.flush_wanted)
         self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved, self.work.begin)
         self._deadlines = Deadlines(self.parked)
@@ -153,6 +154,7 @@ class Broker:
             self.world.random,
             hooks.deadline_moved,
             tell=hooks.tell,
+            begin=self.work.begin,
         )
         with suppress(NoSpace):  # the next start tries again
             groups.forget_topics_but(self.state.names_by_id)
@@ -229,6 +231,9 @@ class Broker:
 
     def plan_topic(self, new: NewTopic) -> Topic | Refused:
         """What `new` would become, or why it cannot be; changes nothing."""
+        if new.name in self._names_taken:
+            why = f"topic {new.name} is being deleted"
+            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, why)
         planned = plan_topic(new, self.state, self.config, self.world.random)
         if (
             isinstance(planned, Topic)
@@ -278,11 +283,11 @@ class Broker:
         self._expiry.warn_if_short()
         self._hooks.deadline_moved()
 
-    def delete_topics(self, names: Sequence[str]) -> None:
-        """Delete topics with their records, durably before this returns.
+    def delete_topics(self, names: Sequence[str]) -> Steps:
+        """Delete topics with their records, in steps, durably before the last of them.
 
         The deletion is flushed before the first file goes: after a crash a topic is there with
-        all its records or gone.
+        all its records or gone. Until its directories are out of the way its name is taken.
 
         Raises:
             StorageError: none was deleted.
@@ -294,19 +299,22 @@ class Broker:
             {"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics
         ]
         self.reserve.pay(lambda: self._commit(deleted))
+        self._names_taken.update(names)
         self._flush_metadata()
-        partitions = [each for topic in topics for each in self._partitions.of(topic)]
+        partitions = self._partitions.take_out(topics)
         for partition in partitions:
             self.commit.forget(partition)
             self.parked.gone(partition)
             self.restart.deleted(partition.log)
+        yield None
         try:
-            doomed = self._partitions.delete(partitions)
+            doomed = yield from self._partitions.delete(partitions)
         except StorageError as error:
             self.commit.refuse_all()
             raise FlushFailed(error.path, error.why) from error
-        self.reserve.pay(lambda: self.groups.forget_topics(names))
-        left = self._partitions.remove(doomed)
+        yield from self.groups.forget_topics(names, self.reserve.pay)
+        self._names_taken.difference_update(names)
+        left = yield from self._partitions.remove(doomed)
         self._forget_deleted([each.topic_id for each in topics if each.topic_id not in left])
 
     def _forget_deleted(self, topic_ids: Sequence[bytes]) -> None:

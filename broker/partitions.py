@@ -9,7 +9,7 @@ Read next: partition.py, log/recovery.py.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 
 from ..protocol.batch import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
@@ -20,6 +20,7 @@ from .log.identity import METADATA_NAME, deleted_id, doomed_name
 from .log.log import Log
 from .log.storage import File, Storage, StorageError
 from .log_lines import Event, Line
+from .long_work import finished
 from .metadata import ClusterMetadata, Topic
 from .partition import Partition, log_config
 from .restart import Restart
@@ -142,10 +143,13 @@ class Partitions:
         """Remove what deletions on record have left; return the ids of which nothing is left."""
         for directory, _ in found.deleted:
             self._warn(f"removing {directory}: its topic has been deleted")
-        left = self.remove([*found.doomed, *self._rename_deleted(found.deleted)])
+        doomed = finished(self._rename_deleted(found.deleted))
+        left: set[bytes] = finished(self.remove([*found.doomed, *doomed]))
         return [topic_id for topic_id in self._state.deleted if topic_id not in left]
 
-    def _rename_deleted(self, directories: Iterable[tuple[str, bytes]]) -> list[str]:
+    def _rename_deleted(
+        self, directories: Iterable[tuple[str, bytes]]
+    ) -> Generator[None, None, list[str]]:
         """Give directories of deleted topics the name under which they are removed, durably.
 
         1. topic deleted, renamed  2. its files removed  3. its successor of that name writes
@@ -159,14 +163,22 @@ class Partitions:
         for directory, topic_id in directories:
             doomed.append(doomed_name(directory, topic_id))
             storage.rename(directory, doomed[-1])
+            yield
         if doomed:
             storage.flush_names()
         return doomed
 
-    def delete(self, partitions: Iterable[Partition]) -> list[str]:
-        """Close the partitions of deleted topics and rename their directories, durably.
+    def take_out(self, topics: Iterable[Topic]) -> list[Partition]:
+        """The open partitions of deleted topics; nobody finds them here any more."""
+        partitions = [each for topic in topics for each in self.of(topic)]
+        for each in partitions:
+            del self.opened[each.topic, each.index]
+        return partitions
 
-        No topic may be created between the deletion's record and the end of this.
+    def delete(self, partitions: Iterable[Partition]) -> Generator[None, None, list[str]]:
+        """Close what was taken out and rename the directories, durably; in steps.
+
+        No topic of these names may be created between the deletion's record and the end of this.
 
         Returns: what is left to remove(), at any time.
         Raises: StorageError, if they could not be renamed; a later topic of that name would take
@@ -174,12 +186,12 @@ class Partitions:
         """
         directories: list[tuple[str, bytes]] = []
         for partition in partitions:
-            del self.opened[partition.topic, partition.index]
             directories += partition.log.delete()
-        return self._rename_deleted(directories)
+            yield
+        return (yield from self._rename_deleted(directories))
 
-    def remove(self, doomed: Sequence[str]) -> set[bytes]:
-        """Remove renamed directories with their files, durably.
+    def remove(self, doomed: Sequence[str]) -> Generator[None, None, set[bytes]]:
+        """Remove renamed directories with their files, durably; in steps.
 
         Returns: the ids of topics of which something is left, for the next start to remove.
         """
@@ -191,6 +203,7 @@ class Partitions:
             except StorageError as error:
                 self._warn(f"{name} is left until the next start: {error}")
                 left.add(deleted_id(name) or b"")
+            yield
         try:
             if doomed:
                 storage.flush_names()

@@ -6,6 +6,8 @@ Ours: a group goes with its offsets, in one batch; answered when that is durable
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.delete_groups import (
@@ -25,7 +27,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     message: DeleteGroupsRequest = request.message
     results = []
     for group_id in dict.fromkeys(message.groups_names):
-        code = _delete(broker, group_id)
+        code = yield from _delete(broker, group_id)
         results.append(DeletableGroupResult(group_id=group_id, error_code=code))
         yield None
     return broker.groups.ledger.when_durable(
@@ -44,8 +46,8 @@ def refusal(message: DeleteGroupsRequest, code: ErrorCode, why: str) -> DeleteGr
     )
 
 
-def _delete(broker: Broker, group_id: str) -> ErrorCode:
+def _delete(broker: Broker, group_id: str) -> Generator[None, None, ErrorCode]:
     try:
-        return broker.groups.delete(group_id)
+        return (yield from broker.groups.delete(group_id))
     except StorageError:
         return ErrorCode.NOT_COORDINATOR

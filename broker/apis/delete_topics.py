@@ -7,6 +7,7 @@ Ours: the deletion is flushed before the first file goes, and answered when the 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
@@ -18,33 +19,38 @@ from ...protocol.messages.delete_topics import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
+from ..long_work import Steps
 from ..session import Session
 from .create_topics import refuse_in_no_time
 
+TOPICS_A_STEP = 300  # each is a record, and all of them one write and one flush
 
-def handle(broker: Broker, request: Request, session: Session) -> DeleteTopicsResponse:
+
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Delete what can be deleted; each topic has its own answer."""
     message: DeleteTopicsRequest = request.message
     refuse_in_no_time(message.timeout_ms)
-    results = []
+    results: list[DeletableTopicResult] = []
     names: dict[str, None] = {}  # in the order of the request
     wanted = _asked(message)
     listed = Counter((each.name, each.topic_id) for each in wanted)
-    for asked in {(each.name, each.topic_id): each for each in wanted}.values():
-        found = _find(broker, asked)
-        if listed[asked.name, asked.topic_id] > 1 or found in names:
-            found = Refused(ErrorCode.INVALID_REQUEST, f"{asked.name} is listed twice")
-        if isinstance(found, Refused):
-            results.append(_refused(asked, found.code, found.why))
-        else:
-            names[found] = None
-            results.append(
-                DeletableTopicResult(
-                    name=found, topic_id=broker.state.topics[found].topic_id, error_code=0
-                )
-            )
-    if names:
-        broker.delete_topics([*names])
+    left = iter({(each.name, each.topic_id): each for each in wanted}.values())
+    while portion := [*islice(left, TOPICS_A_STEP)]:
+        # From finding them to writing that they are deleted nobody else comes in between.
+        found_before = len(names)
+        for asked in portion:
+            found = _find(broker, asked)
+            if listed[asked.name, asked.topic_id] > 1 or found in names:
+                found = Refused(ErrorCode.INVALID_REQUEST, f"{asked.name} is listed twice")
+            if isinstance(found, Refused):
+                results.append(_refused(asked, found.code, found.why))
+            else:
+                names[found] = None
+                topic_id = broker.state.topics[found].topic_id
+                results.append(DeletableTopicResult(name=found, topic_id=topic_id, error_code=0))
+        if len(names) > found_before:
+            yield from broker.delete_topics([*islice(names, found_before, None)])
+        yield None
     return DeleteTopicsResponse(responses=results)
 
 

@@ -9,10 +9,12 @@ GroupCoordinatorService's; everything else is GroupMetadataManager's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
+from typing import Any
 
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.schema import ZERO_UUID
@@ -21,6 +23,7 @@ from ..isolation import each_alone
 from ..limits import GROUPS_MAX, OFFSETS_BYTES_MAX
 from ..log.storage import StorageError
 from ..log_lines import Line
+from ..long_work import finished
 from ..world import Clock
 from .joins import Join, Joins
 from .members import CONSUMER, Group, Joined, Member, Synced
@@ -32,6 +35,8 @@ from .states import ANSWERS, COMPLETING, DEAD, EMPTY, PREPARING, STABLE, Ask, Gr
 from .timers import Timers
 
 NONE, UNKNOWN = ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID
+OFFSETS_A_STEP = 300  # that are written at once
+GROUPS_A_STEP = 100  # that are looked at at once
 _EXPIRY = ("expiry", "", "")
 
 
@@ -57,6 +62,7 @@ class Coordinator:
         random: draws member ids.
         on_earlier: called when `timers` has an earlier deadline than before.
         tell: takes one line for the operator.
+        begin: LongWork.begin.
     """
 
     def __init__(
@@ -68,8 +74,10 @@ class Coordinator:
         on_earlier: Callable[[], None],
         *,
         tell: Callable[[Line], None] = lambda line: None,
+        begin: Callable[[Generator[None, Any, None]], object] = finished,
     ) -> None:
         self.ledger = ledger
+        self._begin = begin
         self.timers = Timers()
         self._config = config
         self._clock = clock
@@ -241,12 +249,25 @@ class Coordinator:
         """A group, to be looked at; None if there is none of that id."""
         return self._groups.get(group_id)
 
-    def delete(self, group_id: str) -> ErrorCode:
-        """Delete a group with its offsets. Raises StorageError: nothing was deleted."""
-        answer = ANSWERS[self.state_of(group_id), Ask.DELETE]
-        if answer is Then.ANSWER:
-            self._delete(self._groups[group_id], self.ledger.state.removals(group_id))
-        return _code(answer)
+    def delete(self, group_id: str) -> Generator[None, None, ErrorCode]:
+        """Delete a group with its offsets, in steps.
+
+        It goes in one write, unless it has very many offsets: then with the last of them, if
+        nobody has joined by then. Raises StorageError: it was not deleted.
+        """
+        while True:
+            answer = ANSWERS[self.state_of(group_id), Ask.DELETE]
+            if answer is not Then.ANSWER:
+                return _code(answer)
+            removals = self.ledger.state.removals(group_id)
+            if len(removals) <= OFFSETS_A_STEP:
+                self._delete(self._groups[group_id], removals)
+                return NONE
+            for at in range(0, len(removals), OFFSETS_A_STEP):
+                self.ledger.commit(removals[at : at + OFFSETS_A_STEP])
+                yield
+                if ANSWERS[self.state_of(group_id), Ask.DELETE] is not Then.ANSWER:
+                    break
 
     def delete_offsets(
         self, group_id: str, partitions: Sequence[tuple[str, int]]
@@ -277,11 +298,20 @@ class Coordinator:
             self.ledger.commit(records)
         return codes
 
-    def forget_topics(self, names: Iterable[str]) -> None:
-        """Topics were deleted: their offsets go. Raises StorageError."""
-        records = [each for name in names for each in self.ledger.state.removals_of_topic(name)]
-        if records:
-            self.ledger.commit(records)
+    def forget_topics(
+        self, names: Iterable[str], pay: Callable[[Callable[[], None]], None]
+    ) -> Generator[None, None, None]:
+        """Topics were deleted: their offsets go, in steps. Raises StorageError.
+
+        Args:
+            pay: writes what makes room, also on a full disk (Reserve.pay).
+        """
+        for name in names:
+            removals = self.ledger.state.removals_of_topic(name)
+            for at in range(0, len(removals), OFFSETS_A_STEP):
+                some = removals[at : at + OFFSETS_A_STEP]
+                pay(partial(self.ledger.commit, some))
+                yield
 
     def forget_topics_but(self, topic_ids: Container[bytes]) -> None:
         """Offsets of topics that a crash has left behind go: those whose id is none of these."""
@@ -365,20 +395,29 @@ class Coordinator:
         """Remove what has expired, and groups that are empty and have no offset left."""
         self._await_expiry()
         self.ledger.clock.keep()
-        now_ms = self._clock.now_ms()
+        self._begin(self._expire_all())
+
+    def _expire_all(self) -> Generator[None, None, None]:
+        left = GROUPS_A_STEP
+        for group in tuple(self._groups.values()):
+            each_alone([group], self._expire_group, "expiring a group's offsets")
+            left -= 1 + len(self.ledger.state.offsets.get(group.group_id, ()))
+            if left <= 0:
+                left = GROUPS_A_STEP
+                yield
+
+    def _expire_group(self, group: Group) -> None:
+        if self._groups.get(group.group_id) is not group:
+            return  # deleted meanwhile
         retention_ms = self._config.offsets_retention_minutes * 60_000
-
-        def look(group: Group) -> None:
-            offsets = self.offsets_of(group.group_id)
-            removals = expired(group, offsets, now_ms, retention_ms)
-            kept_count = sum(map(len, offsets.values())) - len(removals)
-            with suppress(StorageError):  # tried again at the next check
-                if kept_count == 0 and group.state is EMPTY:
-                    self._delete(group, removals)
-                elif removals:
-                    self.ledger.commit(removals)
-
-        each_alone(tuple(self._groups.values()), look, "expiring a group's offsets")
+        offsets = self.offsets_of(group.group_id)
+        removals = expired(group, offsets, self._clock.now_ms(), retention_ms)
+        kept_count = sum(map(len, offsets.values())) - len(removals)
+        with suppress(StorageError):  # tried again at the next check
+            if kept_count == 0 and group.state is EMPTY:
+                self._delete(group, removals)
+            elif removals:
+                self.ledger.commit(removals)
 
 
 def _release(member: Member) -> None:

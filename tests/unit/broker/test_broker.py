@@ -13,6 +13,7 @@ from minibroker.broker.log.checkpoints import RECOVERY_POINTS
 from minibroker.broker.log.data_directory import META_PROPERTIES
 from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.memory import MemoryStorage
+from minibroker.broker.long_work import finished
 from minibroker.broker.metadata import (
     DIRECTORY,
     FORMAT_VERSION,
@@ -220,7 +221,7 @@ def test_a_deleted_topic_takes_its_records_along_and_its_name_is_free() -> None:
     partition = broker.partition("t", 0)
     assert partition is not None
     partition.produce(batch(), NOW_MS)
-    broker.delete_topics(["t"])
+    finished(broker.delete_topics(["t"]))
     assert machine.storage.list_dir("") == OF_AN_EMPTY_BROKER
     assert broker.partition("t", 0) is None
     new = create(broker, "t")
@@ -296,7 +297,7 @@ def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
     sizes = []
     for number in range((REWRITE_SLACK + REWRITE_FACTOR * 5) // 3 + 1):
         create(broker, f"t{number}")
-        broker.delete_topics([f"t{number}"])
+        finished(broker.delete_topics([f"t{number}"]))
         sizes.append(broker._metadata.log.size_bytes)
     assert sizes[-1] < max(sizes) / 10, "it was rewritten while the broker ran"
     state = machine.start().state

@@ -6,6 +6,7 @@ import pytest
 from minibroker.broker.limits import RESERVE_BYTES
 from minibroker.broker.log.checkpoints import CLEAN_STOP, RESERVE, read_clean_stop
 from minibroker.broker.log.storage import NoSpace
+from minibroker.broker.long_work import finished
 from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.reserve import CHECK_MS
 from minibroker.broker.sequences import Duplicate
@@ -47,7 +48,7 @@ def test_records_are_refused_and_topics_and_records_are_deleted() -> None:
     machine.broker.delete_records(partition, 2)
     machine.flush()
     assert partition.log.log_start_offset == 2
-    machine.broker.delete_topics(["other"])
+    finished(machine.broker.delete_topics(["other"]))
     assert [*machine.broker.state.topics] == ["orders"]
     assert said(machine, "disk-full") == 1
     with pytest.raises(NoSpace):  # a creation makes no room, so nothing pays for it

@@ -12,6 +12,7 @@ from minibroker.broker.log.checkpoints import CLEAN_STOP, RECOVERY_POINTS
 from minibroker.broker.log.data_directory import META_PROPERTIES
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.storage import DamagedLog, StorageError
+from minibroker.broker.long_work import finished
 from minibroker.broker.metadata import Topic
 from minibroker.broker.partition import Partition
 from minibroker.broker.survey import UnknownPartitions
@@ -140,7 +141,7 @@ def test_a_topic_of_the_same_name_inherits_no_recovery_point() -> None:
     broker = machine.start()
     for sequence in range(6):
         send(broker, sequence)
-    broker.delete_topics(["orders"])
+    finished(broker.delete_topics(["orders"]))
     send(broker, 0)
     assert [each.log.log_end_offset for each in partitions(machine.start())] == [1, 1, 1]
     assert machine.warnings == []
@@ -187,7 +188,7 @@ def test_what_a_power_loss_has_left_of_a_deleted_topic_is_not_its_successors() -
     broker = machine.start()
     send(broker, 0)
     left = machine.storage.read_bytes(f"orders-1/{0:020d}.log")
-    broker.delete_topics(["orders"])
+    finished(broker.delete_topics(["orders"]))
     partitions(broker)  # a new topic of that name, nothing in it
     machine.storage.make_dirs("orders-1")
     machine.storage.create_file(f"orders-1/{0:020d}.log").append([left])

@@ -8,6 +8,7 @@ import pytest
 from minibroker.broker.limits import LOOKS_A_TURN
 from minibroker.broker.log.files import FileStorage
 from minibroker.broker.log.storage import StorageError
+from minibroker.broker.long_work import finished
 from minibroker.broker.parked import Promise
 from minibroker.broker.partition import Appended, Partition
 from minibroker.broker.retention import cut_due
@@ -234,7 +235,7 @@ def test_a_partition_that_was_deleted_meanwhile_is_passed_over() -> None:
     machine.broker.on_deadline(CHECK_MS)
     machine.flush()
     machine.broker.on_deadline(CHECK_MS)
-    machine.broker.delete_topics(["orders"])
+    finished(machine.broker.delete_topics(["orders"]))
     new = machine.partition(internal_segment_bytes=THREE_A_SEGMENT)
     machine.append(new, 7)
     machine.pass_ms(CHECK_MS)

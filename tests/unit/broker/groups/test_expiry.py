@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from minibroker.broker.groups.records import OffsetCommitValue
 from minibroker.broker.groups.states import DEAD, EMPTY, STABLE
+from minibroker.broker.isolation import call
+from minibroker.broker.long_work import finished
 from minibroker.protocol.errors import ErrorCode
 
 from tests.support.groups import GROUP, Groups, speaker
@@ -117,7 +119,7 @@ def test_offsets_go_with_their_topic() -> None:
     groups = Groups()
     groups.commit(1)
     other_topic(groups)
-    groups.coordinator.forget_topics(["t"])
+    finished(groups.coordinator.forget_topics(["t"], call))
     assert {*groups.coordinator.offsets_of(GROUP)} == {"other"}
     groups.restart()
     assert {*groups.coordinator.offsets_of(GROUP)} == {"other"}

@@ -9,6 +9,7 @@ from minibroker.broker.groups import joins, rebalances, sizes
 from minibroker.broker.groups.members import Joined
 from minibroker.broker.groups.states import PREPARING
 from minibroker.broker.limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX
+from minibroker.broker.long_work import finished
 from minibroker.protocol.errors import ErrorCode
 
 from tests.support.groups import GROUP, SESSION_MS, Groups
@@ -74,7 +75,7 @@ def test_what_groups_held_is_given_back(end: str) -> None:
             groups.join(member.member_id, protocols=(("range", b"z" * 10),))
             groups.join(gets_id_first=True)
             groups.pass_ms(1_000_000)
-        groups.coordinator.delete(GROUP)
+        finished(groups.coordinator.delete(GROUP))
     assert groups.held_bytes == before
 
 

@@ -19,6 +19,7 @@ from minibroker.broker.groups.states import (
     GroupState,
     Then,
 )
+from minibroker.broker.long_work import finished
 from minibroker.protocol.errors import ApiError, ErrorCode
 
 from tests.support.groups import GROUP, Groups, speaker
@@ -44,7 +45,7 @@ def in_state(state: GroupState) -> Case:
     elif state in (EMPTY, DEAD):
         coordinator.leave(GROUP, [(member.member_id, None)])
     if state is DEAD:
-        assert coordinator.delete(GROUP) is ErrorCode.NONE
+        assert finished(coordinator.delete(GROUP)) is ErrorCode.NONE
     assert coordinator.state_of(GROUP) is state
     return Case(groups, member)
 
@@ -71,7 +72,7 @@ def answer_to(ask: Ask, case: Case) -> ErrorCode | None:
     if ask is Ask.COMMIT_ALONE:
         return coordinator.check_commit(Speaker(GROUP, -1, "", None), knows_missing=False)
     if ask is Ask.DELETE:
-        return coordinator.delete(GROUP)
+        return finished(coordinator.delete(GROUP))
     try:
         return coordinator.delete_offsets(GROUP, [("other", 0)])[0]
     except ApiError as error:
