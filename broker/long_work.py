@@ -257,9 +257,8 @@ class LongWork:
                 job.promise.worked(done.value)
             finally:
                 self._is_finishing = False
-        except ENDS_THE_BROKER as error:
-            job.promise.worked(Failure(error))
-            raise
+        except ENDS_THE_BROKER:
+            raise  # and leave it unanswered: after a failed flush no answer is true
         except Exception as error:
             log.exception("long work failed")
             job.promise.worked(Failure(error))

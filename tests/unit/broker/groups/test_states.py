@@ -72,7 +72,8 @@ def answer_to(ask: Ask, case: Case) -> ErrorCode | None:
     if ask is Ask.COMMIT_ALONE:
         return coordinator.check_commit(Speaker(GROUP, -1, "", None), knows_missing=False)
     if ask is Ask.DELETE:
-        return finished(coordinator.delete(GROUP))
+        code: ErrorCode = finished(coordinator.delete(GROUP))
+        return code
     try:
         return coordinator.delete_offsets(GROUP, [("other", 0)])[0]
     except ApiError as error:
