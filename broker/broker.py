@@ -232,8 +232,7 @@ class Broker:
     def plan_topic(self, new: NewTopic) -> Topic | Refused:
         """What `new` would become, or why it cannot be; changes nothing."""
         if new.name in self._names_taken:
-            why = f"topic {new.name} is being deleted"
-            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, why)
+            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"{new.name} is being deleted")
         planned = plan_topic(new, self.state, self.config, self.world.random)
         if (
             isinstance(planned, Topic)
@@ -295,9 +294,8 @@ class Broker:
                 way of new topics of their names; a start removes those.
         """
         topics = [self.state.topics[name] for name in names]
-        deleted: list[Record] = [
-            {"type": "topic-deleted", "id": each.topic_id.hex()} for each in topics
-        ]
+        ids = [each.topic_id.hex() for each in topics]
+        deleted: list[Record] = [{"type": "topic-deleted", "id": each} for each in ids]
         self.reserve.pay(lambda: self._commit(deleted))
         self._names_taken.update(names)
         self._flush_metadata()

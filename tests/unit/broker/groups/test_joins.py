@@ -85,7 +85,7 @@ def test_an_assignment_beyond_the_bound_begins_another_rebalance(
     monkeypatch.setattr(rebalances, "GROUP_BYTES_MAX", 10_000)
     groups = Groups()
     joining = groups.join()
-    groups.pass_ms(0)
+    groups.let_join()
     synced = groups.sync(joining[0], {joining[0].member_id: b"x" * 10_000})
     assert synced[0].code is ErrorCode.UNKNOWN_SERVER_ERROR
     assert groups.coordinator.state_of(GROUP) is PREPARING
