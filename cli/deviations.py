@@ -67,9 +67,9 @@ DEVIATIONS = {
         test="tests/unit/broker/test_opened.py::test_a_batch_without_its_codec_is_kept",
     ),
     "records-for-few": Deviation(
-        request="Produce: an uncompressed batch whose offset deltas are not 0, 1, 2 ..., or with a"
-        " length below -1 or a number of more bits than its type has",
-        kafka="accepted as it is (compressed, false offset deltas are refused with -1)",
+        request="Produce: a batch whose offset deltas are not 0, 1, 2 ..., or with a length below"
+        " -1, a number of more bits than its type has, or record attributes of 128 and more",
+        kafka="accepted as it is (false offset deltas in a compressed batch: -1)",
         ours="87 INVALID_RECORD",
         reason="Java reads them; librdkafka, kafka-python or aiokafka stop at such a batch, or read"
         " the partition from its beginning again and again.",

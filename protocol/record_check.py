@@ -88,7 +88,9 @@ def _walk(body: bytes, position: int, first: int, end: int) -> tuple[int, int, i
         else:
             number, position = _number(body, position)
         record_end = _NOWHERE if number & 1 else position + (number >> 1)
-        number = body[position + 1]  # behind the attributes, which mean nothing
+        if body[position] >= 0x80:  # the attributes, which kafka-python reads as a number
+            raise IndexError(position)
+        number = body[position + 1]
         if number < 0x80:
             position += 2
             stamp = ordered[number] - 64
@@ -202,7 +204,7 @@ def _run(body: bytes, position: int, index: int, run: int) -> tuple[int, int, in
     if number >= 0x80:
         number += (body[position + 1] << 7) - 0x80
         stamp_at += 1
-    if number & 1 or number >= 0x4000:
+    if number & 1 or number >= 0x4000 or body[stamp_at - 1] >= 0x80:
         return nothing  # records of 8 KiB are few
     size = stamp_at - 1 - position + (number >> 1)
     column = body[position : position + run * size : size]
@@ -215,7 +217,7 @@ def _run(body: bytes, position: int, index: int, run: int) -> tuple[int, int, in
     offset_at = stamp_at + (1 if body[stamp_at] < 0x80 else 2)
     if not _rises(body, offset_at, size, index, run):
         return nothing
-    fixed = [*range(position + 1, stamp_at - 1)]
+    fixed = [*range(position + 1, stamp_at)]  # its own length, and the attributes
     if _add_fixed_places(body, offset_at + width, fixed) != position + size:
         return nothing
     for place in fixed:

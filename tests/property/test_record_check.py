@@ -10,7 +10,7 @@ from minibroker.protocol.record_check import check_records
 from tests.support.plain_records import plain_check
 from tests.support.record_shapes import fields, record_bytes, varint
 
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=150, deadline=None)
 SIZES = st.sampled_from((0, 1, 40, 62, 63, 64, 100, 5000, 9000))
 DELTAS = st.sampled_from((0, 1, -1, 63, 64, -64, -65, 500, 8191, 8192, -8192, 2**40, -(2**63)))
 RUNS = st.lists(

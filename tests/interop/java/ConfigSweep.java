@@ -1,5 +1,5 @@
-// Reads NAME<tab>VALUE<tab>... lines (NAME and VALUE alternate, escaped as JSON strings are not: no
-// tabs inside) and says for each, on a line of its own, whether Apache Kafka would start with them.
+// Reads lines of NAME<tab>VALUE, several pairs a line if need be, and says for each line, on one of
+// its own, whether Apache Kafka would start with them.
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;

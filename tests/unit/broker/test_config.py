@@ -1,5 +1,7 @@
 """Configuration: precedence, Kafka's spellings, and errors that say what to do."""
 
+import sys
+
 import pytest
 from minibroker.broker.config import BrokerConfig
 from minibroker.broker.config_sources import (
@@ -169,3 +171,110 @@ def test_an_unknown_topic_property_is_refused_with_the_nearest() -> None:
 def test_a_null_override_is_refused() -> None:
     with pytest.raises(ConfigError, match="null"):
         validate_overrides({"retention.ms": None}, BrokerConfig())
+
+
+def from_environment(**variables: str) -> Loaded:
+    file = Layer("file", {"listeners": "A://h:1", "advertised.listeners": "A://told:2"})
+    return load([file, environment_layer(variables)])
+
+
+def places(result: Loaded) -> list[tuple[str, str, int, str | None, int]]:
+    return [
+        (each.name, each.host, each.port, each.advertised_host, each.advertised_port)
+        for each in result.listeners
+    ]
+
+
+def test_what_is_advertised_in_the_environment_says_where_to_listen() -> None:
+    result = from_environment(KAFKA_ADVERTISED_LISTENERS="A://one:9092,B://[::1]:9093")
+    assert places(result) == [("A", "", 9092, "one", 9092), ("B", "", 9093, "::1", 9093)]
+
+
+def test_listeners_of_the_environment_do_without_what_a_file_advertises() -> None:
+    result = from_environment(KAFKA_LISTENERS="B://127.0.0.1:9")
+    assert places(result) == [("B", "127.0.0.1", 9, "127.0.0.1", 0)]
+    assert places(from_environment()) == [("A", "h", 1, "told", 2)]
+
+
+def test_a_misspelt_variable_is_told_the_nearest() -> None:
+    (warning,) = from_environment(KAFKA_NUM_PARTITION="3").warnings
+    expected = "KAFKA_NUM_PARTITION names no property; did you mean KAFKA_NUM_PARTITIONS?"
+    assert warning == f"environment: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("log.flush.interval.messages", "10000"),
+        ("log.flush.interval.messages", "0"),
+        ("log.flush.interval.ms", "1000"),
+        ("remote.log.storage.system.enable", "true"),
+        ("log.retention.hours", "0"),
+        ("log.retention.hours", "2147483648"),
+        ("num.partitions", "1_000"),
+        ("num.partitions", "9" * 5000),
+        ("compression.gzip.level", "0"),
+        ("compression.zstd.level", "23"),
+        ("log.cleanup.policy", ","),
+    ],
+)
+def test_what_is_not_done_or_no_value_is_refused_and_its_file_named(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^layer 0: {name}="):
+        loaded({"log.dirs": "/data", name: text})
+
+
+def test_an_error_between_settings_names_the_file_too() -> None:
+    with pytest.raises(ConfigError, match=r"^layer 1: listeners=nonsense"):
+        loaded({"node.id": "1"}, {"listeners": "nonsense"})
+
+
+def test_a_policy_that_compacts_is_taken_with_a_warning() -> None:
+    (warning,) = loaded({"log.cleanup.policy": "compact"}).warnings
+    assert "nothing is compacted" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("flush.messages", "0"),
+        ("flush.ms", "-1"),
+        ("file.delete.delay.ms", "-1"),
+        ("max.compaction.lag.ms", "0"),
+        ("min.cleanable.dirty.ratio", "1.01"),
+        ("remote.storage.enable", "true"),
+        ("compression.lz4.level", "18"),
+        ("leader.replication.throttled.replicas", "1"),
+        ("retention.ms", "1_000"),
+        ("cleanup.policy", "delete,,compact"),
+    ],
+)
+def test_a_value_that_a_topic_cannot_have_is_refused(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name}"):
+        validate_overrides({name: text}, BrokerConfig())
+
+
+def test_a_topic_is_flushed_only_where_the_broker_flushes() -> None:
+    page_cache = BrokerConfig(durability="page-cache")
+    for name in ("flush.messages", "flush.ms"):
+        assert validate_overrides({name: "1"}, BrokerConfig(durability="fsync"))
+        assert validate_overrides({name: str(LONG_MAX)}, page_cache)
+        with pytest.raises(ConfigError, match="durability=fsync"):
+            validate_overrides({name: "1"}, page_cache)
+
+
+def test_a_codec_that_is_not_installed_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    for refused in (
+        lambda: validate_overrides({"compression.type": "zstd"}, BrokerConfig()),
+        lambda: loaded({"compression.type": "zstd"}),
+    ):
+        with pytest.raises(ConfigError, match=r"pip install 'minibroker\[compression\]'"):
+            refused()
+    assert validate_overrides({"compression.type": "gzip"}, BrokerConfig())
+
+
+def test_a_stored_value_that_became_invalid_does_not_stop_the_broker() -> None:
+    config = topic_config({"retention.ms": "1_000", "segment.ms": "5"}, BrokerConfig())
+    assert (config.retention_ms, config.segment_ms) == (BrokerConfig().log_retention_ms, 5)
