@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ErrorCode, shortened
 from ...protocol.messages.describe_user_scram_credentials import (
     DescribeUserScramCredentialsRequest,
     DescribeUserScramCredentialsResponse,
@@ -50,5 +50,5 @@ def _result(name: str, times: int) -> DescribeUserScramCredentialsResult:
         code = ErrorCode.RESOURCE_NOT_FOUND
         why = f"Attempt to describe a user credential that does not exist: {name}"
     return DescribeUserScramCredentialsResult(
-        user=name, error_code=code, error_message=why, credential_infos=[]
+        user=name, error_code=code, error_message=shortened(why), credential_infos=[]
     )

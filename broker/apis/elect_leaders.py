@@ -7,7 +7,7 @@ Ours: this node leads every partition, so no election is needed: 84, as on one n
 from __future__ import annotations
 
 from ...protocol.connection import Request
-from ...protocol.errors import ApiError, ErrorCode
+from ...protocol.errors import ApiError, ErrorCode, shortened
 from ...protocol.messages.elect_leaders import (
     ElectLeadersRequest,
     ElectLeadersResponse,
@@ -70,4 +70,4 @@ def _result(broker: Broker, topic: str, index: int) -> PartitionResult:
     else:
         code = ErrorCode.ELECTION_NOT_NEEDED
         why = "Leader election not needed for topic partition."
-    return PartitionResult(partition_id=index, error_code=code, error_message=why)
+    return PartitionResult(partition_id=index, error_code=code, error_message=shortened(why))

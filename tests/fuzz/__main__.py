@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from minibroker.client.network import Connection
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
@@ -31,12 +32,13 @@ from tests.fuzz.flood import Flood, input_of
 from tests.fuzz.guided import keep
 from tests.fuzz.seeds import TOPIC
 from tests.fuzz.targets import TARGETS
-from tests.support.broker import BrokerProcess
 from tests.support.figures import Figures, quantile
+from tests.support.observed import Memory, ObservedBroker
 from tests.support.stored import read_records
 from tests.support.vitals import Vitals, vitals
 
 GROWTH_KB_MAX = 8 * 1024
+HELD_KB_MAX = 3 * 1024
 P99_MS_MAX = 50.0
 ALONE_S = 10.0
 WARM_UP_PART = 5  # the first fifth of the flood, in which caches and the allocator fill
@@ -61,13 +63,13 @@ def main() -> int:
         figures.demand(ended.returncode == 0, f"{target} failed:\n{ended.stderr[-3_000:]}")
     with (
         tempfile.TemporaryDirectory() as directory,
-        BrokerProcess(data_dir=Path(directory) / "data", durability="page-cache") as broker,
+        ObservedBroker(data_dir=Path(directory) / "data", durability="page-cache") as broker,
     ):
         _beside_a_flood(broker, minutes * 60, seed, figures)
     return figures.print()
 
 
-def _beside_a_flood(broker: BrokerProcess, seconds: float, seed: int, figures: Figures) -> None:
+def _beside_a_flood(broker: ObservedBroker, seconds: float, seed: int, figures: Figures) -> None:
     wait = threading.Event().wait
     _sweep(broker.port)
     bystander = Bystander(broker.port)
@@ -77,7 +79,7 @@ def _beside_a_flood(broker: BrokerProcess, seconds: float, seed: int, figures: F
     flood = Flood(broker.port, seed)
     began = time.monotonic()
     end, warm_at = began + seconds, began + seconds / WARM_UP_PART
-    warm: Vitals | None = None
+    warm: Looked | None = None
     peak, scanned, is_sound = before.rss_kb, 0, True
     next_sweep = began + SWEEP_S
     while is_sound and time.monotonic() < end:
@@ -90,7 +92,7 @@ def _beside_a_flood(broker: BrokerProcess, seconds: float, seed: int, figures: F
             next_sweep += SWEEP_S
             _sweep(broker.port)
             if warm is None and time.monotonic() >= warm_at:
-                warm = vitals(broker.pid)
+                warm = Looked.at(broker)
     connections = flood.connections
     flood.finish()
     figures.note("bad connections", f"{connections} ({connections / seconds:.0f}/s)")
@@ -102,23 +104,49 @@ def _beside_a_flood(broker: BrokerProcess, seconds: float, seed: int, figures: F
         return
     _sweep(broker.port)
     wait(SETTLE_S)
-    after = vitals(broker.pid)
-    _judge_memory(figures, before, warm or before, after, peak)
+    _judge_memory(figures, before, warm or Looked.at(broker), Looked.at(broker), peak)
+    broker.memory(given_back=True)
+    figures.note("after what is free was given back", vitals(broker.pid).rss_kb, "kB")
     _judge_bystander(figures, bystander.finish(), broker)
 
 
-def _judge_memory(figures: Figures, before: Vitals, warm: Vitals, after: Vitals, peak: int) -> None:
-    growth = after.rss_kb - warm.rss_kb
-    sizes = (before.rss_kb, warm.rss_kb, peak, after.rss_kb)
+class Looked(NamedTuple):
+    """A broker at one moment, from outside and from inside."""
+
+    vitals: Vitals
+    memory: Memory
+
+    @classmethod
+    def at(cls, broker: ObservedBroker) -> Looked:
+        """Now."""
+        return cls(vitals(broker.pid), broker.memory())
+
+    @property
+    def used_kb(self) -> int:
+        """What is held; the rest of what the process has is free, and kept by the allocators."""
+        return self.memory.python_used + self.memory.malloc_used
+
+
+def _judge_memory(figures: Figures, before: Vitals, warm: Looked, after: Looked, peak: int) -> None:
+    """Growth, and what it is made of: what is held, and what is free and kept by allocators."""
+    growth = after.vitals.rss_kb - warm.vitals.rss_kb
+    sizes = (before.rss_kb, warm.vitals.rss_kb, peak, after.vitals.rss_kb)
     figures.note("broker RSS before, warm, peak, after", sizes, "kB")
     figures.note("growth since the warm-up", f"{growth} kB, at most {GROWTH_KB_MAX} allowed")
-    figures.note("descriptors before, after", (before.descriptors, after.descriptors))
-    figures.note("threads before, after", (before.threads, after.threads))
+    held = after.used_kb - warm.used_kb
+    figures.note("of it held", f"{held} kB, at most {HELD_KB_MAX} allowed")
+    kept = (warm.memory.malloc_free, after.memory.malloc_free)
+    figures.note("free, kept by malloc, warm, after", kept, "kB")
+    free = (warm.memory.python_free, after.memory.python_free)
+    figures.note("free, kept by Python, warm, after", free, "kB")
+    figures.note("descriptors before, after", (before.descriptors, after.vitals.descriptors))
+    figures.note("threads before, after", (before.threads, after.vitals.threads))
     figures.demand(growth <= GROWTH_KB_MAX, "the broker's memory grew")
-    figures.demand(after.descriptors <= before.descriptors, "descriptors stayed open")
+    figures.demand(held <= HELD_KB_MAX, "the broker holds more and more")
+    figures.demand(after.vitals.descriptors <= before.descriptors, "descriptors stayed open")
 
 
-def _judge_bystander(figures: Figures, witness: Witness, broker: BrokerProcess) -> None:
+def _judge_bystander(figures: Figures, witness: Witness, broker: ObservedBroker) -> None:
     for phase, name in ((ALONE, "alone"), (BESIDE, "beside the flood")):
         took = witness.latencies.get(phase) or [0.0]
         text = ", ".join(f"p{q:g} {quantile(took, q / 100):.2f}" for q in (50, 99, 99.9))
@@ -134,7 +162,7 @@ def _judge_bystander(figures: Figures, witness: Witness, broker: BrokerProcess) 
     figures.note("records of the good client", f"{len(promised)}, each stored once, in order")
 
 
-def _scan(broker: BrokerProcess, position: int) -> tuple[int, bool]:
+def _scan(broker: ObservedBroker, position: int) -> tuple[int, bool]:
     """Look through what the broker has written since; (where to go on, whether it was sound)."""
     said = broker.said_from(position)
     return position + len(said), not any(fault in said for fault in OWN_FAULTS)

@@ -2,6 +2,7 @@
 
     python -m tests.hostile.attacker named PORT SIZE NAME...
     python -m tests.hostile.attacker drawn PORT SEED FIRST COUNT SECONDS SIZE_MAX
+    python -m tests.hostile.attacker texts PORT SEED COUNT
     python -m tests.hostile.attacker spoilt PORT SEED SECONDS
 
 Prints a line of JSON for everything that was not as it should be, and for each drawn request when
@@ -29,7 +30,7 @@ from tests.fuzz.flood import input_of
 from tests.fuzz.seeds import framed
 from tests.hostile import attacks, crowds
 from tests.hostile.attacks import Attack
-from tests.hostile.drawn import TOPICS, Offered, drawn
+from tests.hostile.drawn import TOPICS, Drawn, Offered, drawn, long_texts
 from tests.hostile.peer import (
     API_VERSIONS,
     Neglected,
@@ -43,6 +44,7 @@ from tests.hostile.peer import (
 
 CONNECTIONS = 4
 PRODUCE_VERSION = 9
+TEXTS_S = 30.0
 SPOILT_S = 0.02  # for an answer to what may have none
 FENCE = frame(API_VERSIONS, 0, b"", correlation=0x7EEEEEEE)
 
@@ -84,9 +86,11 @@ def main() -> None:
             for name in names:
                 _tell_neglect(partial(ATTACKS[name], int(port), float(size)))
         case ["drawn", port, seed, first, several, seconds, size_max]:
-            Drawing(int(port), int(seed), int(size_max)).run(
-                int(first), int(several), float(seconds)
-            )
+            source = partial(drawn, int(seed), size_max=int(size_max))
+            Drawing(int(port), source).run(int(first), int(several), float(seconds))
+        case ["texts", port, seed, several]:
+            source = partial(long_texts, int(seed))
+            Drawing(int(port), source).run(0, int(several), TEXTS_S)
         case ["spoilt", port, seed, seconds]:
             _tell_neglect(partial(send_spoilt, int(port), int(seed), float(seconds)))
         case _:
@@ -110,8 +114,8 @@ def tell(**facts: object) -> None:
 class Drawing:
     """Drawn requests, from several connections at once, one after the other on each."""
 
-    def __init__(self, port: int, seed: int, size_max: int) -> None:
-        self._port, self._seed, self._size_max = port, seed, size_max
+    def __init__(self, port: int, source: Callable[..., Drawn]) -> None:
+        self._port, self._source = port, source
         with Peer(port) as asking:
             self._offered = offered_by(asking)
             asking.ask(create_topics(array(*(new_topic(name.encode(), 3) for name in TOPICS))))
@@ -135,7 +139,7 @@ class Drawing:
 
     def _send(self, peer: Peer, number: int) -> Peer:
         """One request, and a second one that is surely answered: some have no answer."""
-        request = drawn(self._seed, number, self._offered, self._size_max)
+        request = self._source(number=number, offered=self._offered)
         began = time.monotonic()
         answer: bytes | None = b""
         try:

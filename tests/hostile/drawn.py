@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from construct import Construct
 from minibroker.protocol.header import RequestHeader, encode_request_header
-from minibroker.protocol.messages import APIS, request_type
+from minibroker.protocol.messages import APIS, Api, request_type
 from minibroker.protocol.schema import wire_at
 from minibroker.protocol.source import fixed_format, unnamed
 from minibroker.protocol.varint import uvarint
@@ -94,6 +94,24 @@ def drawn(seed: int, number: int, offered: Offered, size_max: int = SIZES[-1]) -
         bounds=rng.random() < 0.2,
         distinct=rng.random() < 0.4,
     )
+    return _request(rng, api, version, shape, number)
+
+
+def long_texts(seed: int, number: int, offered: Offered) -> Drawn:
+    """The `number`-th of all APIs and versions in turn, all its texts too long to be quoted."""
+    every = [
+        (APIS[key], version)
+        for key in sorted(set(APIS) & set(offered))
+        for version in range(
+            max(APIS[key].versions[0], offered[key][0]),
+            min(APIS[key].versions[1], offered[key][1]) + 1,
+        )
+    ]
+    shape = Shape(size=300, fill_depth=0, long_texts=1, bounds=False, distinct=False)
+    return _request(Random(f"{seed}/{number}"), *every[number % len(every)], shape, number)
+
+
+def _request(rng: Random, api: Api, version: int, shape: Shape, number: int) -> Drawn:
     body = _Writer(rng, shape, api.name).write(wire_at(request_type(api.key), version))
     client_id = rng.choice(("drawn", "", "c" * 30_000)) if shape.long_texts else "drawn"
     head = encode_request_header(RequestHeader(api.key, version, number & 0x7FFFFFFF, client_id))

@@ -27,6 +27,7 @@ from tests.support.stored import create_topic
 
 SIZE = 0.01
 DRAWN, DRAWN_S, DRAWN_BYTES_MAX, SEED = 300, 10.0, 10_000, 13
+TEXTS = 2 * sum(last - first + 1 for first, last in (each.versions for each in APIS.values()))
 BUSY = Bounds(worst_ms=5_000, p99_ms=2_000, quiet_s=0.1)
 FROZEN_S = 0.6
 OFFERED = {key: api.versions for key, api in APIS.items()}
@@ -51,6 +52,13 @@ def test_requests_drawn_from_the_schemas_harm_nobody(broker: BrokerProcess) -> N
     verdict = judge(broker, "drawn", ["drawn", "{port}", *told], BUSY)
     assert not verdict.faults
     assert sum("number" in each for each in verdict.told) > DRAWN / 10
+
+
+def test_a_text_too_long_to_be_quoted_is_answered_by_every_api(broker: BrokerProcess) -> None:
+    """An answer that quotes it whole cannot be written: that would be an error in the log."""
+    verdict = judge(broker, "texts", ["texts", "{port}", str(SEED), str(TEXTS)], BUSY)
+    assert not verdict.faults
+    assert sum("number" in each for each in verdict.told) == TEXTS
 
 
 def test_every_api_is_drawn_and_most_requests_can_be_read() -> None:
