@@ -30,7 +30,9 @@ from tests.support.broker import BrokerProcess
 TOPIC = "load"
 PARTITIONS = 2
 BACKUPS_KEPT = 3
-WRITERS_MAX = 5
+WRITERS_MAX = 4
+RECORDS_A_TURN = 3
+PAUSE_S = 0.02
 LOAD_S = (0.05, 0.4)
 END_S = 60.0
 TOPIC_CONFIGS = {"internal.segment.bytes": "20000", "retention.ms": "-1"}
@@ -69,9 +71,9 @@ class Writer:
             reconnect_backoff_max_ms=100,
         ) as producer:
             while not self._ends.is_set():
-                for _ in range(10):
+                for _ in range(RECORDS_A_TURN):
                     await self._send(producer)
-                await _pause(self._ends, 0.01)
+                await _pause(self._ends, PAUSE_S)
             await asyncio.gather(*self._open)
 
     async def _send(self, producer: Producer[bytes, bytes]) -> None:
