@@ -25,8 +25,8 @@ def write_parts(transport: asyncio.Transport, parts: Sequence[Buffer]) -> None:
 def watch_unsent(transport: asyncio.Transport) -> None:
     """Pause the protocol if so much is unsent that it must be.
 
-    writelines() of Python 3.12.0-3.12.8 and 3.13.0-3.13.1 does not, however much is left (CPython
-    issue 127529); to set the limits looks at it, in every version and with uvloop.
+    writelines() of Python 3.12.0-3.12.8 and 3.13.0-3.13.1 does not, however much is left; to set
+    the limits looks at it again, in every version and with uvloop.
     """
     if not transport.is_closing():
         transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)

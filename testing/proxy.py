@@ -4,8 +4,8 @@ It knows for each answer which request it belongs to, does what its rules say (p
 rewrites advertised addresses so that clients stay behind it (proxy_addresses.py). Everything else
 passes as the bytes came, in order, and no faster than the other side reads.
 One task per connection with two inside, one for each direction; when one ends, both end, and the
-connection is closed on both sides. Waits for a silent peer end with the connection or with stop();
-all others have a bound. No TLS, no SASL tokens outside Kafka frames.
+connection is closed on both sides; nothing a peer sends ends more. Waits for a silent peer end with
+the connection or with stop(); all others have a bound. No TLS, no SASL tokens outside Kafka frames.
 As a process of its own: python -m minibroker.testing.proxy --help.
 """
 
@@ -18,7 +18,8 @@ import logging
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from struct import Struct
 from types import TracebackType
 
@@ -56,6 +57,14 @@ class _LinkClosed(Exception):
     """Ends both directions of a connection; the text says why."""
 
 
+class _PredicateFailed(Exception):
+    """What the caller's own code raised, when it was asked about a request."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Proxy:
     """A fault proxy in the caller's event loop: `async with Proxy("127.0.0.1:9092") as proxy`.
 
@@ -87,6 +96,7 @@ class Proxy:
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self._connections = 0
         self.on_outcome: Callable[[Exchange], None] = _nobody_asks
+        self._broken: list[Exception] = []
         self._noted = asyncio.Event()  # set whenever something has become of a request
         self._main: asyncio.Task[None] | None = None
 
@@ -129,7 +139,7 @@ class Proxy:
         """Close all connections and wait until every task has ended.
 
         Raises:
-            ExceptionGroup: what a rule's predicate raised; the proxy stopped at that moment.
+            ExceptionGroup: what rules' predicates raised; each ended the connection of its request.
         """
         main, self._main = self._main, None
         if main is None:
@@ -138,6 +148,9 @@ class Proxy:
         await asyncio.wait({main})
         if not main.cancelled():
             main.result()
+        broken, self._broken = self._broken, []
+        if broken:
+            raise ExceptionGroup("predicates of rules failed", broken)
 
     async def __aenter__(self) -> Proxy:
         await self.start()
@@ -174,22 +187,28 @@ class Proxy:
         self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """One client connection, from accept to close."""
-        upstream_writer = None
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
-            link = _Link(self, number)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(link.carry_requests(reader, upstream_writer))
-                group.create_task(link.carry_replies(upstream_reader, writer))
-        except* (_LinkClosed, OSError, TimeoutError) as ended:
-            LOG.debug("connection %d: %s", number, ended.exceptions[0])
-        except* (FrameError, DecodeError, UnreadableRequest, UnreadableAnswer) as ended:
-            LOG.warning("connection %d closed: %s", number, ended.exceptions[0])
-        finally:
-            await _close(writer)
-            if upstream_writer is not None:
-                await _close(upstream_writer)
+        link = _Link(self, number)
+        # 1. the client closes  2. the proxy is stopped  3. since Python 3.13 this task is cancelled
+        # once more, while it closes one side: the other is closed all the same.
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(_close, writer)
+            ending.callback(link.end)
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    upstream_reader, upstream = await asyncio.open_connection(*self._upstream)
+                ending.push_async_callback(_close, upstream)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(link.carry_requests(reader, upstream))
+                    group.create_task(link.carry_replies(upstream_reader, writer))
+            except* (_LinkClosed, OSError, TimeoutError) as ended:
+                LOG.debug("connection %d: %s", number, ended.exceptions[0])
+            except* (FrameError, DecodeError, UnreadableRequest, UnreadableAnswer) as ended:
+                LOG.warning("connection %d closed: %s", number, ended.exceptions[0])
+            except* _PredicateFailed as ended:
+                LOG.error("connection %d closed: a rule's predicate failed", number)
+                self._broken += [each.error for each in _leaves(ended)]
+            except* Exception as ended:  # a bug of ours, and no reason to leave all others
+                LOG.exception("connection %d closed", number, exc_info=ended)
 
     def _note(self, exchange: Exchange, outcome: Outcome) -> None:
         exchange.outcome = outcome
@@ -209,6 +228,7 @@ class _Link:
         self._proxy = proxy
         self._number = number
         self._open: deque[tuple[Exchange, list[ArmedRule]]] = deque()
+        self._coming: Exchange | None = None  # not forwarded yet
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._is_silent = False
 
@@ -234,12 +254,21 @@ class _Link:
             _raise_if_bad(frames)
         raise _LinkClosed("the broker closed it")
 
+    def end(self) -> None:
+        """The connection has ended: nobody answers what is open."""
+        for exchange in (self._coming, *(exchange for exchange, _ in self._open)):
+            if exchange is not None and exchange.outcome is Outcome.OPEN:
+                try:
+                    self._proxy._note(exchange, Outcome.CLOSED)
+                except OSError as error:  # whoever read our lines has gone
+                    LOG.debug("connection %d: %s", self._number, error)
+
     async def _forward_request(self, request: memoryview, upstream: asyncio.StreamWriter) -> None:
-        exchange = _exchange(self._number, request)
+        exchange = self._coming = _exchange(self._number, request)
         proxy = self._proxy
         proxy.requests[exchange.api] += 1
         proxy.history.append(exchange)
-        covering = [armed for armed in proxy.faults.rules if armed.rule.covers(exchange)]
+        covering = [armed for armed in proxy.faults.rules if _covers(armed, exchange)]
         if proxy.on_outcome is not _nobody_asks:
             exchange.describe()
         answered = expects_answer(exchange)
@@ -256,8 +285,8 @@ class _Link:
             self._open.append((exchange, covering))
         else:
             proxy._note(exchange, Outcome.UNANSWERED)
-        upstream.writelines(frame([request]))
-        await upstream.drain()
+        self._coming = None
+        await _send(upstream, [request])
 
     async def _forward_reply(self, reply: memoryview, writer: asyncio.StreamWriter) -> None:
         exchange, covering = self._take_open(reply)
@@ -281,8 +310,7 @@ class _Link:
                 case Delay(delay_ms):
                     await asyncio.sleep(delay_ms / 1000)
         self._proxy._note(exchange, Outcome.ANSWERED)
-        writer.writelines(frame(parts))
-        await writer.drain()
+        await _send(writer, parts)
 
     def _take_open(self, reply: memoryview) -> tuple[Exchange, list[ArmedRule]]:
         """The oldest open exchange, which this must be the answer to."""
@@ -322,6 +350,33 @@ def _exchange(number: int, request: memoryview) -> Exchange:
         client_id=client_id.decode(errors="replace"),
         frame=request,
     )
+
+
+def _covers(armed: ArmedRule, exchange: Exchange) -> bool:
+    try:
+        return armed.rule.covers(exchange)
+    except (DecodeError, UnreadableRequest):
+        raise
+    except Exception as error:
+        raise _PredicateFailed(error) from error
+
+
+def _leaves(group: BaseExceptionGroup[_PredicateFailed]) -> Iterator[_PredicateFailed]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
+
+
+async def _send(writer: asyncio.StreamWriter, parts: Sequence[Buffer]) -> None:
+    """Send a frame no faster than the peer takes it."""
+    writer.writelines(frame(parts))
+    # writelines() of Python 3.12.0-3.12.8 and 3.13.0-3.13.1 leaves any amount unsent, and drain()
+    # returns at once all the same. To set the limits looks at it again.
+    if not writer.is_closing():
+        writer.transport.set_write_buffer_limits()
+    await writer.drain()
 
 
 def _raise_if_bad(frames: FrameBuffer) -> None:

@@ -29,7 +29,8 @@ _PERFORMED = (LoseReply, TearReply, Delay, Disconnect)
 class Outcome(StrEnum):
     """What became of a request."""
 
-    OPEN = "open"  # forwarded; no answer so far, or none because the connection ended
+    OPEN = "open"  # no answer so far
+    CLOSED = "closed"  # its connection ended before an answer came, by whichever side
     UNANSWERED = "unanswered"  # Produce with acks=0
     ANSWERED = "answered"
     LOST = "lost"
@@ -80,9 +81,12 @@ class Exchange:
                 raise UnreadableRequest(f"{self.api}: the request has been forwarded already")
             if not is_readable(self.api_key, self.version):
                 raise UnreadableRequest(f"{self.api} v{self.version} cannot be read here")
-            _, position = decode_request_header(self.frame)
-            decode = decoder(messages.request_type(self.api_key), self.version)
-            self._message, _ = decode(self.frame, position)
+            try:
+                _, position = decode_request_header(self.frame)
+                decode = decoder(messages.request_type(self.api_key), self.version)
+                self._message, _ = decode(self.frame, position)
+            except ValueError as error:  # DecodeError among them, and varints that are cut off
+                raise UnreadableRequest(f"{self.api} v{self.version}: {error}") from error
         return self._message
 
     @property
@@ -95,7 +99,7 @@ class Exchange:
         if self.api_key == _PRODUCE and is_readable(self.api_key, self.version):
             try:
                 self.about = shown(self.parts)
-            except DecodeError as error:
+            except (DecodeError, UnreadableRequest) as error:
                 self.about = f"malformed: {error}"
 
     def forget_request(self) -> None:
@@ -110,13 +114,17 @@ def expects_answer(exchange: Exchange) -> bool:
 
     Raises:
         DecodeError: the header is malformed.
+        UnreadableRequest: it ends before acks.
     """
     if exchange.api_key != _PRODUCE or exchange.frame is None:
         return True
     frame = exchange.frame
     _, position = decode_request_header(frame)
     if messages.APIS[_PRODUCE].is_flexible(exchange.version):
-        length, position = read_uvarint(frame, position, len(frame))
+        try:
+            length, position = read_uvarint(frame, position, len(frame))
+        except ValueError as error:
+            raise UnreadableRequest(f"Produce v{exchange.version}: {error}") from error
         position += max(length - 1, 0)  # compact: the length plus one, 0 for null
     else:
         length = int.from_bytes(frame[position : position + 2], "big", signed=True)

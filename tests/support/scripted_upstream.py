@@ -78,9 +78,13 @@ class Upstream:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self.hang_up()
+        await asyncio.sleep(0)
+
+    def hang_up(self) -> None:
+        """Cut every connection."""
         for writer in self._writers:
             writer.transport.abort()
-        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import struct
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from minibroker.broker.faults import Delay, Disconnect, Instant, LoseReply, Rule, TearReply
@@ -336,19 +338,92 @@ async def test_stopping_leaves_no_task_and_closes_connections() -> None:
         await until(lambda: asyncio.all_tasks() == before)
 
 
-async def test_what_a_predicate_raises_ends_the_proxy_and_is_seen() -> None:
+async def test_what_a_predicate_raises_ends_its_connection_and_is_seen_at_the_stop() -> None:
     def broken(exchange: Exchange) -> bool:
-        raise KeyError(exchange.api)
+        if exchange.correlation_id == 1:
+            raise KeyError(exchange.api)
+        return False
 
     async with Upstream() as upstream:
         proxy = Proxy(upstream.address, [Rule(action=LoseReply(), where=broken)])
         await proxy.start()
-        client = await Client.connect(proxy.bootstrap_servers)
+        client, other = [await Client.connect(proxy.bootstrap_servers) for _ in range(2)]
         client.send(request(1))
         assert await client.read_to_end() == b""
-        await client.close()
-        with pytest.raises(ExceptionGroup):
+        other.send(request(2))
+        assert (await other.read_answer())[:4] == b"\0\0\0\2"
+        for each in (client, other):
+            await each.close()
+        with pytest.raises(ExceptionGroup) as failed:
             await proxy.stop()
+        assert [str(each) for each in failed.value.exceptions] == ["'Heartbeat'"]
+
+
+@pytest.mark.parametrize("rules", [(), (Rule(action=LoseReply(), api="Produce", topic="t"),)])
+async def test_a_produce_cut_anywhere_ends_its_own_connection_at_most(
+    rules: tuple[Rule, ...],
+) -> None:
+    whole = produce(1, "t", version=9, transactional_id="x" * 200)[4:]
+    async with behind_proxy(*rules) as (upstream, proxy, client):
+        upstream.answer = lambda frame: None if frame[:2] == b"\0\0" else echo(frame)
+        proxy.on_outcome = lambda exchange: None  # so that requests are described
+        for length in range(len(whole)):
+            cut = await Client.connect(proxy.bootstrap_servers)
+            cut.send(struct.pack(">i", length) + whole[:length])
+            await cut.close()
+        await until(lambda: all(each.outcome is not Outcome.OPEN for each in proxy.history))
+        client.send(request(2))
+        assert (await client.read_answer())[:4] == b"\0\0\0\2"
+
+
+async def test_a_request_on_which_the_broker_closes_is_told_as_closed() -> None:
+    async with behind_proxy() as (upstream, proxy, client):
+        told: list[tuple[str, Outcome]] = []
+        proxy.on_outcome = lambda exchange: told.append((exchange.api, exchange.outcome))
+        upstream.answer = lambda frame: None
+        client.send(request(1), request(2))
+        await until(lambda: len(upstream.received) == 2)
+        upstream.hang_up()
+        assert await client.read_to_end() == b""
+        await until(lambda: len(told) == 2)
+        assert told == [("Heartbeat", Outcome.CLOSED)] * 2
+        assert proxy.outcomes == {("Heartbeat", Outcome.CLOSED): 2}
+
+
+class LaxTransport(asyncio.Transport):
+    """As of Python 3.12.0-3.12.8 and 3.13.0-3.13.1: writelines() never pauses its protocol."""
+
+    def __init__(self, protocol: asyncio.StreamReaderProtocol) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.unsent = b""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.unsent += b"".join(list_of_data)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if len(self.unsent) > 65536:
+            self.protocol.pause_writing()
+
+    def close(self) -> None:
+        """There is nothing behind it."""
+
+
+@pytest.mark.parametrize(("size", "waits"), [(1_000, False), (1_000_000, True)])
+async def test_sending_waits_for_the_peer_in_every_python(size: int, waits: bool) -> None:
+    protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+    transport = LaxTransport(protocol)
+    writer = asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
+    sending = asyncio.create_task(proxy_module._send(writer, [bytes(size)]))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert sending.done() is not waits
+    if waits:
+        protocol.resume_writing()
+    await asyncio.wait_for(sending, BOUND_S)
 
 
 async def test_a_taken_port_is_an_oserror() -> None:
