@@ -5,4 +5,4 @@ nothing but a namespace package it would guess `__main__` for minibroker/__main_
 every run that this is too late; a package of the distribution's own ends the guessing.
 """
 
-pytest_plugins = ["minibroker.testing.pytest_plugin"]
+pytest_plugins = ("minibroker.testing.pytest_plugin",)
