@@ -7,9 +7,8 @@ import json
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from minibroker.broker.faults import Delay, Disconnect, Instant, LoseReply, Rule, TearReply
@@ -388,42 +387,6 @@ async def test_a_request_on_which_the_broker_closes_is_told_as_closed() -> None:
         await until(lambda: len(told) == 2)
         assert told == [("Heartbeat", Outcome.CLOSED)] * 2
         assert proxy.outcomes == {("Heartbeat", Outcome.CLOSED): 2}
-
-
-class LaxTransport(asyncio.Transport):
-    """As of Python 3.12.0-3.12.8 and 3.13.0-3.13.1: writelines() never pauses its protocol."""
-
-    def __init__(self, protocol: asyncio.StreamReaderProtocol) -> None:
-        super().__init__()
-        self.protocol = protocol
-        self.unsent = b""
-
-    def is_closing(self) -> bool:
-        return False
-
-    def writelines(self, list_of_data: Iterable[Any]) -> None:
-        self.unsent += b"".join(list_of_data)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        if len(self.unsent) > 65536:
-            self.protocol.pause_writing()
-
-    def close(self) -> None:
-        """There is nothing behind it."""
-
-
-@pytest.mark.parametrize(("size", "waits"), [(1_000, False), (1_000_000, True)])
-async def test_sending_waits_for_the_peer_in_every_python(size: int, waits: bool) -> None:
-    protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
-    transport = LaxTransport(protocol)
-    writer = asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
-    sending = asyncio.create_task(proxy_module._send(writer, [bytes(size)]))
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert sending.done() is not waits
-    if waits:
-        protocol.resume_writing()
-    await asyncio.wait_for(sending, BOUND_S)
 
 
 async def test_a_taken_port_is_an_oserror() -> None:
