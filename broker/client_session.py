@@ -27,7 +27,7 @@ from .limits import (
     IN_FLIGHT_MAX,
     LONG_FRAME_BYTES,
     REQUESTS_AT_ONCE,
-    RESERVE_BYTES,
+    SHORT_OPEN_BYTES,
     TURN_MS,
     WRITE_BUFFER_HIGH_BYTES,
     WRITE_BUFFER_LOW_BYTES,
@@ -404,7 +404,7 @@ class ClientSession(asyncio.BufferedProtocol):
             and core.open_bytes <= IN_FLIGHT_BYTES_MAX
             and self._is_writable
             and self._working is None
-            and (not self._server.held.is_short or self._owed_bytes <= RESERVE_BYTES)
+            and (not self._server.held.is_short or self._owed_bytes <= SHORT_OPEN_BYTES)
         )
 
     def _set_reading(self, reading: bool) -> None:

@@ -3,7 +3,7 @@
 Counted is what came in and is not answered yet, what is answered and not taken yet, and the
 buffers for what comes next. Where it gets short, whoever owes waits, and nobody else:
 1. answers to fetches get shorter, down to one batch each   2. a connection that has more open than
-RESERVE_BYTES begins nothing new   3. when all is used up, the one that holds most is closed.
+SHORT_OPEN_BYTES begins nothing new   3. when all is used up, the one that holds most is closed.
 Who is counted, held back and closed is for server.py.
 """
 

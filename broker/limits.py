@@ -26,7 +26,7 @@ ROUND_MS = 5
 ROOM_SHARE = 4
 # Where memory is short, a connection that has more than this open begins nothing new, in bytes.
 # Others are always served.
-RESERVE_BYTES = 64 * 1024
+SHORT_OPEN_BYTES = 64 * 1024
 # When all memory is used up, those who hold most are closed until this part of it is free again:
 # to choose them takes a look at every connection, which must not be needed for each of them.
 FREED_SHARE = 8

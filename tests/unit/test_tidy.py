@@ -166,6 +166,18 @@ def files_functions_and_lines_are_short(source: Source) -> Iterator[Complaint]:
             yield Complaint(function.lineno, text)
 
 
+def constants_have_one_value(source: Source) -> Iterator[Complaint]:
+    """A name with two meanings takes the later one everywhere, and nobody is told."""
+    seen: set[str] = set()
+    for node in source.tree.body:
+        targets = [*node.targets] if isinstance(node, ast.Assign) else []
+        targets += [node.target] if isinstance(node, ast.AnnAssign) else []
+        for name in (each.id for each in targets if isinstance(each, ast.Name)):
+            if name in seen and name.isupper():
+                yield Complaint(node.lineno, f"{name} has a value already: give it another name")
+            seen.add(name)
+
+
 def files_open_with_a_short_docstring(source: Source) -> Iterator[Complaint]:
     if source.path.suffix != ".py":
         return
@@ -274,6 +286,7 @@ RULES: list[Rule] = [
     imports_follow_the_arrows,
     only_edges_touch_the_world,
     files_functions_and_lines_are_short,
+    constants_have_one_value,
     files_open_with_a_short_docstring,
     public_names_have_docstrings,
     names_say_what_things_do,
@@ -344,6 +357,7 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it
         "def f():\n" + " x = 1\n" * 59,
     ),
     (files_functions_and_lines_are_short, "cli/a.py", "#" * 101, "#" * 100),
+    (constants_have_one_value, "broker/a.py", "A_MAX = 1\nA_MAX = 2", "A_MAX = 1\nB_MAX = 2"),
     (files_open_with_a_short_docstring, "tests/a.py", "x = 1", '"""A."""'),
     (
         files_open_with_a_short_docstring,
