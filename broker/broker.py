@@ -104,7 +104,6 @@ class Broker:
             config, world, self.state, self.restart, warn, before_directory=self._flush_topics
         )
         self.partitions = self._partitions.opened
-        self._producer_ids = ProducerIds(world.random, self._partitions.know_producer)
         self.shared_ids = SharedIds(hooks.warn)
         self._ledger = Ledger(
             config, world, self.commit, self.restart.known(GROUPS_DIRECTORY, None)
@@ -116,6 +115,7 @@ class Broker:
         self.restart.recovered(self.logs(), self.state.names_by_id, all_durable=all_durable)
         # Behind that: what this commits is not flushed yet, and must not count as such.
         self._start.once_written(lambda: self._begin(gone))
+        self._producer_ids = ProducerIds(world.random, self._partitions.producer_ids)
         self._start_sweeps(hooks)
         self.groups = self._start_groups(hooks)
         self.reserve.begin()

@@ -9,7 +9,7 @@ Read next: partition.py, log/recovery.py.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..protocol.batch import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
@@ -84,9 +84,10 @@ class Partitions:
             partition.leader_epoch = self.leader_epoch
             partition.is_writable = True
 
-    def know_producer(self, producer_id: int) -> bool:
-        """Whether any open partition knows a producer id."""
-        return any(producer_id in each.sequences for each in self.opened.values())
+    def producer_ids(self) -> Iterator[int]:
+        """Every producer id that an open partition knows; some more than once."""
+        for partition in self.opened.values():
+            yield from partition.sequences
 
     def of(self, topic: Topic) -> list[Partition]:
         """The open partitions of a topic."""

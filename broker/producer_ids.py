@@ -4,14 +4,14 @@ A start draws at random where its ids begin, and counts up from there. Nothing i
 what is written down can be lost, while clients that outlive it cannot: 1. a backup is made
 2. producer A gets the next id  3. the backup is put back, and the count with it  4. producer B
 gets the id of A, and its first record is "recognised" as a retry of A's: acknowledged, not stored.
-Ids found in a partition are never given out either, whoever has written with them.
+Ids found in a partition at the start are never given out either, whoever has written with them.
 Why at random, and how likely two starts meet: docs/decisions/0010.
 Source: RPCProducerIdManager, which counts; KIP-98.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Final
 
@@ -24,24 +24,38 @@ STARTS: Final = range(2**20, 2**31)
 from 0, and far below 2**53, where some clients' numbers end."""
 
 
+RUN: Final = 2**20
+"""So many ids are given out before another place is drawn."""
+
+
 class ProducerIds:
     """Hands out producer ids.
 
     Args:
-        is_known: whether an id stands in some partition's sequence table.
+        known: gives every id that stands in some partition's sequence table.
     """
 
-    def __init__(self, random: Random, is_known: Callable[[int], bool]) -> None:
-        self._next = random.choice(STARTS) * STEP
-        self._is_known = is_known
+    def __init__(self, random: Random, known: Callable[[], Iterable[int]]) -> None:
+        self._random = random
+        self._known = known
+        self._next, self._end = self._draw()
 
     def take(self) -> int:
         """An id nobody has had."""
-        while self._is_known(self._next):
-            self._next += 1
+        if self._next == self._end:
+            self._next, self._end = self._draw()
         producer_id = self._next
         self._next += 1
         return producer_id
+
+    def _draw(self) -> tuple[int, int]:
+        # All that are known are looked through here, once, and not for each id: a request of
+        # thirty bytes must not cost a look into ten thousand partitions.
+        while True:
+            first = self._random.choice(STARTS) * STEP
+            ids = range(first, first + RUN)
+            if not any(each in ids for each in self._known()):
+                return first, first + RUN
 
 
 class SharedIds:

@@ -119,9 +119,9 @@ class SequenceTable:
         """The number of PIDs."""
         return len(self._entries)
 
-    def __contains__(self, producer_id: int) -> bool:
-        """Whether anything is known of a PID."""
-        return producer_id in self._entries
+    def __iter__(self) -> Iterator[int]:
+        """Every PID of which something is known."""
+        return iter(self._entries)
 
     def check(self, header: BatchHeader) -> Append | Duplicate | Refused:
         """Whether this batch is new, was stored before, or may not be stored. Changes nothing.

@@ -74,8 +74,8 @@ BUGS = (
         "PID reissued",
         "broker.producer_ids",
         [
-            ("random.choice(STARTS) * STEP", "2**20 * STEP"),
-            ("while self._is_known(self._next):", "while False:"),
+            ("self._random.choice(STARTS) * STEP", "2**20 * STEP"),
+            ("if not any(each in ids for each in self._known()):", "if ids:"),
         ],
     ),
     Bug(

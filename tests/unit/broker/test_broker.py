@@ -125,13 +125,16 @@ def test_an_id_found_in_a_log_is_never_given_out() -> None:
     machine = Machine()
     broker = machine.start()
     create(broker, "orders")
-    first = broker.new_producer_id()
-    partition = broker.partition("orders", 1)
-    assert partition is not None
-    for foreign in (first + 1, first + 2, first + 4):
-        assert isinstance(partition.produce(batch(0, foreign), NOW_MS), Appended)
     flush(broker)
-    assert [broker.new_producer_id() for _ in range(3)] == [first + 3, first + 5, first + 6]
+    backup = deepcopy(machine.storage)
+    first = machine.start().new_producer_id()  # what the same draw gives with nothing in the logs
+    for known, expected in ((first + 1000, False), (first - 1, True)):
+        machine.seed, machine.storage = 1, deepcopy(backup)
+        partition = machine.start().partition("orders", 1)
+        assert partition is not None
+        assert isinstance(partition.produce(batch(0, known), NOW_MS), Appended)
+        machine.seed = 1
+        assert (machine.start().new_producer_id() == first) is expected
 
 
 @pytest.mark.parametrize("timestamp_type", ["CreateTime", "LogAppendTime"])

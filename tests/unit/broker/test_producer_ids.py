@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 import pytest
 from minibroker.broker import producer_ids
 from minibroker.broker.log_lines import Line
-from minibroker.broker.producer_ids import STARTS, STEP, ProducerIds, SharedIds
+from minibroker.broker.producer_ids import RUN, STARTS, STEP, ProducerIds, SharedIds
 
 
-def test_ids_of_one_start_follow_each_other_and_those_known_are_left_out() -> None:
-    first = ProducerIds(Random(1), lambda _: False).take()
+def nobody() -> Iterable[int]:
+    return ()
+
+
+def test_ids_of_one_start_follow_each_other() -> None:
+    ids = ProducerIds(Random(1), nobody)
+    first = ids.take()
     assert first % STEP == 0
     assert first // STEP in STARTS
-    ids = ProducerIds(Random(1), lambda each: each in (first, first + 1, first + 3))
-    assert [ids.take() for _ in range(3)] == [first + 2, first + 4, first + 5]
+    assert [ids.take() for _ in range(3)] == [first + 1, first + 2, first + 3]
+
+
+def test_where_an_id_is_known_another_place_is_drawn() -> None:
+    first = ProducerIds(Random(1), nobody).take()
+    for known in (first, first + 7, first + RUN - 1):
+        assert ProducerIds(Random(1), lambda known=known: [5, known]).take() != first  # type: ignore[misc]
+    for known in (first - 1, first + RUN):
+        assert ProducerIds(Random(1), lambda known=known: [5, known]).take() == first  # type: ignore[misc]
+
+
+def test_after_a_run_another_place_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer_ids, "RUN", 3)
+    ids = ProducerIds(Random(1), nobody)
+    taken = [ids.take() for _ in range(6)]
+    assert taken[1:3] == [taken[0] + 1, taken[0] + 2]
+    assert taken[4:6] == [taken[3] + 1, taken[3] + 2]
+    assert taken[3] not in (taken[0], taken[2] + 1)
 
 
 def test_two_starts_hardly_ever_meet() -> None:
-    starts = {ProducerIds(Random(seed), lambda _: False).take() for seed in range(2_000)}
+    starts = {ProducerIds(Random(seed), nobody).take() for seed in range(2_000)}
     assert len(starts) == 2_000
 
 
