@@ -160,6 +160,8 @@ LONG_FRAME_BYTES = 32 * 1024
 # Compressed batches up to this size are opened on the loop, if that gives no more bytes either: a
 # fraction of a millisecond. Others are opened off it.
 OPENED_AT_ONCE_BYTES_MAX = 64 * 1024
+# Records, and headers of records, that are checked on the loop: two or three milliseconds at most.
+CHECKED_AT_ONCE_MAX = 4096
 # What one batch may hold: as much as it takes, twice, while it is opened and compressed anew. A
 # million bytes of zeros are a thousand when compressed.
 OPENED_BYTES_MAX = 64 * 1024 * 1024

@@ -22,8 +22,8 @@ from ..protocol.compression import (
     decompress,
 )
 from ..protocol.errors import ErrorCode, Refused
-from ..protocol.record_check import check_records
-from .limits import OPENED_AT_ONCE_BYTES_MAX, OPENED_BYTES_MAX
+from ..protocol.record_check import TooLongError, check_records
+from .limits import CHECKED_AT_ONCE_MAX, OPENED_AT_ONCE_BYTES_MAX, OPENED_BYTES_MAX
 from .topic_config import TopicConfig
 
 INVALID = ErrorCode.INVALID_RECORD
@@ -45,26 +45,48 @@ class Opened(NamedTuple):
 
 
 def must_open(header: BatchHeader, config: TopicConfig) -> bool:
-    """Whether a batch must be opened before it is stored."""
-    return bool(header.attributes & CODEC_BITS or config.codec)
+    """Whether a batch must be opened before it is stored: packed, to be packed, or a large one."""
+    return (
+        header.attributes & CODEC_BITS != 0
+        or bool(config.codec)
+        or header.batch_length > OPENED_AT_ONCE_BYTES_MAX
+    )
 
 
 def open_at_once(batch: Buffer, header: BatchHeader, config: TopicConfig) -> Opened | None:
-    """As open_batch() of a batch that is small, opened too; None if it is not."""
-    if len(batch) > OPENED_AT_ONCE_BYTES_MAX:
+    """As open_batch(), of a batch that takes no longer than a turn of the loop may; else None.
+
+    That is a small one, opened too, or one that is not packed and holds no more than so many
+    records and headers, whatever their size.
+    """
+    if header.records_count > CHECKED_AT_ONCE_MAX:
         return None
-    opened = open_batch(batch, header, config, OPENED_AT_ONCE_BYTES_MAX)
+    size_max = OPENED_AT_ONCE_BYTES_MAX
+    if len(batch) > size_max:
+        if header.attributes & CODEC_BITS or config.codec:
+            return None
+        size_max = OPENED_BYTES_MAX
+    try:
+        opened = open_batch(batch, header, config, size_max, CHECKED_AT_ONCE_MAX)
+    except TooLongError:
+        return None
     return None if opened.refused is _TOO_MUCH else opened
 
 
 def open_batch(
-    batch: Buffer, header: BatchHeader, config: TopicConfig, size_max: int = OPENED_BYTES_MAX
+    batch: Buffer,
+    header: BatchHeader,
+    config: TopicConfig,
+    size_max: int = OPENED_BYTES_MAX,
+    headers_max: int = 2**31,
 ) -> Opened:
     """Check the records of a batch, and compress them anew if the topic stores them otherwise.
 
     Args:
         batch: one whole batch; its CRC need not be right, that is looked at elsewhere.
-        size_max: bytes its records may take.
+        size_max: bytes its records may take when they are unpacked.
+        headers_max: how many headers to look at.
+    Raises: TooLongError: there are more.
     """
     codec, wanted = header.codec, config.codec
     if codec > Codec.ZSTD or header.records_count <= 0:
@@ -81,7 +103,7 @@ def open_batch(
         return Opened(refused=Refused(INVALID, f"the records cannot be unpacked: {error}"))
     except MissingCodecError as error:
         return Opened(refused=_cannot_be_packed(error) if wanted not in (None, codec) else None)
-    deltas = check_records(body, 0, header.records_count)
+    deltas = check_records(body, 0, header.records_count, headers_max)
     if deltas is None:
         return Opened(refused=_BAD_RECORDS)
     if wanted is None or wanted == codec:
@@ -99,7 +121,7 @@ _TOO_MUCH = Refused(
     f"the records take more than {OPENED_BYTES_MAX} bytes when they are unpacked",
 )
 _BAD_RECORDS = Refused(
-    INVALID, "what the batch holds when it is unpacked are not the records its header announces"
+    INVALID, "what the batch holds are not the records its header announces, as the format has them"
 )
 
 

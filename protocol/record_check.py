@@ -34,25 +34,35 @@ _LAST_BYTE: Final = _ORDERED + _OTHER
 _FIRST_OF_TWO: Final = _OTHER + _ORDERED
 
 
-def check_records(body: bytes, position: int, count: int) -> tuple[int, int] | None:
+class TooLongError(Exception):
+    """More headers than were allowed: nothing is known of the records yet."""
+
+
+def check_records(
+    body: bytes, position: int, count: int, headers_max: int = 2**31
+) -> tuple[int, int] | None:
     """The least and the greatest timestamp delta of `count` records; None unless all are good.
 
     Args:
         body: bytes that end with the last record, as they are or decompressed.
         position: where the first record begins.
         count: at least 1.
+        headers_max: how many to look at in all; one of two bytes takes as long as a good part of
+            a record, so that count alone does not say how long this takes.
+    Raises: TooLongError.
     """
+    left = [headers_max]
     try:
         if count < RUN_MIN:
-            position, least, greatest = _walk(body, position, 0, count)
+            position, least, greatest = _walk(body, position, 0, count, left)
         else:
-            position, least, greatest = _runs(body, position, count)
+            position, least, greatest = _runs(body, position, count, left)
     except IndexError:
         return None
     return (least, greatest) if position == len(body) else None
 
 
-def _runs(body: bytes, position: int, count: int) -> tuple[int, int, int]:
+def _runs(body: bytes, position: int, count: int, left: list[int]) -> tuple[int, int, int]:
     """As _walk() from the first record on, by columns wherever that is possible."""
     index, ahead = 0, RUN_MIN
     least, greatest = 2**64, -(2**64)
@@ -62,22 +72,23 @@ def _runs(body: bytes, position: int, count: int) -> tuple[int, int, int]:
             ahead = RUN_MIN
         else:
             done = min(ahead, count - index)
-            position, low, high = _walk(body, position, index, index + done)
+            position, low, high = _walk(body, position, index, index + done, left)
             ahead *= 2  # where sizes differ, looking for runs costs ever less
         index += done
         least, greatest = min(least, low), max(greatest, high)
     return position, least, greatest
 
 
-def _walk(body: bytes, position: int, first: int, end: int) -> tuple[int, int, int]:
+def _walk(
+    body: bytes, position: int, first: int, end: int, left: list[int]
+) -> tuple[int, int, int]:
     """Records `first` to `end`, one by one: the position behind them, least and greatest stamp.
 
     Raises: IndexError for a record that is not good. What passes the record's own end on the way
         cannot come back to it, so that one comparison at the end of each record is enough.
     """
     least, greatest = 2**64, -(2**64)
-    skip, ordered, lows, highs = _SKIP, _ORDERED, _LOW, _HIGH
-    ones, twos = len(_ONE), len(_LOW)
+    skip, lows, highs, ones, twos = _SKIP, _LOW, _HIGH, len(_ONE), len(_LOW)
     for index in range(first, end):
         number = body[position]
         if number < 0x80:
@@ -87,13 +98,13 @@ def _walk(body: bytes, position: int, first: int, end: int) -> tuple[int, int, i
             position += 2
         else:
             number, position = _number(body, position)
-        record_end = _NOWHERE if number & 1 else position + (number >> 1)
-        if body[position] >= 0x80:  # the attributes, which kafka-python reads as a number
+        if number & 1 or body[position] >= 0x80:  # attributes: kafka-python takes a number there
             raise IndexError(position)
+        record_end = position + (number >> 1)
         number = body[position + 1]
         if number < 0x80:
             position += 2
-            stamp = ordered[number] - 64
+            stamp = _ORDERED[number] - 64
         elif (high := body[position + 2]) < 0x80:
             number += (high << 7) - 0x80
             position += 3
@@ -113,9 +124,7 @@ def _walk(body: bytes, position: int, first: int, end: int) -> tuple[int, int, i
         ):
             position += 2
         else:
-            number, position = _number(body, position)
-            if number != index << 1:
-                raise IndexError(position)
+            position = _behind_offset_delta(body, position, index)
         number = body[position]  # the key's length
         position = position + skip[number] if number < 0x80 else _behind_bytes(body, position)
         number = body[position]  # the value's
@@ -125,17 +134,27 @@ def _walk(body: bytes, position: int, first: int, end: int) -> tuple[int, int, i
             position += 2 + ((number + (high << 7) - 0x80) >> 1)
         else:
             position = _behind_bytes(body, position)
-        position = _behind_headers(body, position) if body[position] else position + 1
+        position = _behind_headers(body, position, left) if body[position] else position + 1
         if position != record_end:
             raise IndexError(position)
     return position, least, greatest
 
 
-def _behind_headers(body: bytes, position: int) -> int:
-    """Where the headers end whose count stands at `position`."""
+def _behind_offset_delta(body: bytes, position: int, index: int) -> int:
+    number, position = _number(body, position)
+    if number != index << 1:
+        raise IndexError(position)
+    return position
+
+
+def _behind_headers(body: bytes, position: int, left: list[int]) -> int:
+    """Where the headers end whose count stands at `position`; they are taken from left."""
     count, position = _number(body, position)
     if count & 1 or count >> 1 > len(body) - position:
         return _NOWHERE
+    left[0] -= count >> 1
+    if left[0] < 0:
+        raise TooLongError
     skip = _SKIP
     for _ in range(count >> 1):
         number = body[position]
@@ -169,11 +188,11 @@ def _number(body: bytes, position: int) -> tuple[int, int]:
         byte = body[position]
         position += 1
         number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (number, position) if number >> 32 == 0 else (number, _NOWHERE)
         shift += 7
-        if shift > 28:
+        if number >> 32 or (shift > 28 and byte >= 0x80):
             raise IndexError(position)
+        if byte < 0x80:
+            return number, position
 
 
 def _timestamp_delta(body: bytes, position: int) -> tuple[int, int]:
@@ -183,11 +202,11 @@ def _timestamp_delta(body: bytes, position: int) -> tuple[int, int]:
         byte = body[position]
         position += 1
         number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return ((number >> 1) ^ -(number & 1), position if number >> 64 == 0 else _NOWHERE)
         shift += 7
-        if shift > 63:
+        if number >> 64 or (shift > 63 and byte >= 0x80):
             raise IndexError(position)
+        if byte < 0x80:
+            return (number >> 1) ^ -(number & 1), position
 
 
 def _run(body: bytes, position: int, index: int, run: int) -> tuple[int, int, int, int]:
@@ -254,7 +273,7 @@ def _add_fixed_places(body: bytes, position: int, places: list[int]) -> int:
             count = body[position]
             if not count:
                 return position + 1
-            if _behind_headers(body, position) < 0 or count >= 0x80:
+            if _behind_headers(body, position, [count]) < 0 or count >= 0x80:
                 return -1
             left = count  # written as twice the number
             position += 1

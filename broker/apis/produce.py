@@ -26,6 +26,7 @@ from ...protocol.messages.produce import (
     TopicProduceResponse,
 )
 from ..broker import Broker
+from ..limits import OPENED_AT_ONCE_BYTES_MAX
 from ..long_work import Aside, Steps
 from ..opened import Opened, open_at_once, open_batch
 from ..partition import Appended, Partition
@@ -72,10 +73,13 @@ def _is_anything_to_open(broker: Broker, listed: list[TopicProduceData]) -> bool
         for each in topic.partition_data:
             records = each.records
             if records is not None and len(records) > _ATTRIBUTES_AT + 1:
-                partition = broker.partitions.get((topic.name, each.index))
-                if records[_ATTRIBUTES_AT + 1] & CODEC_BITS or (
-                    partition is not None and partition.config.codec is not None
+                if (
+                    records[_ATTRIBUTES_AT + 1] & CODEC_BITS
+                    or len(records) > OPENED_AT_ONCE_BYTES_MAX
                 ):
+                    return True
+                partition = broker.partitions.get((topic.name, each.index))
+                if partition is not None and partition.config.codec:
                     return True
     return False
 

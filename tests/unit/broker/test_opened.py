@@ -219,3 +219,16 @@ def test_a_bit_of_the_broker_does_not_disturb_what_is_opened() -> None:
     one = partition()
     assert isinstance(one.produce(bit, NOW_MS), Appended)
     assert not read_header(stored(one)).is_log_append_time
+
+
+def test_a_large_batch_of_few_records_is_checked_at_once_and_one_of_many_parts_is_not() -> None:
+    config = configured(max_message_bytes=str(10**7))
+    few = build_batch([(None, bytes(10**6), (), 0)])
+    assert must_open(read_header(few), config)
+    assert open_at_once(few, read_header(few), config) == Opened((0, 0))
+    many_records = build_batch([(None, bytes(20), (), 0)] * 5_000)
+    many_headers = build_batch([(None, bytes(70_000), [("", None)] * 5_000, 0)])
+    for batch in (many_records, many_headers):
+        assert must_open(read_header(batch), config)
+        assert open_at_once(batch, read_header(batch), config) is None
+        assert open_batch(batch, read_header(batch), config) == Opened((0, 0))

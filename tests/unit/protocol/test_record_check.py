@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 from minibroker.protocol.batch import build_batch
-from minibroker.protocol.record_check import check_records
+from minibroker.protocol.record_check import TooLongError, check_records
 
 from tests.support.plain_records import plain_check
 from tests.support.record_shapes import drawn, malformed
@@ -86,3 +86,11 @@ def test_shapes_written_out_are_not_good_and_those_drawn_are_as_the_plain_way_sa
         assert found == plain_check(shape.batch[HEADER_BYTES:], 3), shape.name
         good += found is not None
     assert 50 < good < 250
+
+
+def test_headers_are_counted_where_they_are_bounded() -> None:
+    headers = [("k", b"v")] * 10
+    batch = build_batch([(None, b"v" * size, headers, 0) for size in range(30)])
+    assert check_records(batch, HEADER_BYTES, 30, 300) == (0, 0)
+    with pytest.raises(TooLongError):
+        check_records(batch, HEADER_BYTES, 30, 299)
