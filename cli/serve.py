@@ -23,6 +23,7 @@ from ..broker.metadata import MetadataError
 from ..broker.properties import ConfigError
 from ..broker.runtime import ListenError, Runtime
 from .config_file import VARIABLE, standing_layers
+from .log_output import LogOutput
 
 if TYPE_CHECKING:
     from ..broker.faults import Faults
@@ -33,6 +34,7 @@ EXAMPLES = (
     "serve --log-dirs ./data --listeners PLAINTEXT://:9092 --set log.retention.hours=1",
 )
 log = logging.getLogger("minibroker")
+STDERR = 2
 
 _MEANING = {
     "fsync": "an acknowledged record is on the disk: it survives kill -9 and power loss",
@@ -100,7 +102,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Serve until told to stop."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogOutput(STDERR)
     handler.setFormatter(formatter(args.log_format))
     logging.basicConfig(handlers=[handler], level=args.log_level.upper())
     raise_limit()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from minibroker.protocol.framing import frame
 from minibroker.protocol.header import RequestHeader, encode_request_header
 
 from tests.support.admin_answers import create
-from tests.support.broker import BrokerProcess
+from tests.support.broker import READY, RUN, BrokerProcess
 from tests.support.log_start_answers import delete_topic
 
 TIMEOUT_S = 10.0
@@ -86,3 +89,25 @@ def test_the_level_is_the_least_that_is_said(level: str, said: bool, tmp_path: P
     with BrokerProcess(data_dir=tmp_path, options=["--log-level", level]) as broker:
         broker.restart()
         assert ("event=data-opened" in broker.said) == said
+
+
+async def _create_topics(port: int, count: int) -> None:
+    client = await Connection.open("127.0.0.1", port)
+    configs = {"retention.ms": "1234567890123", "segment.ms": "1234567890123"}
+    async with asyncio.timeout(TIMEOUT_S):
+        for number in range(count):
+            await client.request(create(f"{number}-{'x' * 240}", configs=configs))
+    await client.close()
+
+
+def test_a_broker_whose_standard_error_nobody_reads_goes_on() -> None:
+    command = [sys.executable, "-c", RUN, "serve", "--listeners", "PLAINTEXT://127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        found = READY.search(process.stdout.readline().decode())
+        assert found is not None
+        asyncio.run(_create_topics(int(found[1]), 300))  # 130 KB of log, twice what a pipe takes
+        process.terminate()
+        _, said = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 0
+    assert said.count(b"event=topic-created") == 300
