@@ -40,6 +40,9 @@ OUTCOMES: Final[dict[ErrorCode, tuple[Then, bool]]] = {
     E.UNSUPPORTED_VERSION: (Then.END, False),
     E.INVALID_PRODUCER_ID_MAPPING: (Then.END, False),
     E.MESSAGE_TOO_LARGE: (Then.SPLIT, False),
+    # One record is at fault, and brokers refuse the whole batch: its neighbours go again without.
+    E.INVALID_RECORD: (Then.SPLIT, False),
+    E.INVALID_TIMESTAMP: (Then.SPLIT, False),
     # Refused before the leader appends:
     E.CORRUPT_MESSAGE: (Then.RETRY, False),
     E.UNKNOWN_TOPIC_OR_PARTITION: (Then.RETRY, False),

@@ -112,6 +112,23 @@ async def test_a_batch_that_cannot_be_encoded_fails_alone(
     broker.assert_stored_once("t", [b"a", b"b", b"c"])
 
 
+async def test_a_record_that_a_broker_refuses_fails_alone(broker: TestBroker) -> None:
+    """Brokers refuse a batch as a whole: here for a time far ahead of their clock."""
+    ahead_ms = 32_503_680_000_000
+    async with Producer(broker.bootstrap_servers, linger_ms=50) as producer:
+        times = [None, None, ahead_ms, None, ahead_ms, None, None]
+        deliveries = [
+            await producer.send("t", b"%d" % n, timestamp_ms=each) for n, each in enumerate(times)
+        ]
+        outcomes = await soon(asyncio.gather(*map(_wait_for, deliveries), return_exceptions=True))
+        await soon(producer.send_and_wait("t", b"last"))
+    failed = [n for n, each in enumerate(outcomes) if isinstance(each, Fatal)]
+    assert failed == [2, 4]
+    assert "INVALID_TIMESTAMP" in str(outcomes[2])
+    broker.assert_stored_once("t", [b"0", b"1", b"3", b"5", b"6", b"last"])
+    assert [each.value for each in broker.records("t")][-1] == b"last"
+
+
 async def test_whoever_waits_for_room_is_told_of_a_defect(
     broker: TestBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -381,6 +381,37 @@ def test_a_batch_that_somebody_awaits_does_not_linger_behind_nothing() -> None:
     assert len(play.drain()) == 1
 
 
+def test_in_a_topic_made_again_one_at_a_time_until_the_first_is_stored() -> None:
+    """1. two in flight, answers lost 2. made again 3. the second comes first, and is taken."""
+    play = Play()
+    play.establish()
+    play.send()
+    play.send()
+    first = play.drain()
+    assert stamps(first) == [(0, 1), (0, 2)]
+    play.lose(*first)
+    play.sender.made_again("t")
+    (again,) = play.drain(200)
+    assert stamps([again]) == [(0, 1)], "sequences stay: it may be stored in the new one already"
+    assert play.drain() == []
+    play.answer(again, STORED_AT_5)
+    assert stamps(play.drain()) == [(0, 2)]
+
+
+def test_the_end_reaches_every_batch_wherever_a_defect_has_left_it() -> None:
+    play = Play()
+    play.establish()
+    on_wire, waiting, lost_sight_of = play.send(), play.send(), play.send()
+    play.drain()
+    play.accumulator.queues.clear()
+    play.sender._lanes.clear()
+    play.sender.end(Fatal("a defect"))
+    assert {*play.accumulator.held} == {on_wire, waiting, lost_sight_of}
+    for batch in play.accumulator.held:
+        assert isinstance(failure(batch), Fatal)
+    assert play.sender.open_batches() == []
+
+
 # code: (what follows, whether this attempt may have been stored)
 EXPECTED = {
     0: (Then.DONE, True),
@@ -391,8 +422,8 @@ EXPECTED = {
     **dict.fromkeys((31, 35, 49, 53, 90), (Then.END, False)),
     **dict.fromkeys((2, 3, 5, 19, 89), (Then.RETRY, False)),
     **dict.fromkeys((6, 7, 9, 13, 14, 15, 16, 20, 41, 51, 56, 74, 75, 100), (Then.RETRY, True)),
-    **dict.fromkeys((17, 18, 21, 29, 32, 38, 48, 87, 120), (Then.FAIL, False)),
-    10: (Then.SPLIT, False),
+    **dict.fromkeys((17, 18, 21, 29, 38, 48, 120), (Then.FAIL, False)),
+    **dict.fromkeys((10, 32, 87), (Then.SPLIT, False)),
     -1: (Then.FAIL, True),
 }
 
