@@ -4,6 +4,7 @@ Every load runs in a process of its own, in alternating rounds of one run, again
 page-cache mode and a real Apache Kafka where there is one. Machines are noisy: read the ratios. A
 ratio is the median over rounds of ours divided by theirs in the same round.
     make bench-client ARGS='--rounds 3 --sizes 100'
+    make bench-client ARGS='--against ../another-checkout'      ours against ours (client_before.py)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import client_before
 from tests.bench.client_loads import LOADS, Figures
 from tests.bench.loads import TOPIC
 from tests.bench.servers import (
@@ -58,10 +60,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000], help="of a record")
     parser.add_argument("--no-kafka", action="store_true", help="our broker only")
+    parser.add_argument("--against", type=Path, help="another checkout, to compare our client with")
     args = parser.parse_args()
     console = Console(width=WIDTH, highlight=False)
     console.print(describe_run(f"medians of {args.rounds} alternating rounds"))
     commands = install_wheel()
+    if args.against is not None:
+        return _compare(console, install_wheel("before", args.against), commands, args)
     for ours in OUR_IMPORTS:
         console.print(_imports(commands / "python", ours))
     reason = "--no-kafka was given" if args.no_kafka else missing_tools()
@@ -78,6 +83,21 @@ def main() -> int:
                 measured = _rounds(server, size, args.rounds)
                 console.print(_table(f"{server.name}, {size} B records", measured))
                 console.print(_ratios(measured))
+    return 0
+
+
+def _compare(console: Console, before: Path, now: Path, args: argparse.Namespace) -> int:
+    """Our client now and before, at our broker as it is now."""
+    sides = client_before.Sides(before, now)
+    console.print(client_before.table_of("imports", client_before.imports(sides)))
+    with our_broker("our broker", now, ("--durability", "page-cache")) as server:
+        asyncio.run(create_topics(server, {TOPIC: 1}))
+        for size in args.sizes:
+            asyncio.run(renew_topic(server, TOPIC, 1))
+            for _ in range(2):  # for all that consume
+                sides.load("now", "send_many", server, size)
+            rows = client_before.loads(sides, server, size, args.rounds)
+            console.print(client_before.table_of(f"{size} B records", rows))
     return 0
 
 
