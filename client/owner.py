@@ -15,11 +15,12 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 from weakref import WeakSet
 
-# What tells places apart in a few ns. Before 3.12 get_running_loop asks the kernel for the process
-# each time, 250 ns; there the thread has to do, and another loop in it is told when it awaits.
+# What tells places apart in a few ns. Before 3.12 to look the running loop up asks the kernel for
+# the process, 250 ns: there the thread has to do, and another loop in it is told when it awaits.
 here: Final[Callable[[], object]] = (
-    asyncio.get_running_loop if sys.version_info >= (3, 12) else threading.get_ident
+    asyncio._get_running_loop if sys.version_info >= (3, 12) else threading.get_ident
 )
+NOWHERE: Final = object()
 
 
 class Owner:
@@ -48,14 +49,14 @@ class Owner:
                 f"a {kind} is made inside a running event loop: in a function that asyncio.run() "
                 "runs, or below one"
             ) from None
-        self.home = here()
+        self.home: object = here()
         self._alive.add(self)
 
     @classmethod
     def after_fork(cls) -> None:
         """In the child nothing that its parent made is at home."""
         for owner in cls._alive:
-            owner.home = None
+            owner.home = NOWHERE
 
     def check(self) -> None:
         """Raise RuntimeError if whoever calls is not in the client's loop, thread and process."""

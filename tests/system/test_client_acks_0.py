@@ -96,6 +96,28 @@ async def test_acks_0_waits_until_the_bytes_have_left_and_counts_them() -> None:
         await until(lambda: len(broker.records("t")) == count)
 
 
+async def test_one_batch_alone_is_waited_for_with_acks_0() -> None:
+    """Nothing is written behind it, by which it could be noticed that it has left."""
+    gate = asyncio.Event()
+    gate.set()
+    async with relay(gate) as broker:
+        broker.create_topic("t")
+        producer = Producer(
+            f"127.0.0.1:{broker.runtime.bound[0].port}", acks=0, enable_idempotence=False,
+            max_request_size=2 * KERNEL_BYTES, buffer_memory=2 * KERNEL_BYTES,
+        )  # fmt: skip
+        await producer.start()
+        await producer.send_and_wait("t", b"first")
+        gate.clear()
+        delivery = await soon(producer.send("t", bytes(KERNEL_BYTES)))
+        with pytest.raises(DeliveryTimeout):
+            await producer.flush(100)
+        assert not delivery.done
+        gate.set()
+        await soon(delivery)
+        await soon(producer.stop())
+
+
 async def test_with_acks_0_nothing_is_lost_on_leaving() -> None:
     values = [b"%d" % n + bytes(20_000) for n in range(300)]
     async with TestBroker() as broker:
