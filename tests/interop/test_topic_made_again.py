@@ -132,6 +132,12 @@ async def make_again(admin: Admin) -> None:
                     raise
 
 
+async def serving(admin: Admin) -> None:
+    """Wait until the new partitions' leaders answer: how long that takes is Kafka's affair."""
+    async with asyncio.timeout(WAIT_S):
+        await admin.list_offsets({TopicPartition("t", n): LATEST for n in range(PARTITIONS)})
+
+
 def incarnations(records: list[Record], partition: int) -> list[list[Record]]:
     """One partition's records, cut where its offsets begin anew."""
     found: list[list[Record]] = []
@@ -146,7 +152,7 @@ def incarnations(records: list[Record], partition: int) -> list[list[Record]]:
 
 async def test_producer_and_consumer_go_on_and_each_incarnation_is_exactly_once() -> None:
     with RealKafka(nodes=3, settings=SETTINGS, heap="384m") as kafka:
-        async with Admin(kafka.bootstrap_servers) as admin:
+        async with Admin(kafka.bootstrap_servers, retry_backoff_max_ms=100) as admin:
             await admin.create_topic("t", num_partitions=PARTITIONS, replication_factor=3)
             seen = Seen()
             async with (
@@ -168,6 +174,7 @@ async def test_producer_and_consumer_go_on_and_each_incarnation_is_exactly_once(
                         await asyncio.to_thread(kafka.start, leader)
                         await seen.until_more(seen.acknowledged, SOME)
                     await make_again(admin)
+                    await serving(admin)
                     took.append(
                         await asyncio.gather(
                             seen.until(partial(all_in, seen.acknowledged_in, turn)),
