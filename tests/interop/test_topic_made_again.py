@@ -15,6 +15,7 @@ from functools import partial
 
 import pytest
 from minibroker.client import (
+    LATEST,
     Admin,
     ClientError,
     Consumer,
@@ -22,6 +23,7 @@ from minibroker.client import (
     Delivery,
     Fatal,
     Producer,
+    TopicPartition,
 )
 
 from tests.support.kafka import RealKafka, missing_tools
