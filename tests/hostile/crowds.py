@@ -112,9 +112,9 @@ def parked_hangups(port: int, size: float) -> None:
         wanted = fetch(array(text(b"quiet") + array(*map(fetch_part, range(200)))), wait_ms=60_000)
         for _ in range(max(1, count // 128)):
             stack.enter_context(Peer(port)).send(wanted * 128)
-        _wait(0.5)
+        _wait(0.5 * size)
         rude.ask(frame(API_VERSIONS, 0, b""))
-    _wait(0.5)
+    _wait(0.5 * size)
 
 
 def parked_bytes(port: int, size: float) -> None:
