@@ -177,3 +177,7 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 # Partitions that all waiting fetches together wait at. Beyond it the fetch that has most of them is
 # answered at once with what there is. At 300 bytes each it is 75 MB.
 PARKED_PARTITIONS_MAX = 250_000
+
+# What the records of one batch may take, unpacked, for a search by time to look into it: beyond it
+# the answer for that partition is 2 CORRUPT_MESSAGE. A thousand bytes of gzip may be a million.
+SEARCHED_BYTES_MAX = 64 * 1024 * 1024

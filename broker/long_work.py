@@ -107,12 +107,17 @@ def outcome_of(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
 
 
 def finished(steps: Steps) -> Any:
-    """Do work to its end here and now: for what is known to be short and wants no Aside."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    """Do work to its end here and now, whatever it wants to have done off the loop included."""
+    try:
+        wants = next(steps)
+        while True:
+            if wants is None:
+                wants = next(steps)
+            else:
+                result, error = outcome_of(wants.call)
+                wants = steps.send(result) if error is None else steps.throw(error)
+    except StopIteration as done:
+        return done.value
 
 
 class Working(Promise):

@@ -238,12 +238,12 @@ def _read_records(body: bytes, header: BatchHeader) -> list[Record]:
                 delta_before, position = records[-1].offset - base_offset, run.end
                 continue
             next_look = len(records) + RUN_MIN
-        length, position = _read_varint(body, position)
+        length, position = read_varint(body, position)
         end = position + length
         if length < _RECORD_BYTES_MIN or end > len(body):
             raise BatchError(f"a record of {length} bytes, and {len(body) - position} are left")
-        timestamp_delta, position = _read_varint(body, position + 1)
-        offset_delta, position = _read_varint(body, position)
+        timestamp_delta, position = read_varint(body, position + 1)
+        offset_delta, position = read_varint(body, position)
         key, position = _read_bytes(body, position, end)
         value, position = _read_bytes(body, position, end)
         headers, position = _read_record_headers(body, position, end)
@@ -274,7 +274,7 @@ def _fits(run: Run, header: BatchHeader, delta_before: int) -> bool:
 def _read_record_headers(
     body: bytes, position: int, end: int
 ) -> tuple[tuple[RecordHeader, ...], int]:
-    count, position = _read_varint(body, position)
+    count, position = read_varint(body, position)
     if count == 0:
         return (), position
     if not 0 < count * _HEADER_BYTES_MIN <= end - position:
@@ -291,7 +291,7 @@ def _read_record_headers(
 
 
 def _read_bytes(body: bytes, position: int, end: int) -> tuple[bytes | None, int]:
-    length, position = _read_varint(body, position)
+    length, position = read_varint(body, position)
     if length < 0:
         if length != -1:
             raise BatchError(f"a length of {length}")
@@ -301,7 +301,7 @@ def _read_bytes(body: bytes, position: int, end: int) -> tuple[bytes | None, int
     return body[position : position + length], position + length
 
 
-def _read_varint(buf: Buffer, position: int) -> tuple[int, int]:
+def read_varint(buf: Buffer, position: int) -> tuple[int, int]:
     """The zig-zag number at `position`, and the position after it. IndexError when cut short."""
     byte = buf[position]
     zigzag = byte & 0x7F

@@ -11,6 +11,8 @@ Ours: a search by time opens one compressed batch; without the package for its c
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator
+from typing import Any
 
 from ...protocol.batch import BatchError
 from ...protocol.compression import MissingCodecError
@@ -24,6 +26,7 @@ from ...protocol.messages.list_offsets import (
     ListOffsetsTopicResponse,
 )
 from ..broker import Broker
+from ..long_work import Aside, Steps, finished
 from ..partition import Partition
 from ..session import Session
 from .fetch import ISOLATION_LEVELS, epoch_refusal
@@ -31,9 +34,10 @@ from .fetch import ISOLATION_LEVELS, epoch_refusal
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
 _SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
 _LOWEST = LATEST_TIERED
+PARTITIONS_A_STEP = 200
 
 
-def handle(broker: Broker, request: Request, session: Session) -> ListOffsetsResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Answer each partition."""
     message: ListOffsetsRequest = request.message
     if message.isolation_level not in ISOLATION_LEVELS:
@@ -45,20 +49,37 @@ def handle(broker: Broker, request: Request, session: Session) -> ListOffsetsRes
     for topic in message.topics:
         for each in topic.partitions:
             topics.setdefault(topic.name, {})[each.partition_index] = each
-    return ListOffsetsResponse(
-        topics=[
-            ListOffsetsTopicResponse(
-                name=name,
-                partitions=[
-                    _refused(each, ErrorCode.INVALID_REQUEST)
-                    if listed[name, index] > 1
-                    else _answer(broker.partition(name, index), each, request.route.version)
-                    for index, each in partitions.items()
-                ],
-            )
-            for name, partitions in topics.items()
-        ]
+    steps = _answers(broker, topics, listed, request.route.version)
+    is_search = any(
+        each.timestamp >= 0 or each.timestamp == MAX_TIMESTAMP
+        for partitions in topics.values()
+        for each in partitions.values()
     )
+    return steps if is_search or len(listed) > PARTITIONS_A_STEP else finished(steps)
+
+
+def _answers(
+    broker: Broker,
+    topics: dict[str, dict[int, ListOffsetsPartition]],
+    listed: Counter[tuple[str, int]],
+    version: int,
+) -> Steps:
+    response = ListOffsetsResponse(topics=[])
+    left = PARTITIONS_A_STEP
+    for name, partitions in topics.items():
+        answers: list[ListOffsetsPartitionResponse] = []
+        response.topics.append(ListOffsetsTopicResponse(name=name, partitions=answers))
+        for index, each in partitions.items():
+            if listed[name, index] > 1:
+                answers.append(_refused(each, ErrorCode.INVALID_REQUEST))
+            else:
+                partition = broker.partition(name, index)
+                answers.append((yield from _answer(partition, each, version)))
+            left -= 1
+            if not left:
+                left = PARTITIONS_A_STEP
+                yield None
+    return response
 
 
 def refusal(message: ListOffsetsRequest, code: ErrorCode, why: str) -> ListOffsetsResponse:
@@ -75,7 +96,7 @@ def refusal(message: ListOffsetsRequest, code: ErrorCode, why: str) -> ListOffse
 
 def _answer(
     partition: Partition | None, asked: ListOffsetsPartition, version: int
-) -> ListOffsetsPartitionResponse:
+) -> Generator[Aside | None, Any, ListOffsetsPartitionResponse]:
     if partition is None:
         return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     refused = epoch_refusal(asked.current_leader_epoch, partition)
@@ -94,9 +115,9 @@ def _answer(
         return _found(asked, -1, -1, -1)
     try:
         if wanted == MAX_TIMESTAMP:
-            found = log.max_timestamp(high_watermark)
+            found = yield from log.max_timestamp(high_watermark)
         else:
-            found = log.find_timestamp(wanted, high_watermark)
+            found = yield from log.find_timestamp(wanted, high_watermark)
     except MissingCodecError:
         return _refused(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
     except BatchError:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from ...protocol.batch import BatchHeader
-from .by_time import first_since, newest
+from .by_time import Search, first_since, newest
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
 from .identity import METADATA_NAME, metadata_text, refuse_what_stands
@@ -30,7 +30,6 @@ from .segment import (
     POSITION_MAX,
     RELATIVE_OFFSET_MAX,
     Segment,
-    TimestampedOffset,
 )
 from .snapshots import Producers, Snapshots
 from .storage import Buffer, File, Storage, StorageError
@@ -311,17 +310,14 @@ class Log:
             return segments[-1]
         return segments[bisect_right(segments, offset, key=attrgetter("base_offset")) - 1]
 
-    def find_timestamp(self, timestamp: int, end_offset: int) -> TimestampedOffset | None:
-        """Return the first record below `end_offset` with at least this timestamp (ms since 1970).
-
-        Raises: StorageError; BatchError if the records of that batch cannot be read.
-        """
+    def find_timestamp(self, timestamp: int, end_offset: int) -> Search:
+        """Find the first record below `end_offset` with at least this timestamp (ms since 1970)."""
         return first_since(self._segments, timestamp, self.log_start_offset, end_offset)
 
-    def max_timestamp(self, end_offset: int) -> TimestampedOffset | None:
-        """Return the first record below `end_offset` that has the largest timestamp (KIP-734).
+    def max_timestamp(self, end_offset: int) -> Search:
+        """Find the first record below `end_offset` that has the largest timestamp (KIP-734).
 
-        None if no batch has a timestamp. Raises like find_timestamp().
+        None if no batch has a timestamp.
         """
         return newest(self._segments, self.log_start_offset, end_offset)
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
-from ...protocol.batch import HEADER_BYTES, MAGIC, BatchHeader, head_for, read_header, records_in
+from ...protocol.batch import HEADER_BYTES, MAGIC, BatchHeader, head_for, read_header
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
 from .storage import Buffer, File, Storage, StorageError
 from .summary import NO_INDEXES, SUFFIX, IndexSums, Summary, encode
@@ -28,6 +28,7 @@ NO_TIMESTAMP: Final = -1
 RELATIVE_OFFSET_MAX: Final = 2**31 - 1  # both are int32 in the index files
 POSITION_MAX: Final = 2**31 - 1
 _WALK_BYTES: Final = 8192  # read at once while looking for a batch: two index intervals
+_LOOKS_A_STEP = 500  # headers that are passed over without a break
 _RESUMES_MAX: Final = 16  # readers that go through a segment side by side
 
 
@@ -265,24 +266,23 @@ class Segment:
             raise StorageError(self.file.path, f"ends at byte {end}, not at {self.size}")
         return data
 
-    def find_timestamp(
-        self, timestamp: int, start_offset: int, end_offset: int
-    ) -> TimestampedOffset | None:
-        """Return the first record with at least this timestamp; bounds as in Log.find_timestamp."""
+    def batches_reaching(self, timestamp: int, end_offset: int) -> Iterator[bytes | None]:
+        """Batches below `end_offset` whose header says that they reach this timestamp, in order.
+
+        None now and then, where others may go on before the next is found.
+        """
         self.load_indexes()
         reached = self._time_index.first_reaching(timestamp)
         if reached is None:
             reached = self.next_offset - self.base_offset
-        for at, header in self._headers_from(self._offset_index.below(reached)):
+        headers = self._headers_from(self._offset_index.below(reached))
+        for number, (at, header) in enumerate(headers, 1):
             if header.base_offset >= end_offset:
-                return None
-            if header.max_timestamp < timestamp:
-                continue
-            for record in records_in(self._read(at, header.size_bytes)):
-                if record.timestamp >= timestamp and record.offset >= start_offset:
-                    epoch = header.partition_leader_epoch
-                    return TimestampedOffset(record.timestamp, record.offset, epoch)
-        return None
+                return
+            if header.max_timestamp >= timestamp:
+                yield self._read(at, header.size_bytes)
+            elif not number % _LOOKS_A_STEP:
+                yield None
 
     def newest_timestamp(self, end_offset: int) -> tuple[int, int]:
         """Return the largest batch timestamp below `end_offset`, and the batch's last offset."""
@@ -301,14 +301,12 @@ class Segment:
                 newest, newest_offset = header.max_timestamp, header.last_offset
         return newest, newest_offset
 
-    def newest_record_in(self, offset: int) -> TimestampedOffset:
-        """Return the first record with the largest timestamp in the batch of `offset`."""
+    def batch_at(self, offset: int) -> bytes:
+        """The batch that an offset is in. Raises StorageError."""
         self.load_indexes()
         position, _ = self._locate(offset)
         header = read_header(self._read(position, HEADER_BYTES))
-        records = records_in(self._read(position, header.size_bytes))
-        newest = max(records, key=lambda record: record.timestamp)
-        return TimestampedOffset(newest.timestamp, newest.offset, header.partition_leader_epoch)
+        return self._read(position, header.size_bytes)
 
     def save_indexes(self) -> list[File]:
         """Write the index files, if batches came since they were last written.

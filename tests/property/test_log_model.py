@@ -13,6 +13,7 @@ from minibroker.broker.log.log import LogConfig
 from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.segment import TimestampedOffset
 from minibroker.broker.log.storage import Storage
+from minibroker.broker.long_work import finished
 from minibroker.protocol.batch import BatchHeader
 
 from tests.support.logs import append, batch_of, open_log, read_all, stamped
@@ -139,7 +140,7 @@ class LogModel(RuleBasedStateMachine):
             for record in self.records(self.model, end)
             if record.timestamp >= timestamp and record.offset >= self.start
         ]
-        assert self.log.find_timestamp(timestamp, end) == (found[0] if found else None)
+        assert finished(self.log.find_timestamp(timestamp, end)) == (found[0] if found else None)
 
     @rule(data=st.data())
     def max_timestamp(self, data: st.DataObject) -> None:
@@ -150,7 +151,7 @@ class LogModel(RuleBasedStateMachine):
         there = [batch for batch in self.stored if batch.base_offset >= begin]
         records = [record for record in self.records(there, end) if record.timestamp >= 0]
         newest = max(records, key=lambda record: record.timestamp, default=None)
-        assert self.log.max_timestamp(end) == newest
+        assert finished(self.log.max_timestamp(end)) == newest
 
     def records(self, batches: list[Stored], end: int) -> list[TimestampedOffset]:
         return [

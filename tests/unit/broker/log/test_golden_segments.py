@@ -8,6 +8,7 @@ import pytest
 from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.log import LogConfig
 from minibroker.broker.log.storage import Storage
+from minibroker.broker.long_work import finished
 from minibroker.protocol.batch import records_in
 
 from tests.support.logs import DIRECTORY, open_log, read_all
@@ -49,9 +50,9 @@ def test_records_are_found_by_kafkas_timestamps(copied: Storage) -> None:
     log = open_log(copied, CONFIG)
     for batch in read_all(log):
         for record in records_in(batch):
-            found = log.find_timestamp(record.timestamp, 61)
+            found = finished(log.find_timestamp(record.timestamp, 61))
             assert found is not None
             assert (found.timestamp, found.offset <= record.offset) == (record.timestamp, True)
-    newest = log.max_timestamp(61)
+    newest = finished(log.max_timestamp(61))
     assert newest is not None
     assert newest.offset == 60

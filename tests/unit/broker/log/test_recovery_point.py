@@ -10,6 +10,7 @@ from minibroker.broker.log.files import DiskFile
 from minibroker.broker.log.memory import MemoryFile
 from minibroker.broker.log.recovery import Known
 from minibroker.broker.log.storage import DamagedLog, Storage
+from minibroker.broker.long_work import finished
 from minibroker.testing.simulated_storage import SimulatedFile
 
 from tests.support.logs import DIRECTORY, read_all, segment_names
@@ -130,8 +131,8 @@ def test_after_a_clean_stop_no_batch_is_read(
     again = OnePartition(storage, known=known, leader_epoch=1)
     assert sum(reads.by_name.values()) <= 61
     assert (again.log.log_start_offset, again.log.log_end_offset) == (0, 8)
-    assert again.log.find_timestamp(1000, 8) == one.log.find_timestamp(1000, 8)
-    assert again.log.max_timestamp(8) == one.log.max_timestamp(8)
+    assert finished(again.log.find_timestamp(1000, 8)) == finished(one.log.find_timestamp(1000, 8))
+    assert finished(again.log.max_timestamp(8)) == finished(one.log.max_timestamp(8))
     assert read_all(again.log) == read_all(one.log)
     assert again.send(7, 8) == 8
     assert again.log.epoch_end_offset(0) == (0, 8)
@@ -153,7 +154,7 @@ def test_files_that_only_spare_work_may_be_damaged(
     one = OnePartition(storage, known=Known(flushed_offset=8))
     assert [one.send(7, sequence) for sequence in range(3, 8)] == [3, 4, 5, 6, 7]
     assert len(read_all(one.log)) == 8
-    found = one.log.find_timestamp(1000, 8)
+    found = finished(one.log.find_timestamp(1000, 8))
     assert found is not None
     assert found.offset == 0
 
