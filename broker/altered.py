@@ -11,7 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 from ..protocol.errors import ErrorCode, Refused
 from .broker import Broker
+from .long_work import Steps
 from .metadata import Record
+
+RESOURCES_A_STEP = 20
 
 
 class Resource(Protocol):
@@ -31,31 +34,36 @@ def alter(
     response: Callable[[Sequence[tuple[R, Refused | None]]], Any],
     *,
     validate_only: bool,
-) -> Any:
-    """Change what can be changed, unless it is only to be validated.
+) -> Steps:
+    """Change what can be changed, unless it is only to be validated; in portions of one write.
 
     Args:
         plan: what one resource becomes, or why it cannot; changes nothing.
         response: makes the response of what became of each resource; None for a success.
     Returns: the response, or a promise of it.
-    Raises: StorageError: nothing was changed.
+    Raises: StorageError: nothing of a portion was changed.
     """
     listed = Counter((each.resource_type, each.resource_name) for each in resources)
-    records: list[Record] = []
     outcomes: list[tuple[R, Refused | None]] = []
-    for each in resources:
-        planned = (
-            Refused(ErrorCode.INVALID_REQUEST, f"{each.resource_name!r} is listed twice")
-            if listed[each.resource_type, each.resource_name] > 1
-            else plan(each)
-        )
-        if isinstance(planned, Refused):
-            outcomes.append((each, planned))
-        else:
-            outcomes.append((each, None))
-            records.append(planned)
-    if not records or validate_only:
+    has_changed = False
+    for at in range(0, len(resources), RESOURCES_A_STEP):
+        records: list[Record] = []
+        for each in resources[at : at + RESOURCES_A_STEP]:
+            planned = (
+                Refused(ErrorCode.INVALID_REQUEST, f"{each.resource_name!r} is listed twice")
+                if listed[each.resource_type, each.resource_name] > 1
+                else plan(each)
+            )
+            if isinstance(planned, Refused):
+                outcomes.append((each, planned))
+            else:
+                outcomes.append((each, None))
+                records.append(planned)
+        if records and not validate_only:
+            broker.change_configs(records)
+            has_changed = True
+        yield None
+    if not has_changed:
         return response(outcomes)
-    broker.change_configs(records)
     lost = Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the change could not be made durable")
     return broker.when_durable(response(outcomes), lambda: response([(r, lost) for r in resources]))

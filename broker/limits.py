@@ -58,6 +58,8 @@ PARTITIONS_A_PAGE_MAX = 2000
 # Verdicts on Produce that can be explained: so many for each of the partitions written to last.
 VERDICTS_KEPT = 64
 VERDICT_RINGS_MAX = 256
+# Characters of a client id that are kept with a verdict: one may have 32,767.
+CLIENT_ID_LENGTH_KEPT = 249
 
 # Producer ids of which was told that two producers seem to share them; then telling begins anew.
 OTHER_BYTES_TOLD_MAX = 1000

@@ -258,7 +258,7 @@ class SequenceTable:
 
     def producers(self) -> Iterator[ProducerState]:
         """The state of every PID, in the order in which they last wrote; on the monotonic clock."""
-        for producer_id, entry in self._entries.items():
+        for producer_id, entry in [*self._entries.items()]:  # as it is now: others go on meanwhile
             state = state_of(producer_id, entry)
             yield state._replace(seen_at_ms=state.seen_at_ms + self._began_ms)
 

@@ -8,8 +8,6 @@ Ours: the new log start offset is durable before it is answered, so no record co
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.delete_records import (
@@ -20,10 +18,13 @@ from ...protocol.messages.delete_records import (
     DeleteRecordsTopicResult,
 )
 from ..broker import Broker
+from ..long_work import Steps
 from ..session import Session
 
+PARTITIONS_A_STEP = 20  # each is a record of the metadata log
 
-def handle(broker: Broker, request: Request, session: Session) -> Any:
+
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Move the start of each partition up; of a partition listed twice the last counts."""
     message: DeleteRecordsRequest = request.message
     wanted: dict[str, dict[int, DeleteRecordsPartition]] = {}
@@ -31,14 +32,17 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         wanted.setdefault(topic.name, {}).update(
             {each.partition_index: each for each in topic.partitions}
         )
-    response = DeleteRecordsResponse(
-        topics=[
-            DeleteRecordsTopicResult(
-                name=name, partitions=[_answer(broker, name, each) for each in parts.values()]
-            )
-            for name, parts in wanted.items()
-        ]
-    )
+    topics, left = [], PARTITIONS_A_STEP
+    for name, parts in wanted.items():
+        partitions: list[DeleteRecordsPartitionResult] = []
+        topics.append(DeleteRecordsTopicResult(name=name, partitions=partitions))
+        for each in parts.values():
+            partitions.append(_answer(broker, name, each))
+            left -= 1
+            if not left:
+                left = PARTITIONS_A_STEP
+                yield None
+    response = DeleteRecordsResponse(topics=topics)
     why = "the new start could not be made durable"
     return broker.when_durable(
         response, lambda: refusal(message, ErrorCode.KAFKA_STORAGE_ERROR, why)

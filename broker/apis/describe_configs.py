@@ -8,8 +8,10 @@ Left out: loggers, client metrics and groups as resources (42).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode, Refused
+from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -21,17 +23,26 @@ from ...protocol.messages.describe_configs import (
 from ..broker import Broker
 from ..config_changes import BROKER, TOPIC, broker_refusal
 from ..described import Described, describe_all_brokers, describe_broker, describe_topic
+from ..long_work import Steps
 from ..running_config import ALL_BROKERS
 from ..session import Session
 from ..topic_names import name_refusal
 
+RESOURCES_A_STEP = 100
+# Properties made for one answer, shared ones once: each takes 400 bytes meanwhile.
+RESULTS_MAX = 200_000
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeConfigsResponse:
-    """Describe each resource."""
+
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
+    """Describe each resource, as often as it is listed, as Kafka does."""
     message: DescribeConfigsRequest = request.message
-    return DescribeConfigsResponse(
-        results=[_answer(broker, each, message) for each in message.resources]
-    )
+    results, made = [], Made(message)
+    for number, each in enumerate(message.resources, 1):
+        results.append(_answer(broker, each, made))
+        if made.is_much or not number % RESOURCES_A_STEP:
+            made.is_much = False
+            yield None
+    return DescribeConfigsResponse(results=results)
 
 
 def refusal(message: DescribeConfigsRequest, code: ErrorCode, why: str) -> DescribeConfigsResponse:
@@ -41,28 +52,61 @@ def refusal(message: DescribeConfigsRequest, code: ErrorCode, why: str) -> Descr
     )
 
 
-def _answer(
-    broker: Broker, asked: DescribeConfigsResource, message: DescribeConfigsRequest
-) -> DescribeConfigsResult:
-    described = _described(broker, asked)
-    if isinstance(described, Refused):
-        return _refused(asked, described)
-    wanted = asked.configuration_keys
+class Made:
+    """What has been made for one request; most resources have nothing of their own, and share it.
+
+    Attributes:
+        is_much: something had to be made.
+    """
+
+    def __init__(self, message: DescribeConfigsRequest) -> None:
+        self.is_much = False
+        self._message = message
+        self._results: dict[object, list[DescribeConfigsResourceResult]] = {}
+        self._left_count = RESULTS_MAX
+
+    def results(
+        self, key: object, described: Callable[[], list[Described]], wanted: frozenset[str]
+    ) -> list[DescribeConfigsResourceResult]:
+        """What to answer for all resources of a key. Raises ApiError if it is too much."""
+        found = self._results.get((key, wanted))
+        if found is None:
+            found = self._results[key, wanted] = [
+                _result(each, self._message)
+                for each in described()
+                if not wanted or each.name in wanted
+            ]
+            self.is_much = True
+            self._left_count -= len(found)
+            if self._left_count < 0:
+                raise ApiError(ErrorCode.INVALID_REQUEST, "ask for fewer resources at a time")
+        return found
+
+
+def _answer(broker: Broker, asked: DescribeConfigsResource, made: Made) -> DescribeConfigsResult:
+    found = _described(broker, asked)
+    if isinstance(found, Refused):
+        return _refused(asked, found)
     return DescribeConfigsResult(
         error_code=0,
         error_message="",
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
-        configs=[_result(each, message) for each in described if not wanted or each.name in wanted],
+        configs=made.results(*found, frozenset(asked.configuration_keys or ())),
     )
 
 
-def _described(broker: Broker, asked: DescribeConfigsResource) -> list[Described] | Refused:
+def _described(
+    broker: Broker, asked: DescribeConfigsResource
+) -> tuple[object, Callable[[], list[Described]]] | Refused:
+    """What makes the answer, and a key in common with others that are answered alike."""
     name = asked.resource_name
     if asked.resource_type == TOPIC:
         topic = broker.state.topics.get(name)
         if topic is not None:
-            return describe_topic(topic.overrides, broker.running_config)
+            overrides = topic.overrides
+            key = tuple(overrides.items())
+            return key, lambda: describe_topic(overrides, broker.running_config)
         why = name_refusal(name)
         if why is not None:
             return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
@@ -72,7 +116,7 @@ def _described(broker: Broker, asked: DescribeConfigsResource) -> list[Described
         if refused is not None:
             return refused
         describe = describe_all_brokers if name == ALL_BROKERS else describe_broker
-        return describe(broker.running_config)
+        return name, lambda: describe(broker.running_config)
     return Refused(
         ErrorCode.INVALID_REQUEST, f"resource type {asked.resource_type} is not kept here"
     )

@@ -7,6 +7,8 @@ Ours: one directory, or "memory", whose volume has no size (-1). The size of a p
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_log_dirs import (
@@ -17,22 +19,30 @@ from ...protocol.messages.describe_log_dirs import (
     DescribeLogDirsTopic,
 )
 from ..broker import Broker
+from ..long_work import Steps
 from ..session import Session
 
+PARTITIONS_A_STEP = 300
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeLogDirsResponse:
+
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Describe the data directory."""
     message: DescribeLogDirsRequest = request.message
     total_bytes, usable_bytes = broker.world.storage.space()
+    topics, left = [], PARTITIONS_A_STEP
+    for name, indexes in _wanted(broker, message).items():
+        partitions: list[DescribeLogDirsPartition] = []
+        topics.append(DescribeLogDirsTopic(name=name, partitions=partitions))
+        for index in sorted(indexes):
+            partitions.append(_size(broker, name, index))
+            left -= 1
+            if not left:
+                left = PARTITIONS_A_STEP
+                yield None
     directory = DescribeLogDirsResult(
         error_code=0,
         log_dir=log_dir(broker),
-        topics=[
-            DescribeLogDirsTopic(
-                name=name, partitions=[_size(broker, name, index) for index in sorted(indexes)]
-            )
-            for name, indexes in _wanted(broker, message).items()
-        ],
+        topics=topics,
         total_bytes=total_bytes,
         usable_bytes=usable_bytes,
     )
@@ -49,11 +59,11 @@ def refusal(message: DescribeLogDirsRequest, code: ErrorCode, why: str) -> Descr
     return DescribeLogDirsResponse(error_code=code, results=[])
 
 
-def _wanted(broker: Broker, message: DescribeLogDirsRequest) -> dict[str, set[int]]:
+def _wanted(broker: Broker, message: DescribeLogDirsRequest) -> Mapping[str, Collection[int]]:
     """Those partitions asked for that there are, by topic; null asks for all."""
     topics = broker.state.topics
     if message.topics is None:
-        return {name: set(range(topic.partition_count)) for name, topic in topics.items()}
+        return {name: range(topic.partition_count) for name, topic in topics.items()}
     wanted: dict[str, set[int]] = {}
     for each in message.topics:
         count = topics[each.topic].partition_count if each.topic in topics else 0

@@ -7,8 +7,10 @@ Ours: every producer id that the partition knows, in the order in which they fir
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.describe_producers import (
     DescribeProducersPartition,
     DescribeProducersRequest,
@@ -17,25 +19,34 @@ from ...protocol.messages.describe_producers import (
     DescribeProducersTopicResult,
 )
 from ..broker import Broker
+from ..long_work import Steps
 from ..sequences import ProducerState
 from ..session import Session
 from ..topic_names import name_refusal
 
+PARTITIONS_A_STEP = 100
+PRODUCERS_ANSWERED_MAX = 400_000  # of all partitions asked for; each takes 200 bytes meanwhile
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeProducersResponse:
-    """Describe the producers of each partition."""
+
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
+    """Describe the producers of each partition, as often as it is listed, as Kafka does."""
     message: DescribeProducersRequest = request.message
-    return DescribeProducersResponse(
-        topics=[
-            DescribeProducersTopicResult(
-                name=topic.name,
-                partitions=[
-                    _answer(broker, topic.name, index) for index in topic.partition_indexes
-                ],
-            )
-            for topic in message.topics
-        ]
-    )
+    made: dict[tuple[str, int], DescribeProducersPartition] = {}
+    topics, left_count = [], PRODUCERS_ANSWERED_MAX
+    for topic in message.topics:
+        partitions = []
+        for number, index in enumerate(topic.partition_indexes, 1):
+            key = (topic.name, index)
+            if key not in made:
+                made[key] = yield from _answer(broker, topic.name, index)
+                left_count -= len(made[key].active_producers)
+                if left_count < 0:
+                    raise ApiError(ErrorCode.INVALID_REQUEST, "ask for fewer partitions at a time")
+            partitions.append(made[key])
+            if not number % PARTITIONS_A_STEP:
+                yield None
+        topics.append(DescribeProducersTopicResult(name=topic.name, partitions=partitions))
+    return DescribeProducersResponse(topics=topics)
 
 
 def refusal(
@@ -53,7 +64,9 @@ def refusal(
     )
 
 
-def _answer(broker: Broker, topic: str, index: int) -> DescribeProducersPartition:
+def _answer(
+    broker: Broker, topic: str, index: int
+) -> Generator[None, None, DescribeProducersPartition]:
     partition = broker.partition(topic, index)
     if partition is None:
         why = name_refusal(topic)
@@ -61,10 +74,13 @@ def _answer(broker: Broker, topic: str, index: int) -> DescribeProducersPartitio
             return _refused(index, ErrorCode.INVALID_TOPIC_EXCEPTION, why)
         code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         return _refused(index, code, f"there is no partition {topic}-{index}")
+    producers: list[DescribeProducersState] = []
+    for number, each in enumerate(partition.sequences.producers(), 1):
+        producers.append(_state(each))
+        if not number % PARTITIONS_A_STEP:
+            yield
     return DescribeProducersPartition(
-        partition_index=index,
-        error_code=0,
-        active_producers=[_state(each) for each in partition.sequences.producers()],
+        partition_index=index, error_code=0, active_producers=producers
     )
 
 

@@ -22,6 +22,7 @@ from ...protocol.messages.explain_produce import (
 )
 from ..broker import Broker
 from ..log.storage import StorageError
+from ..long_work import Steps
 from ..partition import Partition
 from ..session import Session
 from ..verdicts import Verdict, explained
@@ -38,13 +39,18 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         return refusal(message, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, why)
     wanted = range(topic.partition_count) if message.partition < 0 else (message.partition,)
     opened = [broker.partitions.get((topic.name, index)) for index in wanted]
-    verdicts = [
-        _answer(partition, explained(noted))
-        for partition in opened
-        if partition is not None
-        for noted in partition.verdicts or ()
-        if noted[0] > message.after_number
-    ]
+    return _explained(opened, message.after_number)
+
+
+def _explained(opened: list[Partition | None], after_number: int) -> Steps:
+    verdicts = []
+    for partition in opened:
+        if partition is None:
+            continue
+        for noted in list(partition.verdicts or ()):
+            if noted[0] > after_number:
+                verdicts.append(_answer(partition, explained(noted)))
+                yield None
     return ExplainProduceResponse(error_code=0, verdicts=sorted(verdicts, key=_number))
 
 

@@ -7,6 +7,8 @@ Ours: one node coordinates everything, so it names itself for any group or trans
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.find_coordinator import (
@@ -15,35 +17,43 @@ from ...protocol.messages.find_coordinator import (
     FindCoordinatorResponse,
 )
 from ..broker import Broker
+from ..long_work import Steps
 from ..session import Session
 
 KEY_TYPES = (0, 1)  # group, transaction
 MANY_SINCE = 4
+KEYS_A_STEP = 300
 
 
-def handle(broker: Broker, request: Request, session: Session) -> FindCoordinatorResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Name this node."""
     message: FindCoordinatorRequest = request.message
     if message.key_type not in KEY_TYPES:
         return refusal(message, ErrorCode.INVALID_REQUEST, f"key type {message.key_type}")
     node_id = broker.config.node_id
     if request.route.version >= MANY_SINCE:
-        return FindCoordinatorResponse(
-            coordinators=[
-                Coordinator(
-                    key=key,
-                    node_id=node_id,
-                    host=session.host,
-                    port=session.port,
-                    error_code=0,
-                    error_message=None,
-                )
-                for key in message.coordinator_keys
-            ]
-        )
+        return _many(node_id, message.coordinator_keys, session)
     return FindCoordinatorResponse(
         error_code=0, node_id=node_id, host=session.host, port=session.port
     )
+
+
+def _many(node_id: int, keys: list[str], session: Session) -> Steps:
+    coordinators = []
+    for number, key in enumerate(keys, 1):
+        coordinators.append(
+            Coordinator(
+                key=key,
+                node_id=node_id,
+                host=session.host,
+                port=session.port,
+                error_code=0,
+                error_message=None,
+            )
+        )
+        if not number % KEYS_A_STEP:
+            yield None
+    return FindCoordinatorResponse(coordinators=coordinators)
 
 
 def refusal(message: FindCoordinatorRequest, code: ErrorCode, why: str) -> FindCoordinatorResponse:

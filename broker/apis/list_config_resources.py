@@ -15,14 +15,16 @@ from ...protocol.messages.list_config_resources import (
     ListConfigResourcesResponse,
 )
 from ..broker import Broker
+from ..long_work import Steps
 from ..session import Session
 
 TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
 KINDS = {TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP}
 TYPES_SINCE = 1
+NAMES_A_STEP = 500
 
 
-def handle(broker: Broker, request: Request, session: Session) -> ListConfigResourcesResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """List what has a configuration; no types means all of them."""
     message: ListConfigResourcesRequest = request.message
     wanted = set(message.resource_types) or KINDS
@@ -35,12 +37,16 @@ def handle(broker: Broker, request: Request, session: Session) -> ListConfigReso
         names.append((BROKER, str(broker.config.node_id)))
     if TOPIC in wanted:
         names += [(TOPIC, name) for name in broker.state.topics]
-    return ListConfigResourcesResponse(
-        error_code=0,
-        config_resources=[
-            ConfigResource(resource_name=name, resource_type=kind) for kind, name in names
-        ],
-    )
+    return _listed(names)
+
+
+def _listed(names: list[tuple[int, str]]) -> Steps:
+    resources = []
+    for number, (kind, name) in enumerate(names, 1):
+        resources.append(ConfigResource(resource_name=name, resource_type=kind))
+        if not number % NAMES_A_STEP:
+            yield None
+    return ListConfigResourcesResponse(error_code=0, config_resources=resources)
 
 
 def refusal(

@@ -17,26 +17,28 @@ from ...protocol.messages.offset_for_leader_epoch import (
     OffsetForLeaderTopicResult,
 )
 from ..broker import Broker
+from ..long_work import Steps
 from ..partition import Partition
 from ..session import Session
 from .fetch import epoch_refusal
 
+PARTITIONS_A_STEP = 200
 
-def handle(broker: Broker, request: Request, session: Session) -> OffsetForLeaderEpochResponse:
+
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Tell where each epoch ended."""
     message: OffsetForLeaderEpochRequest = request.message
-    return OffsetForLeaderEpochResponse(
-        topics=[
-            OffsetForLeaderTopicResult(
-                topic=topic.topic,
-                partitions=[
-                    _answer(broker.partition(topic.topic, each.partition), each)
-                    for each in topic.partitions
-                ],
-            )
-            for topic in message.topics
-        ]
-    )
+    topics, left = [], PARTITIONS_A_STEP
+    for topic in message.topics:
+        partitions: list[EpochEndOffset] = []
+        topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=partitions))
+        for each in topic.partitions:
+            partitions.append(_answer(broker.partition(topic.topic, each.partition), each))
+            left -= 1
+            if not left:
+                left = PARTITIONS_A_STEP
+                yield None
+    return OffsetForLeaderEpochResponse(topics=topics)
 
 
 def refusal(

@@ -26,7 +26,7 @@ from ...protocol.messages.produce import (
     TopicProduceResponse,
 )
 from ..broker import Broker
-from ..limits import OPENED_AT_ONCE_BYTES_MAX
+from ..limits import CLIENT_ID_LENGTH_KEPT, OPENED_AT_ONCE_BYTES_MAX
 from ..long_work import Aside, Steps
 from ..opened import Opened, open_at_once, open_batch
 from ..partition import Appended, Partition
@@ -35,6 +35,7 @@ from ..session import CloseConnection, Session
 
 ACKS = (-1, 0, 1)
 ZSTD_SINCE = 7
+PARTITIONS_A_STEP = 8
 _ATTRIBUTES_AT = 21
 # The codes for which Kafka answers log_start_offset -1 (ReplicaManager.appendToLocalLog).
 _WITHOUT_LOG_START = frozenset(
@@ -52,6 +53,9 @@ _NEEDS_ZSTD = Refused(
     ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7 or newer (KIP-110)"
 )
 
+Stored = tuple[list[TopicProduceResponse], bool, Refused | None]
+"""What became of batches: the answers, whether all are durable, and the last refusal."""
+
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Store each partition's batch; one partition never disturbs its neighbours."""
@@ -65,7 +69,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     listed = _once_each(message.topic_data)
     if _is_anything_to_open(broker, listed):
         return _open_and_store(broker, request, listed)
-    return _store(broker, request, listed, {})
+    if len(listed) > 1 or (listed and len(listed[0].partition_data) > PARTITIONS_A_STEP):
+        return _store_in_portions(broker, request, listed, {})
+    return _answer(broker, request, _store(broker, request, listed, {}))
 
 
 def _is_anything_to_open(broker: Broker, listed: list[TopicProduceData]) -> bool:
@@ -105,7 +111,29 @@ def _open_and_store(broker: Broker, request: Request, listed: list[TopicProduceD
                 found = yield Aside(partial(open_batch, records, header, config))
             opened[key] = found
             yield None
-    return _store(broker, request, listed, opened)
+    return (yield from _store_in_portions(broker, request, listed, opened))
+
+
+def _store_in_portions(
+    broker: Broker,
+    request: Request,
+    listed: list[TopicProduceData],
+    opened: dict[tuple[str, int], Opened],
+) -> Steps:
+    """Some partitions after the other: a new one is a directory and files, half a millisecond."""
+    topics: list[TopicProduceResponse] = []
+    is_durable, refused = True, None
+    for topic in listed:
+        answers: list[PartitionProduceResponse] = []
+        for at in range(0, len(topic.partition_data), PARTITIONS_A_STEP):
+            some = topic.partition_data[at : at + PARTITIONS_A_STEP]
+            portion = TopicProduceData(name=topic.name, partition_data=some)
+            (stored,), are_durable, worst = _store(broker, request, [portion], opened)
+            answers += stored.partition_responses
+            is_durable, refused = is_durable and are_durable, worst or refused
+            yield None
+        topics.append(TopicProduceResponse(name=topic.name, partition_responses=answers))
+    return _answer(broker, request, (topics, is_durable, refused))
 
 
 def _store(
@@ -113,10 +141,9 @@ def _store(
     request: Request,
     listed: list[TopicProduceData],
     opened: dict[tuple[str, int], Opened],
-) -> Any:
-    message: ProduceRequest = request.message
+) -> Stored:
     now_ms = broker.clock.now_ms()
-    client_id = request.client_id or ""
+    client_id = (request.client_id or "")[:CLIENT_ID_LENGTH_KEPT]
     allows_zstd = request.route.version >= ZSTD_SINCE
     is_durable = True
     refused: Refused | None = None
@@ -152,7 +179,12 @@ def _store(
                 is_durable = False
             answers.append(_stored(partition, index, outcome))
         topics.append(TopicProduceResponse(name=topic.name, partition_responses=answers))
-    if message.acks == 0:
+    return topics, is_durable, refused
+
+
+def _answer(broker: Broker, request: Request, stored: Stored) -> Any:
+    topics, is_durable, refused = stored
+    if request.message.acks == 0:
         if refused is not None:
             raise CloseConnection(f"acks=0 and {refused.code.name}: {refused.why}")
         return None
