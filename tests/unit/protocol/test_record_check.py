@@ -4,10 +4,10 @@ from typing import Final
 
 import pytest
 from minibroker.protocol.batch import build_batch
-from minibroker.protocol.record_check import TooLongError, check_records
+from minibroker.protocol.record_check import RUN_MIN, TooLongError, check_records
 
 from tests.support.plain_records import plain_check
-from tests.support.record_shapes import drawn, malformed
+from tests.support.record_shapes import drawn, fields, malformed, record_bytes
 
 NOW_MS: Final = 1_700_000_000_000
 RECORD: Final = bytes.fromhex("0c000000010100")  # 6 bytes follow the length: the least there can be
@@ -94,3 +94,26 @@ def test_headers_are_counted_where_they_are_bounded() -> None:
     assert check_records(batch, HEADER_BYTES, 30, 300) == (0, 0)
     with pytest.raises(TooLongError):
         check_records(batch, HEADER_BYTES, 30, 299)
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [*[130] * 2, *[700] * 2, *[320] * 14, 690],  # what ends like the last is not all at the end
+        [130, *[320] * 2, *[129] * 14, *[700] * 2],  # nor what begins like the first at the start
+        [*range(64, 100), 70],
+        [700, *[64] * 20, 8191],
+        [*range(100), *range(100, 8000, 100)],
+        [-1, *[-70, 300] * 20],
+        [63] * 20 + [-64] * 20,
+    ],
+)
+def test_the_least_and_greatest_stamp_are_found_in_any_order(stamps: list[int]) -> None:
+    # Longer records of a time between, so that the run begins with the first stamp.
+    others = [sorted(stamps)[len(stamps) // 2]] * RUN_MIN
+    body = b"".join(
+        record_bytes(fields(at, value=b"v" if at < RUN_MIN else b"", timestamp_delta=stamp))
+        for at, stamp in enumerate([*others, *stamps])
+    )
+    expected = (min(stamps), max(stamps))
+    assert check_records(body, 0, RUN_MIN + len(stamps)) == expected
