@@ -90,6 +90,10 @@ STOP_MS_MAX = 10_000
 # What raised when its time had come is asked again after this long, in ms, and not at once.
 REST_AFTER_FAILURE_MS = 1000
 
+# So often the data directory is looked at: whether it has been removed, moved or replaced, in ms.
+# What is acknowledged until that is noticed may be lost with it.
+WATCH_MS = 1000
+
 # Partitions that retention, or the expiry of producer ids, looks at in one turn of the loop: at
 # worst each begins a segment, which takes 0.2 ms.
 LOOKS_A_TURN = 32

@@ -36,10 +36,13 @@ from .limits import (
     OPEN_FILES_MAX,
     STOP_MS_MAX,
     SYNC_ALL_FROM_FILES,
+    WATCH_MS,
 )
 from .listeners import Listener
+from .log.data_directory import verify
 from .log.files import FileStorage
 from .log.memory import MemoryStorage
+from .log.storage import StorageError
 from .log_lines import Event
 from .server import Server
 from .slices import LoopSlices
@@ -131,6 +134,7 @@ class Runtime:
         self.fault_path: FaultPath | None = None
         self._sockets: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._watching: asyncio.TimerHandle | None = None
         self._flushers: ThreadPoolExecutor | None = None
         self._flushing: asyncio.Future[Any] | None = None
         self._flush_began = self._flush_s = self._gather_until = 0.0
@@ -166,6 +170,7 @@ class Runtime:
             for listener in self._listeners:
                 await self._listen(listener)
             self._arm_timer()
+            self._watch()
         except BaseException:
             for server in self._sockets:
                 server.close()
@@ -184,8 +189,9 @@ class Runtime:
         self._isolated(self.broker.groups.release_all)
         await self._drain()
         await self.server.close(CLOSE_MS_MAX)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._watching):
+            if timer is not None:
+                timer.cancel()
         self.broker.work.abandon()
         try:
             self._slices.close(wait=True)
@@ -203,8 +209,9 @@ class Runtime:
             server.close()
         for session in tuple(self.server.connections):
             session.abort()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._watching):
+            if timer is not None:
+                timer.cancel()
         if self._flushing is not None:
             self._flushing.cancel()
         self.broker.work.abandon()
@@ -346,6 +353,26 @@ class Runtime:
                 log.error(Event("stop-does-not-end", waited_ms=STOP_MS_MAX))
                 return
         await asyncio.sleep(0)  # lets promises kept in this turn reach their connections
+
+    def _watch(self) -> None:
+        """End the broker when its data directory is no longer there, or no longer the same.
+
+        What is written would still arrive, in files that nobody can find again, and would be
+        acknowledged; so connections end at once, without an answer.
+        """
+        assert self._world is not None
+        try:
+            verify(self._world.storage)
+        except StorageError as error:
+            log.critical(Event("data-directory-lost", why=error))
+            for server in self._sockets:
+                server.close()
+            self.broker.commit.refuse_all()
+            for session in tuple(self.server.connections):
+                session.abort()
+            self._fail(error)
+            return
+        self._watching = self._loop.call_later(WATCH_MS / 1000, self._watch)
 
     def _arm_timer(self) -> None:
         if self._timer is not None:

@@ -13,7 +13,7 @@ from argparse import Action, ArgumentError, ArgumentParser, HelpFormatter, _SubP
 from collections.abc import Sequence
 from importlib import import_module
 
-from .standard_output import forget_reader, show_every_letter
+from .standard_output import forget_reader, hold_standard_descriptors, show_every_letter
 
 HELP_COLUMNS = 80
 EXAMPLES_SHOWN = 2
@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         from .completion import complete
 
         complete()
+    hold_standard_descriptors()
     show_every_letter()
     try:
         try:

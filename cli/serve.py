@@ -1,4 +1,4 @@
-"""EDGE: `minibroker serve`: a broker in the foreground until SIGTERM or SIGINT.
+"""EDGE: `minibroker serve`: a broker in the foreground until SIGTERM, SIGINT or SIGHUP.
 
 Standard output carries the two start lines only, once the broker answers; logs go to standard
 error, a line each (broker/log_lines.py). Exit codes: 0 after a signal, 1 failure, 2 wrong usage.
@@ -24,6 +24,7 @@ from ..broker.properties import ConfigError
 from ..broker.runtime import ListenError, Runtime
 from .config_file import VARIABLE, standing_layers
 from .log_output import LogOutput
+from .standard_output import say
 
 if TYPE_CHECKING:
     from ..broker.faults import Faults
@@ -35,6 +36,20 @@ EXAMPLES = (
 )
 log = logging.getLogger("minibroker")
 STDERR = 2
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class StoppedStarting(SystemExit):
+    """A signal while the data is opened: no worse than a crash there, and nobody was promised more.
+
+    Recovering may take minutes, and holds the loop: nothing but an exception ends it at once, and
+    both kinds of loop let none through but this kind.
+    """
+
+
+def _stop_starting(number: int, frame: object) -> None:
+    raise StoppedStarting(signal.Signals(number).name)
+
 
 _MEANING = {
     "fsync": "an acknowledged record is on the disk: it survives kill -9 and power loss",
@@ -114,8 +129,14 @@ def run(args: Namespace) -> int:
         return 2
     for warning in loaded.warnings:
         log.warning(warning)
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
+            signal.signal(number, _stop_starting)
     try:
         return _run_loop(loaded, faults)
+    except StoppedStarting as stopped:
+        log.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
+        return 0
     except (DirectoryRefused, DamagedLog, StorageError, MetadataError, ListenError) as error:
         print(f"minibroker serve: {error}", file=sys.stderr)
         return 1
@@ -172,7 +193,7 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
         received.append(number.name)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
             loop.add_signal_handler(number, note, number)
     for listener in loaded.listeners:
@@ -191,8 +212,12 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     )
     places = ",".join(map(str, runtime.bound))
     where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
-    print(f"minibroker ready: listeners={places} durability={config.durability}{where}")
-    print(f"[KafkaServer id={config.node_id}] started", flush=True)
+    why_not = say(
+        f"minibroker ready: listeners={places} durability={config.durability}{where}",
+        f"[KafkaServer id={config.node_id}] started",
+    )
+    if why_not:
+        log.warning(Event("ready-lines-lost", why=why_not, listeners=places))
     runtime.failed.add_done_callback(lambda _: stop.set())
     await stop.wait()
     if not runtime.failed.done():

@@ -96,6 +96,14 @@ def check_cluster(storage: Storage, mark: Mark, cluster_id: str) -> None:
     )
 
 
+def verify(storage: Storage) -> None:
+    """Raise StorageError unless the directory that was opened is still there, with its metadata."""
+    storage.verify()
+    if not storage.is_dir(METADATA_DIRECTORY):
+        why = "removed or moved away under the running broker"
+        raise StorageError(storage.full_path(METADATA_DIRECTORY), why)
+
+
 def _read_mark(storage: Storage, names: Sequence[str]) -> Mark:
     path = storage.full_path(META_PROPERTIES)
     text = storage.read_bytes(META_PROPERTIES).decode("utf-8", "replace")
