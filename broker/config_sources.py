@@ -125,6 +125,11 @@ def load(layers: Sequence[Layer]) -> Loaded:
         raise ConfigError(f"{where}: {error}" if where else str(error)) from None
     if "compact" in config.log_cleanup_policy:
         warnings.append("log.cleanup.policy: nothing is compacted here; every record stays")
+    if config.min_insync_replicas > 1:
+        warnings.append(
+            f"min.insync.replicas={config.min_insync_replicas}: a partition has one replica here,"
+            " and acks=all is answered when that one has the batch"
+        )
     return Loaded(config, listeners, tuple(warnings))
 
 

@@ -129,6 +129,24 @@ DEVIATIONS = {
         " with records that are not compacted yet.",
         test=f"{OTHERS}::test_a_compacted_topic_is_created_and_takes_records_without_a_key",
     ),
+    "flush-messages": Deviation(
+        request="CreateTopics, IncrementalAlterConfigs, AlterConfigs: flush.messages or flush.ms"
+        " other than never, under durability=page-cache",
+        kafka="0; the topic is flushed so often",
+        ours="40 INVALID_CONFIG",
+        reason="A flush comes before every acknowledgement here (durability=fsync, which takes any"
+        " value) or never; a promise that is not kept must not be shown as kept.",
+        test="tests/unit/broker/test_config.py"
+        "::test_a_topic_is_flushed_only_where_the_broker_flushes",
+    ),
+    "values-below-zero": Deviation(
+        request="CreateTopics, IncrementalAlterConfigs, AlterConfigs: internal.segment.bytes of 0"
+        " and less; a broker's log.retention.ms below -1",
+        kafka="0",
+        ours="40 INVALID_CONFIG; 42 INVALID_REQUEST",
+        reason="The one means a file for each batch, the other is taken for -1 and shown as it is.",
+        test="tests/interop/test_config_sweep.py::test_topics_take_what_kafkas_take",
+    ),
     "fetch-sessions": Deviation(
         request="Fetch: a request that opens a session (KIP-227)",
         kafka="a session id; later requests name only what has changed",

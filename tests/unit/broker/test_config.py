@@ -278,3 +278,9 @@ def test_a_codec_that_is_not_installed_is_refused_with_what_to_install(
 def test_a_stored_value_that_became_invalid_does_not_stop_the_broker() -> None:
     config = topic_config({"retention.ms": "1_000", "segment.ms": "5"}, BrokerConfig())
     assert (config.retention_ms, config.segment_ms) == (BrokerConfig().log_retention_ms, 5)
+
+
+def test_more_insync_replicas_than_there_are_get_one_warning() -> None:
+    """As in Kafka, where no more are asked for than a partition has."""
+    (warning,) = loaded({"min.insync.replicas": "2"}).warnings
+    assert "one replica" in warning
