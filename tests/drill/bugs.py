@@ -79,6 +79,16 @@ BUGS = (
         ],
     ),
     Bug(
+        "unknown id removed",
+        "broker.survey",
+        [
+            (
+                "self._found.unknown.append(Unknown(name, why))",
+                "self._found.deleted.append((name, bytes(16)))",
+            )
+        ],
+    ),
+    Bug(
         "recovery that skips the CRC",
         "broker.log.recovery",
         [("if crc32c(chunk[at + _CRC_FROM : end]) != crc:", "if at < 0:")],

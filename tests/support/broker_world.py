@@ -3,7 +3,8 @@
     outcome = BrokerWorld(seed, durability="fsync", ends=("kill", "power")).run()
 
 A crash comes at a random instant or at a random step of the disk, also while the broker starts,
-stops, rolls, creates or deletes; between them the disk may be full or fail. After each restart
+stops, rolls, creates or deletes; between them the disk may be full or fail, and somebody may copy
+another broker's partition into the directory. After each restart
 everything is read back and judged (log_history.py), and the five newest batches of every producer
 id are sent again: each must be answered with its first offset, and nothing may grow by it.
 """
@@ -16,6 +17,7 @@ from random import Random
 
 from minibroker.broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from minibroker.broker.metadata import MetadataError
+from minibroker.broker.survey import UnknownPartitions
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.testing.simulated_disk import IO_ERROR, Crashed
 
@@ -29,11 +31,18 @@ from tests.support.log_history import (
 )
 from tests.support.machine import Machine
 from tests.support.simulated_clients import PARTITIONS, Founder, Producer, Reader
+from tests.support.stranger import (
+    STRANGER,
+    files_of_stranger,
+    put_stranger,
+    take_stranger_away,
+)
 
 WINDOW = 5  # newest batches of a producer id that a broker must recognise
 TOPIC = "t"
 FETCH_BYTES = 20_000
 EARLIEST = -2
+STRANGERS = 0.15  # of all restarts find a partition of another broker
 LONGEST_MS = 10_000.0
 STARTS_MAX = 40
 PLACES = [(TOPIC, index) for index in range(PARTITIONS)]
@@ -77,6 +86,7 @@ class BrokerWorld:
         self.history = History()
         self.outcome = Outcome()
         self.is_over = False
+        self._stranger: dict[str, bytes] | None = None
         self._ends = tuple(ends)
         self._next_end = random.choice(self._ends)
         self._configs = {
@@ -229,6 +239,9 @@ class BrokerWorld:
             disk.kill()
             machine.note(f"KILLED: {why}")
         self._mend()
+        if self._stranger is None and self.random.random() < STRANGERS:
+            self._stranger = put_stranger(disk, self.random)
+            machine.note("somebody has copied a partition of another broker here")
         if self.random.random() < 0.2:
             disk.crash_at = disk.steps + self.random.randint(1, 60)
             self._next_end = self.random.choice([end for end in self._ends if end != "stop"])
@@ -240,14 +253,34 @@ class BrokerWorld:
         try:
             machine.start()
             machine.note("started")
+            if self._stranger is not None:
+                self.outcome.found.append("stranger: the broker started, and did not say whose")
             self.outcome.restarts += 1
             if self.history.lives:
                 self._judge()
         except Crashed as crash:
             self._crashed(str(crash))
+        except UnknownPartitions as error:
+            self._refused_for_stranger(error)
         except (DamagedLog, DirectoryRefused, MetadataError, StorageError) as error:
             self.outcome.refused = f"{type(error).__name__}: {error}"
             self.is_over = True
+
+    def _refused_for_stranger(self, error: UnknownPartitions) -> None:
+        """Nobody knows a partition: rightly, if it is the stranger, and it is as it was."""
+        machine, stranger = self.machine, self._stranger
+        machine.note(f"refused: {error}")
+        if stranger is None or [each.directory for each in error.unknown] != [STRANGER]:
+            self.outcome.refused = f"{type(error).__name__}: {error}"
+            self.is_over = True
+        elif files_of_stranger(machine.disk) != stranger:
+            self.outcome.found.append("stranger: its files were changed or removed")
+            self.is_over = True
+        else:
+            take_stranger_away(machine.disk)
+            self._stranger = None
+            machine.disk.kill()
+            self._start()
 
     def _judge(self) -> None:
         stored = {
