@@ -17,7 +17,7 @@ from collections import deque
 from ..broker.log_lines import Event
 
 KEPT_LINES_MAX = 5_000
-# A pipe that select() calls writable takes so many bytes without blocking: POSIX's PIPE_BUF.
+# A pipe that poll() calls writable takes so many bytes without blocking: POSIX's PIPE_BUF.
 BYTES_AT_ONCE = select.PIPE_BUF
 FLUSH_S_MAX = 1.0
 
@@ -32,6 +32,8 @@ class LogOutput(logging.Handler):
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
+        self._room = select.poll()  # which, unlike select(), takes descriptors of any number
+        self._room.register(descriptor, select.POLLOUT)
         self._kept: deque[bytes] = deque()
         self._left_out = 0
 
@@ -61,7 +63,7 @@ class LogOutput(logging.Handler):
         try:
             while self._kept:
                 left_s = max(deadline - time.monotonic(), 0)
-                if not select.select([], [self._descriptor], [], left_s)[1]:
+                if not self._room.poll(left_s * 1000):
                     return
                 part = self._kept.popleft()
                 written = os.write(self._descriptor, part)
