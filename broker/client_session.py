@@ -197,7 +197,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _take_turn(self) -> None:
         self._waits_for_turn = False
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._serve()
 
     def _serve(self) -> None:
@@ -209,7 +209,7 @@ class ClientSession(asyncio.BufferedProtocol):
             if (is_owing or held.is_short or not self._is_writable) and not self._has_room():
                 self._send()
                 self._count()
-                if not self._has_room():
+                if self._transport is None or not self._has_room():  # None: it was just cut
                     self._set_reading(False)
                     if held.is_short:
                         self._server.hold_back(self)

@@ -126,8 +126,9 @@ class BrokerConfig:
         "queued.max.request.bytes",
         _LONG,
         256 * 1024 * 1024,
-        "Bytes of unanswered responses held for all connections together before the broker stops "
-        "reading, in bytes.",
+        "What all connections together may hold, in bytes: requests not answered yet, answers not "
+        "taken yet, and buffers. Where it gets short, answers to fetches are shorter and who owes "
+        "waits; beyond it those who hold most are closed.",
         at_least=1,
     )
     fetch_max_bytes: int = _setting(

@@ -186,3 +186,14 @@ async def test_a_flood_over_a_socket_leaves_a_neighbour_served(api: str) -> None
         reading.cancel()
         await flooder.close()
         await client.close()
+
+
+async def test_who_is_cut_while_it_is_served_is_served_no_further() -> None:
+    async with running_broker(settings={"queued.max.request.bytes": "100000"}) as runtime:
+        session, transport = open_session(runtime)
+        session._core.open_bytes = 10**9  # it holds most, as is found when it sends one more
+        receive(session, asked(1))
+        assert not transport.answered
+        assert session.held_bytes == 0
+        assert runtime.broker.held.total == 0
+        session.connection_lost(None)
