@@ -21,6 +21,7 @@ class Deviation(NamedTuple):
 
 PROBED = "tests/system/test_probe.py::test_our_broker_differs_only_on_purpose"
 OTHERS = "tests/system/test_deviations.py"
+LONG = "tests/system/test_long_requests.py"
 ANSWERS = "tests/system/test_config_changes.py"
 CHANGES = "tests/unit/broker/test_config_changes.py"
 NODE = "tests/system/test_node_answers.py"
@@ -246,11 +247,36 @@ DEVIATIONS = {
         test=f"{ANSWERS}::test_a_new_broker_has_no_dynamic_defaults",
     ),
     "partitions": Deviation(
-        request="CreateTopics, CreatePartitions: more than 10,000 partitions in a topic",
+        request="CreatePartitions: more than 10,000 partitions in a topic",
         kafka="-1 UNKNOWN_SERVER_ERROR for as many at once, else 0",
         ours="37 INVALID_PARTITIONS",
         reason="One machine serves ten thousand partitions in all.",
         test=f"{ANSWERS}::test_a_topic_grows_to_ten_thousand_partitions_and_no_further",
+    ),
+    "partitions-in-all": Deviation(
+        request="CreateTopics, CreatePartitions, Metadata that creates: more than 100,000"
+        " partitions in all",
+        kafka="0",
+        ours="44 POLICY_VIOLATION; what is there always starts",
+        reason="Twenty million were made in a second, and nobody's Metadata was answered any more.",
+        test=f"{LONG}::test_partitions_in_all_are_bounded",
+    ),
+    "long-answers": Deviation(
+        request="Any: an answer of more than 32 MB without records, as of one name listed a"
+        " hundred thousand times",
+        kafka="the answer",
+        ours="42 INVALID_REQUEST; ask for less at a time",
+        reason="320 bytes asked for a gigabyte; docs/limits.md has all bounds.",
+        test=f"{LONG}::test_an_answer_that_would_be_too_long_is_refused",
+    ),
+    "group-bytes": Deviation(
+        request="JoinGroup, SyncGroup, OffsetCommit: more than 16 MB in a group, 160 MB in all"
+        " groups, 96 MB of offsets",
+        kafka="0 within message.max.bytes",
+        ours="81 GROUP_MAX_SIZE_REACHED, 15 COORDINATOR_NOT_AVAILABLE, 28"
+        " INVALID_COMMIT_OFFSET_SIZE",
+        reason="All of it is kept in memory, and one member could fill it.",
+        test="tests/unit/broker/groups/test_joins.py::test_what_members_say_is_bounded",
     ),
     "internal-topics": Deviation(
         request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"

@@ -2,8 +2,11 @@
 
 import gc
 import weakref
+from collections.abc import Generator
+from typing import Any
 
 import pytest
+from minibroker.broker import parked
 from minibroker.broker.long_work import AtOnce, LongWork
 from minibroker.broker.parked import DONE_KEPT, ParkedFetch, ParkedFetches, Promise
 
@@ -165,3 +168,61 @@ def test_stopping_answers_everyone() -> None:
     bench.park([place], "b")
     bench.parked.release_all()
     assert sorted(bench.answers) == ["a", "b"]
+
+
+def test_bytes_that_came_while_a_fetch_was_parked_count_for_the_others_only() -> None:
+    bench, place = Bench(), Place()
+    bench.park([place], "first", missing_bytes=10)
+    bench.readable(place, 6)  # and nobody has been told of it yet
+    bench.park([place], "second", missing_bytes=10)
+    bench.parked.take_ready()
+    bench.readable(place, 5)
+    bench.parked.take_ready()
+    assert bench.answers == ["first"]
+    bench.readable(place, 5)
+    bench.parked.take_ready()
+    assert bench.answers == ["first", "second"]
+
+
+def test_beyond_the_bound_the_largest_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked, "PARKED_PARTITIONS_MAX", 10)
+    bench, places = Bench(), [Place() for _ in range(9)]
+    bench.park([places[0]], "small")
+    bench.park(places, "large")
+    bench.park(places[:3], "middle")
+    bench.parked.take_ready()
+    assert bench.answers == ["large"]
+    assert [len(each.waiting or ()) for each in places[:4]] == [2, 1, 1, 0]
+
+
+def test_a_fetch_whose_client_has_gone_is_not_read_for() -> None:
+    bench, place = Bench(), Place()
+    promise = bench.park([place], "gone")
+    bench.readable(place, 10)
+    bench.parked.gone(place)
+    assert promise.on_abandoned is not None
+    promise.on_abandoned()
+    bench.parked.take_ready()
+    assert bench.answers == []
+
+
+def test_thousands_who_wait_are_told_in_steps() -> None:
+    steps = 0
+
+    def begin(work: Generator[None, Any, None]) -> None:
+        nonlocal steps
+        for _ in work:
+            steps += 1
+
+    bench, place = Bench(), Place()
+    bench.parked = ParkedFetches(bench._ready, bench._earlier, begin)
+    for number in range(5000):
+        bench.park([place], str(number), missing_bytes=10)
+    bench.readable(place, 9)
+    bench.parked.take_ready()
+    assert bench.answers == []
+    assert steps >= 10
+    bench.readable(place, 1)
+    bench.parked.take_ready()
+    assert len(bench.answers) == 5000
+    assert steps >= 30
