@@ -22,7 +22,7 @@ from ..protocol.messages.offset_delete import (
     OffsetDeleteResponse,
 )
 from ..protocol.messages.offset_fetch import OffsetFetchResponse
-from . import door
+from . import door, place_door
 from .admin_asking import Asking, check
 from .admin_results import GroupDescription, GroupListing, GroupMemberDescription
 from .assignors import by_topic, places_in
@@ -116,7 +116,7 @@ class GroupCalls(Asking):
     ) -> dict[TopicPartition, OffsetAndMetadata]:
         """What a group has committed, of these partitions or of all; the others are left out."""
         door.text("group_id", group_id)
-        places = None if partitions is None else door.places("partitions", partitions)
+        places = None if partitions is None else place_door.places("partitions", partitions)
 
         async def ask() -> dict[TopicPartition, OffsetAndMetadata]:
             connection = await self._coordinator(group_id)
@@ -140,7 +140,7 @@ class GroupCalls(Asking):
         """
         self._owner.check()
         door.text("group_id", group_id)
-        wanted = door.by_place("offsets", offsets, door.committable)
+        wanted = place_door.by_place("offsets", offsets, place_door.committable)
 
         async def ask() -> None:
             answer: OffsetCommitResponse = await self._request(
@@ -168,7 +168,7 @@ class GroupCalls(Asking):
                     OffsetDeleteRequestPartition(partition_index=i) for i in each.partitions
                 ],
             )
-            for each in by_topic(door.places("partitions", partitions))
+            for each in by_topic(place_door.places("partitions", partitions))
         ]
         request = OffsetDeleteRequest(group_id=group_id, topics=topics)
 

@@ -37,7 +37,7 @@ from ..protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from ..protocol.schema import ZERO_UUID
-from . import door
+from . import door, place_door
 from .admin_asking import Asking, check
 from .admin_results import (
     BrokerNode,
@@ -204,7 +204,7 @@ class TopicCalls(Asking):
         Raises:
             Fatal: an offset lies behind the end, or a partition does not exist.
         """
-        wanted = door.by_place("offsets", offsets, _bound_of_records)
+        wanted = place_door.by_place("offsets", offsets, _bound_of_records)
         left: dict[TopicPartition, int] = {}
 
         async def ask() -> None:
@@ -240,7 +240,7 @@ class TopicCalls(Asking):
             Retriable: no answer within timeout_ms.
         """
         self._owner.check()
-        asked = door.by_place("timestamps", timestamps, _time_of_offset)
+        asked = place_door.by_place("timestamps", timestamps, _time_of_offset)
         return await self._offsets.at(asked, self._timeout_ms)
 
     async def _topics(self, names: Sequence[str] | None) -> list[TopicDescription]:

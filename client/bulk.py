@@ -6,8 +6,8 @@ Everything is examined and encoded before the first record is put anywhere. Read
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import time
+from typing import NamedTuple
 
 from . import door
 from .delivery import Receipts, RecordMetadata, Run, outcome_at, until_all_done
@@ -16,11 +16,10 @@ from .intake import Intake
 from .producer_batch import ProducerBatch, Split
 
 
-@dataclass(slots=True, eq=False)
-class Bulk:
+class Bulk(NamedTuple):
     """Records for one topic, behind the door.
 
-    Args:
+    Attributes:
         keys, headers, timestamps: one for each value; None: none has any, the same for all.
     """
 

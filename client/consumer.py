@@ -17,7 +17,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from . import door
+from . import door, place_door
 from .cluster import Cluster
 from .config import ConsumerConfig, OffsetReset, parse_servers
 from .errors import ClientError
@@ -241,7 +241,7 @@ class Consumer(Positions[K, V]):
         """
         self._owner.check()
         self._cluster.raise_if_ended()
-        places = door.places("partitions", partitions)
+        places = place_door.places("partitions", partitions)
         self._subscription.assign()
         self._cluster.metadata.wanted.update(topic for topic, _ in places)
         self._fetcher.assign(places)
@@ -288,7 +288,7 @@ class Consumer(Positions[K, V]):
                 if each.position >= 0
             }
         else:
-            wanted = door.by_place("offsets", offsets, door.committable)
+            wanted = place_door.by_place("offsets", offsets, place_door.committable)
         self._cluster.raise_if_ended()
         await self._group().committing.commit(wanted, limit_ms)
 
@@ -297,7 +297,7 @@ class Consumer(Positions[K, V]):
     ) -> OffsetAndMetadata | None:
         """What the group has committed for a partition; None if nothing. Raises as commit()."""
         self._owner.check()
-        place, limit_ms = door.place("partition", partition), self._limit_ms(timeout_ms)
+        place, limit_ms = place_door.place("partition", partition), self._limit_ms(timeout_ms)
         self._cluster.raise_if_ended()
         found = await self._group().committing.committed([place], limit_ms)
         return found.get(place)
@@ -310,7 +310,7 @@ class Consumer(Positions[K, V]):
             Fenced: another consumer has taken over this group_instance_id.
         """
         self._owner.check()
-        among = frozenset(door.places("partitions", partitions)) if partitions else None
+        among = frozenset(place_door.places("partitions", partitions)) if partitions else None
         self._call_begins()
         try:
             while True:
@@ -336,7 +336,7 @@ class Consumer(Positions[K, V]):
         if max_records is not None:
             count_max = door.whole("max_records", max_records, 1)
         limit_ms = door.within_ms("timeout_ms", timeout_ms, 0)
-        among = frozenset(door.places("partitions", partitions)) if partitions else None
+        among = frozenset(place_door.places("partitions", partitions)) if partitions else None
         self._call_begins()
         try:
             taken = self._fetching.take(count_max, among)

@@ -5,7 +5,7 @@ before it does anything. Each takes the argument's name and value, returns what 
 copy, an encoding, or a value that nobody can change), and raises TypeError or ValueError naming the
 argument. Behind the door nothing can be wrong with it: an error there would meet the neighbours of
 the record that is at fault. Iterables are read once, and a text where a list is meant is refused.
-What options may be stands in config.py.
+What options may be stands in config.py, partitions and offsets in place_door.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from math import isfinite
 from operator import index as as_index
 from typing import Any, Final, TypeAlias, TypeVar
 
-from .partitions import NO_EPOCH, OffsetAndMetadata, TopicPartition
 from .record_encoding import encoded_headers
 
 T = TypeVar("T")
@@ -36,7 +35,7 @@ def whole(name: str, value: object, low: int = 0, high: int = INT_MAX) -> int:
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, not {_shown(value)}")
+        raise TypeError(f"{name} must be a whole number, not {shown(value)}")
     _check_range(name, number, low, high)
     return number
 
@@ -54,14 +53,14 @@ def number(name: str, value: object, low: float = 0, high: float = INT_MAX) -> f
 def flag(name: str, value: object) -> bool:
     """True or False, and nothing that only counts as such."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {_shown(value)}")
+        raise TypeError(f"{name} must be True or False, not {shown(value)}")
     return value
 
 
 def text(name: str, value: object, bytes_max: int = STRING_BYTES_MAX) -> str:
     """A text that can travel: UTF-8, and not too long."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {_shown(value)}")
+        raise TypeError(f"{name} must be a str, not {shown(value)}")
     size = len(_utf8(name, value))
     if size > bytes_max:
         raise ValueError(f"{name} takes {size} bytes, and {bytes_max} is the most")
@@ -81,7 +80,7 @@ def texts(name: str, value: object) -> tuple[str, ...]:
 def call(name: str, value: T) -> T:
     """A function, or None."""
     if value is not None and not callable(value):
-        raise TypeError(f"{name} must be callable, not {_shown(value)}")
+        raise TypeError(f"{name} must be callable, not {shown(value)}")
     return value
 
 
@@ -124,9 +123,9 @@ def contents(
     return [content(one, each, serializer) for each in given]
 
 
-def listed(name: str, value: object) -> list[Any]:
+def listed(name: str, value: object, kinds: str = "") -> list[Any]:
     """Any iterable but a text or bytes, read once."""
-    return _each(name, value, "")
+    return _each(name, value, kinds)
 
 
 def headers(name: str, value: object) -> bytes:
@@ -137,10 +136,10 @@ def headers(name: str, value: object) -> bytes:
     pairs = []
     for each in _each(name, given, "of (name, value)"):
         if isinstance(each, str | bytes) or not isinstance(each, Sequence) or len(each) != 2:
-            raise TypeError(f"each of {name} must be (name, value), not {_shown(each)}")
+            raise TypeError(f"each of {name} must be (name, value), not {shown(each)}")
         key, held = each
         if not isinstance(key, str):
-            raise TypeError(f"a name in {name} must be a str, not {_shown(key)}")
+            raise TypeError(f"a name in {name} must be a str, not {shown(key)}")
         where = f"{name}[{key!a}]"
         if isinstance(held, str):
             held = _utf8(where, held)
@@ -155,68 +154,32 @@ def partition(name: str, value: object) -> int | None:
     return None if value is None else whole(name, value)
 
 
-def place(name: str, value: object) -> TopicPartition:
-    """A partition of a topic: TopicPartition, or any pair of that kind."""
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or len(value) != 2:
-        raise TypeError(f"{name} must be a TopicPartition, not {_shown(value)}")
-    return TopicPartition(
-        text(f"the topic of {name}", value[0]), whole(f"the partition of {name}", value[1])
-    )
-
-
-def places(name: str, value: object) -> tuple[TopicPartition, ...]:
-    """Several partitions."""
-    return tuple(place(f"each of {name}", each) for each in _each(name, value, "of TopicPartition"))
-
-
-def by_place(name: str, value: object, take: Callable[[str, object], T]) -> dict[TopicPartition, T]:
-    """A mapping of partitions to what `take` accepts."""
-    return {
-        place(f"a partition in {name}", key): take(f"{name}[{_name_of(key)}]", each)
-        for key, each in _mapping(name, value).items()
-    }
-
-
-def committable(name: str, value: object) -> OffsetAndMetadata:
-    """What a group may commit: an offset, or one with metadata."""
-    if not isinstance(value, tuple):
-        return OffsetAndMetadata(whole(name, value, 0, LONG_MAX))
-    if not 1 <= len(value) <= 3:
-        raise TypeError(f"{name} must be an offset or OffsetAndMetadata, not {_shown(value)}")
-    given: Sequence[object] = (*value, *OffsetAndMetadata(0)[len(value) :])
-    offset, metadata, epoch = given
-    return OffsetAndMetadata(
-        whole(f"the offset of {name}", offset, 0, LONG_MAX),
-        text(f"the metadata of {name}", metadata),
-        whole(f"the leader_epoch of {name}", epoch, NO_EPOCH),
-    )
-
-
 def properties(name: str, value: object) -> dict[str, str | None]:
     """Configuration properties: names to texts, or to None."""
     return {
         text(f"a name in {name}", key): optional_text(f"{name}[{key!a}]", each)
-        for key, each in _mapping(name, value).items()
+        for key, each in mapping(name, value).items()
     }
 
 
 def instance(name: str, value: object, kind: type[T]) -> T:
     """A value of a class of ours."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, not {_shown(value)}")
+        raise TypeError(f"{name} must be a {kind.__name__}, not {shown(value)}")
     return value
 
 
 def _each(name: str, value: object, kinds: str) -> list[Any]:
     if isinstance(value, str | bytes | bytearray | memoryview) or not isinstance(value, Iterable):
         wanted = f"a list or another iterable {kinds}".rstrip()
-        raise TypeError(f"{name} must be {wanted}, not {_shown(value)}")
+        raise TypeError(f"{name} must be {wanted}, not {shown(value)}")
     return [*value]
 
 
-def _mapping(name: str, value: object) -> Mapping[Any, Any]:
+def mapping(name: str, value: object) -> Mapping[Any, Any]:
+    """Any mapping."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a mapping, not {_shown(value)}")
+        raise TypeError(f"{name} must be a mapping, not {shown(value)}")
     return value
 
 
@@ -232,7 +195,7 @@ def _copied(name: str, value: object, hint: str) -> bytes:
     try:
         return bytes(memoryview(value))  # type: ignore[arg-type]  # what it cannot take it refuses
     except TypeError:
-        raise TypeError(f"{name} must be bytes{hint}, not {_shown(value)}") from None
+        raise TypeError(f"{name} must be bytes{hint}, not {shown(value)}") from None
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
@@ -242,10 +205,6 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
         raise ValueError(f"{name}={value}: expected {high} or less")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """What was given, for a text: its type."""
     return "None" if value is None else type(value).__name__
-
-
-def _name_of(key: object) -> str:
-    is_pair = isinstance(key, tuple) and len(key) == 2
-    return f"{key[0]}-{key[1]}" if is_pair else repr(key)  # type: ignore[index]

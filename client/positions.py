@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Generic
 
 from ..protocol.errors import ErrorCode
-from . import door
+from . import door, place_door
 from .cluster import Cluster, bounded
 from .config import ConsumerConfig
 from .errors import Retriable
@@ -59,7 +59,10 @@ class Positions(Generic[K, V]):
         """
         self._owner.check()
         limit_ms = door.within_ms("timeout_ms", timeout_ms, self._config.request_timeout_ms)
-        reading, name = self._reading_of(partition), name_of(door.place("partition", partition))
+        reading, name = (
+            self._reading_of(partition),
+            name_of(place_door.place("partition", partition)),
+        )
 
         def late() -> Retriable:
             problem = self._fetcher.last_problem or self._cluster.last_problem or "none"
@@ -109,7 +112,7 @@ class Positions(Generic[K, V]):
     ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
         """The first record of each partition at or after a time (ms since 1970), if any."""
         self._owner.check()
-        asked = door.by_place("timestamps", timestamps, door.timestamp_ms)
+        asked = place_door.by_place("timestamps", timestamps, door.timestamp_ms)
         whole = {place: int(each) for place, each in asked.items()}
         found = await self._offsets.at(whole, self._config.request_timeout_ms)
         return {place: each if each.offset >= 0 else None for place, each in found.items()}
@@ -130,7 +133,7 @@ class Positions(Generic[K, V]):
     def _places(self, partitions: Iterable[TopicPartition]) -> tuple[TopicPartition, ...]:
         """Those given, or all."""
         self._owner.check()
-        return door.places("partitions", partitions) or tuple(self._fetcher.readings)
+        return place_door.places("partitions", partitions) or tuple(self._fetcher.readings)
 
     def _go_to(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Seek, but for partitions that were given to somebody else meanwhile."""
@@ -142,12 +145,12 @@ class Positions(Generic[K, V]):
         self, partitions: Iterable[TopicPartition], timestamp: int
     ) -> dict[TopicPartition, int]:
         self._owner.check()
-        asked = dict.fromkeys(door.places("partitions", partitions), timestamp)
+        asked = dict.fromkeys(place_door.places("partitions", partitions), timestamp)
         found = await self._offsets.at(asked, self._config.request_timeout_ms)
         return {place: each.offset for place, each in found.items()}
 
     def _reading_of(self, partition: TopicPartition) -> Reading:
-        place = door.place("partition", partition)
+        place = place_door.place("partition", partition)
         reading = self._fetcher.readings.get(place)
         if reading is None:
             raise ValueError(f"{name_of(place)} is not assigned")

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Generic, Self
 
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
-from . import bulk, door
+from . import door
 from .accumulator import Accumulator
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
 from .delivery import Delivery, Receipts, RecordMetadata, until_all_done
@@ -316,6 +316,8 @@ class Producer(Generic[K, V]):
             ClientError: of the kind that the first failed record met; `outcomes` of the error says
                 what became of each record, and possibly_persisted whether any may be stored.
         """
+        from . import bulk  # not for those who never send in bulk
+
         self._owner.check()
         records = bulk.bulk_of(
             topic,
