@@ -18,6 +18,7 @@ from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
 from .limits import SYNC_ALL_FROM_FILES
 from .log.identity import METADATA_NAME, deleted_id, doomed_name
 from .log.log import Log
+from .log.recovery import Known
 from .log.storage import File, Storage, StorageError
 from .log_lines import Event, Line
 from .long_work import finished
@@ -29,6 +30,8 @@ from .survey import Survey
 from .topic_config import TopicConfig, topic_config
 from .verdicts import VerdictRings
 from .world import World
+
+NEW = Known(is_new=True)
 
 
 class Partitions:
@@ -75,7 +78,7 @@ class Partitions:
         known = self._state.topics.get(topic)
         if known is None or not 0 <= index < known.partition_count:
             return None
-        return self._open(known, index)
+        return self._open(known, index, NEW)  # all that have files were opened at the start
 
     def begin(self) -> None:
         """The start is written, durably: from now on partitions can be appended to."""
@@ -129,7 +132,9 @@ class Partitions:
             self._warn(f"{directory}: its topic id is damaged or missing; written anew")
             storage.remove(f"{directory}/{METADATA_NAME}")
         for topic, index in found.opens:
-            self._open(topic, index)
+            known = self._restart.known(f"{topic.name}-{index}", topic.topic_id)
+            removed_offset = topic.removed.get(index, 0)
+            self._open(topic, index, replace(known, removed_offset=removed_offset))
         groups_were_read = (
             storage.exists(GROUPS_DIRECTORY)
             and self._restart.known(GROUPS_DIRECTORY, None).last is None
@@ -226,10 +231,9 @@ class Partitions:
             for file in dirty:
                 file.flush()
 
-    def _open(self, topic: Topic, index: int) -> Partition:
+    def _open(self, topic: Topic, index: int, known: Known) -> Partition:
         config = topic_config(topic.overrides, self._config)
         directory = f"{topic.name}-{index}"
-        known = self._restart.known(directory, topic.topic_id)
         monotonic_ms = self._world.clock.monotonic_ms
         sequences = SequenceTable(monotonic_ms)
         record, now_ms = sequences.record, monotonic_ms()
@@ -252,11 +256,7 @@ class Partitions:
             topic.topic_id,
             before_directory=self._before_directory,
             producers=sequences,
-            known=replace(
-                known,
-                log_start_offset=topic.log_starts.get(index, 0),
-                removed_offset=topic.removed.get(index, 0),
-            ),
+            known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
         )
         self._was_read |= known.last is None
         if log.recovery is not None:

@@ -5,7 +5,7 @@
     foreign   what is not ours: left alone, and named once
     unknown   partitions that nobody knows: they stay, and the start refuses (`UnknownPartitions`)
 
-Nothing is removed, renamed or taken over because it is not known (docs/decisions/0010). What makes
+Nothing is removed, renamed or taken over because it is not known (docs/decisions/0011). What makes
 that possible: a topic is durable before its first directory is made, and of a deleted one every
 directory is durably renamed before its name can be used again. So no crash, and no power loss,
 leaves a directory whose topic is not on record, or one under the name of another topic.

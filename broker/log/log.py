@@ -62,6 +62,7 @@ class Log:
         "_dirty",
         "_dirty_segment",
         "_epochs",
+        "_has_directory",
         "_is_new",
         "_leaving",
         "_producers",
@@ -92,6 +93,7 @@ class Log:
         self.recovery: RecoveryReport | None = None
         self._topic_id = topic_id
         self._before_directory: Callable[[], None] = lambda: None
+        self._has_directory = False  # what stands there under its name is its own
         self._segments: list[Segment] = []
         self._is_new = False  # the names of its first files may not be durable yet
         self._leaving: Segment | None = None  # below the log start, its files half removed
@@ -139,6 +141,7 @@ class Log:
             known=known,
         )
         log._before_directory = before_directory
+        log._has_directory = not known.is_new
         log._producers = producers
         log._snapshots = opened.snapshots
         log._epochs = opened.epochs
@@ -272,6 +275,7 @@ class Log:
         # directory is there, its topic is not, and a start cannot tell whose it is.
         self._before_directory()
         refuse_what_stands(self.storage, self.directory, self._topic_id)
+        self._has_directory = True
         self.storage.make_dirs(self.directory)
         self._is_new = True
         if self._topic_id is not None:
@@ -404,7 +408,7 @@ class Log:
         """
         self._close_files()
         self._segments, self._active, self._leaving = [], None, None
-        if not self.storage.exists(self.directory):
+        if not self._has_directory or not self.storage.exists(self.directory):
             return []
         return [(self.directory, self._topic_id or b"")]
 

@@ -56,7 +56,7 @@ def open_directory(
     """Recover the log in a directory; arguments and errors are those of Log.open."""
     if producers is None:  # a state log: its records are replayed whole, so all are checked
         known = replace(known, reads_all=True)
-    names = storage.list_dir(directory)
+    names = [] if known.is_new else storage.list_dir(directory)
     notes: list[str] = []
     snapshots = Snapshots(storage, directory, names)
 

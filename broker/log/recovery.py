@@ -66,6 +66,8 @@ class Known:
         remembers_nothing: after a clean stop, that no producer had any state.
         reads_all: whether everything is to be read, whatever summaries say.
         log_start_offset: what deleted records have moved the start to; 0 if nothing has.
+        is_new: nothing of it can be there; what stands in its directory is not looked at, and
+            refused when the first batch comes.
         removed_offset: segments that end here or before were being removed; 0 if none was.
     """
 
@@ -73,6 +75,7 @@ class Known:
     last: Summary | None = None
     remembers_nothing: bool = False
     reads_all: bool = False
+    is_new: bool = False
     log_start_offset: int = 0
     removed_offset: int = 0
 
