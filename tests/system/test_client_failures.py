@@ -6,6 +6,7 @@ Every call ends within its bound, and its text says what to look at.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -184,6 +185,26 @@ async def test_an_advertised_black_hole_is_named_too() -> None:
             await lost.stop(0)
     assert f"{hole} accepts connections and said nothing" in str(error)
     assert "change advertised.listeners" in str(error)
+
+
+async def test_an_advertised_black_hole_is_in_the_log_within_three_seconds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Long before connecting has timed out, which is after ten seconds."""
+    caplog.set_level(logging.WARNING, "minibroker.client")
+    async with black_hole() as hole:
+        settings = {"advertised.listeners": f"PLAINTEXT://{hole}"}
+        async with running_broker(settings=settings) as runtime:
+            lost = Producer(f"127.0.0.1:{runtime.bound[0].port}", delivery_timeout_ms=60_000)
+            await lost.start()
+            await lost.send("t", b"v")
+            async with asyncio.timeout(3 + SLACK_S):
+                while not caplog.records:  # noqa: ASYNC110  a line of the log
+                    await asyncio.sleep(0)
+            await lost.stop(0)
+    text = caplog.records[0].getMessage()
+    assert text.startswith(f"node 1 cannot be reached at {hole} (bootstrap server 127.0.0.1:")
+    assert "change advertised.listeners of that broker" in text
 
 
 def test_an_api_that_the_broker_lacks_is_named_with_both_ranges() -> None:
