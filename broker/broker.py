@@ -80,7 +80,9 @@ class Broker:
         self.work = LongWork(hooks.slices)
         self._names_taken: set[str] = set()  # by topics that are being deleted
         self.commit = GroupCommit(hooks.flush_wanted)
-        self.parked = ParkedFetches(hooks.fetches_ready, hooks.deadline_moved, self.work.begin)
+        self.parked = ParkedFetches(
+            hooks.fetches_ready, hooks.deadline_moved, self.work.begin_ahead
+        )
         self._deadlines = Deadlines(self.parked)
         self.held = HeldBytes(config.queued_max_request_bytes)
         mark = examine(world.storage)
@@ -154,7 +156,7 @@ class Broker:
             self.world.random,
             hooks.deadline_moved,
             tell=hooks.tell,
-            begin=self.work.begin,
+            begin=self.work.begin_ahead,
         )
         with suppress(NoSpace):  # the next start tries again
             groups.forget_topics_but(self.state.names_by_id)

@@ -219,15 +219,19 @@ class LongWork:
         Raises: whatever the steps raise in the first slice. What they raise later is logged, and
             the promise is kept with a Failure.
         """
-        job = _Job(steps, is_droppable)
-        try:
-            job.work(self._slices.first())
-        except StopIteration as done:
-            return done.value
         # What follows from work that was just done (a request, once it is decoded) takes its place:
         # in line, behind others that wait to be decoded, it would hold more and more of them.
-        self._put(job, self._active if self._is_finishing else self._in_line)
-        return job.promise
+        return self._begin(
+            steps, self._active if self._is_finishing else self._in_line, is_droppable
+        )
+
+    def begin_ahead(self, steps: Steps) -> Any:
+        """The same for work of the broker itself: it goes on beside what is in progress.
+
+        1. a hundred clients ask for seconds of work each  2. a thousand fetches become ready
+        3. in line they would be answered when the hundred are done.
+        """
+        return self._begin(steps, self._active, is_droppable=False)
 
     def go_on(self) -> None:
         """One slice for the job whose turn it is; the edge calls this when it was `wanted`."""
@@ -249,6 +253,15 @@ class LongWork:
             for job in jobs:
                 job.steps.close()
             jobs.clear()
+
+    def _begin(self, steps: Steps, jobs: deque[_Job], is_droppable: bool) -> Any:
+        job = _Job(steps, is_droppable)
+        try:
+            job.work(self._slices.first())
+        except StopIteration as done:
+            return done.value
+        self._put(job, jobs)
+        return job.promise
 
     def _go_on_with(self, job: _Job) -> None:
         if job.is_dropped:

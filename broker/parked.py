@@ -180,7 +180,7 @@ class ParkedFetches:
     Args:
         on_ready: called when there is something to do in this turn; `take_ready` is then due.
         on_earlier: called when a deadline comes before all others; see `next_deadline_ms`.
-        begin: LongWork.begin.
+        begin: LongWork.begin_ahead.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.j
 
 import struct
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from ..protocol import sequence
@@ -40,6 +40,7 @@ _BATCH: Final = struct.Struct(">QqqI")
 _ENTRY: Final = struct.Struct(">hq QqqI 112s")
 _EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 112s 28x")
 _EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 20x" * BATCHES_KEPT)
+_PACKED_ID: Final = struct.Struct(">q")
 _PACKED_AT: Final = struct.Struct(">q")  # the table's time when it was packed
 _PACKED_BYTES: Final = 8 + _ENTRY.size
 _NO_SPAN: Final = sequence.SEQUENCE_MAX
@@ -229,11 +230,10 @@ class SequenceTable:
         The time and those in the entries are the table's own; what they mean is how long each PID
         has been idle.
         """
-        return _PACKED_AT.pack(self.monotonic_ms() - self._began_ms) + b"".join(
-            part
-            for producer_id, entry in self._entries.items()
-            for part in (producer_id.to_bytes(8), entry)
-        )
+        # A roll waits for this: without a line of Python for each PID it takes about half the time.
+        parts = zip(map(_PACKED_ID.pack, self._entries), self._entries.values(), strict=True)
+        packed_at = _PACKED_AT.pack(self.monotonic_ms() - self._began_ms)
+        return b"".join((packed_at, *chain.from_iterable(parts)))
 
     def unpack(self, data: bytes, version: int = PACKED_VERSION) -> None:
         """Become what packed() gave, with every PID idle for as long as it was then.

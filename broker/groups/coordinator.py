@@ -62,7 +62,7 @@ class Coordinator:
         random: draws member ids.
         on_earlier: called when `timers` has an earlier deadline than before.
         tell: takes one line for the operator.
-        begin: LongWork.begin.
+        begin: LongWork.begin_ahead.
     """
 
     def __init__(

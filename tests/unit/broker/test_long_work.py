@@ -110,6 +110,17 @@ def test_only_so_many_jobs_are_in_progress() -> None:
     assert all(seen.count(name) == 99 for name in names)
 
 
+def test_work_of_the_broker_itself_does_not_wait_in_line() -> None:
+    turns = Turns()
+    work = LongWork(turns)
+    requests = [work.begin(counting(100)) for _ in range(3 * JOBS_ACTIVE_MAX)]
+    own = work.begin_ahead(counting(10))
+    for _ in range(20 + 10 * JOBS_ACTIVE_MAX):
+        turns.turn()
+    assert own.is_kept
+    assert not any(each.is_kept for each in requests)
+
+
 def test_a_job_that_fails_leaves_the_others_going() -> None:
     turns = Turns()
     work = LongWork(turns)
