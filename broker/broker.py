@@ -80,9 +80,8 @@ class Broker:
         self.work = LongWork(hooks.slices)
         self._names_taken: set[str] = set()  # by topics that are being deleted
         self.commit = GroupCommit(hooks.flush_wanted)
-        self.parked = ParkedFetches(
-            hooks.fetches_ready, hooks.deadline_moved, self.work.begin_ahead
-        )
+        begin, ready = self.work.begin_ahead, hooks.fetches_ready
+        self.parked = ParkedFetches(ready, hooks.deadline_moved, begin)
         self._deadlines = Deadlines(self.parked)
         self.held = HeldBytes(config.queued_max_request_bytes)
         mark = examine(world.storage)
@@ -297,8 +296,7 @@ class Broker:
         """
         topics = [self.state.topics[name] for name in names]
         ids = [each.topic_id.hex() for each in topics]
-        deleted: list[Record] = [{"type": "topic-deleted", "id": each} for each in ids]
-        self.reserve.pay(lambda: self._commit(deleted))
+        self.reserve.pay(lambda: self._commit([{"type": "topic-deleted", "id": x} for x in ids]))
         self._names_taken.update(names)
         self._flush_metadata()
         partitions = self._partitions.take_out(topics)
