@@ -27,6 +27,10 @@ ROOM_SHARE = 4
 # Where memory is short, a connection that has more than this open begins nothing new, in bytes.
 # Others are always served.
 SHORT_OPEN_BYTES = 64 * 1024
+# What one fetch reads of one partition, in bytes: it takes the loop some milliseconds, whatever is
+# asked. A single batch may be longer. Who wants more asks again.
+READ_BYTES_MAX = 4 * 1024 * 1024
+
 # When all memory is used up, those who hold most are closed until this part of it is free again:
 # to choose them takes a look at every connection, which must not be needed for each of them.
 FREED_SHARE = 8

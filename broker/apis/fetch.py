@@ -4,6 +4,7 @@ v5 log_start_offset · v7 sessions · v9 leader epochs · v10 zstd · v11 rack �
 Ours: whole batches only, never decoded; every request is answered in full with session id 0, which
     KIP-227 allows; a wait is not polled but ended by the bytes it waits for; under durability fsync
     it counts as a reader that wants what is written to be flushed.
+    One partition gives READ_BYTES_MAX at a time, and less where memory is short (held_bytes.py).
     Bounds below 0 and unknown isolation levels are refused with 42, where Kafka has -1.
     Of a partition listed twice the last counts. A follower (replica_id) gets 6: there are none.
 Left out: fetch sessions (70 for a session we never gave), preferred replicas.
@@ -27,7 +28,7 @@ from ...protocol.messages.fetch import (
     PartitionData,
 )
 from ..broker import Broker
-from ..limits import FETCH_WAIT_MS_MAX
+from ..limits import FETCH_WAIT_MS_MAX, READ_BYTES_MAX
 from ..log.storage import StorageError
 from ..log_lines import Event
 from ..long_work import Steps
@@ -80,6 +81,7 @@ def _answer_or_wait(reading: _Reading) -> Any:
         or reading.has_error
         or not reading.partitions
         or missing_bytes <= 0
+        or reading.is_shortened
     ):
         return reading.response
     # 1. a partition is read  2. it is appended to, while the others are read  3. the fetch waits:
@@ -152,6 +154,7 @@ class _Reading:
     __slots__ = (
         "_answers",
         "_asked",
+        "_asked_bytes",
         "_bytes_max",
         "_held_bytes",
         "_paused",
@@ -161,6 +164,7 @@ class _Reading:
         "count_bytes",
         "has_error",
         "has_unflushed",
+        "is_shortened",
         "message",
         "partitions",
         "response",
@@ -174,13 +178,15 @@ class _Reading:
         self.count_bytes = 0
         self.has_error = False
         self.has_unflushed = False
+        self.is_shortened = False  # by our own bounds: what it asks for will not come by waiting
         self._topic_at = 0
         self._answers: list[PartitionData] = []  # of this topic
         self._asked: Iterator[FetchPartition] | None = None  # what is left of this topic
         self._paused = self._readable_bytes = 0
         self._held_bytes = 0
         config, held = broker.config, broker.held
-        self._bytes_max = min(message.max_bytes, config.fetch_max_bytes, held.answer_bytes_max)
+        self._asked_bytes = min(message.max_bytes, config.fetch_max_bytes)
+        self._bytes_max = min(self._asked_bytes, held.answer_bytes_max)
 
     def rest(self) -> Steps:
         """Read to the end in steps; what is read by then counts as held, as an answer does."""
@@ -237,7 +243,12 @@ class _Reading:
         if self.message.replica_id >= 0:
             answer = _refused(asked.partition, ErrorCode.NOT_LEADER_OR_FOLLOWER)
         else:
-            answer = _read_partition(partition, asked, room, is_first=not self.count_bytes)
+            ours = max(min(room, READ_BYTES_MAX), 0)
+            answer = _read_partition(partition, asked, ours, is_first=not self.count_bytes)
+            if ours < min(asked.partition_max_bytes, self._asked_bytes - self.count_bytes):
+                # Cut by us, and not by the end of what is there, if it took most of the room.
+                has_more = asked.fetch_offset < partition.high_watermark
+                self.is_shortened |= has_more and 2 * len(answer.records or b"") >= ours
         if self.message.isolation_level == READ_COMMITTED:
             answer.aborted_transactions = []  # none; null is for who did not ask
         self.partitions.append(partition)

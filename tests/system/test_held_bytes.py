@@ -8,7 +8,7 @@ import socket
 import struct
 
 import pytest
-from minibroker.broker.limits import RESERVE_BYTES
+from minibroker.broker.limits import READ_BYTES_MAX, RESERVE_BYTES
 from minibroker.broker.runtime import Runtime
 from minibroker.protocol.messages.metadata import MetadataRequest
 
@@ -16,10 +16,10 @@ from tests.support.requests import create, fetch, produce
 from tests.support.runtime import RawConnection, connect, request_frame, running_broker, until
 
 MB = 1024 * 1024
-BYTES_MAX = 24 * MB
+BYTES_MAX = 20 * MB
 SETTINGS = {"queued.max.request.bytes": str(BYTES_MAX)}
 BIG = b"x" * 900_000
-STUCK = 14
+STUCK, ASKED = 10, 8
 
 
 async def stuck_reader(runtime: Runtime, correlation_id: int) -> RawConnection:
@@ -32,7 +32,7 @@ async def stuck_reader(runtime: Runtime, correlation_id: int) -> RawConnection:
     raw = RawConnection(reader, writer)
     request = fetch()
     request.max_bytes = request.topics[0].partitions[0].partition_max_bytes = 50 * MB
-    for number in range(3):
+    for number in range(ASKED):
         raw.send(request_frame(request, 5, correlation_id + number))
     return raw
 
@@ -79,7 +79,7 @@ async def test_who_was_held_back_and_reads_gets_all_its_answers() -> None:
         stuck = [await stuck_reader(runtime, 10 * number) for number in range(STUCK)]
         await until(lambda: runtime.broker.held.is_short)
         for number, raw in enumerate(stuck):
-            for each in range(3):
+            for each in range(ASKED):
                 correlation_id, response = await raw.response(1, 5)
                 assert correlation_id == 10 * number + each
                 assert len(response.responses[0].partitions[0].records) >= len(BIG)
@@ -94,7 +94,7 @@ async def test_when_all_is_used_up_the_one_that_holds_most_is_closed(
         client = await connect(runtime)
         await create(client)
         boastful = [await RawConnection.open(runtime) for _ in range(4)]
-        sent = [3 * MB, 9 * MB, 4 * MB, 3 * MB]  # held: up to twice as much
+        sent = [2 * MB, 9 * MB, 4 * MB, 3 * MB]  # held: up to twice as much
         for raw, count in zip(boastful, sent, strict=True):
             raw.send(struct.pack(">ih", 100 * MB, 0) + bytes(count))
             await raw.writer.drain()
@@ -136,3 +136,23 @@ async def test_what_a_connection_held_is_given_back_while_a_promise_to_it_lasts(
         await raw.close()
         await client.close()
         await until(lambda: runtime.broker.held.total == 0)
+
+
+async def test_who_asks_for_more_than_one_read_gives_does_not_wait_for_it() -> None:
+    """What was cut by our own bounds does not come by waiting; what is not there yet may."""
+    async with running_broker() as runtime:
+        client = await connect(runtime)
+        await create(client)
+        for _ in range(8):
+            await client.request(produce(BIG))
+        request = fetch(min_bytes=6 * MB, wait_ms=60_000)
+        request.max_bytes = request.topics[0].partitions[0].partition_max_bytes = 50 * MB
+        response = await asyncio.wait_for(client.request(request), 5)
+        records = response.responses[0].partitions[0].records
+        assert 2 * MB < len(records) <= READ_BYTES_MAX
+        request.topics[0].partitions[0].fetch_offset = 7
+        waiting = asyncio.create_task(client.request(request))
+        await until(lambda: runtime.broker.parked.next_deadline_ms() is not None)
+        assert not waiting.done(), "less is there than it wants"
+        waiting.cancel()
+        await client.close()
