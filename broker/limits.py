@@ -170,8 +170,10 @@ LONG_FRAME_BYTES = 32 * 1024
 # Compressed batches up to this size are opened on the loop, if that gives no more bytes either: a
 # fraction of a millisecond. Others are opened off it.
 OPENED_AT_ONCE_BYTES_MAX = 64 * 1024
-# Records, and headers of records, that are checked on the loop: two or three milliseconds at most.
+# Records, and headers of records, that are checked on the loop one by one: a few milliseconds at
+# most. Those of one size are compared together, in a fraction of that time each.
 CHECKED_AT_ONCE_MAX = 4096
+COMPARED_AT_ONCE_MAX = 16 * CHECKED_AT_ONCE_MAX
 # What one batch may hold: as much as it takes, twice, while it is opened and compressed anew. A
 # million bytes of zeros are a thousand when compressed.
 OPENED_BYTES_MAX = 64 * 1024 * 1024

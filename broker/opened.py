@@ -23,7 +23,12 @@ from ..protocol.compression import (
 )
 from ..protocol.errors import ErrorCode, Refused
 from ..protocol.record_check import TooLongError, check_records
-from .limits import CHECKED_AT_ONCE_MAX, OPENED_AT_ONCE_BYTES_MAX, OPENED_BYTES_MAX
+from .limits import (
+    CHECKED_AT_ONCE_MAX,
+    COMPARED_AT_ONCE_MAX,
+    OPENED_AT_ONCE_BYTES_MAX,
+    OPENED_BYTES_MAX,
+)
 from .topic_config import TopicConfig
 
 INVALID = ErrorCode.INVALID_RECORD
@@ -59,7 +64,7 @@ def open_at_once(batch: Buffer, header: BatchHeader, config: TopicConfig) -> Ope
     That is a small one, opened too, or one that is not packed and holds no more than so many
     records and headers, whatever their size.
     """
-    if header.records_count > CHECKED_AT_ONCE_MAX:
+    if header.records_count > COMPARED_AT_ONCE_MAX:
         return None
     size_max = OPENED_AT_ONCE_BYTES_MAX
     if len(batch) > size_max:
@@ -78,14 +83,14 @@ def open_batch(
     header: BatchHeader,
     config: TopicConfig,
     size_max: int = OPENED_BYTES_MAX,
-    headers_max: int = 2**31,
+    parts_max: int = 2**31,
 ) -> Opened:
     """Check the records of a batch, and compress them anew if the topic stores them otherwise.
 
     Args:
         batch: one whole batch; its CRC need not be right, that is looked at elsewhere.
         size_max: bytes its records may take when they are unpacked.
-        headers_max: how many headers to look at.
+        parts_max: how many records and headers to look at one by one.
     Raises: TooLongError: there are more.
     """
     codec, wanted = header.codec, config.codec
@@ -103,7 +108,7 @@ def open_batch(
         return Opened(refused=Refused(INVALID, f"the records cannot be unpacked: {error}"))
     except MissingCodecError as error:
         return Opened(refused=_cannot_be_packed(error) if wanted not in (None, codec) else None)
-    deltas = check_records(body, 0, header.records_count, headers_max)
+    deltas = check_records(body, 0, header.records_count, parts_max)
     if deltas is None:
         return Opened(refused=_BAD_RECORDS)
     if wanted is None or wanted == codec:

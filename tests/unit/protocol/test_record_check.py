@@ -88,12 +88,12 @@ def test_shapes_written_out_are_not_good_and_those_drawn_are_as_the_plain_way_sa
     assert 50 < good < 250
 
 
-def test_headers_are_counted_where_they_are_bounded() -> None:
+def test_records_and_headers_are_counted_where_they_are_bounded() -> None:
     headers = [("k", b"v")] * 10
     batch = build_batch([(None, b"v" * size, headers, 0) for size in range(30)])
-    assert check_records(batch, HEADER_BYTES, 30, 300) == (0, 0)
+    assert check_records(batch, HEADER_BYTES, 30, 330) == (0, 0)
     with pytest.raises(TooLongError):
-        check_records(batch, HEADER_BYTES, 30, 299)
+        check_records(batch, HEADER_BYTES, 30, 329)
 
 
 @pytest.mark.parametrize(
