@@ -237,6 +237,8 @@ class Group:
         member = self.members.pop(member_id, None)
         if member is not None:
             self._count(member, -1)
+            self._hold(-len(member.assignment))
+            self._assigned_bytes -= len(member.assignment)
             if member.group_instance_id is not None:
                 self.static.pop(member.group_instance_id, None)
         if self.leader == member_id:

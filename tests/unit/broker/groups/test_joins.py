@@ -71,6 +71,7 @@ def test_what_groups_held_is_given_back(end: str) -> None:
         assert groups.held_bytes > before + 1500
         if end == "leave":
             groups.coordinator.leave(GROUP, [(member.member_id, None)])
+            assert groups.held_bytes == before + sizes.GROUP_OWN_BYTES + len(GROUP)
         else:
             groups.join(member.member_id, protocols=(("range", b"z" * 10),))
             groups.join(gets_id_first=True)
