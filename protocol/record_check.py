@@ -242,10 +242,12 @@ def _run(body: bytes, position: int, index: int, run: int) -> tuple[int, int, in
     fixed = [*range(position + 1, stamp_at)]  # its own length, and the attributes
     if _add_fixed_places(body, offset_at + width, fixed) != position + size:
         return nothing
+    span = run * size
     for place in fixed:
-        column = body[place : place + run * size : size]
+        column = body[place : place + span : size]
         if column.count(body[place]) != run:
             run -= len(column.lstrip(column[:1]))
+            span = run * size
     if run < RUN_MIN:
         return nothing
     low, high = _stamps(body, stamp_at, offset_at - stamp_at, size, run)
@@ -307,8 +309,8 @@ def _stamps(body: bytes, place: int, width: int, size: int, run: int) -> tuple[i
     end = place + run * size
     low = body[place:end:size]
     if width == 1:
-        if low.count(body[place]) == run:
-            low = low[:1]
+        if low.count(first := body[place]) == run and first < 0x80:
+            return _ORDERED[first] - 64, _ORDERED[first] - 64
         low = low.translate(_LAST_BYTE)
         if not low.isascii():
             return 1, 0
