@@ -155,10 +155,12 @@ def _attack(
     if bounds.meanwhile is not None:
         bounds.meanwhile()
     ends_at = began + bounds.looked_s
-    while broker.is_running and time.monotonic() < min(ends_at, began + DEADLINE_S):
+    while broker.is_running and (now := time.monotonic()) < began + DEADLINE_S:
         if attackers.is_running:
-            ends_at = max(ends_at, time.monotonic() + AFTER_S)
-            verdict.seconds = time.monotonic() - began
+            ends_at = max(ends_at, now + AFTER_S)
+            verdict.seconds = now - began
+        elif now >= ends_at:
+            break
         wait(TURN_S)
         peak_mb = max(peak_mb, _rss_mb(broker))
     verdict.demand(not attackers.is_running, f"the attack went on after {DEADLINE_S:g} s")
