@@ -180,6 +180,10 @@ OPENED_BYTES_MAX = 64 * 1024 * 1024
 # Functions called off the loop at once, and the threads that do it: as many as small machines have
 # cores. Others wait in line.
 ASIDES_MAX = 2
+# What malloc keeps of freed memory in each of these threads, in bytes, and from which size on a
+# block is a mapping of its own, gone when it is freed: frames of a megabyte are not.
+KEPT_FREE_BYTES_MAX = 8 * 1024 * 1024
+MAPPED_FROM_BYTES = 4 * 1024 * 1024
 
 # An answer, without the records in it, is no longer than this: one that lists the same thing again
 # and again, as Kafka would, is refused with 42 INVALID_REQUEST. All partitions of a broker take a
