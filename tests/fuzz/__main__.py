@@ -131,8 +131,9 @@ def _judge_memory(figures: Figures, before: Vitals, warm: Looked, after: Looked,
     """Growth, and what it is made of: what is held, and what is free and kept by the allocators.
 
     Held: a message is compiled when its version is first asked for, 18 kB for each of some 180
-    pairs of request and response. Kept: what fell free between such pieces; malloc_trim finds no
-    whole pages to give back there. Only what is held can be a leak, and has a bound of its own.
+    pairs of request and response. Kept: by glibc, in each thread as much as broker/slices.py lets
+    it, which malloc_trim does not touch, and what fell free between pieces that are held. Only what
+    is held can be a leak, and has a bound of its own.
     """
     growth = after.vitals.rss_kb - warm.vitals.rss_kb
     sizes = (before.rss_kb, warm.vitals.rss_kb, peak, after.vitals.rss_kb)
