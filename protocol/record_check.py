@@ -11,7 +11,9 @@ Nothing here needs more than integers and bytes, so that it can be compiled.
 Source: DefaultRecord.java, ByteUtils.java.   Read first: batch.py.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
+
+Body: TypeAlias = bytes | bytearray | memoryview
 
 RUN_MIN: Final = 16  # records of one size in a row that are worth a look at all of them at once
 _NOWHERE: Final = -(2**62)  # as an index into any bytes: IndexError
@@ -39,12 +41,13 @@ class TooLongError(Exception):
 
 
 def check_records(
-    body: bytes, position: int, count: int, parts_max: int = 2**31
+    body: Body, position: int, count: int, parts_max: int = 2**31
 ) -> tuple[int, int] | None:
     """The least and the greatest timestamp delta of `count` records; None unless all are good.
 
     Args:
-        body: bytes that end with the last record, as they are or decompressed.
+        body: bytes that end with the last record, as they are or decompressed. RUN_MIN records or
+            more must be bytes, of the class of that name.
         position: where the first record begins.
         count: at least 1.
         parts_max: how many records and headers to look at one by one; those that are compared by
@@ -56,6 +59,7 @@ def check_records(
         if count < RUN_MIN:
             position, least, greatest = _walk(body, position, 0, count, left)
         else:
+            assert isinstance(body, bytes), "columns are compared by what only bytes can do"
             position, least, greatest = _runs(body, position, count, left)
     except IndexError:
         return None
@@ -82,9 +86,7 @@ def _runs(body: bytes, position: int, count: int, left: list[int]) -> tuple[int,
     return position, least, greatest
 
 
-def _walk(
-    body: bytes, position: int, first: int, end: int, left: list[int]
-) -> tuple[int, int, int]:
+def _walk(body: Body, position: int, first: int, end: int, left: list[int]) -> tuple[int, int, int]:
     """Records `first` to `end`, one by one: the position behind them, least and greatest stamp.
 
     Raises: IndexError for a record that is not good. What passes the record's own end on the way
@@ -143,14 +145,14 @@ def _walk(
     return position, least, greatest
 
 
-def _behind_offset_delta(body: bytes, position: int, index: int) -> int:
+def _behind_offset_delta(body: Body, position: int, index: int) -> int:
     number, position = _number(body, position)
     if number != index << 1:
         raise IndexError(position)
     return position
 
 
-def _behind_headers(body: bytes, position: int, left: list[int]) -> int:
+def _behind_headers(body: Body, position: int, left: list[int]) -> int:
     """Where the headers end whose count stands at `position`; they are taken from what is left."""
     count, position = _number(body, position)
     if count & 1 or count >> 1 > len(body) - position:
@@ -169,7 +171,7 @@ def _behind_headers(body: bytes, position: int, left: list[int]) -> int:
     return position
 
 
-def _behind_bytes(body: bytes, position: int) -> int:
+def _behind_bytes(body: Body, position: int) -> int:
     """Where the bytes end whose length stands at `position`."""
     number = body[position]
     if number < 0x80:
@@ -184,7 +186,7 @@ def _behind_bytes(body: bytes, position: int) -> int:
     return position + (number >> 1)
 
 
-def _number(body: bytes, position: int) -> tuple[int, int]:
+def _number(body: Body, position: int) -> tuple[int, int]:
     """A number of 32 bits and five bytes at most, as it is written, and the position behind it."""
     number, shift = 0, 0
     while True:
@@ -198,7 +200,7 @@ def _number(body: bytes, position: int) -> tuple[int, int]:
             return number, position
 
 
-def _timestamp_delta(body: bytes, position: int) -> tuple[int, int]:
+def _timestamp_delta(body: Body, position: int) -> tuple[int, int]:
     """A number of 64 bits and ten bytes at most, and the position behind it."""
     number, shift = 0, 0
     while True:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ...protocol.batch import CODEC_BITS, TRANSACTIONAL_BIT, read_header
+from ...protocol.batch import CODEC_BITS, MAGIC, TRANSACTIONAL_BIT, read_header
 from ...protocol.compression import Codec
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
@@ -36,7 +36,8 @@ from ..session import CloseConnection, Session
 ACKS = (-1, 0, 1)
 ZSTD_SINCE = 7
 PARTITIONS_A_STEP = 8
-_ATTRIBUTES_AT = 21
+_MAGIC_AT, _ATTRIBUTES_AT = 16, 21
+_TO_OPEN = 1 << 16  # beyond the bits of attributes
 # The codes for which Kafka answers log_start_offset -1 (ReplicaManager.appendToLocalLog).
 _WITHOUT_LOG_START = frozenset(
     (
@@ -63,31 +64,37 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     if message.acks not in ACKS:
         why = f"acks is {message.acks}; it must be -1, 0 or 1"
         return refusal(message, ErrorCode.INVALID_REQUIRED_ACKS, why)
-    if message.transactional_id is not None or _is_transactional(message):
+    nature = _nature(broker, message.topic_data)
+    if message.transactional_id is not None or nature & TRANSACTIONAL_BIT:
         why = "transactions are not served here"
         return refusal(message, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
-    listed = _once_each(message.topic_data)
-    if _is_anything_to_open(broker, listed):
+    listed = message.topic_data
+    if len(listed) != 1 or len(listed[0].partition_data) != 1:
+        listed = _once_each(listed)
+    if nature & (CODEC_BITS | _TO_OPEN):
         return _open_and_store(broker, request, listed)
     if len(listed) > 1 or (listed and len(listed[0].partition_data) > PARTITIONS_A_STEP):
         return _store_in_portions(broker, request, listed, {})
     return _answer(broker, request, _store(broker, request, listed, {}))
 
 
-def _is_anything_to_open(broker: Broker, listed: list[TopicProduceData]) -> bool:
+def _nature(broker: Broker, listed: list[TopicProduceData]) -> int:
+    """The attributes of all batches together; _TO_OPEN, if one must be opened for other reasons."""
+    nature = 0
     for topic in listed:
         for each in topic.partition_data:
             records = each.records
-            if records is not None and len(records) > _ATTRIBUTES_AT + 1:
-                if (
-                    records[_ATTRIBUTES_AT + 1] & CODEC_BITS
-                    or len(records) > OPENED_AT_ONCE_BYTES_MAX
-                ):
-                    return True
+            if records is None or len(records) <= _ATTRIBUTES_AT + 1:
+                continue
+            if records[_MAGIC_AT] == MAGIC:
+                nature |= records[_ATTRIBUTES_AT + 1]
+            if len(records) > OPENED_AT_ONCE_BYTES_MAX:
+                nature |= _TO_OPEN
+            else:
                 partition = broker.partitions.get((topic.name, each.index))
                 if partition is not None and partition.config.codec:
-                    return True
-    return False
+                    nature |= _TO_OPEN
+    return nature
 
 
 def _open_and_store(broker: Broker, request: Request, listed: list[TopicProduceData]) -> Steps:
@@ -214,8 +221,6 @@ def refusal(message: ProduceRequest, code: ErrorCode, why: str) -> ProduceRespon
 
 def _once_each(listed: list[TopicProduceData]) -> list[TopicProduceData]:
     """Each topic and each partition once, with what was listed for it last, as in Kafka."""
-    if len(listed) == 1 and len(listed[0].partition_data) == 1:
-        return listed
     parts: dict[str, dict[int, PartitionProduceData]] = {}
     for topic in listed:
         parts.setdefault(topic.name, {}).update((each.index, each) for each in topic.partition_data)
@@ -270,20 +275,6 @@ def _not_flushed(response: ProduceResponse) -> ProduceResponse:
             for each in topic.partition_responses
         ]
     return response
-
-
-def _is_transactional(message: ProduceRequest) -> bool:
-    for topic in message.topic_data:
-        for each in topic.partition_data:
-            records = each.records
-            if (
-                records is not None
-                and len(records) > _ATTRIBUTES_AT + 1
-                and records[_ATTRIBUTES_AT + 1] & TRANSACTIONAL_BIT
-                and records[16] == 2
-            ):
-                return True
-    return False
 
 
 def _is_zstd(records: bytes | memoryview | None) -> bool:
