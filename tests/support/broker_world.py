@@ -230,9 +230,9 @@ class BrokerWorld:
         """The broker has ended; start it again."""
         machine, disk = self.machine, self.machine.disk
         machine.end()
-        # After a failed flush the page cache says more than the disk will ever have. Where no power
-        # is lost no flush fails either (_begin leaves that trouble out): what ends a broker there is
-        # a name that could not be changed, which takes nothing out of the page cache.
+        # After a failed flush the page cache says more than the disk will ever have. Where no
+        # power is lost no flush fails either (_begin leaves that trouble out): what ends a broker
+        # there is a name that could not be changed, which takes nothing out of the page cache.
         is_flush = why.startswith("exit 1") and "power" in self._ends
         if self._next_end == "power" or is_flush:
             disk.lose_power()
