@@ -4,13 +4,15 @@ ApiVersions answers from SERVED, so nothing is advertised that has no handler. A
 plain function `handle(broker, request, session)`; it returns the response message, a promise of
 it, None for "no answer", or a generator that returns one of these: long work (long_work.py), which
 is encoded in steps as well. Beside it, `refusal(message, code, why)` makes the response that
-refuses the whole request: ApiError and storage failures end up there, and only here.
+refuses the whole request: ApiError and storage failures end up there, and only here. It looks at
+nothing but what it is given: that of a long request is made off the loop, and encoded in steps.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from types import GeneratorType
 from typing import Any
@@ -20,10 +22,10 @@ from ..protocol.errors import ApiError, ErrorCode
 from ..protocol.messages import APIS, Api
 from .broker import Broker
 from .held_bytes import HeldBytes
-from .limits import ANSWER_BYTES_MAX
+from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
 from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
-from .long_work import LongWork, Steps
+from .long_work import Aside, LongWork, Steps
 from .parked import Failure, Promise
 from .session import CloseConnection, Session
 
@@ -131,7 +133,9 @@ class Dispatch:
         try:
             outcome = handler(self._broker, request, session)
         except Exception as error:  # noqa: BLE001  told to the client, or raised again
-            return self._refused(request, session, error)
+            if request.size_bytes <= LONG_FRAME_BYTES:
+                return self.refuse(request, *self._reason(request, session, error))
+            outcome = _raised(error)
         if type(outcome) is not GeneratorType:
             return outcome
         steps = self._in_steps(request, session, outcome)
@@ -147,12 +151,12 @@ class Dispatch:
             if outcome is None:
                 return None
             if not isinstance(outcome, Promise):
-                return (yield from _encoding(request, outcome))
+                return (yield from _encoding(request, outcome, ANSWER_BYTES_MAX))
         except CloseConnection as error:
             return error
         except Exception as error:  # noqa: BLE001  told to the client, or raised again
             try:
-                return self._refused(request, session, error)
+                return (yield from self._refusing(request, session, error))
             except CloseConnection as close:  # here nobody would catch it
                 return close
         encoded = Promise(outcome.on_abandoned)
@@ -170,16 +174,26 @@ class Dispatch:
         outcome.deliver_to(encode)
         return encoded
 
-    def _refused(self, request: Request, session: Session, error: Exception) -> Any:
-        """The response that says so, or the error again if it is none of one request."""
+    def _refusing(self, request: Request, session: Session, error: Exception) -> Steps:
+        code, why = self._reason(request, session, error)
+        if request.size_bytes <= LONG_FRAME_BYTES:
+            return self.refuse(request, code, why)
+        # A refusal names all that was asked for: of a megabyte that takes a fifth of a second.
+        message = yield Aside(partial(self.refuse, request, code, why))
+        return (yield from _encoding(request, message, None))
+
+    def _reason(
+        self, request: Request, session: Session, error: Exception
+    ) -> tuple[ErrorCode, str]:
+        """What the client is told; or the error again if it is none of one request."""
         if isinstance(error, FlushFailed | CloseConnection | AssertionError):
             raise error
         if isinstance(error, ApiError):
-            return self.refuse(request, error.code, error.text)
+            return error.code, error.text
         if isinstance(error, StorageError):
             api, now_ms = request.route.api.name, self._broker.clock.monotonic_ms()
             self._broker.trouble.refused(api, str(error), now_ms)
-            return self.refuse(request, ErrorCode.KAFKA_STORAGE_ERROR, str(error))
+            return ErrorCode.KAFKA_STORAGE_ERROR, str(error)
         event = Event(
             "request-failed",
             api=request.route.api.name,
@@ -187,7 +201,7 @@ class Dispatch:
             client_id=request.client_id,
         )
         log.error(event, exc_info=error)
-        return self.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here")
+        return ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here"
 
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
         """The response message that refuses a whole request.
@@ -206,16 +220,22 @@ class Dispatch:
         return loaded
 
 
-def _encoding(request: Request, message: Any) -> Steps:
+def _encoding(request: Request, message: Any, bytes_max: int | None) -> Steps:
     """The encoded answer. Raises ApiError if it is too long."""
-    steps, left_bytes = request.route.encode_steps(message), ANSWER_BYTES_MAX
-    while left_bytes >= 0:
+    steps, count = request.route.encode_steps(message), 0
+    while bytes_max is None or count <= bytes_max:
         try:
-            left_bytes -= next(steps)
+            count += next(steps)
         except StopIteration as done:
             return Encoded(message, done.value)
         yield None
     raise ApiError(ErrorCode.INVALID_REQUEST, TOO_LONG)
+
+
+def _raised(error: Exception) -> Steps:
+    """Work that has failed."""
+    yield from ()
+    raise error
 
 
 def _steps_to(message: Any) -> Steps:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -104,6 +104,15 @@ def outcome_of(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return call(), None
     except Exception as error:  # noqa: BLE001  raised in the steps that wanted it
         return None, error
+
+
+def made_of(make: Callable[[Any], Any], items: Iterable[Any]) -> Steps:
+    """[make(each) for each in items], in steps: others may go on after each."""
+    made = []
+    for each in items:
+        made.append(make(each))
+        yield None
+    return made
 
 
 def finished(steps: Steps) -> Any:

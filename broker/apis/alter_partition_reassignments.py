@@ -9,6 +9,7 @@ Ours: the replicas of every partition are this node, and can be nothing else: as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
@@ -20,32 +21,28 @@ from ...protocol.messages.alter_partition_reassignments import (
     ReassignableTopicResponse,
 )
 from ..broker import Broker
+from ..long_work import Steps, made_of
 from ..session import Session
 from .create_topics import refuse_in_no_time
 
 REASSIGNED = Refused(ErrorCode.NONE, "")
 
 
-def handle(
-    broker: Broker, request: Request, session: Session
-) -> AlterPartitionReassignmentsResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Check each; nothing changes."""
     message: AlterPartitionReassignmentsRequest = request.message
     refuse_in_no_time(message.timeout_ms)
+    responses = []
+    for topic in message.topics:
+        made = yield from made_of(partial(_checked, broker, topic.name), topic.partitions)
+        responses.append(ReassignableTopicResponse(name=topic.name, partitions=made))
+        yield None
     return AlterPartitionReassignmentsResponse(
         error_code=0,
         # Kafka's quirk: without topics the text is empty, else null.
         error_message=None if message.topics else "",
         allow_replication_factor_change=message.allow_replication_factor_change,
-        responses=[
-            ReassignableTopicResponse(
-                name=topic.name,
-                partitions=[
-                    _answer(each, _outcome(broker, topic.name, each)) for each in topic.partitions
-                ],
-            )
-            for topic in message.topics
-        ],
+        responses=responses,
     )
 
 
@@ -65,6 +62,12 @@ def refusal(
             for topic in message.topics
         ],
     )
+
+
+def _checked(
+    broker: Broker, name: str, asked: ReassignablePartition
+) -> ReassignablePartitionResponse:
+    return _answer(asked, _outcome(broker, name, asked))
 
 
 def _outcome(broker: Broker, name: str, asked: ReassignablePartition) -> Refused:

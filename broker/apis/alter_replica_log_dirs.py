@@ -16,11 +16,12 @@ from ...protocol.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirTopicResult,
 )
 from ..broker import Broker
+from ..long_work import Steps, finished
 from ..session import Session
 from .describe_log_dirs import log_dir
 
 
-def handle(broker: Broker, request: Request, session: Session) -> AlterReplicaLogDirsResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Nothing moves; of a partition listed under two directories the last counts."""
     message: AlterReplicaLogDirsRequest = request.message
     here = log_dir(broker)
@@ -33,38 +34,39 @@ def handle(broker: Broker, request: Request, session: Session) -> AlterReplicaLo
             return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         return ErrorCode.NONE
 
-    return _response(
-        {
-            (topic.name, index): code(each.path, topic.name, index)
-            for each in message.dirs
-            for topic in each.topics
-            for index in topic.partitions
-        }
-    )
+    codes: dict[tuple[str, int], ErrorCode] = {}
+    for each in message.dirs:
+        for topic in each.topics:
+            for index in topic.partitions:
+                codes[topic.name, index] = code(each.path, topic.name, index)
+                yield None
+            yield None
+        yield None
+    return (yield from _response(codes))
 
 
 def refusal(
     message: AlterReplicaLogDirsRequest, code: ErrorCode, why: str
 ) -> AlterReplicaLogDirsResponse:
     """The response that moves nothing."""
-    return _response(
-        {
-            (topic.name, index): code
-            for each in message.dirs
-            for topic in each.topics
-            for index in topic.partitions
-        }
-    )
+    codes = {
+        (topic.name, index): code
+        for each in message.dirs
+        for topic in each.topics
+        for index in topic.partitions
+    }
+    response: AlterReplicaLogDirsResponse = finished(_response(codes))
+    return response
 
 
-def _response(codes: dict[tuple[str, int], ErrorCode]) -> AlterReplicaLogDirsResponse:
+def _response(codes: dict[tuple[str, int], ErrorCode]) -> Steps:
     by_topic: dict[str, list[AlterReplicaLogDirPartitionResult]] = {}
     for (topic, index), code in codes.items():
         result = AlterReplicaLogDirPartitionResult(partition_index=index, error_code=code)
         by_topic.setdefault(topic, []).append(result)
-    return AlterReplicaLogDirsResponse(
-        results=[
-            AlterReplicaLogDirTopicResult(topic_name=topic, partitions=results)
-            for topic, results in by_topic.items()
-        ]
-    )
+        yield None
+    results = []
+    for topic, partitions in by_topic.items():
+        results.append(AlterReplicaLogDirTopicResult(topic_name=topic, partitions=partitions))
+        yield None
+    return AlterReplicaLogDirsResponse(results=results)

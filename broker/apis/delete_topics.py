@@ -19,7 +19,7 @@ from ...protocol.messages.delete_topics import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
-from ..long_work import Steps
+from ..long_work import Steps, finished, made_of
 from ..session import Session
 from .create_topics import refuse_in_no_time
 
@@ -32,7 +32,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     refuse_in_no_time(message.timeout_ms)
     results: list[DeletableTopicResult] = []
     names: dict[str, None] = {}  # in the order of the request
-    wanted = _asked(message)
+    wanted = yield from _asked(message)
     listed = Counter((each.name, each.topic_id) for each in wanted)
     left = iter({(each.name, each.topic_id): each for each in wanted}.values())
     while portion := [*islice(left, TOPICS_A_STEP)]:
@@ -56,13 +56,19 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
 
 def refusal(message: DeleteTopicsRequest, code: ErrorCode, why: str) -> DeleteTopicsResponse:
     """The response that deletes nothing."""
-    return DeleteTopicsResponse(responses=[_refused(each, code, why) for each in _asked(message)])
+    return DeleteTopicsResponse(
+        responses=[_refused(each, code, why) for each in finished(_asked(message))]
+    )
 
 
-def _asked(message: DeleteTopicsRequest) -> list[DeleteTopicState]:
+def _asked(message: DeleteTopicsRequest) -> Steps:
     """What is to be deleted, whichever version said it."""
-    by_name = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in message.topic_names]
+    by_name = yield from made_of(_named, message.topic_names)
     return [*message.topics, *by_name]
+
+
+def _named(name: str) -> DeleteTopicState:
+    return DeleteTopicState(name=name, topic_id=ZERO_UUID)
 
 
 def _find(broker: Broker, asked: DeleteTopicState) -> str | Refused:

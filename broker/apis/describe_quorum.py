@@ -10,6 +10,7 @@ from __future__ import annotations
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_quorum import (
+    DescribeQuorumPartition,
     DescribeQuorumRequest,
     DescribeQuorumResponse,
     Node,
@@ -18,22 +19,18 @@ from ...protocol.messages.describe_quorum import (
     ReplicaState,
 )
 from ..broker import Broker
+from ..long_work import Steps, made_of
 from ..session import Session
 
 TOPIC = "__cluster_metadata"
 NOT_HERE = "This server does not host this topic-partition."
 
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeQuorumResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Describe the quorum when just its partition is asked for; else no partition is hosted."""
     message: DescribeQuorumRequest = request.message
-    asked = [
-        (topic.topic_name, each.partition_index)
-        for topic in message.topics
-        for each in topic.partitions
-    ]
-    if asked != [(TOPIC, 0)] or len(message.topics) != 1:
-        return _unknown(message)
+    if not _asks_for_the_quorum(message):
+        return (yield from _unknown(message))
     node_id, offset = broker.config.node_id, broker.metadata_end_offset
     now_ms = broker.clock.now_ms()
     here = ReplicaState(
@@ -65,27 +62,29 @@ def refusal(message: DescribeQuorumRequest, code: ErrorCode, why: str) -> Descri
     return DescribeQuorumResponse(error_code=code, error_message=why, topics=[], nodes=[])
 
 
-def _unknown(message: DescribeQuorumRequest) -> DescribeQuorumResponse:
-    return DescribeQuorumResponse(
-        error_code=0,
-        error_message="",
-        topics=[
-            QuorumTopic(
-                topic_name=topic.topic_name,
-                partitions=[
-                    QuorumPartition(
-                        partition_index=each.partition_index,
-                        error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-                        error_message=NOT_HERE,
-                        leader_id=0,
-                        leader_epoch=0,
-                        high_watermark=0,
-                        current_voters=[],
-                        observers=[],
-                    )
-                    for each in topic.partitions
-                ],
-            )
-            for topic in message.topics
-        ],
+def _asks_for_the_quorum(message: DescribeQuorumRequest) -> bool:
+    if [each.topic_name for each in message.topics[:2]] != [TOPIC]:
+        return False
+    return [each.partition_index for each in message.topics[0].partitions[:2]] == [0]
+
+
+def _unknown(message: DescribeQuorumRequest) -> Steps:
+    topics = []
+    for topic in message.topics:
+        partitions = yield from made_of(_not_here, topic.partitions)
+        topics.append(QuorumTopic(topic_name=topic.topic_name, partitions=partitions))
+        yield None
+    return DescribeQuorumResponse(error_code=0, error_message="", topics=topics)
+
+
+def _not_here(asked: DescribeQuorumPartition) -> QuorumPartition:
+    return QuorumPartition(
+        partition_index=asked.partition_index,
+        error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        error_message=NOT_HERE,
+        leader_id=0,
+        leader_epoch=0,
+        high_watermark=0,
+        current_voters=[],
+        observers=[],
     )

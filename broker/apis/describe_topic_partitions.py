@@ -19,12 +19,13 @@ from ...protocol.messages.describe_topic_partitions import (
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..limits import PARTITIONS_A_PAGE_MAX
+from ..long_work import Steps
 from ..session import Session
 from ..topic_names import name_refusal
 from .metadata import NOT_ASKED, TOPIC_OPERATIONS
 
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeTopicPartitionsResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Describe the topics asked for, or all, from the cursor on."""
     message: DescribeTopicPartitionsRequest = request.message
     names, first_index = _names(broker, message)
@@ -36,6 +37,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeTopicP
         topic = broker.state.topics.get(name)
         if topic is None:
             topics.append(_unknown(name))
+            yield None
             continue
         start = first_index if message.cursor and name == message.cursor.topic_name else 0
         end = min(topic.partition_count, start + room)
@@ -43,6 +45,7 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeTopicP
         if end < topic.partition_count:
             return _response(topics, Cursor(topic_name=name, partition_index=end))
         room -= max(end - start, 0)
+        yield None
     return _response(topics, None)
 
 

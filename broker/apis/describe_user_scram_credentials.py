@@ -17,20 +17,16 @@ from ...protocol.messages.describe_user_scram_credentials import (
     DescribeUserScramCredentialsResult,
 )
 from ..broker import Broker
+from ..long_work import Steps, made_of
 from ..session import Session
 
 
-def handle(
-    broker: Broker, request: Request, session: Session
-) -> DescribeUserScramCredentialsResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Say of each user that there is none."""
     message: DescribeUserScramCredentialsRequest = request.message
     listed = Counter(each.name for each in message.users or ())
-    return DescribeUserScramCredentialsResponse(
-        error_code=0,
-        error_message="",
-        results=[_result(name, times) for name, times in sorted(listed.items())],
-    )
+    results = yield from made_of(_result, sorted(listed.items()))
+    return DescribeUserScramCredentialsResponse(error_code=0, error_message="", results=results)
 
 
 def refusal(
@@ -40,7 +36,8 @@ def refusal(
     return DescribeUserScramCredentialsResponse(error_code=code, error_message=why, results=[])
 
 
-def _result(name: str, times: int) -> DescribeUserScramCredentialsResult:
+def _result(listed: tuple[str, int]) -> DescribeUserScramCredentialsResult:
+    name, times = listed
     if times > 1:
         code = ErrorCode.DUPLICATE_RESOURCE
         why = (

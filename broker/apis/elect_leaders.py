@@ -6,6 +6,8 @@ Ours: this node leads every partition, so no election is needed: 84, as on one n
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, shortened
 from ...protocol.messages.elect_leaders import (
@@ -15,13 +17,14 @@ from ...protocol.messages.elect_leaders import (
     ReplicaElectionResult,
 )
 from ..broker import Broker
+from ..long_work import Steps, made_of
 from ..session import Session
 from .create_topics import refuse_in_no_time
 
 PREFERRED, UNCLEAN = 0, 1
 
 
-def handle(broker: Broker, request: Request, session: Session) -> ElectLeadersResponse:
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """Say of each partition that its leader stays; asked for all, only their topics are named."""
     message: ElectLeadersRequest = request.message
     refuse_in_no_time(message.timeout_ms)
@@ -29,17 +32,14 @@ def handle(broker: Broker, request: Request, session: Session) -> ElectLeadersRe
         why = f"Unknown election type {message.election_type}"
         raise ApiError(ErrorCode.INVALID_REQUEST, why)
     if message.topic_partitions is None:
-        results = [
-            ReplicaElectionResult(topic=name, partition_result=[]) for name in broker.state.topics
-        ]
+        names = [*broker.state.topics]  # others may come and go meanwhile
+        results = yield from made_of(_nothing_to_elect, names)
     else:
-        results = [
-            ReplicaElectionResult(
-                topic=each.topic,
-                partition_result=[_result(broker, each.topic, index) for index in each.partitions],
-            )
-            for each in message.topic_partitions
-        ]
+        results = []
+        for each in message.topic_partitions:
+            made = yield from made_of(partial(_result, broker, each.topic), each.partitions)
+            results.append(ReplicaElectionResult(topic=each.topic, partition_result=made))
+            yield None
     return ElectLeadersResponse(error_code=0, replica_election_results=results)
 
 
@@ -58,6 +58,10 @@ def refusal(message: ElectLeadersRequest, code: ErrorCode, why: str) -> ElectLea
             for each in message.topic_partitions or ()
         ],
     )
+
+
+def _nothing_to_elect(topic: str) -> ReplicaElectionResult:
+    return ReplicaElectionResult(topic=topic, partition_result=[])
 
 
 def _result(broker: Broker, topic: str, index: int) -> PartitionResult:

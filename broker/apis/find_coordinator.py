@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.find_coordinator import (
     Coordinator,
     FindCoordinatorRequest,
@@ -29,7 +29,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Name this node."""
     message: FindCoordinatorRequest = request.message
     if message.key_type not in KEY_TYPES:
-        return refusal(message, ErrorCode.INVALID_REQUEST, f"key type {message.key_type}")
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"key type {message.key_type}")
     node_id = broker.config.node_id
     if request.route.version >= MANY_SINCE:
         return _many(node_id, message.coordinator_keys, session)

@@ -42,28 +42,27 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     message: ListOffsetsRequest = request.message
     if message.isolation_level not in ISOLATION_LEVELS:
         raise ApiError(ErrorCode.INVALID_REQUEST, f"isolation level {message.isolation_level}")
-    listed = Counter(
-        (topic.name, each.partition_index) for topic in message.topics for each in topic.partitions
+    steps = _answers(broker, message, request.route.version)
+    count = len(message.topics) + sum(len(topic.partitions) for topic in message.topics)
+    if count > PARTITIONS_A_STEP:
+        return steps
+    is_search = any(
+        each.timestamp >= 0 or each.timestamp == MAX_TIMESTAMP
+        for topic in message.topics
+        for each in topic.partitions
     )
+    return steps if is_search else finished(steps)
+
+
+def _answers(broker: Broker, message: ListOffsetsRequest, version: int) -> Steps:
+    listed: Counter[tuple[str, int]] = Counter()
     topics: dict[str, dict[int, ListOffsetsPartition]] = {}
     for topic in message.topics:
         for each in topic.partitions:
+            listed[topic.name, each.partition_index] += 1
             topics.setdefault(topic.name, {})[each.partition_index] = each
-    steps = _answers(broker, topics, listed, request.route.version)
-    is_search = any(
-        each.timestamp >= 0 or each.timestamp == MAX_TIMESTAMP
-        for partitions in topics.values()
-        for each in partitions.values()
-    )
-    return steps if is_search or len(listed) > PARTITIONS_A_STEP else finished(steps)
-
-
-def _answers(
-    broker: Broker,
-    topics: dict[str, dict[int, ListOffsetsPartition]],
-    listed: Counter[tuple[str, int]],
-    version: int,
-) -> Steps:
+            yield None
+        yield None
     response = ListOffsetsResponse(topics=[])
     left = PARTITIONS_A_STEP
     for name, partitions in topics.items():

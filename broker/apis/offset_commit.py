@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -22,7 +22,7 @@ from ...protocol.messages.offset_commit import (
 from ..broker import Broker
 from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.records import OffsetCommitValue
-from ..long_work import Steps, finished
+from ..long_work import Steps, finished, made_of
 from ..metadata import Topic
 from ..session import Session
 
@@ -34,7 +34,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Commit the offsets of partitions that exist; each has its own answer."""
     message: OffsetCommitRequest = request.message
     steps = _commit(broker, message, request.route.version >= KNOWS_MISSING_SINCE)
-    count = sum(len(topic.partitions) for topic in message.topics)
+    count = len(message.topics) + sum(len(topic.partitions) for topic in message.topics)
     return finished(steps) if count <= PARTITIONS_A_STEP else steps
 
 
@@ -53,7 +53,7 @@ def _commit(broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -
             else:
                 topic_codes.append(committing.take(found, each))
                 if committing.refused_at_once:
-                    return refusal(message, topic_codes[-1], "")
+                    raise ApiError(topic_codes[-1], "")
             left -= 1
             if not left:
                 left = PARTITIONS_A_STEP
@@ -61,7 +61,7 @@ def _commit(broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -
                 yield None
                 found = broker.state.topics.get(topic.name)
     committing.write()
-    response = _response(message, codes)
+    response = yield from _response(message, codes)
     if not committing.has_written:
         return response
     return broker.groups.ledger.when_durable(
@@ -72,7 +72,9 @@ def _commit(broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -
 def refusal(message: OffsetCommitRequest, code: ErrorCode, why: str) -> OffsetCommitResponse:
     """The response that commits nothing."""
     refused = coordinator_code(code)
-    return _response(message, [[refused] * len(topic.partitions) for topic in message.topics])
+    codes = [[refused] * len(topic.partitions) for topic in message.topics]
+    response: OffsetCommitResponse = finished(_response(message, codes))
+    return response
 
 
 class _Committing:
@@ -135,19 +137,18 @@ def _value(
     )
 
 
-def _response(message: OffsetCommitRequest, codes: list[list[ErrorCode]]) -> OffsetCommitResponse:
-    return OffsetCommitResponse(
-        topics=[
-            OffsetCommitResponseTopic(
-                name=topic.name,
-                partitions=[
-                    OffsetCommitResponsePartition(
-                        partition_index=each.partition_index, error_code=code
-                    )
-                    for each, code in zip(topic.partitions, topic_codes, strict=True)
-                ],
-            )
-            for topic, topic_codes in zip(message.topics, codes, strict=True)
-            if topic.partitions
-        ]
-    )
+def _response(message: OffsetCommitRequest, codes: list[list[ErrorCode]]) -> Steps:
+    topics = []
+    for topic, topic_codes in zip(message.topics, codes, strict=True):
+        answered = zip(topic.partitions, topic_codes, strict=True)
+        partitions = yield from made_of(_partition, answered)
+        if partitions:
+            topics.append(OffsetCommitResponseTopic(name=topic.name, partitions=partitions))
+    return OffsetCommitResponse(topics=topics)
+
+
+def _partition(
+    answered: tuple[OffsetCommitRequestPartition, ErrorCode],
+) -> OffsetCommitResponsePartition:
+    each, code = answered
+    return OffsetCommitResponsePartition(partition_index=each.partition_index, error_code=code)

@@ -28,7 +28,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Delete committed offsets of topics that the group does not consume."""
     message: OffsetDeleteRequest = request.message
     steps = _delete(broker, message)
-    count = sum(len(topic.partitions) for topic in message.topics)
+    count = len(message.topics) + sum(len(topic.partitions) for topic in message.topics)
     return finished(steps) if count <= PARTITIONS_A_STEP else steps
 
 

@@ -47,7 +47,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 def _is_long(asked: list[OffsetFetchRequestTopic] | None) -> bool:
     if asked is None:  # all there are
         return True
-    return sum(len(topic.partition_indexes) for topic in asked) > PARTITIONS_A_STEP
+    return len(asked) + sum(len(topic.partition_indexes) for topic in asked) > PARTITIONS_A_STEP
 
 
 def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
@@ -61,6 +61,7 @@ def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
             if each.topics is None:
                 whole[each.group_id] = topics
         groups.append(OffsetFetchResponseGroup(group_id=each.group_id, topics=topics))
+        yield None  # a group may be asked for nothing at all
     return broker.groups.ledger.when_durable(
         OffsetFetchResponse(groups=groups), lambda: _not_flushed(message)
     )
@@ -118,6 +119,7 @@ def _topics(
             if not left:
                 left = PARTITIONS_A_STEP
                 yield
+        yield
     return topics
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ...protocol.batch import CODEC_BITS, MAGIC, TRANSACTIONAL_BIT, read_header
 from ...protocol.compression import Codec
 from ...protocol.connection import Request
-from ...protocol.errors import ErrorCode, Refused
+from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.produce import (
     PartitionProduceData,
     PartitionProduceResponse,
@@ -63,11 +63,11 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     message: ProduceRequest = request.message
     if message.acks not in ACKS:
         why = f"acks is {message.acks}; it must be -1, 0 or 1"
-        return refusal(message, ErrorCode.INVALID_REQUIRED_ACKS, why)
+        raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, why)
     nature = _nature(broker, message.topic_data)
     if message.transactional_id is not None or nature & TRANSACTIONAL_BIT:
         why = "transactions are not served here"
-        return refusal(message, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
+        raise ApiError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
     listed = message.topic_data
     if len(listed) != 1 or len(listed[0].partition_data) != 1:
         listed = _once_each(listed)

@@ -94,7 +94,7 @@ def drawn(seed: int, number: int, offered: Offered, size_max: int = SIZES[-1]) -
         bounds=rng.random() < 0.2,
         distinct=rng.random() < 0.4,
     )
-    return _request(rng, api, version, shape, number)
+    return request_of(rng, api, version, shape, number)
 
 
 def long_texts(seed: int, number: int, offered: Offered) -> Drawn:
@@ -108,10 +108,10 @@ def long_texts(seed: int, number: int, offered: Offered) -> Drawn:
         )
     ]
     shape = Shape(size=300, fill_depth=0, long_texts=1, bounds=False, distinct=False)
-    return _request(Random(f"{seed}/{number}"), *every[number % len(every)], shape, number)
+    return request_of(Random(f"{seed}/{number}"), *every[number % len(every)], shape, number)
 
 
-def _request(rng: Random, api: Api, version: int, shape: Shape, number: int) -> Drawn:
+def request_of(rng: Random, api: Api, version: int, shape: Shape, number: int) -> Drawn:
     body = _Writer(rng, shape, api.name).write(wire_at(request_type(api.key), version))
     client_id = rng.choice(("drawn", "", "c" * 30_000)) if shape.long_texts else "drawn"
     head = encode_request_header(RequestHeader(api.key, version, number & 0x7FFFFFFF, client_id))
