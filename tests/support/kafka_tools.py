@@ -144,6 +144,9 @@ VARYING = (
     (r"Cluster ID: \S+", "Cluster ID: ID"),
     (r'"logDir":"[^"]+"', '"logDir":"DIRECTORY"'),
     (r'"size":[1-9]\d*', '"size":SIZE'),
+    # A producer id has one digit in Kafka and up to 13 here; the column is as wide as it.
+    (r"(?m)^ProducerId *\t", "ProducerId\t"),
+    (r"(?m)^\d+ *\t(?=\d+ *\t-1 )", "PID\t"),
     (r"\b1[78]\d{11}\b", "TIME"),
     (r"(?m)^(?!1000 )\d+ records sent, .*\n", ""),  # said between, where it takes long
     (r"records sent, .*", "records sent, FIGURES"),
