@@ -46,22 +46,25 @@ def alter(
     listed = Counter((each.resource_type, each.resource_name) for each in resources)
     outcomes: list[tuple[R, Refused | None]] = []
     has_changed = False
-    for at in range(0, len(resources), RESOURCES_A_STEP):
-        records: list[Record] = []
-        for each in resources[at : at + RESOURCES_A_STEP]:
-            planned = (
-                Refused(ErrorCode.INVALID_REQUEST, f"{each.resource_name!r} is listed twice")
-                if listed[each.resource_type, each.resource_name] > 1
-                else plan(each)
-            )
-            if isinstance(planned, Refused):
-                outcomes.append((each, planned))
-            else:
-                outcomes.append((each, None))
-                records.append(planned)
+    records: list[Record] = []
+    for number, each in enumerate(resources, 1):
+        planned = (
+            Refused(ErrorCode.INVALID_REQUEST, f"{each.resource_name!r} is listed twice")
+            if listed[each.resource_type, each.resource_name] > 1
+            else plan(each)
+        )
+        if isinstance(planned, Refused):
+            outcomes.append((each, planned))
+        else:
+            outcomes.append((each, None))
+            records.append(planned)
+            if len(records) < RESOURCES_A_STEP and number < len(resources):
+                continue
+        # A refusal ends a portion: to say what name was meant may take some milliseconds.
         if records and not validate_only:
             broker.change_configs(records)
             has_changed = True
+        records = []
         yield None
     if not has_changed:
         return response(outcomes)

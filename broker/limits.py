@@ -167,6 +167,11 @@ SLICE_MS = 5
 JOBS_ACTIVE_MAX = 3
 # Requests longer than this are decoded as long work: shorter ones take some milliseconds at worst.
 LONG_FRAME_BYTES = 32 * 1024
+
+# The process looks for garbage among all its objects when it has looked among the young ones so
+# many times (garbage.py): every 700,000 new objects that stay, and not every 70,000.
+COLLECTED_WHOLE_EVERY = 100
+
 # Compressed batches up to this size are opened on the loop, if that gives no more bytes either: a
 # fraction of a millisecond. Others are opened off it.
 OPENED_AT_ONCE_BYTES_MAX = 64 * 1024

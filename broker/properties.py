@@ -159,7 +159,12 @@ class Property:
                 raise ConfigError(f"{self.name}={word}: expected one of {allowed}")
 
 
+NAME_MEANT_MAX = 256  # twice and more what any known name has: too far from all of them
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """'; did you mean X?' when a known name is close to `name`, else nothing."""
+    if len(name) > NAME_MEANT_MAX:  # to compare 32,000 letters takes some milliseconds a name
+        return ""
     close = get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""

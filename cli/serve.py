@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, load
 from ..broker.descriptors import raise_limit, shares
+from ..broker.garbage import collect_rarely
 from ..broker.listeners import Listener
 from ..broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
@@ -185,6 +186,7 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     config = loaded.config
     runtime = Runtime(config, loaded.listeners, faults=faults)
     await runtime.start()
+    collect_rarely()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     received: list[str] = []

@@ -26,6 +26,11 @@ from minibroker.broker.topics import NewTopic
 from minibroker.broker.world import World
 from minibroker.protocol.connection import Request, Routes, ServerConnection
 from minibroker.protocol.errors import ApiError, DecodeError, ErrorCode
+from minibroker.protocol.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
 
 from tests.hostile.drawn import TOPICS, Shape, request_of
 
@@ -157,3 +162,16 @@ def test_refusing_a_long_request_takes_no_long_step(
     request = long_request(served, key, depth)
     served.ask(request)
     assert served.steps.most < STEP_BLOCKS_MAX, SERVED[key].name
+
+
+def test_each_refused_resource_ends_a_step(served: Served) -> None:
+    configs = [AlterableConfig(name="retention.mss", config_operation=0, value="1")]
+    resources = [
+        AlterConfigsResource(resource_type=2, resource_name=f"no-{at}", configs=configs)
+        for at in range(7)
+    ]
+    message = IncrementalAlterConfigsRequest(resources=resources, validate_only=False)
+    request = Request(Routes(SERVED).find(44, 1), 0, "", message)
+    answer = served.steps.come(served.dispatch.handle(request, SESSION))
+    assert len(answer.message.responses) == len(resources)
+    assert served.steps.count >= len(resources)
