@@ -235,7 +235,10 @@ def _encoding(request: Request, message: Any, bytes_max: int | None) -> Steps:
 def _raised(error: Exception) -> Steps:
     """Work that has failed."""
     yield from ()
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # it knows this frame: a cycle
 
 
 def _steps_to(message: Any) -> Steps:

@@ -150,13 +150,17 @@ class Working(Promise):
     def worked(self, outcome: Any) -> None:
         """The work is done; `outcome` is its result, or a Promise of it."""
         self.is_working = False
+        self._drop = (
+            _nothing  # which knows the job, and that knows this: an answer in a cycle stays
+        )
         if isinstance(outcome, Promise):
             self._inner = outcome
             outcome.deliver_to(self.keep)
         else:
             self.keep(outcome)
-        if self.on_worked is not None:
-            self.on_worked()
+        on_worked, self.on_worked = self.on_worked, None  # it may know this, too
+        if on_worked is not None:
+            on_worked()
 
     def _abandoned(self) -> None:
         if self.is_working:

@@ -59,9 +59,10 @@ class Promise:
 
     def deliver_to(self, deliver: Callable[[Any], None]) -> None:
         """Where the response message goes; at once when it is known already."""
-        self._deliver = deliver
         if self._kept:
             deliver(self.message)
+        else:
+            self._deliver = deliver
 
     def keep(self, message: Any) -> None:
         """The answer is `message`."""
@@ -70,8 +71,11 @@ class Promise:
         self.message = message
         if self.on_kept is not None:
             self.on_kept(message)
-        if self._deliver is not None:
-            self._deliver(message)
+        # Both may know this promise: in a cycle a megabyte of names would stay, answered long ago.
+        self.on_abandoned = None
+        deliver, self._deliver = self._deliver, None
+        if deliver is not None:
+            deliver(message)
 
     def keep_with(self, make: Callable[[], Any]) -> None:
         """Keep it with what `make` returns or promises, or with a Failure if that raises.

@@ -3,6 +3,7 @@
 How much one step does is measured by what it allocates, whatever machine this runs on.
 """
 
+import gc
 import logging
 import sys
 from collections import deque
@@ -37,6 +38,7 @@ from tests.hostile.drawn import TOPICS, Shape, request_of
 REQUEST_BYTES = 120_000
 STEP_BLOCKS_MAX = 8_000  # objects of Python; some milliseconds
 DRAWN_MAX = 30
+CYCLES_MAX = 800  # objects; a module that is imported leaves some
 SESSION = Session("127.0.0.1:1", "PLAINTEXT", "127.0.0.1", 9092)
 SHAPES = [*product(sorted(SERVED), (0, 1, 2))]
 
@@ -175,3 +177,17 @@ def test_each_refused_resource_ends_a_step(served: Served) -> None:
     answer = served.steps.come(served.dispatch.handle(request, SESSION))
     assert len(answer.message.responses) == len(resources)
     assert served.steps.count >= len(resources)
+
+
+@pytest.mark.parametrize("key", sorted(SERVED))
+def test_what_was_answered_is_in_no_cycle(served: Served, key: int) -> None:
+    """Garbage in cycles is looked for seldom: what a long request was made of would stay."""
+    gc.disable()
+    try:
+        request = long_request(served, key, 0)
+        gc.collect()
+        served.ask(request)
+        del request
+        assert gc.collect() < CYCLES_MAX, SERVED[key].name
+    finally:
+        gc.enable()
