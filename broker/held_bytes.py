@@ -9,7 +9,7 @@ Who is counted, held back and closed is for server.py.
 
 from __future__ import annotations
 
-from .limits import ROOM_SHARE
+from .limits import DOUBLING_BYTES, ROOM_SHARE
 
 
 class HeldBytes:
@@ -21,13 +21,15 @@ class HeldBytes:
     Attributes:
         total: what all of them hold.
         is_short: it is more than half of what they may.
-        is_full: it is more than they may.
+        is_full: it is more than they may, but for what one more buffer takes that is doubled:
+            while its bytes move, the old and the new one are both there.
     """
 
-    __slots__ = ("bytes_max", "is_full", "is_short", "total")
+    __slots__ = ("_doubling_bytes", "bytes_max", "is_full", "is_short", "total")
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
+        self._doubling_bytes = min(DOUBLING_BYTES, bytes_max // 8)
         self.total = 0
         self.is_short = self.is_full = False
 
@@ -35,7 +37,7 @@ class HeldBytes:
         """So many bytes more are held, or fewer."""
         self.total += change_bytes
         self.is_short = self.total > self.bytes_max // 2
-        self.is_full = self.total > self.bytes_max
+        self.is_full = self.total > self.bytes_max - self._doubling_bytes
 
     @property
     def answer_bytes_max(self) -> int:

@@ -24,6 +24,10 @@ ROUND_MS = 5
 # three quarters of queued.max.request.bytes: of its 256 MB the first gets 48, and fourteen that are
 # never read leave 3.
 ROOM_SHARE = 4
+# Of queued.max.request.bytes so much is kept for a buffer that is being doubled, in bytes, or an
+# eighth where that is less: a buffer of 16 MB and its successor of 32 are both there for a moment,
+# and the C library gives back late what was let go.
+DOUBLING_BYTES = 32 * 1024 * 1024
 # Where memory is short, a connection that has more than this open begins nothing new, in bytes.
 # Others are always served.
 SHORT_OPEN_BYTES = 64 * 1024
