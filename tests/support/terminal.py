@@ -26,6 +26,8 @@ MASKS = (
     (re.compile(r"(?<=[ =])/tmp/\S+/"), "DIR/"),
 )
 
+USAGE = re.compile(r"(?m)^usage: .*(?:\n +\S.*)*")
+
 
 def typed(words: list[str], env: dict[str, str], *, columns: int = 80, stdin: bytes = b"") -> str:
     """What appears in a terminal when the command runs there; its exit code, unless that is 0."""
@@ -68,7 +70,8 @@ def masked(text: str) -> str:
     """The same in every run."""
     for pattern, instead in MASKS:
         text = pattern.sub(instead, text)
-    return text
+    # Each version of argparse breaks the lines of a usage elsewhere.
+    return USAGE.sub(lambda found: " ".join(found[0].split()), text)
 
 
 def transcript(steps: list[tuple[str, bytes]], env: dict[str, str], columns: int, cwd: Path) -> str:
