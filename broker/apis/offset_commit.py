@@ -24,6 +24,7 @@ from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.records import OffsetCommitValue
 from ..long_work import Steps, finished, made_of
 from ..metadata import Topic
+from ..properties import LONG_MAX
 from ..session import Session
 
 KNOWS_MISSING_SINCE = 9
@@ -132,7 +133,8 @@ def _value(
         leader_epoch=each.committed_leader_epoch,
         metadata=each.committed_metadata or "",
         commit_timestamp=now_ms,
-        expire_timestamp=-1 if retention_ms == -1 else now_ms + retention_ms,
+        # 2**63 - 1 ms means for ever; added to the time of day it would fit into no record.
+        expire_timestamp=-1 if retention_ms == -1 else min(now_ms + retention_ms, LONG_MAX),
         topic_id=topic_id,
     )
 
