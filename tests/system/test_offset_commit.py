@@ -28,7 +28,11 @@ FOR_EVER_MS = 2**63 - 1
 async def test_extremes_are_committed(
     version: int, of_request: dict[str, Any], of_partition: dict[str, Any]
 ) -> None:
-    given = {"partition_index": 0, "committed_offset": 1, "committed_metadata": ""} | of_partition
+    given: dict[str, Any] = {
+        "partition_index": 0,
+        "committed_offset": 1,
+        "committed_metadata": "",
+    } | of_partition
     topic = OffsetCommitRequestTopic(name="t", partitions=[OffsetCommitRequestPartition(**given)])
     message = OffsetCommitRequest(
         group_id="g",
