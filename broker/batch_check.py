@@ -52,10 +52,11 @@ def header_of(records: Buffer | None) -> BatchHeader | Refused:
     """The header of the one batch that a request may hold for a partition."""
     if records is None:
         return _NO_BATCH
-    if len(records) < HEADER_BYTES:
+    size = len(records)
+    if size < HEADER_BYTES:
         return _not_one_batch(records)
     header = read_header(records)
-    if header.magic != MAGIC or header.batch_length != len(records) - _LENGTH_END:
+    if header.magic != MAGIC or header.batch_length != size - _LENGTH_END:
         return _not_one_batch(records)
     return header
 
@@ -119,7 +120,7 @@ def examine(
         size = len(opened.batch)
     if size > config.segment_bytes or size > config.max_message_bytes:
         return _size_refusal(size, config)
-    return max(newest, NO_TIMESTAMP)
+    return newest if newest >= 0 else NO_TIMESTAMP
 
 
 def _size_refusal(size: int, config: TopicConfig) -> Refused:

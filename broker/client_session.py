@@ -99,7 +99,8 @@ class ClientSession(asyncio.BufferedProtocol):
         self.active_at = self._loop.time()
         backlog = self._backlog
         backlog += self._frames.received(nbytes)
-        if len(backlog) > REQUESTS_AT_ONCE or (self._frames.is_full and backlog):
+        is_much = len(backlog) > REQUESTS_AT_ONCE or (self._frames.is_full and backlog)
+        if is_much and not self._server.turns.is_free():
             self._wait_for_turn()
             self._count()
         else:
@@ -231,7 +232,7 @@ class ClientSession(asyncio.BufferedProtocol):
             elif not self._is_reading:
                 self._set_reading(True)
             if self._frames.held_bytes > BUFFER_BYTES_MAX:
-                self._frames.let_go()  # the longest frame is not kept by an idle connection
+                self._frames.let_go(for_long=True)  # it may be idle from now on
         self._count()
 
     def _serve_frame(self, frame: memoryview) -> bool:
@@ -245,11 +246,13 @@ class ClientSession(asyncio.BufferedProtocol):
                     self.adopt(received)
                     received.deliver_to(partial(self._decoded, received, frame))
                     return True
+                if isinstance(received, Exception):
+                    raise received
             else:
                 received = self._core.receive(frame)
         except Exception as error:  # noqa: BLE001  ends this connection; logged there
-            received = error
-        return self._serve_request(received, frame)
+            return self._unreadable(error, frame)
+        return received is None or self._serve_request(received, frame)
 
     def _decoding(self, frame: memoryview) -> Steps:
         try:
@@ -260,20 +263,23 @@ class ClientSession(asyncio.BufferedProtocol):
     def _decoded(self, promise: Working, frame: memoryview, received: Any) -> None:
         self.release(promise)
         self._decoding_bytes = 0
-        if self._transport is not None and self._serve_request(received, frame):
-            self._send()
+        if self._transport is not None:
+            if isinstance(received, Exception):
+                self._unreadable(received, frame)
+            elif received is None or self._serve_request(received, frame):
+                self._send()
         self._count()
 
-    def _serve_request(self, request: Request | Exception | None, frame: memoryview) -> bool:
+    def _unreadable(self, why: Exception, frame: memoryview) -> bool:
+        """What could not be decoded has ended the connection: False."""
+        if not isinstance(why, ProtocolError | DecodeError):
+            # A codec's bug, a broken invariant of it included: others have codecs of their own.
+            log.error(Event("request-unreadable", peer=self.peer), exc_info=why)
+        self.hang_up(why, frame)
+        return False
+
+    def _serve_request(self, request: Request, frame: memoryview) -> bool:
         """Serve what was decoded; False when it ended the connection."""
-        if request is None:
-            return True
-        if isinstance(request, Exception):
-            if not isinstance(request, ProtocolError | DecodeError):
-                # A codec's bug, a broken invariant of it included: others have codecs of their own.
-                log.error(Event("request-unreadable", peer=self.peer), exc_info=request)
-            self.hang_up(request, frame)
-            return False
         try:
             if self._detour is not None:
                 self._detour.serve(request)
@@ -423,9 +429,9 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _count(self) -> None:
         """Tell the server when what this connection holds has changed."""
-        core, transport = self._core, self._transport
+        core = self._core
         held = core.open_bytes + core.queued_bytes + self._decoding_bytes + self._frames.held_bytes
-        if transport is not None:
+        if (transport := self._transport) is not None:
             held += transport.get_write_buffer_size()
         if held != self.held_bytes:
             change, self.held_bytes = held - self.held_bytes, held

@@ -194,6 +194,11 @@ ASIDES_MAX = 2
 KEPT_FREE_BYTES_MAX = 8 * 1024 * 1024
 MAPPED_FROM_BYTES = 4 * 1024 * 1024
 
+# How often a process that is a broker looks at its size, in s, and by how many bytes it must have
+# changed for malloc to be asked to give back what is free (give_back.py): a few milliseconds.
+GIVEN_BACK_EVERY_S = 10.0
+GIVEN_BACK_FROM_BYTES = 2 * 1024 * 1024
+
 # An answer, without the records in it, is no longer than this: one that lists the same thing again
 # and again, as Kafka would, is refused with 42 INVALID_REQUEST. All partitions of a broker take a
 # tenth of it. What an answer is made of takes as much again before it is encoded.

@@ -225,7 +225,8 @@ class Partition:
         self.appended_bytes += len(batch)
         if not self.flushed:
             self.readable_bytes = self.appended_bytes
-        return Appended(base_offset, base_offset + header.records_count, log_append_time_ms)
+        fields = (base_offset, base_offset + header.records_count, log_append_time_ms)
+        return tuple.__new__(Appended, fields)
 
 
 def log_config(config: TopicConfig) -> LogConfig:

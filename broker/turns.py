@@ -3,6 +3,7 @@
 1. a client sends 5,000 small requests at once   2. one read brings them all, and they are served
 one after the other   3. libuv reads the same socket again, up to 32 times, before it looks at
 another: nobody else is served for seconds. So whoever sends more than a few requests in one read
+is served at once only while less than ROUND_MS of this turn of the loop went to such as it. Else it
 stands in line here, unread meanwhile, and is served for TURN_MS when it is its turn; all turns
 within one turn of the loop last for ROUND_MS. Those who ask one thing at a time come between.
 """
@@ -29,7 +30,21 @@ class Turns:
         self._on_broken = on_broken
         self._line: deque[Callable[[], None]] = deque()
         self._is_due = False
+        self._at_once_until = 0.0  # 0: nobody has been served at once in this turn of the loop
         self._loop = asyncio.get_running_loop()
+
+    def is_free(self) -> bool:
+        """Whether somebody with much to serve may be served at once."""
+        if self._line:
+            return False
+        if self._at_once_until:
+            return monotonic() < self._at_once_until
+        self._at_once_until = monotonic() + ROUND_MS / 1000
+        self._loop.call_soon(self._next_turn_of_loop)
+        return True
+
+    def _next_turn_of_loop(self) -> None:
+        self._at_once_until = 0.0
 
     def wait(self, take_turn: Callable[[], None]) -> None:
         """Call `take_turn` when it is its turn: in a later turn of the loop, behind all others."""

@@ -17,6 +17,7 @@ from ..broker.config import DURABILITIES
 from ..broker.config_sources import Layer, Loaded, load
 from ..broker.descriptors import raise_limit, shares
 from ..broker.garbage import collect_rarely
+from ..broker.give_back import give_back_when_changed
 from ..broker.listeners import Listener
 from ..broker.log.storage import DamagedLog, DirectoryRefused, StorageError
 from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
@@ -187,6 +188,7 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     runtime = Runtime(config, loaded.listeners, faults=faults)
     await runtime.start()
     collect_rarely()
+    giving_back = asyncio.create_task(give_back_when_changed())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     received: list[str] = []
@@ -224,6 +226,7 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     await stop.wait()
     if not runtime.failed.done():
         log.info(Event("stopping", signal=received[0]))
+    giving_back.cancel()
     began = loop.time()
     await runtime.stop()
     if runtime.failed.done():

@@ -47,7 +47,16 @@ class FrameBuffer:
         held_bytes: what its buffer takes; frames handed out may keep others alive.
     """
 
-    __slots__ = ("_buffer", "_end", "_frame_bytes_max", "_start", "_view", "error", "held_bytes")
+    __slots__ = (
+        "_buffer",
+        "_end",
+        "_frame_bytes_max",
+        "_next_bytes",
+        "_start",
+        "_view",
+        "error",
+        "held_bytes",
+    )
 
     def __init__(self, frame_bytes_max: int) -> None:
         self._frame_bytes_max = frame_bytes_max
@@ -55,6 +64,7 @@ class FrameBuffer:
         self._view = memoryview(self._buffer)
         self._start = 0  # first byte not yet handed on
         self._end = 0  # first byte not yet received
+        self._next_bytes = FIRST_BUFFER_BYTES  # of a first buffer
         self.held_bytes = 0
         self.error: FrameError | None = None  # set once; the frames before it are still good
 
@@ -68,9 +78,14 @@ class FrameBuffer:
         """Whether the last read took all the room there was: there may be more to read."""
         return self._end == self.held_bytes
 
-    def let_go(self) -> None:
-        """Give the buffer up if nothing is pending in it; the next read gets a small one."""
+    def let_go(self, *, for_long: bool = False) -> None:
+        """Give the buffer up if nothing is pending in it; the next read gets a small one.
+
+        Args:
+            for_long: a long frame was in it, and more of them may follow: a large one.
+        """
         if self._start == self._end and self._buffer:
+            self._next_bytes = BUFFER_BYTES_MAX if for_long else FIRST_BUFFER_BYTES
             self._buffer = bytearray()
             self._view = memoryview(self._buffer)
             self._start = self._end = self.held_bytes = 0
@@ -122,7 +137,8 @@ class FrameBuffer:
         room = len(self._buffer) - self._end
         if 0 < missing <= room:
             return
-        size = min(max(len(self._buffer) * 4, FIRST_BUFFER_BYTES), BUFFER_BYTES_MAX)
+        size = min(max(len(self._buffer) * 4, self._next_bytes), BUFFER_BYTES_MAX)
+        self._next_bytes = FIRST_BUFFER_BYTES
         if missing:
             grown = max(min(pending * GROWTH, GROWN_QUICKLY_BYTES), pending * 2)
             size = max(size, min(pending + missing, grown))

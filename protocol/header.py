@@ -81,7 +81,8 @@ def decode_request_header(frame: bytes | memoryview) -> tuple[RequestHeader, int
                 position = skip_tags(frame, position, len(frame))
             except ValueError as error:
                 raise _bad_request(api_version, "tags", position, str(error)) from None
-    return RequestHeader(api_key, api_version, correlation_id, client_id), position
+    fields = (api_key, api_version, correlation_id, client_id)
+    return tuple.__new__(RequestHeader, fields), position
 
 
 def encode_request_header(header: RequestHeader) -> bytes:

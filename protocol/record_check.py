@@ -232,7 +232,7 @@ def _run(body: bytes, position: int, index: int, run: int) -> tuple[int, int, in
         return nothing  # records of 8 KiB are few
     size = stamp_at - 1 - position + (number >> 1)
     column = body[position : position + run * size : size]
-    if column.count(body[position]) != run:
+    if column != column[:1] * run:
         run = len(column) - len(column.lstrip(column[:1]))
         if run < RUN_MIN:
             return nothing
@@ -247,7 +247,7 @@ def _run(body: bytes, position: int, index: int, run: int) -> tuple[int, int, in
     span = run * size
     for place in fixed:
         column = body[place : place + span : size]
-        if column.count(body[place]) != run:
+        if column != column[:1] * run:
             run -= len(column.lstrip(column[:1]))
             span = run * size
     if run < RUN_MIN:
@@ -311,7 +311,7 @@ def _stamps(body: bytes, place: int, width: int, size: int, run: int) -> tuple[i
     end = place + run * size
     low = body[place:end:size]
     if width == 1:
-        if low.count(first := body[place]) == run and first < 0x80:
+        if (first := low[0]) < 0x80 and low == low[:1] * run:
             return _ORDERED[first] - 64, _ORDERED[first] - 64
         low = low.translate(_LAST_BYTE)
         if not low.isascii():

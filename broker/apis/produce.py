@@ -64,11 +64,11 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     if message.acks not in ACKS:
         why = f"acks is {message.acks}; it must be -1, 0 or 1"
         raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, why)
-    nature = _nature(broker, message.topic_data)
+    listed = message.topic_data
+    nature = _nature(broker, listed)
     if message.transactional_id is not None or nature & TRANSACTIONAL_BIT:
         why = "transactions are not served here"
         raise ApiError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
-    listed = message.topic_data
     if len(listed) != 1 or len(listed[0].partition_data) != 1:
         listed = _once_each(listed)
     if nature & (CODEC_BITS | _TO_OPEN):
@@ -81,17 +81,18 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 def _nature(broker: Broker, listed: list[TopicProduceData]) -> int:
     """The attributes of all batches together; _TO_OPEN, if one must be opened for other reasons."""
     nature = 0
+    partitions = broker.partitions
     for topic in listed:
         for each in topic.partition_data:
             records = each.records
-            if records is None or len(records) <= _ATTRIBUTES_AT + 1:
+            if records is None or (size := len(records)) <= _ATTRIBUTES_AT + 1:
                 continue
             if records[_MAGIC_AT] == MAGIC:
                 nature |= records[_ATTRIBUTES_AT + 1]
-            if len(records) > OPENED_AT_ONCE_BYTES_MAX:
+            if size > OPENED_AT_ONCE_BYTES_MAX:
                 nature |= _TO_OPEN
             else:
-                partition = broker.partitions.get((topic.name, each.index))
+                partition = partitions.get((topic.name, each.index))
                 if partition is not None and partition.config.codec:
                     nature |= _TO_OPEN
     return nature
@@ -150,7 +151,9 @@ def _store(
     opened: dict[tuple[str, int], Opened],
 ) -> Stored:
     now_ms = broker.clock.now_ms()
-    client_id = (request.client_id or "")[:CLIENT_ID_LENGTH_KEPT]
+    client_id = request.client_id or ""
+    if len(client_id) > CLIENT_ID_LENGTH_KEPT:
+        client_id = client_id[:CLIENT_ID_LENGTH_KEPT]
     allows_zstd = request.route.version >= ZSTD_SINCE
     is_durable = True
     refused: Refused | None = None

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from minibroker.broker import client_session, turns
 from minibroker.broker.client_session import ClientSession
-from minibroker.broker.limits import REQUESTS_AT_ONCE, TURN_MS
+from minibroker.broker.limits import REQUESTS_AT_ONCE, ROUND_MS, TURN_MS
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.turns import Turns
 from minibroker.protocol.messages.api_versions import ApiVersionsRequest
@@ -86,6 +86,16 @@ def asked(*numbers: int) -> bytes:
     return b"".join(request_frame(ApiVersionsRequest(), 0, number) for number in numbers)
 
 
+def asked_long(size: int) -> list[bytes]:
+    """A few requests of so many bytes together."""
+    count = -(-size // 30_000)
+    sizes = [size // count] * (count - 1) + [size - size // count * (count - 1)]
+    return [
+        struct.pack(">ihhih", each - 4, API_VERSIONS, 0, 2, each - 14) + b"c" * (each - 14)
+        for each in sizes
+    ]
+
+
 async def test_whoever_sends_many_requests_at_once_waits_in_line_unread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -97,12 +107,12 @@ async def test_whoever_sends_many_requests_at_once_waits_in_line_unread(
         neighbour, quiet = open_session(runtime)
         receive(flooder, asked(*range(50)))
         assert not flood.is_reading
-        assert not flood.answered
-        for turn in range(6):
+        # The clock is looked at behind each request, and a turn counts from its first look.
+        assert len(flood.answered) == TURN_MS + 1
+        for turn in range(1, 7):
             receive(neighbour, asked(1000 + turn))
             assert quiet.answered[-1] == 1000 + turn, "at once, whatever the other has sent"
             await asyncio.sleep(0)
-            # The clock is looked at behind each request, and a turn counts from its first look.
             assert len(flood.answered) == (turn + 1) * (TURN_MS + 1)
         await until(lambda: len(flood.answered) == 50)
         assert flood.answered == [*range(50)], "in order"
@@ -120,22 +130,40 @@ async def test_a_few_requests_at_once_are_served_at_once() -> None:
         session.connection_lost(None)
 
 
-async def test_a_read_that_fills_all_room_ends_the_turn() -> None:
+async def test_who_sends_much_is_served_at_once_for_a_part_of_the_loops_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """libuv would read the same socket again, up to 32 times, before it looks at others."""
+    monkeypatch.setattr(turns, "monotonic", Ticks())
     async with running_broker() as runtime:
         session, transport = open_session(runtime)
-        room = len(session.get_buffer(-1))
-        size = room - len(asked(1)) - 4 - 10
-        filler = struct.pack(">ihhih", size + 10, API_VERSIONS, 0, 2, size) + b"c" * size
-        assert receive(session, asked(1) + filler) == room
-        assert not transport.is_reading
-        await until(lambda: transport.answered == [1, 2])
+        reads = sent = 0
+        while transport.is_reading:
+            room = len(session.get_buffer(-1))
+            frames = asked_long(room)
+            assert receive(session, b"".join(frames)) == room, "all room is filled"
+            reads, sent = reads + 1, sent + len(frames)
+        assert reads == ROUND_MS + 1, "as many looks at the clock as the turn has milliseconds"
+        assert len(transport.answered) == sent - len(frames)
+        await until(lambda: len(transport.answered) == sent)
         await until(lambda: transport.is_reading)
+        session.connection_lost(None)
+
+
+async def test_nobody_overtakes_those_in_line() -> None:
+    async with running_broker() as runtime:
+        runtime.server.turns.wait(lambda: None)
+        session, transport = open_session(runtime)
+        receive(session, asked(*range(50)))
+        assert not transport.is_reading
+        assert not transport.answered
+        await until(lambda: transport.answered == [*range(50)])
         session.connection_lost(None)
 
 
 async def test_who_waits_for_a_turn_and_leaves_is_not_served() -> None:
     async with running_broker() as runtime:
+        runtime.server.turns.wait(lambda: None)
         session, transport = open_session(runtime)
         receive(session, asked(*range(50)))
         session.connection_lost(None)

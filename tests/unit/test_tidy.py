@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILE_LINES_MAX = 450
+FILE_LINES_MAX = 500
 # file -> what writes it; people read that
 WRITTEN = {"client/blocking.py": "tests/support/blocking_face.py"}
 FUNCTION_LINES_MAX = 60
@@ -349,7 +349,7 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it
     (only_edges_touch_the_world, "cli/a.py", "open('x')", "log.open('x')"),
     (only_edges_touch_the_world, "broker/a.py", "import random", "from random import Random"),
     (only_edges_touch_the_world, "broker/a.py", "Random()", "Random(seed)"),
-    (files_functions_and_lines_are_short, "cli/a.py", "x = 1\n" * 451, "x = 1\n" * 450),
+    (files_functions_and_lines_are_short, "cli/a.py", "x = 1\n" * 501, "x = 1\n" * 500),
     (
         files_functions_and_lines_are_short,
         "cli/a.py",
