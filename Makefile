@@ -53,7 +53,7 @@ sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000
 
 drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
 	$(BIN)/python -m tests.drill
-	$(BIN)/python -m tests.drill_client
+	$(BIN)/python -m tests.drill.client
 
 damage: $(READY) ## cut and flip a data directory everywhere, count what comes of it (FLIPS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.damage $(or $(FLIPS),2000) $(or $(SEED),0)
@@ -75,10 +75,10 @@ sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
 
 lies: $(READY) ## our client against a broker that alters each field of each answer, in turn
-	ALL_LIES=1 $(BIN)/pytest -n $(JOBS) tests/system/test_lying_broker.py $(ARGS)
+	ALL_LIES=1 $(BIN)/pytest -n $(JOBS) tests/system/client/test_lying_broker.py $(ARGS)
 
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
-	$(BIN)/pytest -m docker -s tests/system/test_docker_compose.py $(ARGS)
+	$(BIN)/pytest -m docker -s tests/system/commands/test_docker_compose.py $(ARGS)
 
 bench: $(READY) ## measure beside a real Apache Kafka, or an earlier build (ARGS='--against WHEEL')
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -87,7 +87,7 @@ bench-client: $(READY) ## our client beside aiokafka, kafka-python and confluent
 	$(BIN)/python -m tests.bench.client $(ARGS)
 
 blocking: $(READY) ## write client/blocking.py anew from the asyncio faces
-	$(BIN)/python -m tests.support.blocking_face
+	$(BIN)/python -m tests.support.pages.blocking_face
 
 docs: $(READY) ## the site of these pages in build/site, links checked
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -1,9 +1,9 @@
 """The broker without its sockets: topics, partitions, metadata, and what waits for what.
 
 Handlers (apis/) ask this object; the edge (runtime.py) flushes for it and arms its timers. What
-it knows beyond the running partitions is a fold over the metadata log (metadata.py).
-Opening reads the metadata, writes down the start (start_record.py), and recovers the partitions
-(partitions.py), all flushed before anybody is answered.
+it knows beyond the running partitions is a fold over the metadata log (cluster/metadata.py).
+Opening reads the metadata, writes down the start (directory/start_record.py), and recovers the
+partitions (partitions/open_partitions.py), all flushed before anybody is answered.
 """
 
 from __future__ import annotations
@@ -13,24 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..protocol.errors import ErrorCode, Refused
-from .config import BrokerConfig
-from .deadlines import Deadlines
-from .group_commit import GroupCommit, Round
-from .groups.coordinator import Coordinator
-from .groups.ledger import DIRECTORY as GROUPS_DIRECTORY
-from .groups.ledger import Ledger
-from .held_bytes import HeldBytes
-from .hooks import Hooks
-from .isolation import call, each_alone
-from .listeners import Listener
-from .log.data_directory import examine
-from .log.log import Log
-from .log.recovery import RecoveryReport
-from .log.storage import FlushFailed, NoSpace, StorageError
-from .log_lines import Event
-from .long_work import LongWork, Steps
-from .metadata import DIRECTORY as METADATA_DIRECTORY
-from .metadata import (
+from .cluster.metadata import (
     ClusterMetadata,
     Record,
     Topic,
@@ -39,21 +22,37 @@ from .metadata import (
     removed_record,
     topic_record,
 )
-from .parked import ParkedFetches
-from .partition import Partition
-from .partitions import Partitions
-from .producer_expiry import ProducerExpiry
-from .producer_ids import ProducerIds, SharedIds
-from .reserve import Reserve
-from .restart import Restart
-from .retention import Retention
-from .running_config import RunningConfig, running_config
-from .start_record import StartRecord
-from .state_log import StateLog
-from .storage_trouble import StorageTrouble
-from .survey import claim
-from .told_changes import told_changes
-from .topics import NewTopic, plan_topic
+from .cluster.producer_ids import ProducerIds, SharedIds
+from .cluster.running_config import RunningConfig, running_config
+from .cluster.told_changes import told_changes
+from .cluster.topics import NewTopic, plan_topic
+from .config.broker import BrokerConfig
+from .config.listeners import Listener
+from .directory.reserve import Reserve
+from .directory.restart import Restart
+from .directory.start_record import StartRecord
+from .directory.storage_trouble import StorageTrouble
+from .directory.survey import claim
+from .groups.coordinator import Coordinator
+from .groups.ledger import Ledger
+from .log.log import Log
+from .log.recovery import RecoveryReport
+from .log.state_log import StateLog
+from .log_lines import Event
+from .partitions.open_partitions import Partitions
+from .partitions.partition import Partition
+from .partitions.producer_expiry import ProducerExpiry
+from .partitions.retention import Retention
+from .storage.data_directory import examine
+from .storage.names import GROUPS_LOG, METADATA_LOG
+from .storage.port import FlushFailed, NoSpace, StorageError
+from .waiting.deadlines import Deadlines
+from .waiting.group_commit import GroupCommit, Round
+from .waiting.held_bytes import HeldBytes
+from .waiting.hooks import Hooks
+from .waiting.isolation import call, each_alone
+from .waiting.long_work import LongWork, Steps
+from .waiting.parked_fetches import ParkedFetches
 from .world import World
 
 HIGH_WATERMARK = -1  # as an offset of DeleteRecords
@@ -89,13 +88,13 @@ class Broker:
         self.state = ClusterMetadata()
         self._metadata = StateLog(
             world.storage,
-            METADATA_DIRECTORY,
+            METADATA_LOG,
             self.state,
             self.clock.now_ms(),
-            self.restart.known(METADATA_DIRECTORY, None),
+            self.restart.known(METADATA_LOG, None),
         )
         self.config = config = self.running_config.effective()
-        self._report_recovery(METADATA_DIRECTORY, self._metadata.log.recovery)
+        self._report_recovery(METADATA_LOG, self._metadata.log.recovery)
         node_id, warn = config.node_id, hooks.warn
         cluster_id, found = claim(world, mark, self.state, self.restart, node_id=node_id, warn=warn)
         self._start = StartRecord(
@@ -106,10 +105,8 @@ class Broker:
         )
         self.partitions = self._partitions.opened
         self.shared_ids = SharedIds(hooks.warn)
-        self._ledger = Ledger(
-            config, world, self.commit, self.restart.known(GROUPS_DIRECTORY, None)
-        )
-        self._report_recovery(GROUPS_DIRECTORY, self._ledger.log.log.recovery)
+        self._ledger = Ledger(config, world, self.commit, self.restart.known(GROUPS_LOG, None))
+        self._report_recovery(GROUPS_LOG, self._ledger.log.log.recovery)
         gone = self._partitions.recover(found)
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
@@ -322,7 +319,7 @@ class Broker:
                 self._commit([deletions_done_record(topic_ids)])
 
     def _flush_topics(self) -> None:
-        """Before a partition's directory is made, see survey.py. Raises FlushFailed."""
+        """Before a partition's directory is made, see directory/survey.py. Raises FlushFailed."""
         if not self._metadata.is_durable:
             self._flush_metadata()
 

@@ -1,11 +1,12 @@
 """(API, version) -> handler: one file in apis/ for each API that is served.
 
-ApiVersions answers from SERVED, so nothing is advertised that has no handler. A handler is a
+Which files those are is told by apis/served.py. A handler is a
 plain function `handle(broker, request, session)`; it returns the response message, a promise of
-it, None for "no answer", or a generator that returns one of these: long work (long_work.py), which
-is encoded in steps as well. Beside it, `refusal(message, code, why)` makes the response that
-refuses the whole request: ApiError and storage failures end up there, and only here. It looks at
-nothing but what it is given: that of a long request is made off the loop, and encoded in steps.
+it, None for "no answer", or a generator that returns one of these: long work
+(waiting/long_work.py), which is encoded in steps as well. Beside it, `refusal(message, code, why)`
+makes the response that refuses the whole request: ApiError and storage failures end up there, and
+only here. It looks at nothing but what it is given: that of a long request is made off the loop,
+and encoded in steps.
 """
 
 from __future__ import annotations
@@ -19,80 +20,15 @@ from typing import Any
 
 from ..protocol.connection import Encoded, Request
 from ..protocol.errors import ApiError, ErrorCode
-from ..protocol.messages import APIS, Api
+from .apis.served import READS, SERVED
 from .broker import Broker
-from .held_bytes import HeldBytes
 from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
-from .log.storage import FlushFailed, StorageError
 from .log_lines import Event
-from .long_work import Aside, LongWork, Steps
-from .parked import Failure, Promise
 from .session import CloseConnection, Session
-
-_HANDLERS = {
-    "Produce": "produce",
-    "Fetch": "fetch",
-    "ListOffsets": "list_offsets",
-    "Metadata": "metadata",
-    "OffsetCommit": "offset_commit",
-    "OffsetFetch": "offset_fetch",
-    "FindCoordinator": "find_coordinator",
-    "JoinGroup": "join_group",
-    "Heartbeat": "heartbeat",
-    "LeaveGroup": "leave_group",
-    "SyncGroup": "sync_group",
-    "DescribeGroups": "describe_groups",
-    "ListGroups": "list_groups",
-    "ApiVersions": "api_versions",
-    "CreateTopics": "create_topics",
-    "DeleteTopics": "delete_topics",
-    "DeleteRecords": "delete_records",
-    "InitProducerId": "init_producer_id",
-    "OffsetForLeaderEpoch": "offset_for_leader_epoch",
-    "DescribeAcls": "describe_acls",
-    "CreateAcls": "create_acls",
-    "DeleteAcls": "delete_acls",
-    "DescribeConfigs": "describe_configs",
-    "AlterConfigs": "alter_configs",
-    "AlterReplicaLogDirs": "alter_replica_log_dirs",
-    "DescribeLogDirs": "describe_log_dirs",
-    "CreatePartitions": "create_partitions",
-    "DeleteGroups": "delete_groups",
-    "ElectLeaders": "elect_leaders",
-    "IncrementalAlterConfigs": "incremental_alter_configs",
-    "AlterPartitionReassignments": "alter_partition_reassignments",
-    "ListPartitionReassignments": "list_partition_reassignments",
-    "OffsetDelete": "offset_delete",
-    "DescribeUserScramCredentials": "describe_user_scram_credentials",
-    "DescribeQuorum": "describe_quorum",
-    "DescribeCluster": "describe_cluster",
-    "ExplainProduce": "explain_produce",
-    "DescribeProducers": "describe_producers",
-    "ListConfigResources": "list_config_resources",
-    "DescribeTopicPartitions": "describe_topic_partitions",
-}
-# Long work of these is dropped when the client has gone; all others change something.
-_READS = frozenset(
-    {
-        "DescribeConfigs",
-        "DescribeGroups",
-        "DescribeLogDirs",
-        "DescribeProducers",
-        "ExplainProduce",
-        "Fetch",
-        "ListGroups",
-        "ListOffsets",
-        "OffsetFetch",
-        "OffsetForLeaderEpoch",
-    }
-)
-SERVED = {key: api for key, api in APIS.items() if api.name in _HANDLERS}
-
-
-def handler_file(api: Api) -> str:
-    """Where the handler of an API that is served lives, from the root of the repository."""
-    return f"broker/apis/{_HANDLERS[api.name]}.py"
-
+from .storage.port import FlushFailed, StorageError
+from .waiting.held_bytes import HeldBytes
+from .waiting.long_work import Aside, LongWork, Steps
+from .waiting.promise import Failure, Promise
 
 Handler = Callable[[Broker, Request, Session], Any]
 Refusal = Callable[[Any, ErrorCode, str], Any]
@@ -139,7 +75,7 @@ class Dispatch:
         if type(outcome) is not GeneratorType:
             return outcome
         steps = self._in_steps(request, session, outcome)
-        outcome = self._broker.work.begin(steps, is_droppable=SERVED[key].name in _READS)
+        outcome = self._broker.work.begin(steps, is_droppable=SERVED[key].name in READS)
         if isinstance(outcome, CloseConnection):
             raise outcome
         return outcome
@@ -214,8 +150,7 @@ class Dispatch:
         return refusal(request.message, code, why)
 
     def _load(self, key: int) -> tuple[Handler, Refusal]:
-        name = _HANDLERS[SERVED[key].name]
-        module = import_module(f".apis.{name}", __package__)
+        module = import_module(f".apis.{SERVED[key].module_name}", __package__)
         loaded = self._handlers[key] = (module.handle, module.refusal)
         return loaded
 

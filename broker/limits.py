@@ -1,6 +1,6 @@
 """Every bound of the broker that is not a Kafka property, each with its reason.
 
-What an operator may set stands in config.py (frame size, connections, queued bytes, ...).
+What an operator may set stands in config/broker.py (frame size, connections, queued bytes, ...).
 At a bound the broker stops reading, or refuses with the protocol's own error.
 """
 
@@ -15,7 +15,7 @@ IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024
 # Requests that one read may bring to be served at once; with more, a connection waits for its turn.
 REQUESTS_AT_ONCE = 16
 # A turn: how long a connection with more to do is served before others are, in ms. A single request
-# is not cut here (long_work.py does that).
+# is not cut here (waiting/long_work.py does that).
 TURN_MS = 2
 # The turns of all such connections within one turn of the loop, in ms: all others wait as long.
 ROUND_MS = 5
@@ -78,8 +78,8 @@ SYNC_ALL_FROM_FILES = 16
 # slowest flush. They are made when they are needed.
 FLUSH_THREADS = SYNC_ALL_FROM_FILES - 1
 
-# Log files open at once, where the process may have that many (descriptors.py). The least recently
-# used is closed for another; opening it again takes about 10 µs.
+# Log files open at once, where the process may have that many (connections/descriptors.py). The
+# least recently used is closed for another; opening it again takes about 10 µs.
 OPEN_FILES_MAX = 512
 # Space on the disk that is kept for deletions and the like, in bytes: thousands of their records, a
 # snapshot of some producers, the file of a new segment. If it cannot be had, less is, in steps.
@@ -163,8 +163,8 @@ PRODUCERS_EVICTED = 1000
 # client waits for 1.25 flushes and not for 2, and nobody for more than before and a quarter.
 GATHER_SHARE = 0.25
 
-# Long work (long_work.py) holds the loop for so long a turn, in ms: a neighbour who waits for one
-# slice, or for one of each kind, hardly notices.
+# Long work (waiting/long_work.py) holds the loop for so long a turn, in ms: a neighbour who waits
+# for one slice, or for one of each kind, hardly notices.
 SLICE_MS = 5
 # Pieces of long work that go on in turn; what is made of their answers is held meanwhile. Others
 # wait in line.
@@ -173,7 +173,7 @@ JOBS_ACTIVE_MAX = 3
 LONG_FRAME_BYTES = 32 * 1024
 
 # The process looks for garbage among all its objects when it has looked among the young ones so
-# many times (garbage.py): every 700,000 new objects that stay, and not every 70,000.
+# many times (process_memory.py): every 700,000 new objects that stay, and not every 70,000.
 COLLECTED_WHOLE_EVERY = 100
 
 # Compressed batches up to this size are opened on the loop, if that gives no more bytes either: a
@@ -195,7 +195,7 @@ KEPT_FREE_BYTES_MAX = 8 * 1024 * 1024
 MAPPED_FROM_BYTES = 4 * 1024 * 1024
 
 # How often a process that is a broker looks at its size, in s, and by how many bytes it must have
-# changed for malloc to be asked to give back what is free (give_back.py): a few milliseconds.
+# changed for malloc to be asked to give back what is free (process_memory.py): a few milliseconds.
 GIVEN_BACK_EVERY_S = 10.0
 GIVEN_BACK_FROM_BYTES = 2 * 1024 * 1024
 

@@ -2,9 +2,9 @@
 
     async with Runtime(config, listeners) as runtime: ...      or start() / stop()
 
-It performs what the cores decide: begins the rounds of group_commit.py, answers parked fetches when
-they are due, and ends the broker when a flush has failed (`failed` is then set). It installs no
-signal handlers and prints nothing; that is for `minibroker serve`.
+It performs what the cores decide: begins the rounds of waiting/group_commit.py, answers parked
+fetches when they are due, and ends the broker when a flush has failed (`failed` is then set). It
+installs no signal handlers and prints nothing; that is for `minibroker serve`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .broker import Broker
-from .client_session import ClientSession
-from .config import BrokerConfig
-from .descriptors import shares
+from .config.broker import BrokerConfig
+from .config.listeners import Listener
+from .connections.client_session import ClientSession
+from .connections.descriptors import shares
+from .connections.server import Server
 from .dispatch import Dispatch
-from .group_commit import Round
-from .hooks import Hooks
-from .isolation import ENDS_THE_BROKER, call, each_alone
 from .limits import (
     CLOSE_MS_MAX,
     FLUSH_THREADS,
@@ -38,19 +37,20 @@ from .limits import (
     SYNC_ALL_FROM_FILES,
     WATCH_MS,
 )
-from .listeners import Listener
-from .log.data_directory import verify
-from .log.files import FileStorage
-from .log.memory import MemoryStorage
-from .log.storage import StorageError
 from .log_lines import Event
-from .server import Server
-from .slices import LoopSlices
+from .storage.data_directory import verify
+from .storage.files import FileStorage
+from .storage.memory import MemoryStorage
+from .storage.port import StorageError
+from .waiting.group_commit import Round
+from .waiting.hooks import Hooks
+from .waiting.isolation import ENDS_THE_BROKER, call, each_alone
+from .waiting.slices import LoopSlices
 from .world import Crashed, World
 
 if TYPE_CHECKING:
-    from .fault_path import FaultPath
-    from .faults import ArmedRule, Faults
+    from .faults.detour import FaultPath
+    from .faults.rules import ArmedRule, Faults
 
 log = logging.getLogger("minibroker")
 EVERYWHERE = "0.0.0.0"
@@ -234,12 +234,12 @@ class Runtime:
         await self.stop()
 
     def _faulty_world(self, world: World, faults: Faults) -> World:
-        from .faulty_storage import FaultyStorage
+        from .faults.storage import FaultyStorage
 
         return replace(world, storage=FaultyStorage(world.storage, faults, self._die))
 
     def _make_fault_path(self, faults: Faults) -> FaultPath:
-        from .fault_path import FaultPath
+        from .faults.detour import FaultPath
 
         return FaultPath(self.broker, faults, self._die)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .listeners import Listener
+from .config.listeners import Listener
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from .log.storage import Storage
+from .storage.port import Storage
 
 
 class Clock(Protocol):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..broker.config_sources import Layer, environment_layer
-from ..broker.properties import ConfigError
-from ..broker.properties_file import parse_properties
+from ..broker.config.properties import ConfigError
+from ..broker.config.properties_file import parse_properties
+from ..broker.config.sources import Layer, environment_layer
 
 VARIABLE = "MINIBROKER_CONFIG"
 """Names the file that is read where --config names none: an image's defaults."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
-from ..broker.faults import LoseReply, Rule
+from ..broker.faults.rules import LoseReply, Rule
 from ..testing.child_broker import ChildBroker
 from ..testing.child_wire import ChildBrokerError
 from ..testing.nursery import NurseryFailed

@@ -19,12 +19,12 @@ class Deviation(NamedTuple):
     test: str  # path::name of the test that pins ours
 
 
-PROBED = "tests/system/test_probe.py::test_our_broker_differs_only_on_purpose"
-OTHERS = "tests/system/test_deviations.py"
-LONG = "tests/system/test_long_requests.py"
-ANSWERS = "tests/system/test_config_changes.py"
-CHANGES = "tests/unit/broker/test_config_changes.py"
-NODE = "tests/system/test_node_answers.py"
+PROBED = "tests/system/commands/test_probe.py::test_our_broker_differs_only_on_purpose"
+OTHERS = "tests/system/answers/test_deviations.py"
+LONG = "tests/system/neighbours/test_long_requests.py"
+ANSWERS = "tests/system/answers/test_config_changes.py"
+CHANGES = "tests/unit/broker/cluster/test_config_changes.py"
+NODE = "tests/system/answers/test_node_answers.py"
 JOINS = "tests/unit/broker/groups/test_joins.py"
 RESTARTED = f"{OTHERS}::test_all_five_batches_are_known_after_a_restart"
 
@@ -57,7 +57,8 @@ DEVIATIONS = {
         ours="10 MESSAGE_TOO_LARGE",
         reason="Each is opened, and a million bytes can hold gigabytes; clients split a batch that"
         " is too large and send it again.",
-        test="tests/unit/broker/test_opened.py::test_a_batch_that_holds_too_much_is_too_large",
+        test="tests/unit/broker/partitions/test_opened.py"
+        "::test_a_batch_that_holds_too_much_is_too_large",
     ),
     "unopened": Deviation(
         request="Produce: a compressed batch whose codec is not installed",
@@ -65,7 +66,7 @@ DEVIATIONS = {
         ours="stored as it came",
         reason="lz4, snappy and zstd come with minibroker[compression]; storing and fetching"
         " needs none of them.",
-        test="tests/unit/broker/test_opened.py::test_a_batch_without_its_codec_is_kept",
+        test="tests/unit/broker/partitions/test_opened.py::test_a_batch_without_its_codec_is_kept",
     ),
     "records-for-few": Deviation(
         request="Produce: a batch whose offset deltas are not 0, 1, 2 ..., or with a length below"
@@ -105,7 +106,8 @@ DEVIATIONS = {
         ours="those idle for longest are forgotten: a retry of theirs is stored twice",
         reason="A producer that is made anew for each record would else fill the memory;"
         " the broker's log says when it happens.",
-        test="tests/unit/broker/test_producer_expiry.py::test_evictions_are_told_once_in_a_check",
+        test="tests/unit/broker/partitions/test_producer_expiry.py"
+        "::test_evictions_are_told_once_in_a_check",
     ),
     "transactional-id": Deviation(
         request="InitProducerId: with a transactional id",
@@ -137,7 +139,7 @@ DEVIATIONS = {
         ours="40 INVALID_CONFIG",
         reason="A flush comes before every acknowledgement here (durability=fsync, which takes any"
         " value) or never; a promise that is not kept must not be shown as kept.",
-        test="tests/unit/broker/test_config.py"
+        test="tests/unit/broker/config/test_config.py"
         "::test_a_topic_is_flushed_only_where_the_broker_flushes",
     ),
     "values-below-zero": Deviation(
@@ -146,7 +148,7 @@ DEVIATIONS = {
         kafka="0",
         ours="40 INVALID_CONFIG; 42 INVALID_REQUEST",
         reason="The one means a file for each batch, the other is taken for -1 and shown as it is.",
-        test="tests/interop/test_config_sweep.py::test_topics_take_what_kafkas_take",
+        test="tests/interop/answers/test_config_sweep.py::test_topics_take_what_kafkas_take",
     ),
     "fetch-sessions": Deviation(
         request="Fetch: a request that opens a session (KIP-227)",
@@ -154,14 +156,14 @@ DEVIATIONS = {
         ours="session id 0: every request is answered in full",
         reason="KIP-227 allows it, every client copes, and one node has no thousands of idle"
         " partitions to save words on.",
-        test="tests/system/test_answers.py::test_a_fetch_session_is_declined",
+        test="tests/system/answers/test_answers.py::test_a_fetch_session_is_declined",
     ),
     "coordinator": Deviation(
         request="FindCoordinator: the first for a group on a new cluster",
         kafka="15 COORDINATOR_NOT_AVAILABLE first, 0 once its internal topic is there",
         ours="0 at once",
         reason="One node has nobody to wait for.",
-        test="tests/system/test_answers.py::test_the_coordinator_is_this_node_at_once",
+        test="tests/system/answers/test_answers.py::test_the_coordinator_is_this_node_at_once",
     ),
     "internal-topic": Deviation(
         request="Metadata, CreateTopics: __consumer_offsets",
@@ -199,7 +201,8 @@ DEVIATIONS = {
         kafka="does not start",
         ours="names the address by which the client has reached it",
         reason="It is the right one wherever no address is translated on the way.",
-        test="tests/system/test_answers.py::test_a_listener_everywhere_names_what_was_reached",
+        test="tests/system/answers/test_answers.py"
+        "::test_a_listener_everywhere_names_what_was_reached",
     ),
     "resources": Deviation(
         request="DescribeConfigs, IncrementalAlterConfigs, AlterConfigs: loggers, client metrics,"
@@ -207,7 +210,7 @@ DEVIATIONS = {
         kafka="0 and their properties",
         ours="42 INVALID_REQUEST",
         reason="There are none here.",
-        test="tests/system/test_answers.py::test_resources_that_are_not_kept_are_refused",
+        test="tests/system/answers/test_answers.py::test_resources_that_are_not_kept_are_refused",
     ),
     "broker-names": Deviation(
         request="IncrementalAlterConfigs, AlterConfigs: a broker property nobody knows, or one that"
@@ -354,7 +357,7 @@ DEVIATIONS = {
         ours="counted while a broker runs, whatever the wall clock says",
         reason="A clock set forward would make a living producer forgotten, and its retry stored"
         " twice; while the broker is down nobody can write or commit.",
-        test="tests/unit/broker/test_producer_expiry.py"
+        test="tests/unit/broker/partitions/test_producer_expiry.py"
         "::test_a_wall_clock_that_is_set_and_time_without_a_broker_make_nobody_forgotten",
     ),
     "missing-codec": Deviation(
@@ -363,7 +366,8 @@ DEVIATIONS = {
         ours="76 UNSUPPORTED_COMPRESSION_TYPE",
         reason="lz4, snappy and zstd come with minibroker[compression]; storing and fetching"
         " needs none of them.",
-        test="tests/system/test_answers.py::test_a_missing_codec_concerns_only_searches_by_time",
+        test="tests/system/answers/test_answers.py"
+        "::test_a_missing_codec_concerns_only_searches_by_time",
     ),
     "held-bytes": Deviation(
         request="Any: all connections together hold more than queued.max.request.bytes, in requests"
@@ -373,7 +377,7 @@ DEVIATIONS = {
         " the connections that hold most are closed",
         reason="A few clients that do not read, or do not end what they send, must not keep"
         " everybody else waiting, nor take all memory.",
-        test="tests/system/test_held_bytes.py"
+        test="tests/system/neighbours/test_held_bytes.py"
         "::test_when_all_is_used_up_the_one_that_holds_most_is_closed",
     ),
     "long-client-id": Deviation(
@@ -382,6 +386,7 @@ DEVIATIONS = {
         ours="a member id that begins with the first 249 of them",
         reason="A member id must fit into a string of the protocol, or the leader of its group"
         " cannot be told of the members.",
-        test="tests/system/test_isolation.py::test_a_client_id_as_long_as_it_can_be_joins_a_group",
+        test="tests/system/neighbours/test_isolation.py"
+        "::test_a_client_id_as_long_as_it_can_be_joins_a_group",
     ),
 }

@@ -78,7 +78,7 @@ def _configured() -> list[Address]:
     """
     if not any(name in os.environ for name in _CONFIGURES):  # which spares an import
         return parse_addresses(os.environ.get(VARIABLE) or HERE)
-    from ..broker.config_sources import load
+    from ..broker.config.sources import load
     from .config_file import standing_layers
 
     listener = load(standing_layers(None)).listeners[0]

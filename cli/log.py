@@ -5,7 +5,7 @@
     adopt DIR NAME…          take logs for what they are, which a start has refused
     set-aside DIR NAME…      let a start do without them; they are kept under another name
 
-The last two move and record, and never delete: ../broker/adoption.py.
+The last two move and record, and never delete: ../broker/directory/adoption.py.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from ..broker.log.storage import DamagedLog, DirectoryInUse, DirectoryRefused, StorageError
-from ..broker.metadata import MetadataError
+from ..broker.cluster.metadata import MetadataError
+from ..broker.storage.port import DamagedLog, DirectoryInUse, DirectoryRefused, StorageError
 from .log_files import READERS, Row, rows_of
 from .running import complain
 

@@ -17,22 +17,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from ..broker.adoption import Adoption
 from ..broker.broker import Broker
-from ..broker.config import BrokerConfig
-from ..broker.hooks import Hooks
+from ..broker.cluster.metadata import MetadataError
+from ..broker.config.broker import BrokerConfig
+from ..broker.directory.adoption import Adoption
+from ..broker.directory.restart import Restart
 from ..broker.log.checkpoints import key_parts
 from ..broker.log.epochs import LeaderEpochs
-from ..broker.log.files import DirectoryLookedAt
 from ..broker.log.log import Log
-from ..broker.log.overlay import Overlay
 from ..broker.log.recovery import scan, segment_offsets
 from ..broker.log.segment import Segment
-from ..broker.log.storage import DamagedLog, DirectoryRefused, Storage, StorageError
-from ..broker.metadata import MetadataError
-from ..broker.restart import Restart
 from ..broker.runtime import RealClock
-from ..broker.survey import STATE_LOGS
+from ..broker.storage.files import DirectoryLookedAt
+from ..broker.storage.names import STATE_LOGS
+from ..broker.storage.overlay import Overlay
+from ..broker.storage.port import DamagedLog, DirectoryRefused, Storage, StorageError
+from ..broker.waiting.hooks import Hooks
 from ..broker.world import World
 from .log_files import Row
 

@@ -7,10 +7,10 @@ import random
 import sys
 from collections.abc import Sequence
 
-from ..broker.adoption import Adoption
-from ..broker.log.files import FileStorage
-from ..broker.log.storage import StorageError
+from ..broker.directory.adoption import Adoption
 from ..broker.runtime import RealClock
+from ..broker.storage.files import FileStorage
+from ..broker.storage.port import StorageError
 from .running import complain
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..broker.log import snapshots, summary
-from ..broker.log.checkpoints import CLEAN_STOP, RECOVERY_POINTS, decode_points, read_clean_stop
-from ..broker.sequences import SequenceTable
+from ..broker.log.checkpoints import decode_points, read_clean_stop
+from ..broker.partitions.sequences import SequenceTable
+from ..broker.storage.names import CLEAN_STOP, RECOVERY_POINTS
 from ..protocol.batch import (
     HEADER_BYTES,
     MAGIC,

@@ -70,7 +70,7 @@ def _run(words: list[str]) -> int:
         print(f"minibroker {version('minibroker')}")
         return 0
     if words[0] not in COMMANDS:
-        from ..broker.properties import nearest
+        from ..broker.config.properties import nearest
 
         hint = nearest(words[0], COMMANDS) or "; try minibroker --help"
         print(f"minibroker: no command {words[0]!r}{hint}", file=sys.stderr)
@@ -113,7 +113,7 @@ class _Parser(ArgumentParser):
     def _check_value(self, action: Action, value: object) -> None:
         if action.choices is None or value in action.choices:
             return
-        from ..broker.properties import nearest
+        from ..broker.config.properties import nearest
 
         words = [str(each) for each in action.choices]
         hint = nearest(str(value), words) or f"; choose from {', '.join(words)}"

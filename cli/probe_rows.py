@@ -1,8 +1,8 @@
 """What `minibroker probe` plays: rows of steps, Apache Kafka's answers, and ours where they differ.
 
-Kafka's answers are those of version 4.3.1, one KRaft node; tests/interop/test_probe.py asks it
-again. Each row has a partition and a producer id of its own, so rows stand alone and offsets start
-at 0. The words of the answers are those of probe_steps.py, one for each step.
+Kafka's answers are those of version 4.3.1, one KRaft node; tests/interop/answers/test_probe.py asks
+it again. Each row has a partition and a producer id of its own, so rows stand alone and offsets
+start at 0. The words of the answers are those of probe_steps.py, one for each step.
 """
 
 from __future__ import annotations

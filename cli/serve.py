@@ -13,23 +13,22 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from ..broker.config import DURABILITIES
-from ..broker.config_sources import Layer, Loaded, load
-from ..broker.descriptors import raise_limit, shares
-from ..broker.garbage import collect_rarely
-from ..broker.give_back import give_back_when_changed
-from ..broker.listeners import Listener
-from ..broker.log.storage import DamagedLog, DirectoryRefused, StorageError
+from ..broker.cluster.metadata import MetadataError
+from ..broker.config.broker import DURABILITIES
+from ..broker.config.listeners import Listener
+from ..broker.config.properties import ConfigError
+from ..broker.config.sources import Layer, Loaded, load
+from ..broker.connections.descriptors import raise_limit, shares
 from ..broker.log_lines import FORMATS, LEVELS, Event, formatter
-from ..broker.metadata import MetadataError
-from ..broker.properties import ConfigError
+from ..broker.process_memory import collect_rarely, give_back_when_changed
 from ..broker.runtime import ListenError, Runtime
+from ..broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from .config_file import VARIABLE, standing_layers
 from .log_output import LogOutput
 from .standard_output import say
 
 if TYPE_CHECKING:
-    from ..broker.faults import Faults
+    from ..broker.faults.rules import Faults
 
 SUMMARY = "run a broker"
 EXAMPLES = (
@@ -164,7 +163,7 @@ def _layers(args: Namespace) -> list[Layer]:
 
 
 def _faults(path: str) -> Faults:
-    from ..broker.faults import Faults
+    from ..broker.faults.rules import Faults
     from ..testing.fault_file import read_fault_file
 
     faults = Faults()

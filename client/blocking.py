@@ -7,7 +7,7 @@
 
 Each object has an event loop in a thread of its own (loop_thread.py), so that it can be used from
 scripts, threads, Django and beside a running loop, as in Jupyter. Names, options and errors are
-those of the asyncio faces, which do the work. Written by tests/support/blocking_face.py
+those of the asyncio faces, which do the work. Written by tests/support/pages/blocking_face.py
 (`make blocking`): change those, not this file.
 """
 

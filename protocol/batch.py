@@ -7,7 +7,7 @@ are good; records_in() and build_batch() are for those who read and write them. 
   them without reading the rest.
 - `batch` is one whole batch and nothing else; `buf` may hold more.
 
-Read next: record_check.py, sequence.py, compression.py, broker/sequences.py.
+Read next: record_check.py, sequence.py, compression.py, broker/partitions/sequences.py.
 Source: DefaultRecordBatch.java, DefaultRecord.java; KIP-98.
 """
 

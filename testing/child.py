@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..broker.faults import ArmedRule
+from ..broker.faults.rules import ArmedRule
 from ..broker.log_lines import formatter
 from .child_wire import (
     CONTROL,
@@ -210,10 +210,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _preload() -> None:
     """Import now what brokers would import at their first request."""
-    from ..broker import dispatch
+    from ..broker.apis.served import SERVED
     from ..protocol import messages
 
-    for api in dispatch.SERVED.values():
+    for api in SERVED.values():
         messages.request_type(api.key)
     _loop_factory()
 

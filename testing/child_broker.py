@@ -45,7 +45,7 @@ from .remote_faults import GRACE_S, RemoteFaults
 from .settings import Setting, setting_texts
 
 if TYPE_CHECKING:
-    from ..broker.exchanges import Exchange
+    from ..broker.faults.exchanges import Exchange
     from ..client.delivery import RecordMetadata
     from .stored import Stored
 

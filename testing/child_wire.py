@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from ..broker.exchanges import Exchange
+    from ..broker.faults.exchanges import Exchange
     from .stored import Stored
 
 Call: TypeAlias = dict[str, Any]
@@ -69,7 +69,7 @@ def plain_exchange(exchange: Exchange) -> dict[str, Any]:
 
 def exchange_of(plain: Mapping[str, Any]) -> Exchange:
     """The request again."""
-    from ..broker.exchanges import Exchange
+    from ..broker.faults.exchanges import Exchange
 
     return Exchange(**plain)
 

@@ -15,7 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
-from ..broker.faults import (
+from ..broker.config.properties import nearest
+from ..broker.faults.rules import (
     Action,
     AnswerError,
     Crash,
@@ -31,7 +32,6 @@ from ..broker.faults import (
     ShortenWrite,
     TearReply,
 )
-from ..broker.properties import nearest
 from ..protocol.errors import ErrorCode
 from .fault_forms import error_called, rule_text, usual_times
 

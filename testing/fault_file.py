@@ -6,8 +6,8 @@
     - crash: {at: rename, path: "*.producers*", side: after}
     - shorten_write: {path: "*.log", bytes_written: 20, then: crash, probability: 0.1, seed: 7}
 
-One rule an item. Instants, actions and scopes: broker/faults.py. Paths are relative to the data
-directory; an operation is chosen by its old name where it has two. Needs PyYAML.
+One rule an item. Instants, actions and scopes: broker/faults/rules.py. Paths are relative to the
+data directory; an operation is chosen by its old name where it has two. Needs PyYAML.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..broker.faults import Rule
+from ..broker.faults.rules import Rule
 from .fault_forms import FieldError, rule_of
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from ..broker.faults import (
+from ..broker.config.properties import nearest
+from ..broker.faults.rules import (
     Action,
     AnswerError,
     Crash,
@@ -28,7 +29,6 @@ from ..broker.faults import (
     ShortenWrite,
     TearReply,
 )
-from ..broker.properties import nearest
 from ..protocol.errors import ErrorCode
 
 ACTIONS: dict[str, type[Action]] = {

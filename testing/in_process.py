@@ -23,17 +23,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ..broker.config import BrokerConfig
-from ..broker.config_sources import Layer, load
-from ..broker.exchanges import Exchange
-from ..broker.fault_path import FaultPath
-from ..broker.faults import ArmedRule, Faults, Rule
-from ..broker.log.files import FileStorage
-from ..broker.log.storage import Storage
-from ..broker.metadata import Topic
-from ..broker.properties import nearest
+from ..broker.cluster.metadata import Topic
+from ..broker.cluster.topics import NewTopic
+from ..broker.config.broker import BrokerConfig
+from ..broker.config.properties import nearest
+from ..broker.config.sources import Layer, load
+from ..broker.faults.detour import FaultPath
+from ..broker.faults.exchanges import Exchange
+from ..broker.faults.rules import ArmedRule, Faults, Rule
 from ..broker.runtime import RealClock, Runtime
-from ..broker.topics import NewTopic
+from ..broker.storage.files import FileStorage
+from ..broker.storage.port import Storage
 from ..broker.world import World
 from ..protocol.batch import headers_in
 from .assertions import stored_once

@@ -23,7 +23,7 @@ from contextlib import AsyncExitStack
 from struct import Struct
 from types import TracebackType
 
-from ..broker.faults import (
+from ..broker.faults.rules import (
     ArmedRule,
     Delay,
     Disconnect,

@@ -1,9 +1,9 @@
 """What the fault proxy knows of a request, and which rules it can perform.
 
-The rules are those of the broker (broker/faults.py). Rules of the instant "request" are judged
-when the request arrives, those of "reply" when the broker's answer arrives: "every third" then
-means every third answer given. What a scope takes in is decided once, when the request arrives; no
-frame is kept until its answer.
+The rules are those of the broker (broker/faults/rules.py). Rules of the instant "request" are
+judged when the request arrives, those of "reply" when the broker's answer arrives: "every third"
+then means every third answer given. What a scope takes in is decided once, when the request
+arrives; no frame is kept until its answer.
 Pure: proxy.py performs the actions.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ..broker.exchanges import shown
-from ..broker.fault_scope import Part, parts_of
-from ..broker.faults import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
+from ..broker.faults.exchanges import shown
+from ..broker.faults.rules import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
+from ..broker.faults.scope import Part, parts_of
 from ..protocol import messages
 from ..protocol.compiler import decoder
 from ..protocol.errors import DecodeError

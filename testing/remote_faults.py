@@ -17,7 +17,7 @@ from .fault_control import WAIT_S, Fault, FaultControl
 from .fault_forms import form_of
 
 if TYPE_CHECKING:
-    from ..broker.faults import Rule
+    from ..broker.faults.rules import Rule
     from .child_broker import ChildBroker
 
 GRACE_S = 5.0  # beyond the bound of a wait in the child

@@ -1,6 +1,6 @@
 """The storage port on a simulated disk, with the same calls in the same order as on a real one.
 
-Here: which steps each verb of the port is made of, as in broker/log/files.py. Not here: what a
+Here: which steps each verb of the port is made of, as in broker/storage/files.py. Not here: what a
 step does and what is left after a crash (simulated_disk.py).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from ..broker.log.storage import Buffer, DirectoryInUse, StorageError
+from ..broker.storage.port import Buffer, DirectoryInUse, StorageError
 from .simulated_disk import NOT_FOUND, Crashed, Directory, DiskError, Flush, Node, SimulatedDisk
 
 

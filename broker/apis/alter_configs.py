@@ -20,11 +20,11 @@ from ...protocol.messages.alter_configs import (
     AlterConfigsResourceResponse,
     AlterConfigsResponse,
 )
-from ..altered import alter
 from ..broker import Broker
-from ..config_changes import plan_replacement
-from ..metadata import Record
+from ..cluster.config_changes import plan_replacement
+from ..cluster.metadata import Record
 from ..session import Session
+from .altering import alter
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -21,8 +21,8 @@ from ...protocol.messages.alter_partition_reassignments import (
     ReassignableTopicResponse,
 )
 from ..broker import Broker
-from ..long_work import Steps, made_of
 from ..session import Session
+from ..waiting.long_work import Steps, made_of
 from .create_topics import refuse_in_no_time
 
 REASSIGNED = Refused(ErrorCode.NONE, "")

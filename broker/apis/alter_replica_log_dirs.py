@@ -16,8 +16,8 @@ from ...protocol.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirTopicResult,
 )
 from ..broker import Broker
-from ..long_work import Steps, finished
 from ..session import Session
+from ..waiting.long_work import Steps, finished
 from .describe_log_dirs import log_dir
 
 

@@ -1,7 +1,7 @@
 """ApiVersions (key 18), v0-v4. Source: ApiVersionsRequest.json, ApiVersionsResponse.json; KIP-511.
 
 v3 flexible, client software
-Ours: lists exactly what dispatch.py serves. An unknown version of this API is answered in
+Ours: lists exactly what served.py names. An unknown version of this API is answered in
     protocol/connection.py. Of Kafka's features only metadata.version is finalized, as on a node
     whose other features are at level 0: no KIP-848 groups, no transactions of version 2.
     A client software name that breaks Kafka's pattern gets 42, as in Kafka.
@@ -21,8 +21,8 @@ from ...protocol.messages.api_versions import (
     SupportedFeatureKey,
 )
 from ..broker import Broker
-from ..dispatch import SERVED
 from ..session import Session
+from .served import SERVED
 
 SOFTWARE_SINCE = 3
 METADATA_VERSION, OLDEST, NEWEST = "metadata.version", 7, 30  # 3.3-IV3 and 4.3-IV0

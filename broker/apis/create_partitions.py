@@ -17,12 +17,12 @@ from ...protocol.messages.create_partitions import (
     CreatePartitionsTopicResult,
 )
 from ..broker import Broker
+from ..cluster.topics import plan_partitions
 from ..limits import PARTITIONS_IN_ALL_MAX
-from ..long_work import Steps
 from ..session import Session
-from ..topic_creation import too_many
-from ..topics import plan_partitions
+from ..waiting.long_work import Steps
 from .create_topics import refuse_in_no_time
+from .topic_creation import too_many
 
 TOPICS_A_STEP = 25
 

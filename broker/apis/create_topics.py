@@ -20,13 +20,13 @@ from ...protocol.messages.create_topics import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
-from ..described import describe_topic
+from ..cluster.described_configs import describe_topic
+from ..cluster.metadata import Topic
+from ..cluster.topics import NewTopic
 from ..limits import PARTITIONS_MAX
-from ..long_work import Steps
-from ..metadata import Topic
 from ..session import Session
-from ..topic_creation import create_topics
-from ..topics import NewTopic
+from ..waiting.long_work import Steps
+from .topic_creation import create_topics
 
 REPLICATION_FACTOR = 1
 RESULTS_A_STEP = 10

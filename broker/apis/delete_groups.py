@@ -17,9 +17,9 @@ from ...protocol.messages.delete_groups import (
 )
 from ..broker import Broker
 from ..groups.coordinator import coordinator_code
-from ..log.storage import StorageError
-from ..long_work import Steps
 from ..session import Session
+from ..storage.port import StorageError
+from ..waiting.long_work import Steps
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -18,8 +18,8 @@ from ...protocol.messages.delete_records import (
     DeleteRecordsTopicResult,
 )
 from ..broker import Broker
-from ..long_work import Steps
 from ..session import Session
+from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 20  # each is a record of the metadata log
 

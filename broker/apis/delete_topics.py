@@ -19,8 +19,8 @@ from ...protocol.messages.delete_topics import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
-from ..long_work import Steps, finished, made_of
 from ..session import Session
+from ..waiting.long_work import Steps, finished, made_of
 from .create_topics import refuse_in_no_time
 
 TOPICS_A_STEP = 300  # each is a record, and all of them one write and one flush

@@ -21,12 +21,17 @@ from ...protocol.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 from ..broker import Broker
-from ..config_changes import BROKER, TOPIC, broker_refusal
-from ..described import Described, describe_all_brokers, describe_broker, describe_topic
-from ..long_work import Steps
-from ..running_config import ALL_BROKERS
+from ..cluster.config_changes import BROKER, TOPIC, broker_refusal
+from ..cluster.described_configs import (
+    Described,
+    describe_all_brokers,
+    describe_broker,
+    describe_topic,
+)
+from ..cluster.running_config import ALL_BROKERS
+from ..cluster.topic_names import name_refusal
 from ..session import Session
-from ..topic_names import name_refusal
+from ..waiting.long_work import Steps
 
 RESOURCES_A_STEP = 100
 # Properties made for one answer, shared ones once: each takes 400 bytes meanwhile.

@@ -18,8 +18,8 @@ from ...protocol.messages.describe_groups import (
 from ..broker import Broker
 from ..groups.members import Group, Member
 from ..groups.states import DEAD, STABLE
-from ..long_work import Steps
 from ..session import Session
+from ..waiting.long_work import Steps
 
 MEMBERS_A_STEP = 300
 

@@ -19,8 +19,8 @@ from ...protocol.messages.describe_log_dirs import (
     DescribeLogDirsTopic,
 )
 from ..broker import Broker
-from ..long_work import Steps
 from ..session import Session
+from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 300
 

@@ -19,10 +19,10 @@ from ...protocol.messages.describe_producers import (
     DescribeProducersTopicResult,
 )
 from ..broker import Broker
-from ..long_work import Steps
-from ..sequences import ProducerState
+from ..cluster.topic_names import name_refusal
+from ..partitions.sequences import ProducerState
 from ..session import Session
-from ..topic_names import name_refusal
+from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 100
 PRODUCERS_ANSWERED_MAX = 400_000  # of all partitions asked for; each takes 200 bytes meanwhile

@@ -19,8 +19,8 @@ from ...protocol.messages.describe_quorum import (
     ReplicaState,
 )
 from ..broker import Broker
-from ..long_work import Steps, made_of
 from ..session import Session
+from ..waiting.long_work import Steps, made_of
 
 TOPIC = "__cluster_metadata"
 NOT_HERE = "This server does not host this topic-partition."

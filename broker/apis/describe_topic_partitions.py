@@ -18,10 +18,10 @@ from ...protocol.messages.describe_topic_partitions import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
+from ..cluster.topic_names import name_refusal
 from ..limits import PARTITIONS_A_PAGE_MAX
-from ..long_work import Steps
 from ..session import Session
-from ..topic_names import name_refusal
+from ..waiting.long_work import Steps
 from .metadata import NOT_ASKED, TOPIC_OPERATIONS
 
 

@@ -17,8 +17,8 @@ from ...protocol.messages.describe_user_scram_credentials import (
     DescribeUserScramCredentialsResult,
 )
 from ..broker import Broker
-from ..long_work import Steps, made_of
 from ..session import Session
+from ..waiting.long_work import Steps, made_of
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

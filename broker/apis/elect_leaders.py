@@ -17,8 +17,8 @@ from ...protocol.messages.elect_leaders import (
     ReplicaElectionResult,
 )
 from ..broker import Broker
-from ..long_work import Steps, made_of
 from ..session import Session
+from ..waiting.long_work import Steps, made_of
 from .create_topics import refuse_in_no_time
 
 PREFERRED, UNCLEAN = 0, 1

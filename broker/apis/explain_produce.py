@@ -21,11 +21,11 @@ from ...protocol.messages.explain_produce import (
     WindowBatch,
 )
 from ..broker import Broker
-from ..log.storage import StorageError
-from ..long_work import Steps
-from ..partition import Partition
+from ..partitions.partition import Partition
+from ..partitions.verdicts import Verdict, explained
 from ..session import Session
-from ..verdicts import Verdict, explained
+from ..storage.port import StorageError
+from ..waiting.long_work import Steps
 
 COMPARED_BYTES_MAX = 64 * 1024  # larger batches are not read again for the sake of a sentence
 

@@ -4,9 +4,10 @@ v5 log_start_offset · v7 sessions · v9 leader epochs · v10 zstd · v11 rack �
 Ours: whole batches only, never decoded; every request is answered in full with session id 0, which
     KIP-227 allows; a wait is not polled but ended by the bytes it waits for; under durability fsync
     it counts as a reader that wants what is written to be flushed.
-    One partition gives READ_BYTES_MAX at a time, and less where memory is short (held_bytes.py).
-    Bounds below 0 and unknown isolation levels are refused with 42, where Kafka has -1.
-    Of a partition listed twice the last counts. A follower (replica_id) gets 6: there are none.
+    One partition gives READ_BYTES_MAX at a time, and less where memory is short
+    (waiting/held_bytes.py). Bounds below 0 and unknown isolation levels are refused with 42, where
+    Kafka has -1. Of a partition listed twice the last counts. A follower (replica_id) gets 6: there
+    are none.
 Left out: fetch sessions (70 for a session we never gave), preferred replicas.
 """
 
@@ -29,12 +30,12 @@ from ...protocol.messages.fetch import (
 )
 from ..broker import Broker
 from ..limits import FETCH_WAIT_MS_MAX, READ_BYTES_MAX
-from ..log.storage import StorageError
 from ..log_lines import Event
-from ..long_work import Steps
-from ..parked import ParkedFetch, Readable
-from ..partition import Partition
+from ..partitions.partition import Partition
 from ..session import Session
+from ..storage.port import StorageError
+from ..waiting.long_work import Steps
+from ..waiting.parked_fetches import ParkedFetch, Readable
 
 NO_EPOCH = -1
 NO_SESSION = 0

@@ -17,8 +17,8 @@ from ...protocol.messages.find_coordinator import (
     FindCoordinatorResponse,
 )
 from ..broker import Broker
-from ..long_work import Steps
 from ..session import Session
+from ..waiting.long_work import Steps
 
 KEY_TYPES = (0, 1)  # group, transaction
 MANY_SINCE = 4

@@ -20,11 +20,11 @@ from ...protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
-from ..altered import alter
 from ..broker import Broker
-from ..config_changes import Change, plan_changes
-from ..metadata import Record
+from ..cluster.config_changes import Change, plan_changes
+from ..cluster.metadata import Record
 from ..session import Session
+from .altering import alter
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -2,7 +2,7 @@
 
 v2 flexible · v3 producer_id and epoch of before (KIP-360)
 Ours: without a transactional id always a new id at epoch 0, whatever was sent of before, as Kafka
-    does; answered at once, for nothing is written (producer_ids.py).
+    does; answered at once, for nothing is written (cluster/producer_ids.py).
 Left out: transactions. A transactional id gets 53, which every client reports as final.
 """
 

@@ -20,8 +20,8 @@ from ..broker import Broker
 from ..groups.coordinator import coordinator_code
 from ..groups.joins import Join
 from ..groups.members import Joined
-from ..parked import Promise
 from ..session import Session
+from ..waiting.promise import Promise
 
 ID_FIRST_SINCE = 4
 NULL_PROTOCOL_SINCE = 7

@@ -16,8 +16,8 @@ from ...protocol.messages.leave_group import (
 )
 from ..broker import Broker
 from ..groups.coordinator import coordinator_code
-from ..long_work import Steps, finished
 from ..session import Session
+from ..waiting.long_work import Steps, finished
 
 MANY_SINCE = 3
 MEMBERS_A_STEP = 200

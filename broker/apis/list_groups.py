@@ -13,8 +13,8 @@ from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..broker import Broker
-from ..long_work import Steps
 from ..session import Session
+from ..waiting.long_work import Steps
 
 TYPE = "classic"
 GROUPS_A_STEP = 300

@@ -26,9 +26,9 @@ from ...protocol.messages.list_offsets import (
     ListOffsetsTopicResponse,
 )
 from ..broker import Broker
-from ..long_work import Aside, Steps, finished
-from ..partition import Partition
+from ..partitions.partition import Partition
 from ..session import Session
+from ..waiting.long_work import Aside, Steps, finished
 from .fetch import ISOLATION_LEVELS, epoch_refusal
 
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5

@@ -25,12 +25,12 @@ from ...protocol.messages.metadata import (
 )
 from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
-from ..long_work import Steps, finished
-from ..metadata import Topic
+from ..cluster.metadata import Topic
+from ..cluster.topic_names import name_refusal
+from ..cluster.topics import NewTopic
 from ..session import Session
-from ..topic_creation import Outcomes, create_topics
-from ..topic_names import name_refusal
-from ..topics import NewTopic
+from ..waiting.long_work import Steps, finished
+from .topic_creation import Outcomes, create_topics
 
 ALL_SINCE_NULL = 1
 BY_ID_SINCE = 12

@@ -20,12 +20,12 @@ from ...protocol.messages.offset_commit import (
     OffsetCommitResponseTopic,
 )
 from ..broker import Broker
+from ..cluster.metadata import Topic
+from ..config.properties import LONG_MAX
 from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.records import OffsetCommitValue
-from ..long_work import Steps, finished, made_of
-from ..metadata import Topic
-from ..properties import LONG_MAX
 from ..session import Session
+from ..waiting.long_work import Steps, finished, made_of
 
 KNOWS_MISSING_SINCE = 9
 PARTITIONS_A_STEP = 200

@@ -18,8 +18,8 @@ from ...protocol.messages.offset_delete import (
 )
 from ..broker import Broker
 from ..groups.coordinator import coordinator_code
-from ..long_work import Steps, finished
 from ..session import Session
+from ..waiting.long_work import Steps, finished
 
 PARTITIONS_A_STEP = 200
 

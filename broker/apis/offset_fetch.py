@@ -26,8 +26,8 @@ from ..broker import Broker
 from ..groups.coordinator import coordinator_code
 from ..groups.offsets import Offsets
 from ..groups.records import OffsetCommitValue
-from ..long_work import Steps, finished
 from ..session import Session
+from ..waiting.long_work import Steps, finished
 
 MANY_SINCE = 8
 CODE_SINCE = 2

@@ -17,9 +17,9 @@ from ...protocol.messages.offset_for_leader_epoch import (
     OffsetForLeaderTopicResult,
 )
 from ..broker import Broker
-from ..long_work import Steps
-from ..partition import Partition
+from ..partitions.partition import Partition
 from ..session import Session
+from ..waiting.long_work import Steps
 from .fetch import epoch_refusal
 
 PARTITIONS_A_STEP = 200

@@ -27,11 +27,11 @@ from ...protocol.messages.produce import (
 )
 from ..broker import Broker
 from ..limits import CLIENT_ID_LENGTH_KEPT, OPENED_AT_ONCE_BYTES_MAX
-from ..long_work import Aside, Steps
-from ..opened import Opened, open_at_once, open_batch
-from ..partition import Appended, Partition
-from ..sequences import Duplicate
+from ..partitions.opened import Opened, open_at_once, open_batch
+from ..partitions.partition import Appended, Partition
+from ..partitions.sequences import Duplicate
 from ..session import CloseConnection, Session
+from ..waiting.long_work import Aside, Steps
 
 ACKS = (-1, 0, 1)
 ZSTD_SINCE = 7

@@ -12,8 +12,8 @@ from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from ..broker import Broker
 from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.members import Synced
-from ..parked import Promise
 from ..session import Session
+from ..waiting.promise import Promise
 
 PROTOCOL_SINCE = 5
 

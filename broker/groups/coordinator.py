@@ -18,12 +18,12 @@ from typing import Any
 
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.schema import ZERO_UUID
-from ..config import BrokerConfig
-from ..isolation import each_alone
+from ..config.broker import BrokerConfig
 from ..limits import GROUPS_MAX, OFFSETS_BYTES_MAX
-from ..log.storage import StorageError
 from ..log_lines import Line
-from ..long_work import finished
+from ..storage.port import StorageError
+from ..waiting.isolation import each_alone
+from ..waiting.long_work import finished
 from ..world import Clock
 from .joins import Join, Joins
 from .members import CONSUMER, Group, Joined, Member, Synced

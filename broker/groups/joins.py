@@ -13,7 +13,7 @@ from random import Random
 from uuid import UUID
 
 from ...protocol.errors import ApiError, ErrorCode
-from ..config import BrokerConfig
+from ..config.broker import BrokerConfig
 from ..limits import GROUP_BYTES_MAX, GROUP_MEMBERS_MAX, MEMBER_ID_PREFIX_LENGTH_MAX
 from .members import Group, Joined, Member
 from .rebalances import Ledger, Rebalances

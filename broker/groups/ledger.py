@@ -3,7 +3,7 @@
 An acknowledgement waits for the flush under durability fsync and for nothing otherwise, as with
 records. Its times are of the running clock: no client ever sees them, and offsets must not expire
 because a wall clock was set. Commits never end, so the log is rewritten while the broker runs: with
-each commit a portion, once the log holds much more than the groups do (state_log.py).
+each commit a portion, once the log holds much more than the groups do (log/state_log.py).
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ..config import BrokerConfig
-from ..group_commit import GroupCommit
+from ..config.broker import BrokerConfig
+from ..directory.running_clock import RunningClock
 from ..log.recovery import NOTHING_KNOWN, Known
-from ..log.storage import NoSpace
-from ..parked import Promise
-from ..running_clock import RunningClock
-from ..state_log import StateLog
+from ..log.state_log import StateLog
+from ..storage.names import GROUPS_LOG
+from ..storage.port import NoSpace
+from ..waiting.group_commit import GroupCommit
+from ..waiting.promise import Promise
 from ..world import World
 from .offsets import GroupsState
 from .records import StateRecord
-
-DIRECTORY = "__consumer_offsets-0"
 
 A = TypeVar("A")
 
@@ -49,7 +48,7 @@ class Ledger:
     ) -> None:
         self.state = GroupsState()
         now_ms = world.clock.now_ms()
-        self.log = StateLog(world.storage, DIRECTORY, self.state, now_ms, known)
+        self.log = StateLog(world.storage, GROUPS_LOG, self.state, now_ms, known)
         self.clock = RunningClock(world.clock, world.storage, self.log.newest_at_ms)
         self._durability = config.durability
         self.is_writable = False  # before the start is written
@@ -58,7 +57,7 @@ class Ledger:
     def commit(self, records: Sequence[StateRecord]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
         if not self.is_writable:
-            raise NoSpace(DIRECTORY, "the disk is full: not even the start could be written")
+            raise NoSpace(GROUPS_LOG, "the disk is full: not even the start could be written")
         now_ms = self.clock.now_ms()
         self.log.commit(records, now_ms)
         is_rewritten = self.log.rewrite_a_little(now_ms)

@@ -14,18 +14,18 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from ...protocol.errors import ErrorCode
-from ..config import BrokerConfig
-from ..isolation import each_alone
+from ..config.broker import BrokerConfig
+from ..directory.running_clock import RunningClock
 from ..limits import (
     GROUP_BYTES_MAX,
     JOIN_UNDER_WAY_MS,
     JOINS_UNDER_WAY_MS_MAX,
     NEW_MEMBER_JOIN_MS_MAX,
 )
-from ..log.storage import StorageError
 from ..log_lines import Event, Line
-from ..parked import Promise
-from ..running_clock import RunningClock
+from ..storage.port import StorageError
+from ..waiting.isolation import each_alone
+from ..waiting.promise import Promise
 from ..world import Clock
 from .members import Group, Joined, Member, Synced
 from .offsets import GroupsState

@@ -26,7 +26,7 @@ from ...protocol.schema import (
     struct,
     wire,
 )
-from ..metadata import MetadataError
+from ..cluster.metadata import MetadataError
 
 OFFSET_KEYS = (0, 1)  # 0 is of old Kafkas
 GROUP_KEY = 2

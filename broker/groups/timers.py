@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 
-from ..isolation import call, each_alone
+from ..waiting.isolation import call, each_alone
 
 Key = tuple[str, str, str]
 """What is waited for, the group, the member (or "")."""

@@ -1,7 +1,8 @@
 """Which record of a log belongs to a time: its segments, oldest first, are asked in turn.
 
 Batches are chosen by the max_timestamp of their header, which producers set. All of this is long
-work (long_work.py): a megabyte of gzip may hold a million records. It is unpacked off the loop.
+work (waiting/long_work.py): a megabyte of gzip may hold a million records. It is unpacked off the
+loop.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ...protocol.batch import HEADER_BYTES, BatchError, read_header
 from ...protocol.compression import Codec, decompress
 from ...protocol.record_times import record_times
 from ..limits import SEARCHED_BYTES_MAX
-from ..long_work import Aside
+from ..waiting.long_work import Aside
 from .segment import NO_TIMESTAMP, Segment, TimestampedOffset
 
 Search = Generator[Aside | None, Any, TimestampedOffset | None]

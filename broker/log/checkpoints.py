@@ -2,8 +2,8 @@
 
     recovery-points  up to where each log had been flushed, written on and on
     clean-stop       what every log was when the broker stopped; empty while it runs
-    running-time     for how long brokers have run here (running_clock.py)
-    reserve          space for deletions on a full disk, of no content (reserve.py)
+    running-time     for how long brokers have run here (directory/running_clock.py)
+    reserve          space for deletions on a full disk, of no content (directory/reserve.py)
 
 A log is named by its key, directory and topic id, so that nothing of a deleted topic is taken for
 its successor of the same name. What is damaged says nothing: the logs are then read.
@@ -19,16 +19,11 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
+from ..storage.names import RECOVERY_POINTS
+from ..storage.port import File, Storage, StorageError
 from . import summary
-from .storage import File, Storage, StorageError
 from .summary import Summary
 
-RECOVERY_POINTS: Final = "recovery-points"
-CLEAN_STOP: Final = "clean-stop"
-RUNNING_TIME: Final = "running-time"
-RESERVE: Final = "reserve"
-# Every file of a broker in the data directory itself: what is missing here is called foreign.
-FILES: Final = (RECOVERY_POINTS, CLEAN_STOP, RUNNING_TIME, RESERVE)
 _POINTS_MAGIC: Final = b"minibroker recovery points 1\n"
 _CLEAN_MAGIC: Final = b"minibroker clean stop 1 "
 _RUNNING_MAGIC: Final = b"minibroker running time 1 "

@@ -11,7 +11,7 @@ import binascii
 import re
 from typing import Final
 
-from .storage import Storage, StorageError
+from ..storage.port import Storage, StorageError
 
 _DIRECTORY_NAME_MAX: Final = 255
 _DOOMED: Final = re.compile(r".+-\d+\.([0-9a-f]{32})-delete", re.DOTALL)

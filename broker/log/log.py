@@ -7,7 +7,7 @@ readers may see (the partition). Rules:
 - An append changes everything or nothing. Batches are stamped (base offset, leader epoch) by
   writing 16 fresh bytes in front of the rest as it came.
 - One owner, the loop. Only File.flush() of what dirty_files() hands over runs elsewhere.
-Read next: segment.py, recovery.py, storage.py.
+Read next: segment.py, recovery.py, storage/port.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from ...protocol.batch import BatchHeader
+from ..storage.port import Buffer, File, Storage, StorageError
 from .by_time import Search, first_since, newest
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
@@ -32,7 +33,6 @@ from .segment import (
     Segment,
 )
 from .snapshots import Producers, Snapshots
-from .storage import Buffer, File, Storage, StorageError
 
 
 @dataclass(frozen=True, slots=True)

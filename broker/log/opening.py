@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ...protocol.batch import BatchHeader
+from ..storage.port import Storage
 from .epochs import LeaderEpochs
 from .identity import is_of_log
 from .recovery import Known, RecoveryReport, recover, segment_offsets
 from .segment import Segment
 from .snapshots import Producers, Snapshots
-from .storage import Storage
 
 _OFFSET_MAX: Final = 2**63 - 1
 _OF_SEGMENT: Final = (".index", ".timeindex", ".summary")

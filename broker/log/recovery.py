@@ -26,9 +26,9 @@ from ...protocol.batch import (
     crc_is_valid,
     read_header,
 )
+from ..storage.port import DamagedLog, File, ShortLog, Storage, StorageError
 from .epochs import LeaderEpochs
 from .segment import RELATIVE_OFFSET_MAX, Segment
-from .storage import DamagedLog, File, ShortLog, Storage, StorageError
 from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024

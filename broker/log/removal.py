@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .storage import Storage
+from ..storage.port import Storage
 
 _SEGMENT_FILE: Final = re.compile(r"(\d{20})\.(log|index|timeindex|summary)")
 

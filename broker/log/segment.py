@@ -20,8 +20,8 @@ from typing import Final, NamedTuple
 from crc32c import crc32c
 
 from ...protocol.batch import HEADER_BYTES, MAGIC, BatchHeader, head_for, read_header
+from ..storage.port import Buffer, File, Storage, StorageError
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
-from .storage import Buffer, File, Storage, StorageError
 from .summary import NO_INDEXES, SUFFIX, IndexSums, Summary, encode
 
 NO_TIMESTAMP: Final = -1

@@ -19,8 +19,8 @@ from typing import Final, NamedTuple, Protocol
 
 from crc32c import crc32c
 
+from ..storage.port import File, NewerFormat, Storage, StorageError
 from .segment import Segment
-from .storage import File, NewerFormat, Storage, StorageError
 from .summary import Summary
 
 SUFFIX: Final = ".producers"

@@ -30,7 +30,7 @@ from tests.bench.scale import measure_scale
 from tests.bench.servers import ROOT, install_wheel
 from tests.bench.starting import measure_starts
 from tests.bench.where import describe_run
-from tests.support.kafka import missing_tools
+from tests.support.processes.kafka import missing_tools
 
 PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "start": measure_starts,

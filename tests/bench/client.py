@@ -35,7 +35,7 @@ from tests.bench.servers import (
     renew_topic,
 )
 from tests.bench.where import describe_run
-from tests.support.kafka import missing_tools
+from tests.support.processes.kafka import missing_tools
 
 WIDTH = 110
 LOAD_TIMEOUT_S = 300

@@ -16,7 +16,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from minibroker.broker.sequences import BATCHES_KEPT, SequenceTable
+from minibroker.broker.partitions.sequences import BATCHES_KEPT, SequenceTable
 from minibroker.protocol.batch import build_batch, read_header
 from rich.table import Table
 

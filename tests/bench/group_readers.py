@@ -19,7 +19,7 @@ import kafka
 from minibroker.client import Consumer
 
 from tests.bench.servers import Server
-from tests.support.kafka import fetch
+from tests.support.processes.kafka import fetch
 
 READ_S = 120.0
 POLL_RECORDS = 10_000

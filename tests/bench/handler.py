@@ -16,11 +16,11 @@ from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any, cast
 
-from minibroker.broker.client_session import ClientSession
-from minibroker.broker.config_sources import Layer, load
-from minibroker.broker.metadata import Topic
+from minibroker.broker.cluster.metadata import Topic
+from minibroker.broker.cluster.topics import NewTopic
+from minibroker.broker.config.sources import Layer, load
+from minibroker.broker.connections.client_session import ClientSession
 from minibroker.broker.runtime import Runtime
-from minibroker.broker.topics import NewTopic
 from minibroker.protocol.batch import build_batch
 from minibroker.protocol.compiler import encoder
 from minibroker.protocol.framing import frame

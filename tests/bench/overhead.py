@@ -30,7 +30,7 @@ TIMEOUT_S = 60.0
 
 # module -> (a piece of its source, what is there without faults and explanations)
 TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
-    "minibroker.broker.client_session": [
+    "minibroker.broker.connections.client_session": [
         (
             """\
             if self._detour is not None:
@@ -44,7 +44,7 @@ TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
         ('    client_id = request.client_id or ""\n', ""),
         ("partition.produce(records, now_ms, client_id)", "partition.produce(records, now_ms)"),
     ],
-    "minibroker.broker.partition": [
+    "minibroker.broker.partitions.partition": [
         ("                    entry = self.sequences.entry(header.producer_id)\n", ""),
         ("        entry: bytes | None = None\n", ""),
         (

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minibroker.broker.broker import Broker
-from minibroker.broker.config import BrokerConfig
-from minibroker.broker.hooks import Hooks
-from minibroker.broker.log.files import FileStorage
+from minibroker.broker.cluster.metadata import Topic
+from minibroker.broker.cluster.topics import NewTopic
+from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.log.log import Log, LogConfig
-from minibroker.broker.metadata import Topic
+from minibroker.broker.partitions.sequences import SequenceTable
 from minibroker.broker.runtime import RealClock
-from minibroker.broker.sequences import SequenceTable
-from minibroker.broker.topics import NewTopic
+from minibroker.broker.storage.files import FileStorage
+from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
 from minibroker.protocol.batch import BatchHeader, build_batch, head_for, read_header
 

@@ -25,7 +25,7 @@ from minibroker.protocol.messages.list_offsets import (
     ListOffsetsTopic,
 )
 
-from tests.support.kafka import RealKafka
+from tests.support.processes.kafka import RealKafka
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / "build" / "bench"

@@ -13,8 +13,8 @@ import time
 
 import uvloop
 
-from tests.support.flushes import HeldFlushes, world_with
-from tests.support.runtime import running_broker
+from tests.support.in_loop.runtime import running_broker
+from tests.support.worlds.flushes import HeldFlushes, world_with
 
 
 class SlowFlushes(HeldFlushes):

@@ -19,8 +19,8 @@ from tests.bench.loads import (
     Load,
 )
 from tests.bench.servers import Server, create_topics
-from tests.support.broker import BrokerProcess
-from tests.support.stored import read_records
+from tests.support.processes.broker import BrokerProcess
+from tests.support.records.stored import read_records
 
 pytestmark = pytest.mark.skipif(
     generator.missing_go() is not None, reason=str(generator.missing_go())

@@ -20,7 +20,7 @@ from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 
-from tests.support.requests import produce
+from tests.support.in_loop.requests import produce
 
 KEPT = 3
 PARTITIONS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tests.support.load import value_of
+from tests.support.processes.load import value_of
 
 PARTITIONS = 2
 

@@ -25,7 +25,7 @@ from minibroker.client.network import Connection
 from minibroker.testing.history import Acknowledged, Failed, Kept, Sent, findings
 from minibroker.testing.stored import stored_records
 
-from tests.support.broker import BrokerProcess
+from tests.support.processes.broker import BrokerProcess
 
 TOPIC = "load"
 PARTITIONS = 2

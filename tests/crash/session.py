@@ -30,7 +30,7 @@ from tests.crash.founding import name_of
 from tests.crash.judge import PARTITIONS, Promise, judge
 from tests.crash.looking import Look, look
 from tests.crash.writing import WRITERS
-from tests.support.broker import BrokerProcess, BrokerProcessError
+from tests.support.processes.broker import BrokerProcess, BrokerProcessError
 
 TOPIC = "load"
 YEARS_MS = 5 * 365 * 24 * 3_600_000

@@ -25,8 +25,8 @@ from tests.crash.group_members import (
     SESSION_TIMEOUT_MS,
     Acknowledged,
 )
-from tests.support.broker import BrokerProcess
-from tests.support.group_facts import committed_offsets, describe_group
+from tests.support.groups.group_facts import committed_offsets, describe_group
+from tests.support.processes.broker import BrokerProcess
 
 RUNS = int(os.environ.get("RUNS", "30"))
 TOPIC = "work"

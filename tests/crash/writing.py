@@ -20,7 +20,7 @@ from typing import Any
 from minibroker.client import Producer, RecordMetadata
 
 from tests.crash.judge import PARTITIONS
-from tests.support.load import value_of
+from tests.support.processes.load import value_of
 
 BATCH_BYTES = 1_500
 OPEN_MAX = 300  # values that may wait for their acknowledgement

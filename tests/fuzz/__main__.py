@@ -32,10 +32,10 @@ from tests.fuzz.flood import Flood, input_of
 from tests.fuzz.guided import keep
 from tests.fuzz.seeds import TOPIC
 from tests.fuzz.targets import TARGETS
-from tests.support.figures import Figures, quantile
-from tests.support.observed import Memory, ObservedBroker
-from tests.support.stored import read_records
-from tests.support.vitals import Vitals, vitals
+from tests.support.processes.figures import Figures, quantile
+from tests.support.processes.observed import Memory, ObservedBroker
+from tests.support.processes.vitals import Vitals, vitals
+from tests.support.records.stored import read_records
 
 GROWTH_KB_MAX = 8 * 1024
 HELD_KB_MAX = 3 * 1024
@@ -131,9 +131,9 @@ def _judge_memory(figures: Figures, before: Vitals, warm: Looked, after: Looked,
     """Growth, and what it is made of: what is held, and what is free and kept by the allocators.
 
     Held: a message is compiled when its version is first asked for, 18 kB for each of some 180
-    pairs of request and response. Kept: by glibc, in each thread as much as broker/slices.py lets
-    it, which malloc_trim does not touch, and what fell free between pieces that are held. Only what
-    is held can be a leak, and has a bound of its own.
+    pairs of request and response. Kept: by glibc, in each thread as much as
+    broker/waiting/slices.py lets it, which malloc_trim does not touch, and what fell free between
+    pieces that are held. Only what is held can be a leak, and has a bound of its own.
     """
     growth = after.vitals.rss_kb - warm.vitals.rss_kb
     sizes = (before.rss_kb, warm.vitals.rss_kb, peak, after.vitals.rss_kb)

@@ -53,8 +53,8 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.protocol.schema import api_of
 
-from tests.support.batches import COMMIT_MARKER, GOLDEN
-from tests.support.golden import golden_bodies
+from tests.support.records.batches import COMMIT_MARKER, GOLDEN
+from tests.support.records.golden import golden_bodies
 
 TOPIC = "fuzzed"
 OTHER_TOPIC = "fuzzed-too"  # comes and goes

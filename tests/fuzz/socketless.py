@@ -19,13 +19,13 @@ from random import Random
 from typing import Any
 
 from minibroker.broker.broker import Broker
-from minibroker.broker.config import BrokerConfig
+from minibroker.broker.cluster.topics import NewTopic
+from minibroker.broker.config.broker import BrokerConfig
+from minibroker.broker.config.listeners import Listener
+from minibroker.broker.connections.server import Server
 from minibroker.broker.dispatch import Dispatch
-from minibroker.broker.hooks import Hooks
-from minibroker.broker.listeners import Listener
-from minibroker.broker.log.memory import MemoryStorage
-from minibroker.broker.server import Server
-from minibroker.broker.topics import NewTopic
+from minibroker.broker.storage.memory import MemoryStorage
+from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
 from minibroker.protocol.batch import (
     BatchError,
@@ -40,7 +40,7 @@ from minibroker.protocol.header import decode_response_header
 from minibroker.protocol.messages import APIS, response_type
 
 from tests.fuzz.seeds import NOW_MS, TOPIC, fetch, produce
-from tests.support.runtime import request_frame
+from tests.support.in_loop.runtime import request_frame
 
 OTHERS_TOPIC = "others"
 PRODUCE, API_VERSIONS = 0, 18

@@ -31,9 +31,9 @@ from minibroker.protocol.header import decode_request_header
 from tests.fuzz.mutations import mutated, mutated_batch, repaired
 from tests.fuzz.seeds import batches, request_frames
 from tests.fuzz.socketless import Stage
-from tests.support.batches import records_are_good
-from tests.support.golden import golden_bodies
-from tests.support.messages import ALL
+from tests.support.records.batches import records_are_good
+from tests.support.records.golden import golden_bodies
+from tests.support.records.messages import ALL
 
 UNPACKED_BYTES_MAX = 1024 * 1024
 FRAMES_MAX = 5

@@ -28,7 +28,7 @@ from minibroker.protocol.messages.metadata import MetadataRequest, MetadataReque
 
 from tests.fuzz.seeds import TOPIC
 from tests.fuzz.socketless import Stage
-from tests.support.runtime import request_frame
+from tests.support.in_loop.runtime import request_frame
 
 SHORT, LONG = 1_000, 8_000
 

@@ -8,11 +8,11 @@ is run once, with the minibroker of that version, when the version is released; 
     directories/VERSION/killed.tar.xz      the same, written on with, and then SIGKILL
     directories/VERSION/expected.json      what a broker on either must know, by "stopped", "killed"
 
-Every later version opens both (tests/system/test_golden_directories.py). So nobody may write them
-anew with a later one. Inside: overrides of topics and of the broker, several partitions, partitions
-added later, many small segments, a deleted topic, deleted records with their segments gone (the
-producers of those stand in snapshots only), producers with seven batches each and one with few,
-compressed batches, groups with members and without.
+Every later version opens both (tests/system/directory/test_golden_directories.py). So nobody may
+write them anew with a later one. Inside: overrides of topics and of the broker, several partitions,
+partitions added later, many small segments, a deleted topic, deleted records with their segments
+gone (the producers of those stand in snapshots only), producers with seven batches each and one
+with few, compressed batches, groups with members and without.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from minibroker.protocol.batch import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 
-from tests.support.broker import BrokerProcess
-from tests.support.directory_contents import contents, send
+from tests.support.directories.directory_contents import contents, send
+from tests.support.processes.broker import BrokerProcess
 
 FOLDER = Path(__file__).parent / "directories"
 WINDOW = 5

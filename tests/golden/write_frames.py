@@ -24,8 +24,8 @@ from kio.schema.errors import ErrorCode
 from minibroker.protocol.messages import APIS
 from minibroker.protocol.schema import api_of
 
-from tests.support.kio_messages import EPOCH, element_type, kio_bytes, kio_type
-from tests.support.messages import KAFKAS
+from tests.support.records.kio_messages import EPOCH, element_type, kio_bytes, kio_type
+from tests.support.records.messages import KAFKAS
 
 FOLDER = Path(__file__).parent / "frames"
 SHAPES = ("full", "bare")

@@ -25,7 +25,7 @@ from rich.table import Table
 from tests.hostile.arena import Arena
 from tests.hostile.attacker import ATTACKS
 from tests.hostile.judge import BOUNDS, Verdict
-from tests.support.kafka import RealKafka
+from tests.support.processes.kafka import RealKafka
 
 DRAWN_A_BROKER_S = 20.0
 REQUESTS_MAX = 10**9

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tests.fuzz.bystander import TOPIC
 from tests.hostile.judge import Bounds, UnderAttack, Verdict, judge
-from tests.support.broker import RUN, BrokerProcess
-from tests.support.kafka import RealKafka
-from tests.support.stored import create_topic
+from tests.support.processes.broker import RUN, BrokerProcess
+from tests.support.processes.kafka import RealKafka
+from tests.support.records.stored import create_topic
 
 RECOVERY_S = 3.0  # for a real Kafka, between attacks
 READY_S = 20.0

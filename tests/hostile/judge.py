@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from tests.fuzz.bystander import Bystander, Look
-from tests.support.figures import quantile
-from tests.support.vitals import vitals
+from tests.support.processes.figures import quantile
+from tests.support.processes.vitals import vitals
 
 ROOT = Path(__file__).parents[2]
 AFTER_S = 0.3
@@ -33,7 +33,7 @@ REASONS = (b"connection-closed", b"connection-refused")
 
 
 class UnderAttack(Protocol):
-    """What is attacked: a tests.support.broker.BrokerProcess, or a real Kafka."""
+    """What is attacked: a tests.support.processes.broker.BrokerProcess, or a real Kafka."""
 
     @property
     def port(self) -> int:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from minibroker.broker.dispatch import SERVED
+from minibroker.broker.apis.served import SERVED
 from minibroker.broker.limits import GIVEN_BACK_EVERY_S, LONG_FRAME_BYTES
 from minibroker.client.network import Connection
 from minibroker.protocol.messages.delete_groups import DeleteGroupsRequest
@@ -30,11 +30,11 @@ from tests.hostile.drawn import Shape, request_of
 from tests.hostile.group import GROUP, Group
 from tests.hostile.judge import DEADLINE_S, OWN_FAULTS, Attackers
 from tests.hostile.peer import API_VERSIONS, Peer, frame
-from tests.support.broker import BrokerProcess
-from tests.support.figures import Figures, quantile
-from tests.support.observed import Memory, ObservedBroker
-from tests.support.stored import create_topic, read_records
-from tests.support.vitals import vitals
+from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.figures import Figures, quantile
+from tests.support.processes.observed import Memory, ObservedBroker
+from tests.support.processes.vitals import vitals
+from tests.support.records.stored import create_topic, read_records
 
 GROWTH_MB_MAX = 30.0
 HUNG_MS = 5_000.0

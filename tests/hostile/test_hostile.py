@@ -22,8 +22,8 @@ from tests.fuzz.bystander import TOPIC
 from tests.hostile.attacker import ATTACKS
 from tests.hostile.drawn import drawn
 from tests.hostile.judge import Bounds, judge
-from tests.support.broker import BrokerProcess
-from tests.support.stored import create_topic
+from tests.support.processes.broker import BrokerProcess
+from tests.support.records.stored import create_topic
 
 SIZE = 0.01
 DRAWN, DRAWN_S, DRAWN_BYTES_MAX, SEED = 150, 10.0, 10_000, 13

@@ -22,7 +22,7 @@ from minibroker.protocol.batch import (
 )
 from minibroker.protocol.compression import Codec
 
-from tests.support.batches import records_are_good
+from tests.support.records.batches import records_are_good
 
 USUAL: Final = settings(max_examples=100, deadline=None)
 MANY: Final = settings(max_examples=300, deadline=None)

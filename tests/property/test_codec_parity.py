@@ -15,8 +15,8 @@ from minibroker.protocol.compiler import decoder, decoder_in_steps, encoder, enc
 from minibroker.protocol.errors import DecodeError, EncodeError
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 
-from tests.support.kio_messages import kio_bytes, kio_read, kio_type, to_kio
-from tests.support.messages import ALL, KAFKAS, Versioned, values
+from tests.support.records.kio_messages import kio_bytes, kio_read, kio_type, to_kio
+from tests.support.records.messages import ALL, KAFKAS, Versioned, values
 
 R = TypeVar("R")
 

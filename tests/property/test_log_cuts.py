@@ -6,10 +6,17 @@ import random
 
 import pytest
 from minibroker.broker.log.log import LogConfig
-from minibroker.broker.log.memory import MemoryStorage
-from minibroker.broker.log.storage import DamagedLog
+from minibroker.broker.storage.memory import MemoryStorage
+from minibroker.broker.storage.port import DamagedLog
 
-from tests.support.logs import DIRECTORY, append, batch_of, open_log, read_all, segment_names
+from tests.support.records.logs import (
+    DIRECTORY,
+    append,
+    batch_of,
+    open_log,
+    read_all,
+    segment_names,
+)
 
 CONFIG = LogConfig(segment_bytes=700, index_interval_bytes=100)
 

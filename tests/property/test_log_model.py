@@ -8,15 +8,15 @@ from typing import NamedTuple
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from minibroker.broker.log.files import FileStorage
 from minibroker.broker.log.log import LogConfig
-from minibroker.broker.log.memory import MemoryStorage
 from minibroker.broker.log.segment import TimestampedOffset
-from minibroker.broker.log.storage import Storage
-from minibroker.broker.long_work import finished
+from minibroker.broker.storage.files import FileStorage
+from minibroker.broker.storage.memory import MemoryStorage
+from minibroker.broker.storage.port import Storage
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.batch import BatchHeader
 
-from tests.support.logs import append, batch_of, open_log, read_all, stamped
+from tests.support.records.logs import append, batch_of, open_log, read_all, stamped
 
 CONFIG = LogConfig(segment_bytes=1500, index_interval_bytes=200, segment_ms=500)
 TIMESTAMPS = st.lists(st.integers(-1, 1000), min_size=1, max_size=4)

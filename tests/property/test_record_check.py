@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from minibroker.protocol.batch import HEADER_BYTES
 from minibroker.protocol.record_check import check_records
 
-from tests.support.plain_records import plain_check
-from tests.support.record_shapes import fields, record_bytes, varint
+from tests.support.answers.record_shapes import fields, record_bytes, varint
+from tests.support.records.plain_records import plain_check
 
 MANY = settings(max_examples=150, deadline=None)
 SIZES = st.sampled_from((0, 1, 40, 62, 63, 64, 100, 5000, 9000))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from minibroker.broker import sequences
-from minibroker.broker.sequences import SequenceTable
+from minibroker.broker.partitions import sequences
+from minibroker.broker.partitions.sequences import SequenceTable
 from minibroker.protocol.batch import BatchHeader, build_batch, read_header
 
 SEEDS: Final = range(6)
@@ -263,8 +263,8 @@ def test_a_table_replayed_from_the_log_answers_like_the_one_that_was_lost(seed: 
                 assert replayed.check(header) == lost.check(header)
 
 
-# Each way to break broker/sequences.py, as an edit of its text. An edit that no longer applies
-# has to be written anew, not dropped.
+# Each way to break broker/partitions/sequences.py, as an edit of its text. An edit that no longer
+# applies has to be written anew, not dropped.
 WINDOW: Final = "kept if producer_epoch == epoch_known else _NO_BATCHES"
 MATCH: Final = "if span in epoch_and_spans:"
 MUTANTS: Final = {

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from minibroker.broker.cluster.metadata import MetadataError
 from minibroker.broker.log.identity import METADATA_NAME
-from minibroker.broker.log.storage import DamagedLog, DirectoryRefused, StorageError
-from minibroker.broker.metadata import MetadataError
+from minibroker.broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from minibroker.protocol.batch import (
     BatchError,
     build_batch,
@@ -35,9 +35,9 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing.simulated_disk import Directory, Node, SimulatedDisk, Write
 
-from tests.support.judging import create_topic, read_log, send_again, topic_names
-from tests.support.log_history import StoredBatch, StoredLog
-from tests.support.machine import START_MS, Machine
+from tests.support.worlds.judging import create_topic, read_log, send_again, topic_names
+from tests.support.worlds.log_history import StoredBatch, StoredLog
+from tests.support.worlds.machine import START_MS, Machine
 
 TOPIC = "t"
 PLACE = (TOPIC, 0)

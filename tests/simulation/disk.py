@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from tests.support.broker_world import BrokerWorld, Outcome
+from tests.support.worlds.broker_world import BrokerWorld, Outcome
 
 NEVER = (
     "duplicated: ",

@@ -2,7 +2,8 @@
 
     python -m tests.simulation.producer 1 4711      one world again, with what was sent and stored
 
-Three kinds take turns (tests/support/producer_world.py). Every finding is printed with its seed.
+Three kinds take turns (tests/support/worlds/producer_world.py). Every finding is printed with its
+seed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 
 from minibroker.testing.history import Acknowledged, Failed, findings
 
-from tests.support.producer_world import Kind, World
+from tests.support.worlds.producer_world import Kind, World
 
 KINDS = tuple(Kind)
 SHOWN_MAX = 20

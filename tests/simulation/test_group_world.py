@@ -15,21 +15,21 @@ from random import Random
 from typing import Any
 
 import pytest
-from minibroker.broker import state_log
 from minibroker.broker.broker import Broker
-from minibroker.broker.config import BrokerConfig
+from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.groups import offsets
 from minibroker.broker.groups.coordinator import Speaker
 from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
-from minibroker.broker.hooks import Hooks
-from minibroker.broker.log.storage import DamagedLog
+from minibroker.broker.log import state_log
+from minibroker.broker.storage.port import DamagedLog
+from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
 from minibroker.protocol.errors import ErrorCode
 from minibroker.testing.simulated_disk import Crashed, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedStorage
 
-from tests.support.groups import GROUP, Clock, Groups
+from tests.support.groups.bare_groups import GROUP, Clock, Groups
 
 SEEDS = range(40)
 STEPS = 400

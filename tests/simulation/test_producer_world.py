@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.drill_client import BUGS, Plant, hunt
+from tests.drill.client import BUGS, Plant, hunt
 from tests.simulation.producer import run_seeds
 
 RUNS = 300

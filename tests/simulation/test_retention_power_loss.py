@@ -12,14 +12,14 @@ from collections import deque
 from typing import Any
 
 import pytest
-from minibroker.broker import retention
-from minibroker.broker.partition import Appended, Partition
-from minibroker.broker.sequences import BATCHES_KEPT, Duplicate
+from minibroker.broker.partitions import retention
+from minibroker.broker.partitions.partition import Appended, Partition
+from minibroker.broker.partitions.sequences import BATCHES_KEPT, Duplicate
 from minibroker.protocol.batch import headers_in, read_header
 from minibroker.testing.simulated_disk import Crashed, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedStorage
 
-from tests.support.timed_broker import BATCH_BYTES, Machine, batch_at
+from tests.support.worlds.timed_broker import BATCH_BYTES, Machine, batch_at
 
 SEEDS = range(15)
 STARTS = 8

@@ -23,12 +23,12 @@ from typing import Any
 
 from tests.soak.cuts import Cuts
 from tests.soak.writing import write_for
-from tests.support.clients import READERS, WRITERS, codecs_of
-from tests.support.figures import Figures
-from tests.support.load import value_of
-from tests.support.observed import COUNTED, ObservedBroker
-from tests.support.stored import read_records
-from tests.support.vitals import Vitals, vitals
+from tests.support.processes.clients import READERS, WRITERS, codecs_of
+from tests.support.processes.figures import Figures
+from tests.support.processes.load import value_of
+from tests.support.processes.observed import COUNTED, ObservedBroker
+from tests.support.processes.vitals import Vitals, vitals
+from tests.support.records.stored import read_records
 
 GROWTH_KB_MAX = 8 * 1024
 ROUND_S_MAX = 60.0

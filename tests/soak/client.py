@@ -18,10 +18,10 @@ from pathlib import Path
 from minibroker.client import Consumer, Producer
 
 from tests.soak.cuts import Cuts
-from tests.support.broker import BrokerProcess
-from tests.support.figures import Figures, quantile
-from tests.support.stored import create_topic, read_records
-from tests.support.vitals import vitals
+from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.figures import Figures, quantile
+from tests.support.processes.vitals import vitals
+from tests.support.records.stored import create_topic, read_records
 
 TOPIC = "soak"
 VALUE_BYTES = 100

@@ -7,7 +7,15 @@ import multiprocessing
 from itertools import count
 from typing import Any
 
-from minibroker.broker.faults import Action, Delay, Disconnect, Instant, LoseReply, Rule, TearReply
+from minibroker.broker.faults.rules import (
+    Action,
+    Delay,
+    Disconnect,
+    Instant,
+    LoseReply,
+    Rule,
+    TearReply,
+)
 from minibroker.testing.proxy import Proxy
 
 START_WAIT_S = 20.0

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tests.support.clients import WRITERS
-from tests.support.load import value_of
+from tests.support.processes.clients import WRITERS
+from tests.support.processes.load import value_of
 
 RECORDS_PER_PAUSE = 5
 PAUSE_S = 0.01

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from minibroker.broker.config import BrokerConfig
-from minibroker.broker.topic_config import TOPIC_PROPERTIES
+from minibroker.broker.config.broker import BrokerConfig
+from minibroker.broker.config.topic import TOPIC_PROPERTIES
 
-from tests.support.configuration_page import PAGE, written
+from tests.support.pages.configuration_page import PAGE, written
 
 
 def test_the_page_is_what_the_properties_say() -> None:
-    told = "run: python -m tests.support.configuration_page"
+    told = "run: python -m tests.support.pages.configuration_page"
     assert PAGE.read_text(encoding="utf-8") == written(), told
 
 

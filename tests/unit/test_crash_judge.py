@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.crash.judge import Promise, StoredLog, judge
-from tests.support.load import value_of
+from tests.support.processes.load import value_of
 
 GOOD = [(0, value_of("a", 0)), (1, value_of("b", 0)), (2, value_of("a", 2))]
 PROMISED = {"a": [Promise(0, 0, 0), Promise(2, 0, 2)], "b": [Promise(0, 0, -1)]}

@@ -1,6 +1,6 @@
 """Dockerfile and docker-compose.yml agree with the package, the configuration and each other.
 
-Pure reading; tests/system/test_docker_compose.py runs them where there is a Docker engine.
+Pure reading; tests/system/commands/test_docker_compose.py runs them where there is a Docker engine.
 """
 
 import re
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from minibroker.broker.config_sources import Layer, Loaded, environment_layer, load
-from minibroker.broker.properties_file import parse_properties
+from minibroker.broker.config.properties_file import parse_properties
+from minibroker.broker.config.sources import Layer, Loaded, environment_layer, load
 from minibroker.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]

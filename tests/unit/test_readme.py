@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from minibroker.broker.dispatch import SERVED
+from minibroker.broker.apis.served import SERVED
 from minibroker.cli.main import COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -10,7 +10,7 @@ BEGIN, END = "<!-- api table: begin -->\n", "<!-- api table: end -->"
 
 
 def api_table() -> str:
-    """The table of what dispatch.py serves."""
+    """The table of what broker/dispatch.py serves."""
     rows = ["| key | API | versions |", "|---|---|---|"]
     for api in SERVED.values():
         first, last = api.versions

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import pytest
 
-from tests.support.request_fields import (
+from tests.support.pages.request_fields import (
     NOT_READ,
     PAGE,
     RequestField,
@@ -32,4 +32,6 @@ def test_a_reason_belongs_to_an_api_that_is_served() -> None:
 
 
 def test_the_page_is_the_one_that_is_made() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.support.request_fields"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run python -m tests.support.pages.request_fields"
+    )

@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILE_LINES_MAX = 500
 # file -> what writes it; people read that
-WRITTEN = {"client/blocking.py": "tests/support/blocking_face.py"}
+WRITTEN = {"client/blocking.py": "tests/support/pages/blocking_face.py"}
 FUNCTION_LINES_MAX = 60
 COLUMNS_MAX = 100
 DOCSTRING_LINES_MAX = 15
@@ -46,7 +46,7 @@ MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Co
 WIRE_DECORATORS = {"struct", "request", "response"}
 # file -> why nothing better than sleeping works there
 SLEEPS_ALLOWED = {
-    "tests/interop/mixed_group.py": "the instants of kills and looks are the draw",
+    "tests/interop/groups/mixed_group.py": "the instants of kills and looks are the draw",
     "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
     "tests/crash/test_kill_during_rebalance.py": "the instant is the draw; brokers tell no state",
     "tests/bench/flushing.py": "how long a sleep takes is what is measured",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support import kafka
+from tests.support.processes import kafka
 
 ROOT = Path(__file__).parents[3]
 BUILT = ROOT / "build" / "interop"

@@ -20,9 +20,9 @@ from tests.interop.matrix.judgement import (
     assert_sequences,
 )
 from tests.interop.matrix.records import Written, as_line, from_line
-from tests.support.broker import BrokerProcess
-from tests.support.proxy import losing_proxy
-from tests.support.stored import create_topic, read_batches, read_records
+from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.proxy import losing_proxy
+from tests.support.records.stored import create_topic, read_batches, read_records
 
 RECORDS = 10_000
 BATCH_BYTES = 16_384

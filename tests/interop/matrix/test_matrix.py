@@ -14,7 +14,7 @@ from tests.interop.matrix.catalogue import CLIENTS, Client
 from tests.interop.matrix.environments import EnvironmentMissing
 from tests.interop.matrix.report import Report, allowed
 from tests.interop.matrix.stage import ProgramFailed, Stage
-from tests.support.broker import BrokerProcess
+from tests.support.processes.broker import BrokerProcess
 
 CHECKS = [
     pytest.param(client, check, id=f"{client.name}-{check}")

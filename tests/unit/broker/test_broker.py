@@ -7,25 +7,23 @@ from random import Random
 
 import pytest
 from minibroker.broker.broker import Broker
-from minibroker.broker.config import BrokerConfig
-from minibroker.broker.hooks import Hooks
-from minibroker.broker.log.checkpoints import RECOVERY_POINTS
-from minibroker.broker.log.data_directory import META_PROPERTIES
-from minibroker.broker.log.identity import read_topic_id
-from minibroker.broker.log.memory import MemoryStorage
-from minibroker.broker.long_work import finished
-from minibroker.broker.metadata import (
-    DIRECTORY,
+from minibroker.broker.cluster.metadata import (
     FORMAT_VERSION,
     ClusterMetadata,
     MetadataError,
     Record,
     Topic,
 )
-from minibroker.broker.partition import Appended
-from minibroker.broker.sequences import Duplicate
-from minibroker.broker.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
-from minibroker.broker.topics import NewTopic
+from minibroker.broker.cluster.topics import NewTopic
+from minibroker.broker.config.broker import BrokerConfig
+from minibroker.broker.log.identity import read_topic_id
+from minibroker.broker.log.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
+from minibroker.broker.partitions.partition import Appended
+from minibroker.broker.partitions.sequences import Duplicate
+from minibroker.broker.storage.memory import MemoryStorage
+from minibroker.broker.storage.names import META_PROPERTIES, METADATA_LOG, RECOVERY_POINTS
+from minibroker.broker.waiting.hooks import Hooks
+from minibroker.broker.waiting.long_work import finished
 from minibroker.broker.world import World
 from minibroker.protocol.batch import build_batch, headers_in, read_header
 from minibroker.protocol.errors import ErrorCode, Refused
@@ -34,7 +32,7 @@ NOW_MS = 1_700_000_000_000
 FSYNC = BrokerConfig.of({"log.dirs": ("data",)})
 
 
-OF_AN_EMPTY_BROKER = [DIRECTORY, META_PROPERTIES, RECOVERY_POINTS]
+OF_AN_EMPTY_BROKER = [METADATA_LOG, META_PROPERTIES, RECOVERY_POINTS]
 
 
 class Clock:
@@ -165,7 +163,7 @@ def test_bytes_are_told_apart_after_a_restart_where_the_log_has_them_as_they_wer
 
 def test_a_directory_of_version_1_is_marked_as_one_of_today_once() -> None:
     storage = MemoryStorage()
-    old = StateLog(storage, DIRECTORY, ClusterMetadata(), NOW_MS)
+    old = StateLog(storage, METADATA_LOG, ClusterMetadata(), NOW_MS)
     records: list[Record] = [
         {"type": "format", "version": 1, "cluster_id": "of-then"},
         {"type": "start", "count": 4},
@@ -306,7 +304,9 @@ def test_a_long_history_is_rewritten_as_what_is_left_of_it() -> None:
     state = machine.start().state
     assert list(state.topics) == ["kept"]
     replayed = ClusterMetadata()
-    assert StateLog(machine.storage, DIRECTORY, replayed, NOW_MS).log.size_bytes < max(sizes) / 10
+    assert (
+        StateLog(machine.storage, METADATA_LOG, replayed, NOW_MS).log.size_bytes < max(sizes) / 10
+    )
     assert list(replayed.topics) == ["kept"]
 
 

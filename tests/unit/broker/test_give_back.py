@@ -5,9 +5,9 @@ import ctypes
 import sys
 
 import pytest
-from minibroker.broker import give_back
-from minibroker.broker.give_back import give_back_when_changed, malloc_trim, resident_bytes
+from minibroker.broker import process_memory
 from minibroker.broker.limits import GIVEN_BACK_FROM_BYTES
+from minibroker.broker.process_memory import give_back_when_changed, malloc_trim, resident_bytes
 
 pytestmark = pytest.mark.skipif(
     resident_bytes() == 0, reason="this system does not say in /proc how large a process is"
@@ -33,7 +33,7 @@ class Sizes:
 async def trims(monkeypatch: pytest.MonkeyPatch, *megabytes: int) -> int:
     """How often it was given back while the process had these sizes."""
     sizes, given = Sizes(*megabytes), []
-    monkeypatch.setattr(give_back, "resident_bytes", sizes.tell)
+    monkeypatch.setattr(process_memory, "resident_bytes", sizes.tell)
     task = asyncio.create_task(give_back_when_changed(lambda: given.append(1), SOON_S))
     await asyncio.wait_for(sizes.has_told_all.wait(), WAIT_S)
     task.cancel()
@@ -51,7 +51,7 @@ async def test_a_process_that_grows_or_shrinks_gives_back(monkeypatch: pytest.Mo
 
 
 async def test_where_no_size_is_told_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(give_back, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(process_memory, "resident_bytes", lambda: 0)
     await asyncio.wait_for(give_back_when_changed(), WAIT_S)
 
 

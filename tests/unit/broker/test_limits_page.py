@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.support.limits_page import PAGE, SOURCE, undocumented, written
+from tests.support.pages.limits_page import PAGE, SOURCE, undocumented, written
 
 
 def test_the_page_is_what_the_bounds_say() -> None:
-    told = "run: python -m tests.support.limits_page"
+    told = "run: python -m tests.support.pages.limits_page"
     assert PAGE.read_text(encoding="utf-8") == written(), told
 
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 from minibroker.broker.broker import Broker
-from minibroker.broker.config import BrokerConfig
-from minibroker.broker.hooks import Hooks
-from minibroker.broker.log.files import FileStorage
-from minibroker.broker.metadata import Topic
+from minibroker.broker.cluster.metadata import Topic
+from minibroker.broker.cluster.topics import NewTopic
+from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.runtime import RealClock
-from minibroker.broker.topics import NewTopic
+from minibroker.broker.storage.files import FileStorage
+from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
 from minibroker.cli.main import main
 
-from tests.support.partitions import BATCH_BYTES, NOW_MS, batch_from
+from tests.support.records.partitions import BATCH_BYTES, NOW_MS, batch_from
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "kafka-segments"
 Output = pytest.CaptureFixture[str]

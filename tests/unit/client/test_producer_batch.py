@@ -15,7 +15,7 @@ from minibroker.protocol.batch import (
 )
 from minibroker.protocol.compression import Codec
 
-from tests.support.batches import records_are_good
+from tests.support.records.batches import records_are_good
 
 NAMES = st.text(max_size=20)
 BYTES = st.none() | st.binary(max_size=40) | st.binary(min_size=1020, max_size=1030)

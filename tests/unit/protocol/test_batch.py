@@ -24,7 +24,7 @@ from minibroker.protocol.batch import (
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.sequence import SEQUENCE_MAX
 
-from tests.support.batches import COMMIT_MARKER, GOLDEN, records_are_good
+from tests.support.records.batches import COMMIT_MARKER, GOLDEN, records_are_good
 
 NOW: Final = 1_700_000_000_000
 

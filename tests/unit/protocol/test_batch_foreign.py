@@ -18,7 +18,7 @@ from minibroker.protocol.batch import (
 )
 from minibroker.protocol.compression import Codec, compress, decompress
 
-from tests.support.batches import COMMIT_MARKER, GOLDEN, records_are_good
+from tests.support.records.batches import COMMIT_MARKER, GOLDEN, records_are_good
 
 pytestmark = pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated")  # kafka-python
 

@@ -13,8 +13,8 @@ from minibroker.protocol.schema import declaration_of
 from minibroker.protocol.wire import Lengthed, Tags
 
 from tests.golden.write_frames import FOLDER, HEAD, SHAPES, golden_lines
-from tests.support.golden import Golden, golden_bodies
-from tests.support.messages import KAFKAS
+from tests.support.records.golden import Golden, golden_bodies
+from tests.support.records.messages import KAFKAS
 
 GOLDEN = golden_bodies()
 FULL = [golden for golden in GOLDEN if golden.shape == "full"]

@@ -6,8 +6,8 @@ import pytest
 from minibroker.protocol.batch import build_batch
 from minibroker.protocol.record_check import RUN_MIN, TooLongError, check_records
 
-from tests.support.plain_records import plain_check
-from tests.support.record_shapes import drawn, fields, malformed, record_bytes
+from tests.support.answers.record_shapes import drawn, fields, malformed, record_bytes
+from tests.support.records.plain_records import plain_check
 
 NOW_MS: Final = 1_700_000_000_000
 RECORD: Final = bytes.fromhex("0c000000010100")  # 6 bytes follow the length: the least there can be

@@ -30,7 +30,7 @@ from minibroker.protocol.schema import (
     wire_at,
 )
 
-from tests.support.messages import ALL, Versioned
+from tests.support.records.messages import ALL, Versioned
 
 EXAMPLE = Api(99, "Example", versions=(0, 4), flexible=3)
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from minibroker.broker.faults import (
+from minibroker.broker.faults.rules import (
     AnswerError,
     Crash,
     Delay,

@@ -11,7 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from minibroker.broker.faults import Delay, Disconnect, Instant, LoseReply, Rule, TearReply
+from minibroker.broker.faults.rules import (
+    Delay,
+    Disconnect,
+    Instant,
+    LoseReply,
+    Rule,
+    TearReply,
+)
 from minibroker.protocol.compiler import decoder
 from minibroker.protocol.messages.api_versions import (
     ApiVersion,
@@ -32,7 +39,7 @@ from minibroker.testing import proxy as proxy_module
 from minibroker.testing.proxy import Proxy
 from minibroker.testing.proxy_rules import Exchange, Outcome
 
-from tests.support.scripted_upstream import (
+from tests.support.in_loop.scripted_upstream import (
     BOUND_S,
     Client,
     Upstream,

@@ -20,7 +20,7 @@ from minibroker.protocol.messages.metadata import MetadataResponse, MetadataResp
 from minibroker.protocol.messages.produce import NodeEndpoint, ProduceResponse
 from minibroker.testing.proxy_addresses import UnreadableAnswer, behind, offered
 
-from tests.support.scripted_upstream import answer_of
+from tests.support.in_loop.scripted_upstream import answer_of
 
 PRODUCE, FETCH, METADATA, FIND_COORDINATOR, API_VERSIONS, DESCRIBE_CLUSTER = 0, 1, 3, 10, 18, 60
 PROXY = ("proxy.example", 4242)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.broker.faults import Action, Crash, Hold, Instant, LoseReply, Rule
+from minibroker.broker.faults.rules import Action, Crash, Hold, Instant, LoseReply, Rule
 from minibroker.testing.proxy_rules import performable
 
 

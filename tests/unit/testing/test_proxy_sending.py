@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from minibroker.testing import proxy as proxy_module
 
-from tests.support.lax_transport import LaxTransport
-from tests.support.scripted_upstream import BOUND_S
+from tests.support.in_loop.lax_transport import LaxTransport
+from tests.support.in_loop.scripted_upstream import BOUND_S
 
 
 @pytest.mark.parametrize(("size", "waits"), [(1_000, False), (1_000_000, True)])

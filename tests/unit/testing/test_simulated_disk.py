@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from minibroker.broker.log.storage import DirectoryInUse, StorageError
+from minibroker.broker.storage.port import DirectoryInUse, StorageError
 from minibroker.testing.simulated_disk import (
     IO_ERROR,
     NO_SPACE,

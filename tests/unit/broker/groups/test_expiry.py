@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from minibroker.broker.groups.records import OffsetCommitValue
 from minibroker.broker.groups.states import DEAD, EMPTY, STABLE
-from minibroker.broker.isolation import call
-from minibroker.broker.long_work import finished
+from minibroker.broker.waiting.isolation import call
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.errors import ErrorCode
 
-from tests.support.groups import GROUP, Groups, speaker
+from tests.support.groups.bare_groups import GROUP, Groups, speaker
 
 MINUTE_MS = 60_000
 CHECK: dict[str, Any] = {

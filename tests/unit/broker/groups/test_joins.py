@@ -9,10 +9,10 @@ from minibroker.broker.groups import joins, rebalances, sizes
 from minibroker.broker.groups.members import Joined
 from minibroker.broker.groups.states import PREPARING
 from minibroker.broker.limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX
-from minibroker.broker.long_work import finished
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.errors import ErrorCode
 
-from tests.support.groups import GROUP, SESSION_MS, Groups
+from tests.support.groups.bare_groups import GROUP, SESSION_MS, Groups
 
 FULL = ErrorCode.GROUP_MAX_SIZE_REACHED
 NOT_AVAILABLE = ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 
 import pytest
-from minibroker.broker.groups.ledger import DIRECTORY
 from minibroker.broker.groups.offsets import SNAPSHOT_STEP, GroupsState
 from minibroker.broker.groups.records import (
     GROUP_KEY,
@@ -16,12 +15,13 @@ from minibroker.broker.groups.records import (
     decode,
     encode,
 )
-from minibroker.broker.log.memory import MemoryFile, MemoryStorage
-from minibroker.broker.log.storage import Storage, StorageError
-from minibroker.broker.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
+from minibroker.broker.log.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
+from minibroker.broker.storage.memory import MemoryFile, MemoryStorage
+from minibroker.broker.storage.names import GROUPS_LOG
+from minibroker.broker.storage.port import Storage, StorageError
 from minibroker.protocol.errors import ErrorCode
 
-from tests.support.groups import GROUP, START_MS, Groups, speaker
+from tests.support.groups.bare_groups import GROUP, START_MS, Groups, speaker
 
 LIVE = 100
 ONE = OffsetCommitValue(offset=1, leader_epoch=2, metadata="m", commit_timestamp=3)
@@ -220,7 +220,7 @@ def test_a_record_of_something_newer_is_refused() -> None:
 def test_the_directory_is_kafkas_first_partition() -> None:
     storage: Storage = MemoryStorage()
     Groups(storage).commit(1)
-    assert storage.list_dir("") == [DIRECTORY] == ["__consumer_offsets-0"]
+    assert storage.list_dir("") == [GROUPS_LOG] == ["__consumer_offsets-0"]
 
 
 def test_the_state_counts_what_is_live() -> None:

@@ -1,4 +1,4 @@
-"""The table of states.py is what groups do: every request is asked in every state."""
+"""The table of broker/groups/states.py is what groups do: every request is asked in every state."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from minibroker.broker.groups.states import (
     GroupState,
     Then,
 )
-from minibroker.broker.long_work import finished
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.errors import ApiError, ErrorCode
 
-from tests.support.groups import GROUP, Groups, speaker
+from tests.support.groups.bare_groups import GROUP, Groups, speaker
 
 
 class Case(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from minibroker.broker.log import checkpoints
 from minibroker.broker.log.checkpoints import (
-    RECOVERY_POINTS,
     RecoveryPoints,
     Stopped,
     clean_stop,
@@ -14,8 +13,9 @@ from minibroker.broker.log.checkpoints import (
     log_key,
     read_clean_stop,
 )
-from minibroker.broker.log.storage import Storage, StorageError
 from minibroker.broker.log.summary import IndexSums, Summary, decode, encode
+from minibroker.broker.storage.names import RECOVERY_POINTS
+from minibroker.broker.storage.port import Storage, StorageError
 
 A, B, C = log_key("a-0", bytes(16)), log_key("b-0", None), log_key("c-11", b"c" * 16)
 SUMMARY = Summary(7, 700, 600, 1, 2, 3, IndexSums(1, 2**32 - 1, 3, 4), ((0, 0), (3, 5)))

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.log import LogConfig
-from minibroker.broker.log.storage import Storage
-from minibroker.broker.long_work import finished
+from minibroker.broker.storage.port import Storage
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.batch import records_in
 
-from tests.support.logs import DIRECTORY, open_log, read_all
+from tests.support.records.logs import DIRECTORY, open_log, read_all
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "kafka-segments"
 CONFIG = LogConfig(segment_bytes=3000, index_interval_bytes=300)

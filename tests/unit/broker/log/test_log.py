@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from minibroker.broker.log.identity import deleted_id, doomed_name, read_topic_id
 from minibroker.broker.log.log import Log, LogConfig
-from minibroker.broker.log.storage import File, Storage, StorageError
-from minibroker.broker.long_work import finished
+from minibroker.broker.storage.port import File, Storage, StorageError
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.batch import BatchHeader, headers_in, read_header
 
-from tests.support.logs import (
+from tests.support.records.logs import (
     DIRECTORY,
     TOPIC_ID,
     append,

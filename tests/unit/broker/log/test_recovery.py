@@ -6,10 +6,10 @@ import pytest
 from minibroker.broker.log import recovery
 from minibroker.broker.log.identity import METADATA_NAME
 from minibroker.broker.log.log import LogConfig
-from minibroker.broker.log.storage import DamagedLog, Storage
+from minibroker.broker.storage.port import DamagedLog, Storage
 from minibroker.protocol.batch import BatchHeader
 
-from tests.support.logs import (
+from tests.support.records.logs import (
     DIRECTORY,
     append,
     batch_of,

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from minibroker.broker.log.files import DiskFile
-from minibroker.broker.log.memory import MemoryFile
 from minibroker.broker.log.recovery import Known
-from minibroker.broker.log.storage import DamagedLog, Storage
-from minibroker.broker.long_work import finished
+from minibroker.broker.storage.files import DiskFile
+from minibroker.broker.storage.memory import MemoryFile
+from minibroker.broker.storage.port import DamagedLog, Storage
+from minibroker.broker.waiting.long_work import finished
 from minibroker.testing.simulated_storage import SimulatedFile
 
-from tests.support.logs import DIRECTORY, read_all, segment_names
-from tests.support.partitions import BATCH_BYTES, OnePartition
+from tests.support.records.logs import DIRECTORY, read_all, segment_names
+from tests.support.records.partitions import BATCH_BYTES, OnePartition
 
 
 def filled(storage: Storage, batch_count: int = 8) -> list[bytes]:

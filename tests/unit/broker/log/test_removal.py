@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 from minibroker.broker.log.log import LogConfig
-from minibroker.broker.log.storage import Storage, StorageError
+from minibroker.broker.storage.port import Storage, StorageError
 
-from tests.support.logs import (
+from tests.support.records.logs import (
     DIRECTORY,
     append,
     batch_of,

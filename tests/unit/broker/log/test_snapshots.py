@@ -7,12 +7,12 @@ import struct
 import pytest
 from minibroker.broker.log import snapshots
 from minibroker.broker.log.recovery import Known
-from minibroker.broker.log.storage import File, NewerFormat, Storage, StorageError
-from minibroker.broker.sequences import Duplicate
+from minibroker.broker.partitions.sequences import Duplicate
+from minibroker.broker.storage.port import File, NewerFormat, Storage, StorageError
 from minibroker.protocol.errors import Refused
 
-from tests.support.logs import DIRECTORY, segment_names
-from tests.support.partitions import NOW_MS, OnePartition
+from tests.support.records.logs import DIRECTORY, segment_names
+from tests.support.records.partitions import NOW_MS, OnePartition
 
 
 def snapshot_names(storage: Storage) -> list[int]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.segment import TimestampedOffset
-from minibroker.broker.log.storage import Storage
-from minibroker.broker.long_work import finished
+from minibroker.broker.storage.port import Storage
+from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.batch import build_batch, read_header
 from minibroker.protocol.compression import Codec
 
-from tests.support.logs import append, batch_of, open_log
+from tests.support.records.logs import append, batch_of, open_log
 
 FOUND = TimestampedOffset
 

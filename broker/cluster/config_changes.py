@@ -1,0 +1,206 @@
+"""Changes of configuration: what a request asks for, checked; a metadata record or a refusal.
+
+Nothing is changed here: broker.py commits what these functions return. A change is SET, DELETE,
+APPEND or SUBTRACT of one property; the result, not the change, is checked, so that a name that is
+no longer known can be deleted. Replacing everything is a list of SETs on nothing.
+Source: ConfigAdminManager.preprocess, ConfigurationControlManager.incrementalAlterConfigResource,
+ControllerConfigurationValidator; KIP-133, KIP-339.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...protocol.errors import ErrorCode, Refused
+from ..config.broker import BrokerConfig
+from ..config.properties import ConfigError, Property, PropertyType, nearest
+from ..config.sources import is_kafkas
+from ..config.topic import TOPIC_PROPERTIES, check_codec, topic_value, validate_overrides
+from .metadata import (
+    ClusterMetadata,
+    Record,
+    Topic,
+    broker_config_record,
+    topic_config_record,
+)
+from .running_config import ALL_BROKERS
+from .topic_names import name_refusal
+
+TOPIC, BROKER = 2, 4  # of ConfigResource.Type
+SET, DELETE, APPEND, SUBTRACT = range(4)  # of AlterConfigOp.OpType
+_VERBS = {APPEND: "append to", SUBTRACT: "subtract from"}
+
+INVALID_REQUEST, INVALID_CONFIG = ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CONFIG
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One property: `operation` by the numbers of IncrementalAlterConfigs."""
+
+    name: str
+    operation: int
+    value: str | None
+
+
+def plan_changes(
+    kind: int, name: str, changes: Sequence[Change], state: ClusterMetadata, config: BrokerConfig
+) -> Record | Refused:
+    """The record that changes some properties of a resource, or why they cannot change.
+
+    Args:
+        kind, name: the resource, by the numbers of ConfigResource.Type.
+        config: the broker's values in force.
+    """
+    refused = _form_refusal(changes) or _resource_refusal(kind, name, state, config)
+    if refused is not None:
+        return refused
+    if kind == BROKER:
+        return _plan_broker(name, state.broker_overrides.get(name, {}), changes, config)
+    topic = state.topics[name]
+    return _plan_topic(topic, topic.overrides, changes, config)
+
+
+def plan_replacement(
+    kind: int,
+    name: str,
+    values: Sequence[tuple[str, str | None]],
+    state: ClusterMetadata,
+    config: BrokerConfig,
+) -> Record | Refused:
+    """The record that puts `values` in place of all overrides of a resource, or why it cannot be.
+
+    Args: as plan_changes().
+    """
+    changes = [Change(key, SET, value) for key, value in values]
+    refused = _form_refusal(changes) or _resource_refusal(kind, name, state, config)
+    if refused is not None:
+        return refused
+    if kind == BROKER:
+        return _plan_broker(name, {}, changes, config)
+    return _plan_topic(state.topics[name], {}, changes, config)
+
+
+def _form_refusal(changes: Sequence[Change]) -> Refused | None:
+    """What is wrong with the changes, whatever they are for."""
+    twice = [name for name, times in Counter(each.name for each in changes).items() if times > 1]
+    if twice:
+        return Refused(INVALID_REQUEST, f"listed more than once: {', '.join(twice)}")
+    without = [each.name for each in changes if each.value is None and each.operation != DELETE]
+    if without:
+        return Refused(
+            INVALID_REQUEST, f"null is no value for {', '.join(without)}; delete the property"
+        )
+    for each in changes:
+        if each.operation not in (SET, DELETE, APPEND, SUBTRACT):
+            return Refused(INVALID_REQUEST, f"{each.name}: operation {each.operation} is unknown")
+    return None
+
+
+def _resource_refusal(
+    kind: int, name: str, state: ClusterMetadata, config: BrokerConfig
+) -> Refused | None:
+    """Why this resource has no configuration that can change."""
+    if kind == BROKER:
+        return broker_refusal(name, config)
+    if kind != TOPIC:
+        return Refused(INVALID_REQUEST, f"resource type {kind} is not kept here")
+    if not name:
+        return Refused(INVALID_REQUEST, "topics have no default resource; set the broker's")
+    if name in state.topics:
+        return None
+    why = name_refusal(name)
+    if why is not None:
+        return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
+    return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name}")
+
+
+def broker_refusal(name: str, config: BrokerConfig) -> Refused | None:
+    """Why a resource name is no broker of this cluster; None for this one, and for all."""
+    if name in (ALL_BROKERS, str(config.node_id)):
+        return None
+    return Refused(INVALID_REQUEST, f"there is no broker {name!r} here, only {config.node_id}")
+
+
+def _plan_topic(
+    topic: Topic, before: Mapping[str, str], changes: Sequence[Change], config: BrokerConfig
+) -> Record | Refused:
+    def in_force(prop: Property) -> str | None:
+        return prop.format(topic_value(prop.name, before, config))
+
+    try:
+        after = _changed(before, changes, TOPIC_PROPERTIES, in_force)
+        after = validate_overrides(after, config)
+    except ConfigError as error:
+        return Refused(INVALID_CONFIG, str(error))
+    return topic_config_record(topic, after)
+
+
+def _plan_broker(
+    name: str, before: Mapping[str, str], changes: Sequence[Change], config: BrokerConfig
+) -> Record | Refused:
+    properties = BrokerConfig.properties()
+
+    def in_force(prop: Property) -> str | None:
+        return before.get(prop.name, prop.format(config.value(prop.name)))
+
+    try:
+        after = _changed(before, changes, properties, in_force)
+    except ConfigError as error:
+        return Refused(INVALID_CONFIG, str(error))
+    for key, text in after.items():
+        refused = _value_refusal(key, text)
+        if refused is not None:
+            return refused
+    return broker_config_record(name, after)
+
+
+def _value_refusal(name: str, text: str) -> Refused | None:
+    """Why a broker property cannot be given this value while the broker runs."""
+    properties = BrokerConfig.properties()
+    prop = properties.get(name)
+    if prop is None:
+        if is_kafkas(name):
+            return Refused(INVALID_REQUEST, f"{name} is Kafka's and has no value of its own here")
+        hint = nearest(name, properties)
+        return Refused(INVALID_CONFIG, f"unknown broker property {name}{hint}")
+    if not prop.dynamic:
+        return Refused(INVALID_REQUEST, f"{name} cannot change while the broker runs")
+    try:
+        check_codec(name, prop.parse(text))
+    except ConfigError as error:
+        return Refused(INVALID_REQUEST, str(error))
+    return None
+
+
+def _changed(
+    before: Mapping[str, str],
+    changes: Sequence[Change],
+    properties: Mapping[str, Property],
+    in_force: Callable[[Property], str | None],
+) -> dict[str, str]:
+    """The overrides after all changes. Raises ConfigError: no list to append to."""
+    after = dict(before)
+    for each in changes:
+        if each.operation == DELETE:
+            after.pop(each.name, None)
+            continue
+        assert each.value is not None
+        if each.operation == SET:
+            after[each.name] = each.value
+            continue
+        prop = properties.get(each.name)
+        if prop is None or prop.type is not PropertyType.LIST:
+            raise ConfigError(f"{each.name} is no list: cannot {_VERBS[each.operation]} it")
+        had, named = _words(in_force(prop) or ""), _words(each.value)
+        if each.operation == APPEND:
+            words = [*had, *(word for word in named if word not in had)]
+        else:
+            words = [word for word in had if word not in named]
+        after[each.name] = ",".join(words)
+    return after
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -1,0 +1,33 @@
+"""Which names a topic may have.
+
+Source: Kafka's Topic.validate and ReplicationControlManager: [a-zA-Z0-9._-], at most 249
+characters, not "." or ".."; two names that differ only in '.' and '_' collide in metric names.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..limits import TOPIC_NAME_LENGTH_MAX
+
+# Their directories stand beside those of topics: a topic of such a name would write into them.
+LOGS_OF_THE_BROKER = frozenset(("__cluster_metadata", "__consumer_offsets", "__transaction_state"))
+_LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
+
+
+def name_refusal(name: str) -> str | None:
+    """Why a name is not allowed; None if it is."""
+    if not name:
+        return "a topic name may not be empty"
+    if name in (".", ".."):
+        return f"a topic may not be named {name!r}"
+    if len(name) > TOPIC_NAME_LENGTH_MAX:
+        return f"a topic name has at most {TOPIC_NAME_LENGTH_MAX} characters, not {len(name)}"
+    if _LEGAL.fullmatch(name) is None:
+        return f"topic name {name!r}: only letters, digits, '.', '_' and '-' are allowed"
+    return None
+
+
+def folded(name: str) -> str:
+    """What a name has in common with those that differ from it only in '.' and '_'."""
+    return name.replace(".", "_")

@@ -1,0 +1,1 @@
+"""What a broker and its topics can be told: properties, their sources, and Kafka's names."""

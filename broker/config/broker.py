@@ -1,0 +1,400 @@
+"""The broker's configuration: one frozen value, Kafka's property names, every default decided here.
+
+A field is declared once, with its property name, default and documentation; DescribeConfigs, the
+readers in sources.py and `minibroker serve --help` all derive from it. `durability` and
+`replication.factor.lenient` are ours, everything else is Kafka's. Those marked dynamic may change
+while the broker runs (cluster/running_config.py); all of them are dynamic in Kafka too.
+What a topic may override stands in topic.py; fixed bounds stand in limits.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from functools import cache
+from typing import Any
+
+from .properties import INT_MAX, LONG_MAX, ConfigError, Property, PropertyType, Value
+
+DURABILITIES = ("fsync", "page-cache", "memory")
+WEEK_MS = 7 * 24 * 3600 * 1000
+
+_BOOLEAN, _STRING, _LIST = PropertyType.BOOLEAN, PropertyType.STRING, PropertyType.LIST
+_INT, _LONG = PropertyType.INT, PropertyType.LONG
+
+
+def _setting(
+    name: str,
+    kind: PropertyType,
+    default: Value,
+    documentation: str,
+    *,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    excluded: tuple[int, ...] = (),
+    choices: tuple[str, ...] = (),
+    dynamic: bool = False,
+    default_listed: bool = True,
+) -> Any:
+    prop = Property(
+        name=name,
+        type=kind,
+        default=default,
+        documentation=documentation,
+        at_least=at_least,
+        at_most=at_most,
+        excluded=excluded,
+        choices=choices,
+        dynamic=dynamic,
+        default_listed=default_listed,
+    )
+    return field(default=default, metadata={"property": prop})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """Everything a broker is told. Units are those of the property names."""
+
+    node_id: int = _setting("node.id", _INT, 1, "This broker's id.", at_least=0)
+    broker_rack: str | None = _setting(
+        "broker.rack", _STRING, None, "The rack named in metadata answers; free text."
+    )
+    listeners: tuple[str, ...] = _setting(
+        "listeners",
+        _LIST,
+        ("PLAINTEXT://127.0.0.1:9092",),
+        "Where to listen, as NAME://HOST:PORT, several separated by commas; port 0 takes any.",
+    )
+    advertised_listeners: tuple[str, ...] = _setting(
+        "advertised.listeners",
+        _LIST,
+        (),
+        "What clients are told to connect to, by listener name; by default the listeners.",
+    )
+    log_dirs: tuple[str, ...] = _setting(
+        "log.dirs",
+        _LIST,
+        (),
+        "The data directory, exactly one. Without it everything is kept in memory.",
+    )
+    durability: str = _setting(
+        "durability",
+        _STRING,
+        "fsync",
+        "What an acknowledgement means: fsync (survives power loss), page-cache (survives the "
+        "death of the process), memory (survives nothing).",
+        choices=DURABILITIES,
+    )
+    num_partitions: int = _setting(
+        "num.partitions", _INT, 1, "Partitions of a topic that names no number.", at_least=1
+    )
+    default_replication_factor: int = _setting(
+        "default.replication.factor", _INT, 1, "Kafka's; there is one replica here.", at_least=1
+    )
+    replication_factor_lenient: bool = _setting(
+        "replication.factor.lenient",
+        _BOOLEAN,
+        True,
+        "Accept a replication factor above 1 as 1, with a warning, instead of refusing it.",
+    )
+    auto_create_topics_enable: bool = _setting(
+        "auto.create.topics.enable",
+        _BOOLEAN,
+        True,
+        "Create an unknown topic when a client asks for its metadata.",
+    )
+    delete_topic_enable: bool = _setting(
+        "delete.topic.enable", _BOOLEAN, True, "Whether topics may be deleted."
+    )
+    connections_max_idle_ms: int = _setting(
+        "connections.max.idle.ms",
+        _LONG,
+        600_000,
+        "A connection without a request for this long is closed, in ms; below 0 never.",
+    )
+    max_connections: int = _setting(
+        "max.connections", _INT, INT_MAX, "Connections beyond this are closed at once.", at_least=0
+    )
+    socket_request_max_bytes: int = _setting(
+        "socket.request.max.bytes",
+        _INT,
+        100 * 1024 * 1024,
+        "The largest request; a larger one closes the connection, in bytes.",
+        at_least=1,
+    )
+    queued_max_request_bytes: int = _setting(
+        "queued.max.request.bytes",
+        _LONG,
+        256 * 1024 * 1024,
+        "What all connections together may hold, in bytes: requests not answered yet, answers not "
+        "taken yet, and buffers. Where it gets short, answers to fetches are shorter and who owes "
+        "waits; beyond it those who hold most are closed.",
+        at_least=1,
+    )
+    fetch_max_bytes: int = _setting(
+        "fetch.max.bytes",
+        _INT,
+        55 * 1024 * 1024,
+        "The largest response to a fetch, whatever the client asks, in bytes.",
+        at_least=1024,
+    )
+    message_max_bytes: int = _setting(
+        "message.max.bytes",
+        _INT,
+        1_048_588,
+        "The largest batch accepted, as it is stored, in bytes; topics override it.",
+        at_least=0,
+        dynamic=True,
+    )
+    min_insync_replicas: int = _setting(
+        "min.insync.replicas",
+        _INT,
+        1,
+        "Kafka's; there is one replica here.",
+        at_least=1,
+        dynamic=True,
+    )
+    compression_type: str = _setting(
+        "compression.type",
+        _STRING,
+        "producer",
+        "How batches are stored: as the producer compressed them, or compressed anew if they come "
+        "otherwise; topics override it.",
+        choices=("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"),
+        dynamic=True,
+    )
+    compression_gzip_level: int = _setting(
+        "compression.gzip.level",
+        _INT,
+        -1,
+        "How hard gzip tries when batches are compressed anew; -1 for its own default.",
+        at_least=-1,
+        at_most=9,
+        excluded=(0,),
+        dynamic=True,
+    )
+    compression_lz4_level: int = _setting(
+        "compression.lz4.level",
+        _INT,
+        9,
+        "How hard lz4 tries when batches are compressed anew.",
+        at_least=1,
+        at_most=17,
+        dynamic=True,
+    )
+    compression_zstd_level: int = _setting(
+        "compression.zstd.level",
+        _INT,
+        3,
+        "How hard zstd tries when batches are compressed anew.",
+        at_least=-131_072,
+        at_most=22,
+        dynamic=True,
+    )
+    log_cleanup_policy: tuple[str, ...] = _setting(
+        "log.cleanup.policy",
+        _LIST,
+        ("delete",),
+        "delete: old segments go by retention. compact: they stay, and nothing is compacted.",
+        choices=("delete", "compact"),
+        dynamic=True,
+    )
+    log_index_interval_bytes: int = _setting(
+        "log.index.interval.bytes",
+        _INT,
+        4096,
+        "Bytes of log between index entries.",
+        at_least=0,
+        dynamic=True,
+    )
+    log_index_size_max_bytes: int = _setting(
+        "log.index.size.max.bytes",
+        _INT,
+        10 * 1024 * 1024,
+        "The largest index.",
+        at_least=4,
+        dynamic=True,
+    )
+    log_message_timestamp_type: str = _setting(
+        "log.message.timestamp.type",
+        _STRING,
+        "CreateTime",
+        "Whose time a record carries: the producer's or the broker's.",
+        choices=("CreateTime", "LogAppendTime"),
+        dynamic=True,
+    )
+    log_message_timestamp_after_max_ms: int = _setting(
+        "log.message.timestamp.after.max.ms",
+        _LONG,
+        3_600_000,
+        "How far CreateTime may lie ahead of the broker's clock, in ms.",
+        at_least=0,
+        dynamic=True,
+    )
+    log_message_timestamp_before_max_ms: int = _setting(
+        "log.message.timestamp.before.max.ms",
+        _LONG,
+        LONG_MAX,
+        "How far CreateTime may lie behind the broker's clock, in ms.",
+        at_least=0,
+        dynamic=True,
+    )
+    log_retention_bytes: int = _setting(
+        "log.retention.bytes",
+        _LONG,
+        -1,
+        "The size a partition may keep, in bytes; -1 for any.",
+        dynamic=True,
+    )
+    log_retention_ms: int = _setting(
+        "log.retention.ms",
+        _LONG,
+        WEEK_MS,
+        "How long a segment is kept after its newest record, in ms; -1 for ever.",
+        at_least=-1,
+        excluded=(0,),
+        dynamic=True,
+        default_listed=False,
+    )
+    log_retention_check_interval_ms: int = _setting(
+        "log.retention.check.interval.ms",
+        _LONG,
+        300_000,
+        "How often is looked for what retention lets go, in ms.",
+        at_least=1,
+    )
+    log_initial_task_delay_ms: int = _setting(
+        "log.initial.task.delay.ms",
+        _LONG,
+        30_000,
+        "How long after the start is first looked for what retention lets go, in ms.",
+        at_least=0,
+    )
+    producer_id_expiration_ms: int = _setting(
+        "producer.id.expiration.ms",
+        _INT,
+        86_400_000,
+        "A producer id that has not written to a partition for so long is forgotten there, in ms, "
+        "by the broker's clock.",
+        at_least=1,
+        dynamic=True,
+    )
+    producer_id_expiration_check_interval_ms: int = _setting(
+        "producer.id.expiration.check.interval.ms",
+        _INT,
+        600_000,
+        "How often is looked for such producer ids, in ms.",
+        at_least=1,
+    )
+    log_roll_ms: int = _setting(
+        "log.roll.ms",
+        _LONG,
+        WEEK_MS,
+        "A segment whose records span more than this is closed, in ms.",
+        at_least=1,
+        dynamic=True,
+        default_listed=False,
+    )
+    log_segment_bytes: int = _setting(
+        "log.segment.bytes",
+        _INT,
+        1024 * 1024 * 1024,
+        "A segment is closed before it grows beyond this, in bytes.",
+        at_least=1024 * 1024,
+        dynamic=True,
+    )
+
+    group_initial_rebalance_delay_ms: int = _setting(
+        "group.initial.rebalance.delay.ms",
+        _INT,
+        0,
+        "How long the first rebalance of a group waits for more members, in ms; Kafka's 3000.",
+        at_least=0,
+    )
+    group_min_session_timeout_ms: int = _setting(
+        "group.min.session.timeout.ms",
+        _INT,
+        6000,
+        "The shortest session timeout a group member may have, in ms.",
+        at_least=0,
+    )
+    group_max_session_timeout_ms: int = _setting(
+        "group.max.session.timeout.ms",
+        _INT,
+        1_800_000,
+        "The longest session timeout a group member may have, in ms.",
+        at_least=0,
+    )
+    group_max_size: int = _setting(
+        "group.max.size", _INT, INT_MAX, "Members of one group; more are refused.", at_least=1
+    )
+    offset_metadata_max_bytes: int = _setting(
+        "offset.metadata.max.bytes",
+        _INT,
+        4096,
+        "The longest text that may be committed with an offset, in characters.",
+        at_least=0,
+    )
+    offsets_retention_minutes: int = _setting(
+        "offsets.retention.minutes",
+        _INT,
+        10_080,
+        "How long committed offsets outlive the members of their group, in minutes.",
+        at_least=1,
+    )
+    offsets_retention_check_interval_ms: int = _setting(
+        "offsets.retention.check.interval.ms",
+        _LONG,
+        600_000,
+        "How often to look for expired offsets, in ms.",
+        at_least=1,
+    )
+
+    @classmethod
+    def properties(cls) -> dict[str, Property]:
+        """The properties that mean something here, by name."""
+        return {name: prop for name, (_, prop) in _declared().items()}
+
+    def value(self, name: str) -> Value:
+        """The value in force for a property, by its Kafka name."""
+        attribute, _ = _declared()[name]
+        value: Value = getattr(self, attribute)
+        return value
+
+    def changed(self, values: Mapping[str, Value]) -> BrokerConfig:
+        """This configuration with other values, by property name."""
+        fields: dict[str, Any] = {_declared()[name][0]: value for name, value in values.items()}
+        return replace(self, **fields)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Value]) -> BrokerConfig:
+        """A configuration from values by property name; what is absent takes its default.
+
+        Without a `durability` among the values it is fsync with a data directory, else memory.
+
+        Raises:
+            ConfigError: a durability on disk without a data directory, or several directories.
+        """
+        values = dict(values)
+        directories = values.get("log.dirs") or ()
+        assert isinstance(directories, tuple)
+        if len(directories) > 1:
+            raise ConfigError(f"log.dirs={','.join(directories)}: give exactly one directory")
+        durability = values.setdefault("durability", "fsync" if directories else "memory")
+        if durability != "memory" and not directories:
+            raise ConfigError(
+                f"durability={durability} needs a data directory: give --log-dirs DIR"
+            )
+        fields: dict[str, Any] = {_declared()[name][0]: value for name, value in values.items()}
+        return cls(**fields)
+
+
+@cache
+def _declared() -> dict[str, tuple[str, Property]]:
+    """(attribute, property) by property name."""
+    declared: dict[str, tuple[str, Property]] = {}
+    each: Field[Any]
+    for each in fields(BrokerConfig):
+        prop: Property = each.metadata["property"]
+        declared[prop.name] = (each.name, prop)
+    return declared

@@ -1,0 +1,170 @@
+"""What a configuration property is: name, type, default, bounds, documentation; text to value.
+
+The properties themselves stand in broker.py (the broker's) and topic.py (a topic's).
+Names, types and defaults are Kafka's. `used` is False for a name that Kafka knows and that
+means nothing here: it is accepted and warned about, so that existing files and tools work.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import IntEnum
+
+Value = bool | int | float | str | tuple[str, ...] | None
+
+INT_MAX = 2**31 - 1
+_DIGITS_MAX = 100  # of a number that is looked at
+LONG_MAX = 2**63 - 1
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the text says which property and what to do."""
+
+
+class PropertyType(IntEnum):
+    """A property's type, by the numbers of DescribeConfigs."""
+
+    BOOLEAN = 1
+    STRING = 2
+    INT = 3
+    SHORT = 4
+    LONG = 5
+    DOUBLE = 6
+    LIST = 7
+
+
+# As Java reads them; int() also takes 1_000 and digits of other scripts.
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_INTEGER_BOUNDS = {
+    PropertyType.INT: (-(2**31), INT_MAX),
+    PropertyType.SHORT: (-(2**15), 2**15 - 1),
+    PropertyType.LONG: (-(2**63), LONG_MAX),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """One configuration property.
+
+    Args:
+        at_least, at_most: inclusive bounds of a number.
+        excluded: numbers within the bounds that are no value all the same.
+        choices: the words allowed; empty for any.
+        broker_name: for a topic property, the broker property that gives its default.
+        synonym: for a topic property without one, the name Kafka gives its default; None for none.
+        dynamic: for a broker property, whether it may change while the broker runs.
+        default_listed: False where Kafka's own default is null, and a coarser name has the value.
+        used: False when the name is Kafka's and has no meaning here.
+    """
+
+    name: str
+    type: PropertyType
+    default: Value
+    documentation: str
+    at_least: float | None = None
+    at_most: float | None = None
+    excluded: tuple[int, ...] = ()
+    choices: tuple[str, ...] = ()
+    broker_name: str | None = None
+    synonym: str | None = None
+    dynamic: bool = False
+    default_listed: bool = True
+    used: bool = True
+
+    def parse(self, text: str) -> Value:
+        """The value a text stands for. Raises ConfigError naming the property and its bounds."""
+        text = text.strip()
+        match self.type:
+            case PropertyType.BOOLEAN:
+                value: Value = self._boolean(text)
+            case PropertyType.INT | PropertyType.SHORT | PropertyType.LONG:
+                value = self._integer(text)
+            case PropertyType.DOUBLE:
+                value = self._double(text)
+            case PropertyType.LIST:
+                value = self._list(text)
+            case PropertyType.STRING:
+                value = text
+        self._check_choice(value)
+        return value
+
+    def parse_stored(self, text: str, otherwise: Value) -> Value:
+        """The value of a text that an earlier version took; `otherwise` if it is none any more.
+
+        A broker must start on what it has stored, whatever has become stricter since.
+        """
+        try:
+            return self.parse(text)
+        except ConfigError:
+            return otherwise
+
+    def format(self, value: Value) -> str | None:
+        """The text of a value, as Kafka's tools show it; None for null."""
+        if value is None:
+            return None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return ",".join(value) if isinstance(value, tuple) else str(value)
+
+    def _boolean(self, text: str) -> bool:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"{self.name}={text}: expected true or false")
+        return text.lower() == "true"
+
+    def _integer(self, text: str) -> int:
+        if _INTEGER.fullmatch(text) is None:
+            raise ConfigError(f"{self.name}={text}: expected a whole number")
+        value = int(text) if len(text) < _DIGITS_MAX else INT_MAX**3  # beyond any bound
+        low, high = _INTEGER_BOUNDS[self.type]
+        self._check_bounds(
+            text,
+            value,
+            low if self.at_least is None else self.at_least,
+            high if self.at_most is None else self.at_most,
+        )
+        return value
+
+    def _check_bounds(self, text: str, value: float, low: float, high: float) -> None:
+        if value < low or value > high or value in self.excluded:
+            besides = "".join(f", and not {each}" for each in self.excluded)
+            raise ConfigError(
+                f"{self.name}={text}: expected a number from {low} to {high}{besides}"
+            )
+
+    def _double(self, text: str) -> float:
+        if _DOUBLE.fullmatch(text) is None:
+            raise ConfigError(f"{self.name}={text}: expected a number")
+        value = float(text)
+        low = -math.inf if self.at_least is None else self.at_least
+        self._check_bounds(text, value, low, math.inf if self.at_most is None else self.at_most)
+        return value
+
+    def _list(self, text: str) -> tuple[str, ...]:
+        words = tuple(part.strip() for part in text.split(","))
+        if text and self.choices and "" in words:
+            raise ConfigError(f"{self.name}={text}: a word is missing beside a comma")
+        return tuple(word for word in words if word)
+
+    def _check_choice(self, value: Value) -> None:
+        if not self.choices:
+            return
+        for word in value if isinstance(value, tuple) else (value,):
+            if word not in self.choices:
+                allowed = ", ".join(self.choices)
+                raise ConfigError(f"{self.name}={word}: expected one of {allowed}")
+
+
+NAME_MEANT_MAX = 256  # twice and more what any known name has: too far from all of them
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """'; did you mean X?' when a known name is close to `name`, else nothing."""
+    if len(name) > NAME_MEANT_MAX:  # to compare 32,000 letters takes some milliseconds a name
+        return ""
+    close = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

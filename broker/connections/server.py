@@ -1,0 +1,161 @@
+"""EDGE: all client connections of a broker: how many, what they hold together, and their end.
+
+Here: who is held back and who is closed when memory is short (waiting/held_bytes.py says when it
+is). A single connection stands in client_session.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ...protocol.connection import Routes
+from ..apis.served import SERVED
+from ..config.broker import BrokerConfig
+from ..config.listeners import Listener
+from ..dispatch import Dispatch
+from ..limits import FREED_SHARE, HELD_BACK_LOOK_MS, LOOKS_A_MS, SHORT_TOLD_MS
+from ..log_lines import Event
+from ..session import CloseConnection
+from ..waiting.held_bytes import HeldBytes
+from ..waiting.isolation import each_alone
+from .client_session import ClientSession
+from .closings import Closings
+from .turns import Turns
+
+if TYPE_CHECKING:
+    from ..faults.detour import FaultPath
+
+log = logging.getLogger("minibroker")
+
+
+class Server:
+    """All client connections of one broker.
+
+    Args:
+        on_broken: called with an exception that no connection can answer for: the broker stops.
+        fault_path: the way of requests in a broker that was started with faults.
+
+    Attributes:
+        connections_max: max.connections, or fewer where the process has no descriptors for as many.
+        held: what all connections together hold.
+        turns: the line of those with more to serve than a turn allows.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        dispatch: Dispatch,
+        on_broken: Callable[[Exception], None],
+        fault_path: FaultPath | None = None,
+    ) -> None:
+        self.config = config
+        self.dispatch = dispatch
+        self.on_broken = on_broken
+        self.fault_path = fault_path
+        self.routes = Routes(SERVED)
+        self.closings = Closings()
+        self.connections: set[ClientSession] = set()
+        self.connections_max = config.max_connections
+        self.held: HeldBytes = dispatch.held
+        self.turns = Turns(on_broken)
+        self._held_back: set[ClientSession] = set()
+        self._loop = asyncio.get_running_loop()
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._makes_room = False
+        self._told_at = -float(SHORT_TOLD_MS)
+        self._all_gone = asyncio.Event()
+
+    def connect(self, listener: Listener, port: int) -> ClientSession:
+        """A protocol object for a connection accepted at a listener bound to `port`."""
+        return ClientSession(self, listener, port)
+
+    def count(self, change_bytes: int) -> None:
+        """A connection holds so many bytes more, or fewer."""
+        held = self.held
+        held.change(change_bytes)
+        if held.is_short and self._look_timer is None:
+            self._look_later()
+        if held.is_full and change_bytes > 0 and not self._makes_room:
+            self._makes_room = True
+            try:
+                self._make_room()
+            finally:
+                self._makes_room = False
+
+    def hold_back(self, session: ClientSession) -> None:
+        """Let `session` go on when there is room again, or when it has less open."""
+        self._held_back.add(session)
+        if self._look_timer is None:
+            self._look_later()
+
+    def forget(self, session: ClientSession) -> None:
+        """A connection has ended."""
+        self.connections.discard(session)
+        self._held_back.discard(session)
+        if not self.connections:
+            self._all_gone.set()
+
+    async def close(self, timeout_ms: int) -> None:
+        """End all connections; those that do not end by themselves in time are cut."""
+        self._all_gone.clear()
+        if self.connections:
+            each_alone(tuple(self.connections), ClientSession.close, "closing a connection")
+            done = asyncio.ensure_future(self._all_gone.wait())
+            await asyncio.wait([done], timeout=timeout_ms / 1000)
+            done.cancel()
+        each_alone(tuple(self.connections), ClientSession.abort, "cutting a connection")
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+
+    def _look_later(self) -> None:
+        delay_ms = max(HELD_BACK_LOOK_MS, len(self.connections) // LOOKS_A_MS)
+        self._look_timer = self._loop.call_later(delay_ms / 1000, self._look)
+
+    def _look(self) -> None:
+        """Count anew while memory is short, say so, and see who can go on."""
+        self._look_timer = None
+        # No event says that a client has taken bytes, unless it had left very many.
+        each_alone(tuple(self.connections), ClientSession.recount, "counting a connection")
+        if self.held.is_short:
+            self._tell()
+            if self._look_timer is None:
+                self._look_later()
+        held_back, self._held_back = self._held_back, set()
+        each_alone(held_back, ClientSession.go_on, "serving who was held back")
+
+    def _make_room(self) -> None:
+        """All is used up: close who holds most, until a part of it is free again."""
+        each_alone(tuple(self.connections), ClientSession.recount, "counting a connection")
+        if not self.held.is_full:
+            return
+        until = self.held.bytes_max - self.held.bytes_max // FREED_SHARE
+        for most in sorted(self.connections, key=lambda each: -each.held_bytes):
+            if self.held.total <= until:
+                return
+            most.cut(
+                CloseConnection(
+                    f"it holds {most.held_bytes} bytes, the most of all, and all together hold "
+                    f"more than queued.max.request.bytes={self.held.bytes_max}"
+                )
+            )
+
+    def _tell(self) -> None:
+        now_ms = self._loop.time() * 1000
+        if now_ms - self._told_at < SHORT_TOLD_MS:
+            return
+        self._told_at = now_ms
+        most = max(self.connections, key=lambda each: each.held_bytes, default=None)
+        log.warning(
+            Event(
+                "memory-short",
+                held_bytes=self.held.total,
+                bytes_max=self.held.bytes_max,
+                held_back=len(self._held_back),
+                most=None if most is None else most.peer,
+                most_bytes=None if most is None else most.held_bytes,
+                then="answers to fetches are shorter; who does not take its answers waits",
+            )
+        )

@@ -1,0 +1,218 @@
+"""What can be wrong with a batch that a producer sends, but for its sequence; and its newest time.
+
+In Kafka's order: what is wrong with the bytes is said before what is wrong with the sequence, and
+a batch that would break consumers is never stored.
+Source: ProduceRequest.validateRecords, UnifiedLog.append, LogValidator.
+Read next: protocol/record_check.py, partition.py.
+"""
+
+from __future__ import annotations
+
+from ...protocol.batch import (
+    CODEC_BITS,
+    CONTROL_BIT,
+    HEADER_BYTES,
+    LOG_APPEND_TIME_BIT,
+    MAGIC,
+    BatchError,
+    BatchHeader,
+    Buffer,
+    crc_is_valid,
+    read_header,
+    records_in,
+)
+from ...protocol.compression import Codec, MissingCodecError
+from ...protocol.errors import ErrorCode, Refused
+from ...protocol.record_check import RUN_MIN, check_records
+from ..config.topic import TopicConfig
+from .opened import Opened
+
+NO_TIMESTAMP = -1
+LOOKED_AT_IN_PLACE_BYTES = 4096
+_CODEC_MAX = int(Codec.ZSTD)
+_LENGTH_AT = slice(8, 12)
+_LENGTH_END = 12  # bytes before what batch_length counts
+_MAGIC_AT = 16
+_OLD_BATCH_BYTES_MIN = 14  # the shortest batch_length any format has had (LegacyRecord)
+
+INVALID, CORRUPT = ErrorCode.INVALID_RECORD, ErrorCode.CORRUPT_MESSAGE
+_NO_BATCH = Refused(INVALID, "the request holds no whole record batch for this partition")
+_BAD_CRC = Refused(CORRUPT, "the batch's CRC does not match its bytes")
+_BAD_RECORDS = Refused(
+    INVALID,
+    "the records are not as the format has them: offset deltas 0, 1, 2 ..., numbers of no more"
+    " bytes and bits than their type has, and exactly as many records as the header says",
+)
+_APPEND_TIME_BY_PRODUCER = Refused(
+    ErrorCode.INVALID_TIMESTAMP, "LogAppendTime is the broker's to set, not the producer's"
+)
+
+
+def header_of(records: Buffer | None) -> BatchHeader | Refused:
+    """The header of the one batch that a request may hold for a partition."""
+    if records is None:
+        return _NO_BATCH
+    size = len(records)
+    if size < HEADER_BYTES:
+        return _not_one_batch(records)
+    header = read_header(records)
+    if header.magic != MAGIC or header.batch_length != size - _LENGTH_END:
+        return _not_one_batch(records)
+    return header
+
+
+def examine(
+    batch: Buffer,
+    header: BatchHeader,
+    config: TopicConfig,
+    now_ms: int,
+    opened: Opened | None = None,
+) -> int | Refused:
+    """Why a batch is refused; or the max_timestamp to store it with, ms since 1970.
+
+    Args:
+        opened: what was found in it, if it had to be opened.
+
+    That is the newest timestamp of its records, whatever its header says, or the broker's own time
+    on a topic with LogAppendTime.
+    """
+    size, attributes = len(batch), header.attributes
+    if size > config.max_message_bytes:
+        return _size_refusal(size, config)
+    if not crc_is_valid(batch, header):
+        return _BAD_CRC
+    if (refused := _structural_refusal(header)) is not None:
+        return refused
+    if opened is not None:
+        deltas = opened.deltas
+        if opened.refused is not None:
+            return opened.refused
+    else:
+        # Few records are looked at where they lie, since copying takes longer the larger they are;
+        # bytes are quicker to look at byte by byte, and the only ones to be compared by columns.
+        count = header.records_count
+        looked_at = batch if count < RUN_MIN and size > LOOKED_AT_IN_PLACE_BYTES else bytes(batch)
+        deltas = check_records(looked_at, HEADER_BYTES, count)
+        if deltas is None:
+            return _explained(batch)
+    base = header.base_timestamp
+    if deltas is not None:
+        oldest, newest = base + deltas[0], base + deltas[1]
+    else:  # its codec is not installed: what the header says must do
+        oldest, newest = base, header.max_timestamp
+    if config.log_append_time or attributes & LOG_APPEND_TIME_BIT:
+        # One timestamp stands for all records. Kafka takes the bit from a producer where it means
+        # nothing, and clears it.
+        if config.log_append_time:
+            oldest = newest = NO_TIMESTAMP if attributes & LOG_APPEND_TIME_BIT else now_ms
+        else:
+            oldest = newest = header.max_timestamp
+        if newest == NO_TIMESTAMP:
+            return _APPEND_TIME_BY_PRODUCER
+    if (
+        newest > now_ms + config.message_timestamp_after_max_ms
+        or oldest < now_ms - config.message_timestamp_before_max_ms
+    ):
+        refused = _time_refusal(batch, oldest, newest, config, now_ms)
+        if refused is not None:
+            return refused
+    if opened is not None and opened.batch is not None:
+        size = len(opened.batch)
+    if size > config.segment_bytes or size > config.max_message_bytes:
+        return _size_refusal(size, config)
+    return newest if newest >= 0 else NO_TIMESTAMP
+
+
+def _size_refusal(size: int, config: TopicConfig) -> Refused:
+    """Of a batch as it came, or compressed anew."""
+    if size > config.max_message_bytes:
+        return Refused(
+            ErrorCode.MESSAGE_TOO_LARGE,
+            f"the batch has {size} bytes, max.message.bytes is {config.max_message_bytes}",
+        )
+    return Refused(
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        f"the batch has {size} bytes, segment.bytes is {config.segment_bytes}",
+    )
+
+
+def _time_refusal(
+    batch: Buffer, oldest: int, newest: int, config: TopicConfig, now_ms: int
+) -> Refused | None:
+    """The refusal of timestamps that seem out of range, if they are.
+
+    Records may be without a timestamp, which is -1 and in any range: then the others count.
+    """
+    latest = now_ms + config.message_timestamp_after_max_ms
+    earliest = now_ms - config.message_timestamp_before_max_ms
+    if newest <= latest and oldest == NO_TIMESTAMP:
+        oldest = newest if newest == NO_TIMESTAMP else _oldest_timestamp(batch)
+        if oldest == NO_TIMESTAMP or oldest >= earliest:
+            return None
+    return Refused(
+        ErrorCode.INVALID_TIMESTAMP,
+        f"timestamp {newest if newest > latest else oldest} is out of range:"
+        " message.timestamp.before.max.ms and message.timestamp.after.max.ms"
+        f" allow {earliest} to {latest}",
+    )
+
+
+def _oldest_timestamp(batch: Buffer) -> int:
+    """Of the records that have one; NO_TIMESTAMP if the batch cannot be opened here."""
+    try:
+        stamps = [record.timestamp for record in records_in(batch)]
+    except MissingCodecError:
+        return NO_TIMESTAMP
+    return min(stamp for stamp in stamps if stamp != NO_TIMESTAMP)
+
+
+def _explained(batch: Buffer) -> Refused:
+    """The refusal of records that are not good, with the reader's words where it stumbles, too."""
+    try:
+        records_in(batch)
+    except BatchError as error:
+        return Refused(INVALID, str(error))
+    return _BAD_RECORDS
+
+
+def _not_one_batch(records: Buffer) -> Refused:
+    """Why these bytes are not the one batch a request may hold for a partition."""
+    size = len(records)
+    if size < _LENGTH_END:
+        return _NO_BATCH
+    length = int.from_bytes(records[_LENGTH_AT], "big", signed=True)
+    if length < _OLD_BATCH_BYTES_MIN:
+        return Refused(CORRUPT, f"batch_length {length} is too small for any batch")
+    if size <= _MAGIC_AT:
+        return _NO_BATCH
+    magic = records[_MAGIC_AT]
+    if magic > MAGIC:
+        return Refused(CORRUPT, f"the batch has magic {magic}, which no format has")
+    if size < _LENGTH_END + length:
+        return _NO_BATCH
+    if magic != MAGIC:
+        return Refused(INVALID, f"the batch has the old format {magic}; only 2 is accepted")
+    if size > _LENGTH_END + length:
+        return Refused(INVALID, "bytes follow the batch; a partition takes one batch a request")
+    return Refused(CORRUPT, f"a batch of {size} bytes is shorter than its header")
+
+
+def _structural_refusal(header: BatchHeader) -> Refused | None:
+    """What the header alone shows to be wrong."""
+    if header.base_offset != 0:
+        return Refused(INVALID, f"base_offset is {header.base_offset}; producers must send 0")
+    count = header.records_count
+    if count <= 0 or header.last_offset_delta != count - 1:
+        return Refused(
+            INVALID, f"{count} records do not go with last_offset_delta {header.last_offset_delta}"
+        )
+    attributes = header.attributes
+    if attributes & CONTROL_BIT:
+        return Refused(INVALID, "producers may not write control batches")
+    if attributes & CODEC_BITS > _CODEC_MAX:
+        return Refused(INVALID, f"compression code {header.codec} is not known")
+    if header.producer_id >= 0 and header.base_sequence < 0:
+        return Refused(
+            INVALID, f"producer id {header.producer_id} with sequence {header.base_sequence}"
+        )
+    return None

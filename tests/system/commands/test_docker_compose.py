@@ -1,0 +1,186 @@
+"""EDGE: docker-compose.yml played for real: built, used from two sides, killed, started, stopped.
+
+Runs with `make docker`; skips, saying why, where no Docker engine or no compose answers. Project,
+port and volume are its own, and are removed at the end; the image `minibroker` stays.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Message, Producer
+
+from tests.support.records.stored import read_records
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "examples" / "send_and_read_back.py"
+BASE, IMAGE = "python:3.11-slim", "minibroker"
+ABOVE_BASE_BYTES_MAX = 100_000_000
+STOP_S_MAX = 2.0
+HEALTHY_S_MAX = 60.0
+KILLED_TOPIC = "killed"
+LINES_WHILE_AWAY = 1000
+FLUSH_S_MAX = 60.0
+
+
+def run(*command: str, **variables: str) -> str:
+    """Standard output of a command that must succeed."""
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout.strip()
+
+
+def compose_command() -> list[str]:
+    """`docker compose` or docker-compose; skips without either, or without an engine."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker command on this machine")
+    engine = subprocess.run(["docker", "version"], capture_output=True, text=True, check=False)
+    if engine.returncode != 0:
+        pytest.skip(f"no Docker engine answers: {engine.stderr.strip()}")
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) is not None:
+            if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
+                continue
+            return command
+    pytest.skip("neither `docker compose` nor docker-compose is installed")
+
+
+def free_port() -> int:
+    """Below the ports that outgoing connections get, so that it stays free while nobody listens."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_768):
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no free port")
+
+
+class Composed:
+    """The project of docker-compose.yml under a name and a port of its own."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.port = free_port()
+        self.bootstrap_servers = f"127.0.0.1:{self.port}"
+        self._command = [*command, "-p", f"minibroker-test-{os.getpid()}"]
+
+    def __call__(self, *arguments: str) -> str:
+        return run(*self._command, *arguments, MINIBROKER_PORT=str(self.port))
+
+    def started(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same without waiting for its end."""
+        environment = os.environ | {"MINIBROKER_PORT": str(self.port)}
+        return subprocess.Popen([*self._command, *arguments], cwd=ROOT, env=environment)
+
+    @property
+    def broker_id(self) -> str:
+        return self("ps", "-q", "-a", "broker")
+
+    def inspect(self, template: str) -> str:
+        return run("docker", "inspect", "-f", template, self.broker_id)
+
+    def up(self) -> float:
+        """Start the broker; returns the seconds until Docker called it healthy."""
+        self("up", "-d", "broker")
+        began = time.monotonic()
+        container = self.broker_id
+        health = "{{.State.Health.Status}}"
+        while run("docker", "inspect", "-f", health, container) != "healthy":
+            assert time.monotonic() - began < HEALTHY_S_MAX, self("logs", "broker")
+        return time.monotonic() - began
+
+
+def stored(composed: Composed) -> list[bytes | None]:
+    """The lines of the test that kills, as the broker holds them."""
+    return [record.value for record in read_records(composed.port, KILLED_TOPIC)]
+
+
+@pytest.fixture(scope="module")
+def composed() -> Iterator[Composed]:
+    project = Composed(compose_command())
+    try:
+        project("build")
+        print(f"\nhealthy {project.up():.1f} s after `up` returned")
+        yield project
+    finally:
+        project("down", "--volumes")
+
+
+def test_the_image_is_small(composed: Composed) -> None:
+    size, base = (
+        int(run("docker", "image", "inspect", "-f", "{{.Size}}", name)) for name in (IMAGE, BASE)
+    )
+    print(f"image: {(size - base) / 1e6:.0f} MB above {BASE}")
+    assert size - base < ABOVE_BASE_BYTES_MAX
+
+
+def test_the_broker_is_not_root(composed: Composed) -> None:
+    assert composed("exec", "-T", "broker", "id", "-u") == "10001"
+
+
+def test_a_client_on_the_host_produces_and_reads(composed: Composed) -> None:
+    print(run(sys.executable, str(SCRIPT), BOOTSTRAP_SERVERS=composed.bootstrap_servers))
+
+
+def test_a_client_in_another_container_produces_and_reads(composed: Composed) -> None:
+    print(composed("run", "--rm", "-T", "client"))
+
+
+def test_sigkill_under_load_loses_nothing_acknowledged(composed: Composed) -> None:
+    lines: list[bytes] = []
+    refused: list[object] = []
+    acknowledged: list[int | None] = []
+
+    def delivered(error: object, message: Message) -> None:
+        refused.append(error) if error else acknowledged.append(message.offset())
+
+    def send_next() -> None:
+        lines.append(b"line %d" % len(lines))
+        producer.produce(KILLED_TOPIC, lines[-1], on_delivery=delivered)
+        producer.poll(0.001)
+
+    producer = Producer(
+        {"bootstrap.servers": composed.bootstrap_servers, "enable.idempotence": True}
+    )
+    with composed.started("kill", "-s", "SIGKILL", "broker") as kill:
+        while kill.poll() is None:
+            send_next()
+    assert composed.inspect("{{.State.ExitCode}}") == "137"
+    assert acknowledged, "nothing was acknowledged before the kill"
+    for _ in range(LINES_WHILE_AWAY):
+        send_next()
+    print(f"SIGKILL with {len(acknowledged)} of {len(lines)} lines acknowledged")
+    composed.up()
+    assert producer.flush(FLUSH_S_MAX) == 0
+    assert not refused
+    assert len(acknowledged) == len(lines)
+    assert stored(composed) == lines
+
+
+def test_sigterm_stops_it_at_once_and_keeps_everything(composed: Composed) -> None:
+    before = stored(composed)
+    began = time.monotonic()
+    run("docker", "stop", composed.broker_id)
+    took = time.monotonic() - began
+    print(f"SIGTERM: stopped in {took:.2f} s")
+    assert took < STOP_S_MAX
+    assert composed.inspect("{{.State.ExitCode}}") == "0"
+    composed.up()
+    assert stored(composed) == before
+
+
+def test_sigterm_while_it_starts_stops_it_at_once(composed: Composed) -> None:
+    container = composed.broker_id
+    run("docker", "stop", container)
+    run("docker", "start", container)
+    began = time.monotonic()
+    run("docker", "stop", container)
+    assert time.monotonic() - began < STOP_S_MAX

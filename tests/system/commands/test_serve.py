@@ -1,0 +1,134 @@
+"""EDGE: `minibroker serve` as a process: start lines, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes.broker import BrokerProcess
+
+RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
+TIMEOUT_S = 20.0
+
+
+def serve(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run serve until it ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-c", RUN, "serve", "--listeners", "PLAINTEXT://127.0.0.1:0", *options],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+def last_line(ended: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    return ended.stderr.splitlines()[-1]
+
+
+def test_a_misspelt_setting_exits_2_with_the_nearest_right_one() -> None:
+    ended = serve("--set", "num.partition=3")
+    assert ended.returncode == 2
+    assert last_line(ended) == (
+        "minibroker serve: --set: unknown property num.partition; did you mean num.partitions?"
+    )
+
+
+def test_a_misspelt_option_exits_2() -> None:
+    assert serve("--log-dir").returncode == 2
+
+
+def test_a_port_in_use_exits_1_and_says_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = serve("--listeners", f"PLAINTEXT://127.0.0.1:{port}")
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{port}" in last_line(ended)
+    assert "--listeners" in last_line(ended)
+
+
+def test_a_data_directory_in_use_exits_1_and_names_it(tmp_path: Path) -> None:
+    with BrokerProcess(data_dir=tmp_path) as broker:
+        ended = serve("--log-dirs", str(tmp_path))
+        assert ended.returncode == 1
+        assert str(tmp_path) in last_line(ended)
+        assert str(broker.pid) in last_line(ended)
+
+
+def test_a_killed_brokers_directory_is_free_at_once(tmp_path: Path) -> None:
+    with BrokerProcess(data_dir=tmp_path) as broker:
+        broker.kill()
+        broker.start()
+
+
+def test_a_directory_that_cannot_be_written_exits_1(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    ended = serve("--log-dirs", str(tmp_path / "file" / "data"))
+    assert ended.returncode == 1
+    assert str(tmp_path / "file") in last_line(ended)
+
+
+def test_a_damaged_log_exits_1_and_names_file_and_position(tmp_path: Path) -> None:
+    with BrokerProcess(data_dir=tmp_path) as broker:
+        broker.restart()
+    log = tmp_path / "__cluster_metadata-0" / "00000000000000000000.log"
+    damaged = bytearray(log.read_bytes())
+    damaged[70] ^= 0xFF  # in the first of two batches
+    log.write_bytes(damaged)
+    ended = serve("--log-dirs", str(tmp_path))
+    assert ended.returncode == 1
+    assert str(log) in last_line(ended)
+    assert "damaged at byte 0" in last_line(ended)
+
+
+def test_a_torn_tail_is_cut_and_reported(tmp_path: Path) -> None:
+    with BrokerProcess(data_dir=tmp_path) as broker:
+        broker.kill()
+        log = tmp_path / "__cluster_metadata-0" / "00000000000000000000.log"
+        with log.open("ab") as file:
+            file.write(b"half a batch")
+        broker.start()
+        assert "cut 12 bytes" in broker.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_exit_code_0(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-c", RUN, "serve", "--listeners", "PLAINTEXT://127.0.0.1:0"]
+    with subprocess.Popen(
+        [*command, "--log-dirs", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        ready, started = process.stdout.readline(), process.stdout.readline()
+        assert ready.startswith(b"minibroker ready: listeners=PLAINTEXT://127.0.0.1:")
+        assert b" durability=fsync " in ready
+        assert started == b"[KafkaServer id=1] started\n"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 0
+        assert output == b""
+        assert b"survives kill -9 and power loss" in errors
+
+
+def test_the_environment_configures_as_in_kafkas_containers() -> None:
+    ended = serve(KAFKA_NUM_PARTITIONS="none", KAFKA_SERVICE_HOST="10.0.0.1")
+    assert ended.returncode == 2
+    assert "environment: num.partitions=none: expected a whole number" in last_line(ended)
+
+
+def test_listening_beyond_loopback_warns_once() -> None:
+    command = [sys.executable, "-c", RUN, "serve", "--listeners", "PLAINTEXT://0.0.0.0:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert errors.count(b"open to the network") == 1

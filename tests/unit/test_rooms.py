@@ -1,0 +1,142 @@
+"""The house as a test: which room may import which, and that every file that is named is there.
+
+A room is a folder of a package, or a file beside those folders. Rooms stand on floors: each imports
+only from those named before it, so that no arrow runs back up and none in a circle.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+from minibroker.broker.apis.served import SERVED, handler_file
+
+ROOT = Path(__file__).parents[2]
+ENTRIES_MAX = 20  # of a folder: what can be taken in at a glance, and a little more
+# folder -> why it has more: each file there is one thing of a kind
+LONG_LISTS = {
+    "broker/apis": "one file an API",
+    "protocol/messages": "one file an API",
+    "tests/golden/frames": "one file an API",
+    "docs/decisions": "one file a decision",
+}
+# From the ground up.
+FLOORS = {
+    "broker": (
+        *("limits", "log_lines", "storage", "world", "config", "waiting", "log", "cluster"),
+        *("directory", "groups", "partitions", "broker", "session", "faults", "apis", "dispatch"),
+        *("connections", "runtime", "process_memory"),
+    ),
+}
+# Names of files in texts: what is written on the command line, or in a sample, is none.
+NAMED = re.compile(r"(?<![\w/.*<>-])(?:[\w-]+/)*[a-z_0-9]+\.py\b(?!\w)")
+NO_FILES = {"a.py", "records.py", "misspelt.py", "test_failing.py", "__main__.py", "__init__.py"}
+PRODUCT = {"broker", "cli", "client", "protocol", "testing"}
+
+
+def listed() -> list[str]:
+    """What git tracks; all there is where there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
+    return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
+
+
+LISTED = listed()
+
+
+def room_of(path: PurePosixPath) -> str:
+    return path.parts[1].removesuffix(".py")
+
+
+def imported(path: PurePosixPath, text: str) -> Iterator[tuple[int, PurePosixPath]]:
+    """(line, file or folder) of what a module imports from its own package, types included."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1]
+            module = base.joinpath(*(node.module or "").split("."))
+            for alias in node.names:
+                submodule = module / alias.name
+                is_module = f"{submodule}.py" in LISTED or f"{submodule}/__init__.py" in LISTED
+                yield node.lineno, submodule if is_module else module
+
+
+def arrows(package: str) -> Iterator[tuple[str, str, str]]:
+    """(room, room, where) of every import between two rooms of a package."""
+    for name in LISTED:
+        path = PurePosixPath(name)
+        if path.parts[0] == package and path.suffix == ".py" and path.name != "__init__.py":
+            text = (ROOT / name).read_text(encoding="utf-8")
+            for line, target in imported(path, text):
+                if target.parts[0] == package and len(target.parts) > 1:
+                    here, there = room_of(path), room_of(target)
+                    if here != there:
+                        yield here, there, f"{name}:{line}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_import_runs_back_up(package: str) -> None:
+    floors = {room: floor for floor, room in enumerate(FLOORS[package])}
+    drawn = list(arrows(package))
+    assert drawn
+    unknown = {room for arrow in drawn for room in arrow[:2]} - set(floors)
+    assert not unknown, f"name these rooms in FLOORS: {sorted(unknown)}"
+    up = [f"{at}: {here} -> {there}" for here, there, at in drawn if floors[here] < floors[there]]
+    assert not up, "\n" + "\n".join(up)
+
+
+def test_a_folder_can_be_taken_in_at_a_glance() -> None:
+    entries: dict[str, set[str]] = {}
+    for name in LISTED:
+        parts = PurePosixPath(name).parts
+        for depth in range(1, len(parts)):
+            entries.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+    for quiet in ("__init__.py", "py.typed"):
+        for each in entries.values():
+            each.discard(quiet)
+    long = {
+        folder: len(each)
+        for folder, each in entries.items()
+        if len(each) > ENTRIES_MAX and folder not in LONG_LISTS
+    }
+    assert not long, f"give these rooms of their own: {long}"
+
+
+def is_there(name: str, at: PurePosixPath) -> bool:
+    """Whether a file that a text names is there: beside it, in its package, or from the root.
+
+    For tests and docs it may be anywhere, as its own name says enough there.
+    """
+    places = (at.parent / name, PurePosixPath(at.parts[0]) / name, PurePosixPath(name))
+    if any((ROOT / place).exists() for place in places):
+        return True
+    is_product = at.parts[0] in PRODUCT
+    return not is_product and any(f"/{each}".endswith(f"/{name}") for each in LISTED)
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    missing: list[str] = []
+    for name in LISTED:
+        path = PurePosixPath(name)
+        if path.suffix not in (".py", ".md") or name in ("CHANGELOG.md", "tests/unit/test_tidy.py"):
+            continue
+        text = (ROOT / name).read_text(encoding="utf-8")
+        named = {each for each in NAMED.findall(text) if PurePosixPath(each).name not in NO_FILES}
+        missing += [f"{name}: {each}" for each in sorted(named) if not is_there(each, path)]
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def test_every_api_that_is_served_has_a_handler() -> None:
+    handlers = {name for name in LISTED if name.startswith("broker/apis/")}
+    assert {handler_file(api) for api in SERVED.values()} <= handlers
