@@ -94,7 +94,7 @@ docs: $(READY) ## the site of these pages in build/site, links checked
 	$(BIN)/mkdocs build --strict --quiet
 
 wire: $(READY) ## print a message's construct tree and compiled source: make wire API=Produce V=9
-	$(BIN)/python -m minibroker.protocol.compiler $(API) $(V)
+	$(BIN)/python -m minibroker.protocol.codec.compiler $(API) $(V)
 
 demo: $(READY) ## the main job, seen: lost acknowledgements, every record stored once
 	$(BIN)/minibroker demo $(ARGS)

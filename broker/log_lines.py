@@ -6,7 +6,8 @@
 An Event is given to `logging` as it is; a plain string becomes `msg="..."`. Whatever comes from the
 network may stand in a value: it is quoted, escaped and cut here, so that no client id can repaint
 a terminal, begin a line of its own or fill the disk.
-Which handler writes where is for the command line (cli/serve.py). Logfmt: brandur.org/logfmt.
+Which handler writes where is for the command line (cli/commands/serve.py). Logfmt:
+brandur.org/logfmt.
 """
 
 from __future__ import annotations

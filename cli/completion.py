@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from .main import COMMANDS, parser_of
+from .parsers import COMMANDS, parser_of
 
 
 def complete() -> None:

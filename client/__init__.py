@@ -2,7 +2,7 @@
 
 Names are imported when first used, so that a program pays only for what it takes. Type checkers
 read the imports below, and nothing else: a misspelt name is an error there as well as here.
-Read next: producer.py, sender.py, consumer.py.
+Read next: producer.py, produce/sender.py, consumer.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..protocol.errors import ErrorCode
     from .admin import Admin
-    from .admin_results import (
+    from .administer.results import (
         BrokerNode,
         ClusterDescription,
         ConfigEntry,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         PartitionDescription,
         TopicDescription,
     )
+    from .cluster.list_offsets import EARLIEST, LATEST, MAX_TIMESTAMP, OffsetAndTimestamp
     from .consumer import Consumer
-    from .delivery import Delivery, Receipts, RecordMetadata
     from .errors import (
         ClientError,
         ConnectionFailed,
@@ -37,46 +37,47 @@ if TYPE_CHECKING:
         Retriable,
         UnsupportedApi,
     )
-    from .offsets import EARLIEST, LATEST, OffsetAndTimestamp
-    from .partitions import OffsetAndMetadata, TopicPartition
+    from .fetch.position import ConsumerRecord
+    from .group.subscription import ConsumerRebalanceListener
+    from .partitions import OffsetAndMetadata, RecordMetadata, TopicPartition
+    from .produce.receipts import Delivery, Receipts
     from .producer import Producer
-    from .reading import ConsumerRecord
-    from .subscription import ConsumerRebalanceListener
 
     __version__: str
 
 HOMES = {
     "Admin": ".admin",
-    "BrokerNode": ".admin_results",
+    "BrokerNode": ".administer.results",
     "ClientError": ".errors",
-    "ClusterDescription": ".admin_results",
-    "ConfigEntry": ".admin_results",
-    "ConfigResource": ".admin_results",
-    "ConfigSource": ".admin_results",
+    "ClusterDescription": ".administer.results",
+    "ConfigEntry": ".administer.results",
+    "ConfigResource": ".administer.results",
+    "ConfigSource": ".administer.results",
     "ConnectionFailed": ".errors",
     "Consumer": ".consumer",
-    "ConsumerRebalanceListener": ".subscription",
-    "ConsumerRecord": ".reading",
-    "Delivery": ".delivery",
+    "ConsumerRebalanceListener": ".group.subscription",
+    "ConsumerRecord": ".fetch.position",
+    "Delivery": ".produce.receipts",
     "DeliveryTimeout": ".errors",
-    "EARLIEST": ".offsets",
+    "EARLIEST": ".cluster.list_offsets",
     "ErrorCode": "..protocol.errors",
     "Fatal": ".errors",
     "Fenced": ".errors",
-    "GroupDescription": ".admin_results",
-    "GroupListing": ".admin_results",
-    "GroupMemberDescription": ".admin_results",
-    "LATEST": ".offsets",
+    "GroupDescription": ".administer.results",
+    "GroupListing": ".administer.results",
+    "GroupMemberDescription": ".administer.results",
+    "LATEST": ".cluster.list_offsets",
+    "MAX_TIMESTAMP": ".cluster.list_offsets",
     "LogTruncation": ".errors",
     "OffsetAndMetadata": ".partitions",
-    "OffsetAndTimestamp": ".offsets",
-    "PartitionDescription": ".admin_results",
+    "OffsetAndTimestamp": ".cluster.list_offsets",
+    "PartitionDescription": ".administer.results",
     "Producer": ".producer",
-    "Receipts": ".delivery",
-    "RecordMetadata": ".delivery",
+    "Receipts": ".produce.receipts",
+    "RecordMetadata": ".partitions",
     "RequestTimedOut": ".errors",
     "Retriable": ".errors",
-    "TopicDescription": ".admin_results",
+    "TopicDescription": ".administer.results",
     "TopicPartition": ".partitions",
     "UnsupportedApi": ".errors",
 }
@@ -84,6 +85,7 @@ HOMES = {
 __all__ = [
     "EARLIEST",
     "LATEST",
+    "MAX_TIMESTAMP",
     "Admin",
     "BrokerNode",
     "ClientError",

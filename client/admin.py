@@ -5,14 +5,14 @@
         print(await admin.describe_topics(["orders"]))
         await admin.alter_group_offsets("billing", {TopicPartition("orders", 0): 0})
 
-Topics, partitions, configurations and records are in admin_topics.py, groups and their offsets in
-admin_groups.py, how the right broker is found and asked in admin_asking.py.
+Topics, partitions, configurations and records are in administer/topics.py, groups and their offsets
+in administer/groups.py, how the right broker is found and asked in administer/asking.py.
 """
 
 from __future__ import annotations
 
-from .admin_groups import GroupCalls
-from .admin_results import (
+from .administer.groups import GroupCalls
+from .administer.results import (
     BrokerNode,
     ClusterDescription,
     ConfigEntry,
@@ -24,7 +24,7 @@ from .admin_results import (
     PartitionDescription,
     TopicDescription,
 )
-from .admin_topics import TopicCalls
+from .administer.topics import TopicCalls
 
 __all__ = [
     "Admin",

@@ -5,10 +5,10 @@
     with Producer("127.0.0.1:9092") as producer:
         print(producer.send_and_wait("orders", b"value").offset)
 
-Each object has an event loop in a thread of its own (loop_thread.py), so that it can be used from
-scripts, threads, Django and beside a running loop, as in Jupyter. Names, options and errors are
-those of the asyncio faces, which do the work. Written by tests/support/pages/blocking_face.py
-(`make blocking`): change those, not this file.
+Each object has an event loop in a thread of its own (in_thread/loop_thread.py), so that it can be
+used from scripts, threads, Django and beside a running loop, as in Jupyter. Names, options and
+errors are those of the asyncio faces, which do the work. Written by
+tests/support/pages/blocking_face.py (`make blocking`): change those, not this file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Generic, Self
 
 import minibroker.client as _async
 
-from .admin_results import (
+from .administer.results import (
     ClusterDescription,
     ConfigEntry,
     ConfigResource,
@@ -27,17 +27,17 @@ from .admin_results import (
     GroupListing,
     TopicDescription,
 )
-from .admin_topics import DEFAULT_COUNT
-from .blocking_parts import Delivery, InThreads
+from .administer.topics import DEFAULT_COUNT
+from .cluster.list_offsets import OffsetAndTimestamp
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, OffsetReset
-from .delivery import Receipts, RecordMetadata
-from .door import Headers
-from .intake import Partitioner
-from .loop_thread import LoopThread
-from .offsets import OffsetAndTimestamp
-from .partitions import OffsetAndMetadata, TopicPartition
-from .reading import ConsumerRecord, Deserializer, K, V
-from .subscription import ConsumerRebalanceListener
+from .door.door import Headers
+from .fetch.position import ConsumerRecord, Deserializer, K, V
+from .group.subscription import ConsumerRebalanceListener
+from .in_thread.loop_thread import LoopThread
+from .in_thread.parts import Delivery, InThreads
+from .partitions import OffsetAndMetadata, RecordMetadata, TopicPartition
+from .produce.intake import Partitioner
+from .produce.receipts import Receipts
 
 __all__ = ["Admin", "Consumer", "Delivery", "Producer"]
 
@@ -729,7 +729,7 @@ class Admin:
     def list_offsets(
         self, timestamps: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, OffsetAndTimestamp]:
-        """Offsets at EARLIEST, LATEST, MAX_TIMESTAMP (minibroker.client.offsets) or a time in ms.
+        """Offsets at EARLIEST, LATEST, MAX_TIMESTAMP (the newest record) or a time in ms.
 
         Raises:
             Fatal: a partition does not exist, or may not be read.

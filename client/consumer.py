@@ -5,8 +5,8 @@
         async for record in consumer: ...
 
 With a group_id the members of the group share the partitions, and positions are committed; without
-one every partition is read. What to fetch is decided in fetcher.py and performed in fetching.py,
-the group is group_member.py. Names follow aiokafka where it has them.
+one every partition is read. What to fetch is decided in fetch/fetcher.py and performed in
+fetch/pump.py, the group is group/member.py. Names follow aiokafka where it has them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from . import door, place_door
-from .cluster import Cluster
+from .cluster.cluster import Cluster
+from .cluster.list_offsets import OffsetAndTimestamp, Offsets
 from .config import ConsumerConfig, OffsetReset, parse_servers
+from .door import door, place_door
+from .door.owner import Owner
 from .errors import ClientError
-from .fetcher import Fetcher
-from .fetching import Fetching
-from .group_member import GroupMember
-from .offsets import OffsetAndTimestamp, Offsets
-from .owner import Owner
+from .fetch.fetcher import Fetcher
+from .fetch.position import ConsumerRecord, Deserializer, K, V
+from .fetch.pump import Fetching
+from .group.member import GroupMember
+from .group.subscription import ConsumerRebalanceListener, Subscription
 from .partitions import OffsetAndMetadata, TopicPartition
 from .positions import Positions
-from .reading import ConsumerRecord, Deserializer, K, V
-from .subscription import ConsumerRebalanceListener, Subscription
 
 __all__ = [
     "Consumer",

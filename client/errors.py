@@ -6,19 +6,16 @@ Each has `code`, Kafka's error, and `possibly_persisted`: whether the broker may
 records although the call failed. Only False makes it safe to send the same records again.
 A connection that fails is Retriable (ConnectionFailed, RequestTimedOut), an API that the two sides
 do not share is Fatal (UnsupportedApi). No public call raises anything else about brokers and wires;
-what a caller hands over wrongly is TypeError or ValueError (door.py).
+what a caller hands over wrongly is TypeError or ValueError (door/door.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..protocol.connection import UnsupportedApi as NoSharedVersion
 from ..protocol.errors import ErrorCode
-
-if TYPE_CHECKING:
-    from .delivery import RecordMetadata
+from .partitions import RecordMetadata
 
 
 class ClientError(Exception):

@@ -1,4 +1,4 @@
-"""Names for a place in the cluster and for what a group has committed there; values only."""
+"""Places in the cluster, what a group has committed there, what was stored there; values only."""
 
 from __future__ import annotations
 
@@ -26,6 +26,21 @@ class OffsetAndMetadata(NamedTuple):
     offset: int
     metadata: str = ""
     leader_epoch: int = NO_EPOCH
+
+
+class RecordMetadata(NamedTuple):
+    """The receipt of a stored record.
+
+    Attributes:
+        offset: -1 where the broker did not tell: acks=0, or stored by an attempt whose answer
+            was lost and that the broker no longer remembers in detail.
+        timestamp: ms since 1970; the broker's own on topics with LogAppendTime.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
 
 
 def name_of(place: TopicPartition) -> str:

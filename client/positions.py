@@ -9,16 +9,16 @@ from collections.abc import Iterable, Mapping
 from typing import Generic
 
 from ..protocol.errors import ErrorCode
-from . import door, place_door
-from .cluster import Cluster, bounded
+from .cluster.cluster import Cluster, bounded
+from .cluster.list_offsets import EARLIEST, LATEST, OffsetAndTimestamp, Offsets
 from .config import ConsumerConfig
+from .door import door, place_door
+from .door.owner import Owner
 from .errors import Retriable
-from .fetcher import Fetcher
-from .fetching import Fetching
-from .offsets import EARLIEST, LATEST, OffsetAndTimestamp, Offsets
-from .owner import Owner
+from .fetch.fetcher import Fetcher
+from .fetch.position import K, Reading, V
+from .fetch.pump import Fetching
 from .partitions import TopicPartition, name_of
-from .reading import K, Reading, V
 
 
 class Positions(Generic[K, V]):

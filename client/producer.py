@@ -6,9 +6,9 @@
         receipt = await delivery
         receipts = await producer.send_many("orders", values)  # one wait for all of them
 
-Records are collected in batches (intake.py); what happens to a batch is decided in sender.py and
-performed in sending.py. Cancelling a send or an await leaves the record on its way and nothing
-else waiting. Names follow aiokafka where it has them.
+Records are collected in batches (produce/intake.py); what happens to a batch is decided in
+produce/sender.py and performed in produce/pump.py. Cancelling a send or an await leaves the record
+on its way and nothing else waiting. Names follow aiokafka where it has them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from typing import TYPE_CHECKING, Generic, Self
 
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
-from . import door
-from .accumulator import Accumulator
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
-from .delivery import Delivery, Receipts, RecordMetadata, until_all_done
-from .door import Headers
+from .door import door
+from .door.door import Headers
+from .door.owner import Owner, here
 from .errors import ClientError, DeliveryTimeout, Fatal
-from .intake import Intake, Partitioner
-from .owner import Owner, here
-from .producer_batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
-from .sending import Sending
+from .partitions import RecordMetadata
+from .produce.accumulator import Accumulator
+from .produce.batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
+from .produce.intake import Intake, Partitioner
+from .produce.pump import Sending
+from .produce.receipts import Delivery, Receipts, until_all_done
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -316,7 +317,7 @@ class Producer(Generic[K, V]):
             ClientError: of the kind that the first failed record met; `outcomes` of the error says
                 what became of each record, and possibly_persisted whether any may be stored.
         """
-        from . import bulk  # not for those who never send in bulk
+        from .produce import bulk  # not for those who never send in bulk
 
         self._owner.check()
         records = bulk.bulk_of(

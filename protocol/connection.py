@@ -14,8 +14,9 @@ from collections.abc import Generator, Mapping
 from struct import Struct
 from typing import Any
 
-from . import messages
-from .compiler import Buffer, decoder, decoder_in_steps, encoder, encoder_in_steps
+from .apis import APIS, Api, request_type, response_type
+from .codec.compiler import Buffer, decoder, decoder_in_steps, encoder, encoder_in_steps
+from .codec.schema import api_of
 from .errors import ErrorCode
 from .framing import SIZE_BYTES
 from .header import (
@@ -24,9 +25,7 @@ from .header import (
     decode_response_header,
     encode_request_header,
 )
-from .messages import APIS, Api
 from .messages.api_versions import ApiVersion, ApiVersionsResponse
-from .schema import api_of
 
 API_VERSIONS = APIS[18]
 
@@ -53,21 +52,21 @@ class Route:
     def __init__(self, api: Api, version: int) -> None:
         self.api = api
         self.version = version
-        self.decode = decoder(messages.request_type(api.key), version)
-        self.encode = encoder(messages.response_type(api.key), version)
+        self.decode = decoder(request_type(api.key), version)
+        self.encode = encoder(response_type(api.key), version)
         self.head = (
             _HEAD_TAGGED if api.is_flexible(version) and api.key != API_VERSIONS.key else _HEAD
         )
 
     def encode_steps(self, message: Any) -> Generator[int, None, list[Buffer]]:
         """What `encode` does, in steps; yields how many bytes each has made, but for records."""
-        return encoder_in_steps(messages.response_type(self.api.key), self.version)(message)
+        return encoder_in_steps(response_type(self.api.key), self.version)(message)
 
     def decode_steps(
         self, frame: memoryview, position: int
     ) -> Generator[None, None, tuple[Any, int]]:
         """What `decode` does, in steps."""
-        return decoder_in_steps(messages.request_type(self.api.key), self.version)(frame, position)
+        return decoder_in_steps(request_type(self.api.key), self.version)(frame, position)
 
 
 class Routes:
@@ -319,4 +318,4 @@ class ClientConnection:
             )
         if api.key == API_VERSIONS.key and bytes(frame[position : position + 2]) == _UNSUPPORTED:
             version = 0  # KIP-511: the refusal of a version is always encoded as v0
-        return decoder(messages.response_type(api.key), version)(frame, position)[0]
+        return decoder(response_type(api.key), version)(frame, position)[0]

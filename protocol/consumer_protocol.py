@@ -10,10 +10,19 @@ KIP-429 (v1 owned_partitions), KIP-792 (v2 generation_id), KIP-881 (v3 rack_id).
 import struct as binary
 from typing import TypeVar
 
-from .compiler import decoder, encoder
+from .apis import Api
+from .codec.compiler import decoder, encoder
+from .codec.schema import (
+    ArrayOf,
+    Int32,
+    NullableBytes,
+    NullableString,
+    String,
+    response,
+    struct,
+    wire,
+)
 from .errors import DecodeError
-from .messages import Api
-from .schema import ArrayOf, Int32, NullableBytes, NullableString, String, response, struct, wire
 
 SUBSCRIPTION = Api(-1, "ConsumerProtocolSubscription", versions=(0, 3), flexible=None)
 ASSIGNMENT = Api(-1, "ConsumerProtocolAssignment", versions=(0, 3), flexible=None)

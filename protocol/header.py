@@ -12,10 +12,10 @@ Source: RequestHeader.json, ResponseHeader.json, ApiMessageTypeGenerator.java; K
 import struct
 from typing import NamedTuple
 
+from .apis import APIS
+from .codec.text import read_text
+from .codec.varint import skip_tags
 from .errors import DecodeError, EncodeError
-from .messages import APIS
-from .text import read_text
-from .varint import skip_tags
 
 _API_VERSIONS = 18
 

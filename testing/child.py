@@ -211,10 +211,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _preload() -> None:
     """Import now what brokers would import at their first request."""
     from ..broker.apis.served import SERVED
-    from ..protocol import messages
+    from ..protocol.apis import request_type
 
     for api in SERVED.values():
-        messages.request_type(api.key)
+        request_type(api.key)
     _loop_factory()
 
 

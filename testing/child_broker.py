@@ -46,7 +46,7 @@ from .settings import Setting, setting_texts
 
 if TYPE_CHECKING:
     from ..broker.faults.exchanges import Exchange
-    from ..client.delivery import RecordMetadata
+    from ..client.partitions import RecordMetadata
     from .stored import Stored
 
 START_TIMEOUT_S = 20.0

@@ -35,7 +35,7 @@ from ..broker.runtime import RealClock, Runtime
 from ..broker.storage.files import FileStorage
 from ..broker.storage.port import Storage
 from ..broker.world import World
-from ..protocol.batch import headers_in
+from ..protocol.batch.header import headers_in
 from .assertions import stored_once
 from .fault_control import WAIT_S, Fault, FaultControl
 from .settings import Setting, setting_texts
@@ -44,7 +44,7 @@ from .simulated_storage import SimulatedStorage
 from .stored import Stored, stored_in
 
 if TYPE_CHECKING:
-    from ..client.delivery import RecordMetadata
+    from ..client.partitions import RecordMetadata
 
 READ_BYTES = 1024 * 1024
 TEST_CLIENT = "minibroker-testing"  # the client id of produce()

@@ -34,7 +34,7 @@ from ..broker.faults.rules import (
     TearReply,
     due,
 )
-from ..protocol import messages
+from ..protocol.apis import APIS
 from ..protocol.errors import DecodeError
 from ..protocol.framing import Buffer, FrameBuffer, FrameError, frame
 from .proxy_addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
@@ -340,7 +340,7 @@ def _exchange(number: int, request: memoryview) -> Exchange:
         raise FrameError(f"a request of {len(request)} bytes has no header")
     api_key, version, correlation_id, length = _REQUEST.unpack_from(request)
     client_id = bytes(request[_REQUEST.size : _REQUEST.size + max(length, 0)])
-    api = messages.APIS.get(api_key)
+    api = APIS.get(api_key)
     return Exchange(
         connection=number,
         api_key=api_key,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from ..protocol import messages
-from ..protocol.compiler import decoder, encoder
+from ..protocol.apis import APIS, response_type
+from ..protocol.codec.compiler import decoder, encoder
 from ..protocol.errors import ErrorCode
 from ..protocol.framing import Buffer
 from ..protocol.header import decode_response_header, response_header
@@ -23,7 +23,7 @@ PRODUCE, METADATA, FIND_COORDINATOR, API_VERSIONS, DESCRIBE_CLUSTER = 0, 3, 10, 
 
 ALWAYS_ADDRESSED = frozenset({METADATA, FIND_COORDINATOR, DESCRIBE_CLUSTER})
 _PRODUCE_ADDRESSED_SINCE = 10  # KIP-951: node_endpoints
-_PRODUCE_LAST = messages.APIS[PRODUCE].versions[1]
+_PRODUCE_LAST = APIS[PRODUCE].versions[1]
 
 
 class UnreadableAnswer(ValueError):
@@ -46,11 +46,11 @@ def behind(api_key: int, version: int, frame: memoryview, address: tuple[str, in
     """
     if api_key in ALWAYS_ADDRESSED:
         if not is_readable(api_key, version):
-            raise UnreadableAnswer(f"{messages.APIS[api_key].name} v{version}")
+            raise UnreadableAnswer(f"{APIS[api_key].name} v{version}")
     elif not (api_key == PRODUCE and _PRODUCE_ADDRESSED_SINCE <= version <= _PRODUCE_LAST):
         return [frame]
     correlation_id, position = decode_response_header(frame, api_key, version)
-    message, _ = decoder(messages.response_type(api_key), version)(frame, position)
+    message, _ = decoder(response_type(api_key), version)(frame, position)
     addressed = _addressed(api_key, version, message)
     if not addressed:
         return [frame]
@@ -74,11 +74,11 @@ def offered(version: int, frame: memoryview, read: Collection[int]) -> list[Buff
     refused = int.from_bytes(frame[position : position + 2], "big")
     if refused == ErrorCode.UNSUPPORTED_VERSION or not is_readable(API_VERSIONS, version):
         return [frame]
-    message, _ = decoder(messages.response_type(API_VERSIONS), version)(frame, position)
+    message, _ = decoder(response_type(API_VERSIONS), version)(frame, position)
     changed = False
     for entry in message.api_keys:
         if entry.api_key in read:
-            last = messages.APIS[entry.api_key].versions[1]
+            last = APIS[entry.api_key].versions[1]
             changed = changed or entry.max_version > last
             entry.max_version = min(entry.max_version, last)
     return _encoded(API_VERSIONS, version, correlation_id, message) if changed else [frame]
@@ -96,4 +96,4 @@ def _addressed(api_key: int, version: int, message: Any) -> list[Any]:
 
 def _encoded(api_key: int, version: int, correlation_id: int, message: Any) -> list[Buffer]:
     head = response_header(api_key, version, correlation_id)
-    return [head, *encoder(messages.response_type(api_key), version)(message)]
+    return [head, *encoder(response_type(api_key), version)(message)]

@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 from ..broker.faults.exchanges import shown
 from ..broker.faults.rules import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
 from ..broker.faults.scope import Part, parts_of
-from ..protocol import messages
-from ..protocol.compiler import decoder
+from ..protocol.apis import APIS, request_type
+from ..protocol.codec.compiler import decoder
+from ..protocol.codec.varint import read_uvarint
 from ..protocol.errors import DecodeError
 from ..protocol.header import decode_request_header
-from ..protocol.varint import read_uvarint
 
 _PRODUCE = 0
 _PERFORMED = (LoseReply, TearReply, Delay, Disconnect)
@@ -83,7 +83,7 @@ class Exchange:
                 raise UnreadableRequest(f"{self.api} v{self.version} cannot be read here")
             try:
                 _, position = decode_request_header(self.frame)
-                decode = decoder(messages.request_type(self.api_key), self.version)
+                decode = decoder(request_type(self.api_key), self.version)
                 self._message, _ = decode(self.frame, position)
             except ValueError as error:  # DecodeError among them, and varints that are cut off
                 raise UnreadableRequest(f"{self.api} v{self.version}: {error}") from error
@@ -120,7 +120,7 @@ def expects_answer(exchange: Exchange) -> bool:
         return True
     frame = exchange.frame
     _, position = decode_request_header(frame)
-    if messages.APIS[_PRODUCE].is_flexible(exchange.version):
+    if APIS[_PRODUCE].is_flexible(exchange.version):
         try:
             length, position = read_uvarint(frame, position, len(frame))
         except ValueError as error:
@@ -134,7 +134,7 @@ def expects_answer(exchange: Exchange) -> bool:
 
 def is_readable(api_key: int, version: int) -> bool:
     """Whether messages of this version can be decoded here."""
-    api = messages.APIS.get(api_key)
+    api = APIS.get(api_key)
     return api is not None and api.versions[0] <= version <= api.versions[1]
 
 

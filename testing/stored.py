@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..client.network import Connection
-from ..protocol.batch import BatchHeader, headers_in, records_in
+from ..client.cluster.connection import Connection
+from ..protocol.batch.header import BatchHeader, headers_in
+from ..protocol.batch.reading import records_in
 from ..protocol.errors import ErrorCode, error_code
 from ..protocol.framing import Buffer
 from ..protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.create_topics import (
@@ -18,7 +19,6 @@ from ...protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsResponse,
 )
-from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..cluster.described_configs import describe_topic
 from ..cluster.metadata import Topic

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.delete_topics import (
@@ -17,7 +18,6 @@ from ...protocol.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
-from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..session import Session
 from ..waiting.long_work import Steps, finished, made_of

@@ -7,6 +7,7 @@ Ours: topics in the order of their names, a page of partitions at a time, as in 
 
 from __future__ import annotations
 
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.describe_topic_partitions import (
@@ -16,7 +17,6 @@ from ...protocol.messages.describe_topic_partitions import (
     DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
 )
-from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..cluster.topic_names import name_refusal
 from ..limits import PARTITIONS_A_PAGE_MAX

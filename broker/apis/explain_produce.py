@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...protocol.batch import BatchError, headers_in, records_in
+from ...protocol.batch.header import BatchError, headers_in
+from ...protocol.batch.reading import records_in
 from ...protocol.compression import MissingCodecError
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, shortened

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
-from ...protocol.batch import BatchError
+from ...protocol.batch.header import BatchError
 from ...protocol.compression import MissingCodecError
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.metadata import (
@@ -23,7 +24,6 @@ from ...protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
-from ...protocol.schema import ZERO_UUID
 from ..broker import Broker
 from ..cluster.metadata import Topic
 from ..cluster.topic_names import name_refusal

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ...protocol.batch import CODEC_BITS, MAGIC, TRANSACTIONAL_BIT, read_header
+from ...protocol.batch.header import CODEC_BITS, MAGIC, TRANSACTIONAL_BIT, read_header
 from ...protocol.compression import Codec
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused

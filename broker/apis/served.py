@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...protocol.messages import APIS, Api
+from ...protocol.apis import APIS, Api
 
 SERVED: Mapping[int, Api] = APIS
 # Long work of these is dropped when the client has gone; all others change something.

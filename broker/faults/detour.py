@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from ...protocol.batch import HEADER_BYTES, read_header
+from ...protocol.batch.header import HEADER_BYTES, read_header
 from ...protocol.connection import Encoded, ProtocolError, Request
 from ...protocol.errors import DecodeError, ErrorCode
 from ...protocol.messages.produce import PartitionProduceResponse, TopicProduceResponse

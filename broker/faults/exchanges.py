@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ...protocol.batch import HEADER_BYTES, MAGIC, read_header
+from ...protocol.batch.header import HEADER_BYTES, MAGIC, read_header
 from ...protocol.connection import Encoded, Request
 from ...protocol.errors import error_code
 from ..session import CloseConnection

@@ -19,8 +19,8 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, Literal, Protocol
 
+from ...protocol.apis import APIS
 from ...protocol.errors import ErrorCode
-from ...protocol.messages import APIS
 from ..config.properties import nearest
 from .scope import TOPIC_FIELDS, Part
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ...protocol.batch import HEADER_BYTES, MAGIC, Buffer, read_header, records_in
+from ...protocol.batch.header import HEADER_BYTES, MAGIC, Buffer, read_header
+from ...protocol.batch.reading import records_in
 from ...protocol.errors import DecodeError
 
 _MAGIC_AT = 16

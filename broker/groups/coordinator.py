@@ -16,8 +16,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.errors import ApiError, ErrorCode
-from ...protocol.schema import ZERO_UUID
 from ..config.broker import BrokerConfig
 from ..limits import GROUPS_MAX, OFFSETS_BYTES_MAX
 from ..log_lines import Line

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ...protocol.compiler import decoder
+from ...protocol.apis import Api
+from ...protocol.codec.compiler import decoder
+from ...protocol.codec.schema import ArrayOf, NullableBytes, String, request, wire
 from ...protocol.errors import DecodeError, ErrorCode
-from ...protocol.messages import Api
-from ...protocol.schema import ArrayOf, NullableBytes, String, request, wire
 from ..limits import SUBSCRIBED_TOPICS_MAX
 from .records import GroupMetadataValue, MemberMetadata
 from .sizes import ENTRY_BYTES, GROUP_OWN_BYTES, Protocols, Tally, protocols_bytes

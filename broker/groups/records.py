@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...protocol.compiler import decoder, encoder
-from ...protocol.messages import Api
-from ...protocol.schema import (
+from ...protocol.apis import Api
+from ...protocol.codec.compiler import decoder, encoder
+from ...protocol.codec.schema import (
     ZERO_UUID,
     ArrayOf,
     Bytes,

@@ -11,9 +11,9 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from ...protocol.batch import HEADER_BYTES, BatchError, read_header
+from ...protocol.batch.header import HEADER_BYTES, BatchError, read_header
+from ...protocol.batch.times import record_times
 from ...protocol.compression import Codec, decompress
-from ...protocol.record_times import record_times
 from ..limits import SEARCHED_BYTES_MAX
 from ..waiting.long_work import Aside
 from .segment import NO_TIMESTAMP, Segment, TimestampedOffset

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from ...protocol.batch import BatchHeader
+from ...protocol.batch.header import BatchHeader
 from ..storage.port import Buffer, File, Storage, StorageError
 from .by_time import Search, first_since, newest
 from .checkpoints import Stopped, log_key

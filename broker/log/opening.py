@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ...protocol.batch import BatchHeader
+from ...protocol.batch.header import BatchHeader
 from ..storage.port import Storage
 from .epochs import LeaderEpochs
 from .identity import is_of_log

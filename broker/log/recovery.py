@@ -19,7 +19,7 @@ from typing import Final
 
 from crc32c import crc32c
 
-from ...protocol.batch import (
+from ...protocol.batch.header import (
     HEADER_BYTES,
     MAGIC,
     BatchHeader,

@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
-from ...protocol.batch import HEADER_BYTES, MAGIC, BatchHeader, head_for, read_header
+from ...protocol.batch.header import HEADER_BYTES, MAGIC, BatchHeader, read_header
+from ...protocol.batch.writing import head_for
 from ..storage.port import Buffer, File, Storage, StorageError
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
 from .summary import NO_INDEXES, SUFFIX, IndexSums, Summary, encode

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from ...protocol.batch import build_batch, crc_is_valid, headers_in, read_header, records_in
+from ...protocol.batch.header import crc_is_valid, headers_in, read_header
+from ...protocol.batch.reading import records_in
+from ...protocol.batch.writing import build_batch
 from ..storage.flushable import Mark
 from ..storage.port import DamagedLog, File, FlushFailed, NoSpace, Storage, StorageError
 from .log import Log, LogConfig

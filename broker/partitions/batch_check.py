@@ -3,12 +3,13 @@
 In Kafka's order: what is wrong with the bytes is said before what is wrong with the sequence, and
 a batch that would break consumers is never stored.
 Source: ProduceRequest.validateRecords, UnifiedLog.append, LogValidator.
-Read next: protocol/record_check.py, partition.py.
+Read next: protocol/batch/check.py, partition.py.
 """
 
 from __future__ import annotations
 
-from ...protocol.batch import (
+from ...protocol.batch.check import RUN_MIN, check_records
+from ...protocol.batch.header import (
     CODEC_BITS,
     CONTROL_BIT,
     HEADER_BYTES,
@@ -19,11 +20,10 @@ from ...protocol.batch import (
     Buffer,
     crc_is_valid,
     read_header,
-    records_in,
 )
+from ...protocol.batch.reading import records_in
 from ...protocol.compression import Codec, MissingCodecError
 from ...protocol.errors import ErrorCode, Refused
-from ...protocol.record_check import RUN_MIN, check_records
 from ..config.topic import TopicConfig
 from .opened import Opened
 

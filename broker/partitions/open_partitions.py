@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ...protocol.batch import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
+from ...protocol.batch.header import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
 from ..cluster.metadata import ClusterMetadata, Topic
 from ..config.broker import BrokerConfig
 from ..config.topic import TopicConfig, topic_config

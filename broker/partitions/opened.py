@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...protocol.batch import CODEC_BITS, HEADER_BYTES, BatchHeader, Buffer, packed_anew
+from ...protocol.batch.check import RUN_MIN, TooLongError, check_records
+from ...protocol.batch.header import CODEC_BITS, HEADER_BYTES, BatchHeader, Buffer
+from ...protocol.batch.writing import packed_anew
 from ...protocol.compression import (
     Codec,
     CompressionError,
@@ -22,7 +24,6 @@ from ...protocol.compression import (
     decompress,
 )
 from ...protocol.errors import ErrorCode, Refused
-from ...protocol.record_check import RUN_MIN, TooLongError, check_records
 from ..config.topic import TopicConfig
 from ..limits import (
     CHECKED_AT_ONCE_MAX,

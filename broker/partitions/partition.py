@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...protocol.batch import LOG_APPEND_TIME_BIT, BatchHeader, Buffer, read_header, restamped
+from ...protocol.batch.header import LOG_APPEND_TIME_BIT, BatchHeader, Buffer, read_header
+from ...protocol.batch.writing import restamped
 from ...protocol.errors import ErrorCode, Refused
 from ..config.topic import TopicConfig
 from ..log.log import Log, LogConfig

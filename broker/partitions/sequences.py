@@ -21,7 +21,7 @@ from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from ...protocol import sequence
-from ...protocol.batch import BatchHeader
+from ...protocol.batch.header import BatchHeader
 from ...protocol.errors import ErrorCode, Refused
 from ..limits import PRODUCERS_EVICTED, PRODUCERS_MAX
 

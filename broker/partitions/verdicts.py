@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple, Protocol, TypeAlias
 
 from ...protocol import sequence
-from ...protocol.batch import BatchHeader
+from ...protocol.batch.header import BatchHeader
 from ...protocol.errors import ErrorCode, Refused
 from ..limits import VERDICT_RINGS_MAX, VERDICTS_KEPT
 from .sequences import Duplicate, ProducerState, StoredBatch, state_of

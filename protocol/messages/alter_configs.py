@@ -4,7 +4,8 @@ KIP-133.
 v2 flexible. v1 changes no byte.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int8,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 ALTER_CONFIGS = APIS[33]
 

@@ -5,7 +5,8 @@ AlterPartitionReassignmentsResponse.json; KIP-455, KIP-860.
 v0 flexible · v1 the replication factor may have to stay. Null `replicas` cancels a reassignment.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int16,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 ALTER_PARTITION_REASSIGNMENTS = APIS[45]
 

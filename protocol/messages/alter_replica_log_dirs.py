@@ -5,8 +5,8 @@ AlterReplicaLogDirsResponse.json; KIP-113.
 v2 flexible.
 """
 
-from ..schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
 
 ALTER_REPLICA_LOG_DIRS = APIS[34]
 

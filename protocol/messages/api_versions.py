@@ -5,8 +5,19 @@ The response header is v0 in every version (header.py), and a request of a versi
 serves is answered with the v0 body.
 """
 
-from ..schema import ArrayOf, Bool, Int16, Int32, Int64, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import (
+    ArrayOf,
+    Bool,
+    Int16,
+    Int32,
+    Int64,
+    String,
+    request,
+    response,
+    struct,
+    wire,
+)
 
 API_VERSIONS = APIS[18]
 

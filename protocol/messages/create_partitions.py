@@ -5,7 +5,8 @@ v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED allowed. v1 and v3 change no byte.
 `count` is the new total.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int16,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 CREATE_PARTITIONS = APIS[37]
 

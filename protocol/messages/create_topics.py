@@ -5,7 +5,8 @@ v4 -1 partitions or replicas for the broker's default · v5 flexible, the topic 
 v6 THROTTLING_QUOTA_EXCEEDED allowed · v7 topic_id. v3, v4 and v6 change no byte.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ZERO_UUID,
     ArrayOf,
     Bool,
@@ -21,7 +22,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 CREATE_TOPICS = APIS[19]
 

@@ -4,8 +4,8 @@ DeleteGroupsResponse.json; KIP-229.
 v2 flexible. v1 changes no byte.
 """
 
-from ..schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
 
 DELETE_GROUPS = APIS[42]
 

@@ -4,7 +4,8 @@ KIP-107.
 v2 flexible. v1 changes no byte. An `offset` of -1 stands for the high watermark.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int16,
     Int32,
@@ -15,7 +16,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DELETE_RECORDS = APIS[21]
 

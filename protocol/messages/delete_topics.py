@@ -5,7 +5,8 @@ v4 flexible · v5 error_message · v6 topics by name or id. v2 and v3 change no 
 Up to v5 the topics are in `topic_names`, from v6 in `topics`.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ZERO_UUID,
     ArrayOf,
     Int16,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DELETE_TOPICS = APIS[20]
 

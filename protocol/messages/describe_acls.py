@@ -4,7 +4,8 @@ KIP-140, KIP-290.
 v2 flexible · v3 user resources (KIP-373). A null filter matches anything.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int8,
     Int16,
@@ -16,7 +17,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_ACLS = APIS[29]
 

@@ -4,7 +4,8 @@ DescribeClusterResponse.json; KIP-700, KIP-919, KIP-1073.
 v0 flexible from the start · v1 endpoint_type (1 brokers, 2 controllers) · v2 fenced brokers
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int8,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 from .metadata import OPERATIONS_NOT_ASKED
 
 DESCRIBE_CLUSTER = APIS[60]

@@ -5,7 +5,8 @@ v1 synonyms · v3 documentation, config_type · v4 flexible. v2 changes no byte.
 Null `configuration_keys` asks for all.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int8,
@@ -19,7 +20,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_CONFIGS = APIS[32]
 

@@ -4,7 +4,8 @@ v1 throttle_time_ms · v3 authorized operations · v4 group_instance_id · v5 fl
 v2 changes no byte. A group that is not there is described as "Dead", without an error.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Bytes,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_GROUPS = APIS[15]
 OPERATIONS_NOT_ASKED = -(2**31)

@@ -4,7 +4,8 @@ DescribeLogDirsResponse.json; KIP-113, KIP-827.
 v2 flexible · v3 error_code of the whole · v4 bytes of the volume. Null `topics` asks for all.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int16,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_LOG_DIRS = APIS[35]
 

@@ -4,7 +4,8 @@ DescribeProducersResponse.json; KIP-664.
 v0 flexible.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int16,
     Int32,
@@ -16,7 +17,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_PRODUCERS = APIS[61]
 

@@ -4,7 +4,8 @@ KIP-595, KIP-836, KIP-853.
 v0 flexible · v1 when replicas have fetched · v2 directory ids, nodes with listeners, error texts
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ZERO_UUID,
     ArrayOf,
     Int16,
@@ -19,7 +20,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_QUORUM = APIS[55]
 

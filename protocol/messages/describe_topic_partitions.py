@@ -5,7 +5,8 @@ DescribeTopicPartitionsResponse.json; KIP-966.
 v0 flexible. A cursor tells where the next answer begins; null at the begin and at the end.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int16,
@@ -20,7 +21,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_TOPIC_PARTITIONS = APIS[75]
 

@@ -5,7 +5,8 @@ DescribeUserScramCredentialsResponse.json; KIP-554.
 v0 flexible. Null or no `users` asks for all.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int8,
     Int16,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 DESCRIBE_USER_SCRAM_CREDENTIALS = APIS[50]
 

@@ -4,7 +4,8 @@ KIP-183, KIP-460.
 v1 election_type, an error of the whole · v2 flexible. Null `topic_partitions` asks for all.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int8,
     Int16,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 ELECT_LEADERS = APIS[43]
 

@@ -4,7 +4,8 @@ Ask for it only when ApiVersions offers it. Keys far above Kafka's own are free 
 look up the keys they know and skip the rest.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int16,
     Int32,
@@ -16,7 +17,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 EXPLAIN_PRODUCE = APIS[10_000]
 

@@ -6,7 +6,8 @@ v6, v8 and v10 change no byte.
 Left out: v13 and later, which name topics by id only.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int8,
     Int16,
@@ -21,7 +22,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 FETCH = APIS[1]
 

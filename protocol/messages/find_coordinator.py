@@ -6,7 +6,8 @@ v5 TRANSACTION_ABORTABLE allowed. v2 and v5 change no byte.
 Below v4 the single answer is in the response itself, from v4 only in `coordinators`.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int8,
     Int16,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 FIND_COORDINATOR = APIS[10]
 

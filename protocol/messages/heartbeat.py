@@ -3,8 +3,8 @@
 v1 throttle_time_ms · v3 group_instance_id · v4 flexible. v2 changes no byte.
 """
 
-from ..schema import Int16, Int32, NullableString, String, request, response, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import Int16, Int32, NullableString, String, request, response, wire
 
 HEARTBEAT = APIS[12]
 

@@ -4,7 +4,8 @@ IncrementalAlterConfigsResponse.json; KIP-339.
 v1 flexible.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int8,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 INCREMENTAL_ALTER_CONFIGS = APIS[44]
 

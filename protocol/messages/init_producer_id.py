@@ -6,8 +6,8 @@ v5 TRANSACTION_ABORTABLE allowed. v1, v4 and v5 change no byte.
 Left out: v6 (two-phase commit), which Kafka itself does not call stable.
 """
 
-from ..schema import Int16, Int32, Int64, NullableString, request, response, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import Int16, Int32, Int64, NullableString, request, response, wire
 
 INIT_PRODUCER_ID = APIS[22]
 

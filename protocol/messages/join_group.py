@@ -7,7 +7,8 @@ v3 and v4 change no byte; from v4 on a new member is first told its id.
 Only the leader receives `members`.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Bytes,
@@ -20,7 +21,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 JOIN_GROUP = APIS[11]
 

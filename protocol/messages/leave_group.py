@@ -4,8 +4,18 @@ v1 throttle_time_ms · v3 several members, each with its own answer · v4 flexib
 v2 changes no byte. Up to v2 the one member's error is the error of the response.
 """
 
-from ..schema import ArrayOf, Int16, Int32, NullableString, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import (
+    ArrayOf,
+    Int16,
+    Int32,
+    NullableString,
+    String,
+    request,
+    response,
+    struct,
+    wire,
+)
 
 LEAVE_GROUP = APIS[13]
 

@@ -5,8 +5,8 @@ ListConfigResourcesResponse.json; KIP-714, KIP-1142.
 v0 flexible, client metrics only (then named ListClientMetricsResources) · v1 resources of any type.
 """
 
-from ..schema import ArrayOf, Int8, Int16, Int32, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import ArrayOf, Int8, Int16, Int32, String, request, response, struct, wire
 
 LIST_CONFIG_RESOURCES = APIS[74]
 

@@ -3,8 +3,8 @@
 v1 throttle_time_ms · v3 flexible · v4 states · v5 types (KIP-848). v2 changes no byte.
 """
 
-from ..schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
 
 LIST_GROUPS = APIS[16]
 

@@ -5,8 +5,19 @@ v2 isolation_level, throttle_time_ms · v4 leader epochs · v6 flexible · v7 th
 v8 earliest local (-4) · v9 latest tiered (-5). v3, v5, v7, v8 and v9 change no byte.
 """
 
-from ..schema import ArrayOf, Int8, Int16, Int32, Int64, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import (
+    ArrayOf,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    String,
+    request,
+    response,
+    struct,
+    wire,
+)
 
 LIST_OFFSETS = APIS[2]
 

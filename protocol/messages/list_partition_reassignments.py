@@ -5,7 +5,8 @@ ListPartitionReassignmentsResponse.json; KIP-455.
 v0 flexible. Null `topics` asks for all.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int16,
     Int32,
@@ -17,7 +18,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 LIST_PARTITION_REASSIGNMENTS = APIS[46]
 

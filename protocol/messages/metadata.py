@@ -6,7 +6,8 @@ v10 topic_id · v11 no cluster operations · v12 null name · v13 error_code
 In v0 an empty list asks for all topics and null does not exist; from v1 null asks for all.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ZERO_UUID,
     ArrayOf,
     Bool,
@@ -20,7 +21,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 METADATA = APIS[3]
 OPERATIONS_NOT_ASKED = -(2**31)

@@ -6,7 +6,8 @@ v7 group_instance_id · v8 flexible. v4 and v9 change no byte.
 Generation -1 with member "" commits for nobody in particular.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int16,
     Int32,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 OFFSET_COMMIT = APIS[8]
 

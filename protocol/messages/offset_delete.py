@@ -2,8 +2,8 @@
 OffsetDeleteResponse.json; KIP-496.
 """
 
-from ..schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import ArrayOf, Int16, Int32, String, request, response, struct, wire
 
 OFFSET_DELETE = APIS[47]
 

@@ -5,7 +5,8 @@ v7 require_stable · v8 several groups at once · v9 member_id, member_epoch. v4
 Up to v7 the one group is in the message itself, from v8 on only in `groups`.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bool,
     Int16,
@@ -19,7 +20,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 OFFSET_FETCH = APIS[9]
 

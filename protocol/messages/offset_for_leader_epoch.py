@@ -5,8 +5,8 @@ v3 replica_id · v4 flexible
 Unknown epochs are answered with leader_epoch -1 and end_offset -1.
 """
 
-from ..schema import ArrayOf, Int16, Int32, Int64, String, request, response, struct, wire
-from . import APIS
+from ..apis import APIS
+from ..codec.schema import ArrayOf, Int16, Int32, Int64, String, request, response, struct, wire
 
 OFFSET_FOR_LEADER_EPOCH = APIS[23]
 

@@ -5,7 +5,8 @@ v10 current_leader, node_endpoints · v11 TRANSACTION_ABORTABLE allowed
 v4, v6, v7 and v11 change no byte.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Int16,
     Int32,
@@ -18,7 +19,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 PRODUCE = APIS[0]
 

@@ -4,7 +4,8 @@ v1 throttle_time_ms · v3 group_instance_id · v4 flexible · v5 protocol_type, 
 v2 changes no byte. Only the leader sends `assignments`.
 """
 
-from ..schema import (
+from ..apis import APIS
+from ..codec.schema import (
     ArrayOf,
     Bytes,
     Int16,
@@ -16,7 +17,6 @@ from ..schema import (
     struct,
     wire,
 )
-from . import APIS
 
 SYNC_GROUP = APIS[14]
 

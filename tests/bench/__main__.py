@@ -18,17 +18,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.consuming import measure_consuming
-from tests.bench.flushing import measure_flushing
 from tests.bench.generator import missing_go
-from tests.bench.handler import profile
 from tests.bench.loads import SINGLES
-from tests.bench.overhead import overhead_table
-from tests.bench.requests import measure_clients, measure_requests
+from tests.bench.parts.consuming import measure_consuming
+from tests.bench.parts.flushing import measure_flushing
+from tests.bench.parts.handler import profile
+from tests.bench.parts.overhead import overhead_table
+from tests.bench.parts.requests import measure_clients, measure_requests
+from tests.bench.parts.scale import measure_scale
+from tests.bench.parts.starting import measure_starts
 from tests.bench.run import Run
-from tests.bench.scale import measure_scale
 from tests.bench.servers import ROOT, install_wheel
-from tests.bench.starting import measure_starts
 from tests.bench.where import describe_run
 from tests.support.processes.kafka import missing_tools
 

@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import Any
 
-from minibroker.client.network import Connection, ConnectionFailed, RequestTimedOut
+from minibroker.client.cluster.connection import Connection, ConnectionFailed, RequestTimedOut
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState

@@ -13,8 +13,8 @@ import aiokafka
 import confluent_kafka
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from minibroker.client import Consumer
+from minibroker.client.cluster.connection import ConnectionFailed, RequestTimedOut
 from minibroker.client.errors import ClientError
-from minibroker.client.network import ConnectionFailed, RequestTimedOut
 
 SESSION_TIMEOUT_MS = 6_000  # the least a broker allows by default
 HEARTBEAT_MS = 500

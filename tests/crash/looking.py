@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import BatchHeader, headers_in, records_in
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.header import BatchHeader, headers_in
+from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.list_offsets import (

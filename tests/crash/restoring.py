@@ -20,8 +20,8 @@ from pathlib import Path
 from random import Random
 
 from minibroker.client import Admin, Producer
+from minibroker.client.cluster.connection import Connection
 from minibroker.client.errors import ClientError
-from minibroker.client.network import Connection
 from minibroker.testing.history import Acknowledged, Failed, Kept, Sent, findings
 from minibroker.testing.stored import stored_records
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,

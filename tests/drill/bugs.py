@@ -29,7 +29,7 @@ class Bug:
 BUGS = (
     Bug(
         "ack before flush",
-        "broker.group_commit",
+        "broker.waiting.group_commit",
         [
             (
                 "            self._waiting.append(Waiting(promise, message, refusal))\n",
@@ -39,7 +39,7 @@ BUGS = (
     ),
     Bug(
         "record before append",
-        "broker.partition",
+        "broker.partitions.partition",
         [
             (
                 "        try:\n            base_offset = self.log.append(",
@@ -66,13 +66,13 @@ BUGS = (
     ),
     Bug(
         "window of one",
-        "broker.sequences",
+        "broker.partitions.sequences",
         [("kept if producer_epoch == epoch_known else _NO_BATCHES", "_NO_BATCHES")],
     ),
     Bug("sequence wrap off by one", "protocol.sequence", [("& SEQUENCE_MAX", "% SEQUENCE_MAX")]),
     Bug(
         "PID reissued",
-        "broker.producer_ids",
+        "broker.cluster.producer_ids",
         [
             ("self._random.choice(STARTS) * STEP", "2**20 * STEP"),
             ("if not any(each in ids for each in self._known()):", "if ids:"),
@@ -80,7 +80,7 @@ BUGS = (
     ),
     Bug(
         "unknown id removed",
-        "broker.survey",
+        "broker.directory.survey",
         [
             (
                 "self._found.unknown.append(Unknown(name, why))",

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from minibroker.client import sender as sender_module
-from minibroker.client.answers import Answer, Then, outcome_of
-from minibroker.client.lane import Lane
-from minibroker.client.producer_batch import ProducerBatch
-from minibroker.client.sender import ProduceCall, Sender
+from minibroker.client.produce import sender as sender_module
+from minibroker.client.produce.answers import Answer, Then, outcome_of
+from minibroker.client.produce.batch import ProducerBatch
+from minibroker.client.produce.lane import Lane
+from minibroker.client.produce.sender import ProduceCall, Sender
 from minibroker.protocol.errors import ErrorCode
 
 from tests.simulation.producer import BROKEN, judged

@@ -12,8 +12,8 @@ import time
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, NamedTuple
 
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import error_code
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 

@@ -69,7 +69,7 @@ def by_coverage(target: str, seconds: float, seed: int) -> None:
         targets = importlib.import_module("tests.fuzz.targets")
         mutations = importlib.import_module("tests.fuzz.mutations")
     if target == "codec":
-        compiler = importlib.import_module("minibroker.protocol.compiler")
+        compiler = importlib.import_module("minibroker.protocol.codec.compiler")
         for which in targets.ALL:  # made at run time, so no import hook has seen them
             atheris.instrument_func(compiler.decoder(which.message, which.version))
             atheris.instrument_func(compiler.encoder(which.message, which.version))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from crc32c import crc32c
-from minibroker.protocol.batch import HEADER_BYTES
+from minibroker.protocol.batch.header import HEADER_BYTES
 
 WOUNDS_MAX = 3
 FRAME_BYTES_MAX = 200_000  # spliced and repeated frames grow no further

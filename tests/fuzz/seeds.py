@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from minibroker.protocol.batch import build_batch
-from minibroker.protocol.compiler import encoder
+from minibroker.protocol.apis import APIS, request_type
+from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.codec.compiler import encoder
+from minibroker.protocol.codec.schema import api_of
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import EncodeError
 from minibroker.protocol.header import RequestHeader, encode_request_header
-from minibroker.protocol.messages import APIS, request_type
 from minibroker.protocol.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsTopic,
@@ -51,7 +52,6 @@ from minibroker.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
-from minibroker.protocol.schema import api_of
 
 from tests.support.records.batches import COMMIT_MARKER, GOLDEN
 from tests.support.records.golden import golden_bodies

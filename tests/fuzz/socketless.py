@@ -27,17 +27,13 @@ from minibroker.broker.dispatch import Dispatch
 from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
-from minibroker.protocol.batch import (
-    BatchError,
-    build_batch,
-    crc_is_valid,
-    headers_in,
-    records_in,
-)
-from minibroker.protocol.compiler import decoder
+from minibroker.protocol.apis import APIS, response_type
+from minibroker.protocol.batch.header import BatchError, crc_is_valid, headers_in
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.codec.compiler import decoder
 from minibroker.protocol.framing import FrameBuffer
 from minibroker.protocol.header import decode_response_header
-from minibroker.protocol.messages import APIS, response_type
 
 from tests.fuzz.seeds import NOW_MS, TOPIC, fetch, produce
 from tests.support.in_loop.runtime import request_frame

@@ -12,17 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
-from minibroker.protocol.batch import (
+from minibroker.protocol.batch.header import (
     HEADER_BYTES,
     MAGIC,
     BatchError,
     crc_is_valid,
     headers_in,
     read_header,
-    records_in,
-    restamped,
 )
-from minibroker.protocol.compiler import decoder, encoder
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import restamped
+from minibroker.protocol.codec.compiler import decoder, encoder
 from minibroker.protocol.compression import Codec, CompressionError, decompress
 from minibroker.protocol.errors import DecodeError
 from minibroker.protocol.framing import frame

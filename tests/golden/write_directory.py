@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from minibroker.client import Admin, Consumer, OffsetAndMetadata
-from minibroker.client.admin_results import ConfigResource
-from minibroker.client.network import Connection
+from minibroker.client.administer.results import ConfigResource
+from minibroker.client.cluster.connection import Connection
 from minibroker.client.partitions import TopicPartition
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 

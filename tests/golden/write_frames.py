@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from kio.schema.errors import ErrorCode
-from minibroker.protocol.messages import APIS
-from minibroker.protocol.schema import api_of
+from minibroker.protocol.apis import APIS
+from minibroker.protocol.codec.schema import api_of
 
 from tests.support.records.kio_messages import EPOCH, element_type, kio_bytes, kio_type
 from tests.support.records.messages import KAFKAS

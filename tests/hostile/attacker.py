@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 
-from minibroker.protocol.compiler import encoder
+from minibroker.protocol.codec.compiler import encoder
 from minibroker.protocol.messages.produce import ProduceRequest
 
 from tests.fuzz import seeds

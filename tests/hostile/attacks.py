@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 
 from tests.hostile.peer import (

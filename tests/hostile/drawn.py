@@ -18,12 +18,11 @@ from random import Random
 from typing import NamedTuple
 
 from construct import Construct
-from minibroker.protocol.header import RequestHeader, encode_request_header
-from minibroker.protocol.messages import APIS, Api, request_type
-from minibroker.protocol.schema import wire_at
-from minibroker.protocol.source import fixed_format, unnamed
-from minibroker.protocol.varint import uvarint
-from minibroker.protocol.wire import (
+from minibroker.protocol.apis import APIS, Api, request_type
+from minibroker.protocol.codec.schema import wire_at
+from minibroker.protocol.codec.source import fixed_format, unnamed
+from minibroker.protocol.codec.varint import uvarint
+from minibroker.protocol.codec.wire import (
     Absent,
     Array,
     Lengthed,
@@ -33,6 +32,7 @@ from minibroker.protocol.wire import (
     Text,
     TypedStruct,
 )
+from minibroker.protocol.header import RequestHeader, encode_request_header
 
 from tests.hostile.peer import batch
 

@@ -18,7 +18,7 @@ from random import Random
 
 from minibroker.broker.apis.served import SERVED
 from minibroker.broker.limits import GIVEN_BACK_EVERY_S, LONG_FRAME_BYTES
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.delete_groups import DeleteGroupsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest
 from minibroker.protocol.messages.list_groups import ListGroupsRequest

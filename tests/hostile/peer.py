@@ -13,7 +13,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 
 ANSWER_S = 60.0  # long work takes long on a busy machine; what hangs takes for ever
 CHUNK_BYTES = 1 << 20

@@ -13,10 +13,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from minibroker.protocol.compiler import decoder
+from minibroker.protocol.apis import APIS, request_type
+from minibroker.protocol.codec.compiler import decoder
 from minibroker.protocol.errors import DecodeError
 from minibroker.protocol.header import decode_request_header
-from minibroker.protocol.messages import APIS, request_type
 
 from tests.fuzz.bystander import TOPIC
 from tests.hostile.attacker import ATTACKS

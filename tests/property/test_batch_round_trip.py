@@ -4,22 +4,19 @@ from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minibroker.protocol.batch import (
+from minibroker.protocol.batch.header import (
     BATCH_HEADER,
     HEADER_BYTES,
     BatchError,
     BatchHeader,
     Buffer,
-    NewRecord,
-    Record,
-    build_batch,
     crc_is_valid,
-    head_for,
     headers_in,
     read_header,
-    records_in,
-    restamped,
 )
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.runs import Record
+from minibroker.protocol.batch.writing import NewRecord, build_batch, head_for, restamped
 from minibroker.protocol.compression import Codec
 
 from tests.support.records.batches import records_are_good

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from minibroker.protocol.compiler import decoder, decoder_in_steps, encoder, encoder_in_steps
+from minibroker.protocol.codec.compiler import decoder, decoder_in_steps, encoder, encoder_in_steps
 from minibroker.protocol.errors import DecodeError, EncodeError
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 

@@ -14,7 +14,7 @@ from minibroker.broker.storage.files import FileStorage
 from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Storage
 from minibroker.broker.waiting.long_work import finished
-from minibroker.protocol.batch import BatchHeader
+from minibroker.protocol.batch.header import BatchHeader
 
 from tests.support.records.logs import append, batch_of, open_log, read_all, stamped
 

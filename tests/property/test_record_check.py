@@ -4,8 +4,8 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minibroker.protocol.batch import HEADER_BYTES
-from minibroker.protocol.record_check import check_records
+from minibroker.protocol.batch.check import check_records
+from minibroker.protocol.batch.header import HEADER_BYTES
 
 from tests.support.answers.record_shapes import fields, record_bytes, varint
 from tests.support.records.plain_records import plain_check

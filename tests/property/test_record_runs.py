@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minibroker.protocol import batch as batch_module
-from minibroker.protocol.batch import HEADER_BYTES, BatchError, Record, build_batch, records_in
-from minibroker.protocol.record_runs import RUN_MIN, run_at
+from minibroker.protocol.batch import reading
+from minibroker.protocol.batch.header import HEADER_BYTES, BatchError
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.runs import RUN_MIN, Record, run_at
+from minibroker.protocol.batch.writing import build_batch
 
 NOW = 1_700_000_000_000
 
@@ -21,7 +23,7 @@ def outcome(batch: bytes) -> list[Record] | str:
 
 def one_by_one(batch: bytes) -> list[Record] | str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_module, "RUN_MIN", 2**31)
+        patch.setattr(reading, "RUN_MIN", 2**31)
         return outcome(batch)
 
 

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 from minibroker.broker.partitions import sequences
 from minibroker.broker.partitions.sequences import SequenceTable
-from minibroker.protocol.batch import BatchHeader, build_batch, read_header
+from minibroker.protocol.batch.header import BatchHeader, read_header
+from minibroker.protocol.batch.writing import build_batch
 
 SEEDS: Final = range(6)
 STEPS: Final = 2_000

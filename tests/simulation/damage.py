@@ -21,13 +21,8 @@ from typing import NamedTuple
 from minibroker.broker.cluster.metadata import MetadataError
 from minibroker.broker.log.identity import METADATA_NAME
 from minibroker.broker.storage.port import DamagedLog, DirectoryRefused, StorageError
-from minibroker.protocol.batch import (
-    BatchError,
-    build_batch,
-    crc_is_valid,
-    headers_in,
-    read_header,
-)
+from minibroker.protocol.batch.header import BatchError, crc_is_valid, headers_in, read_header
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,

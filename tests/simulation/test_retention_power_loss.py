@@ -15,7 +15,7 @@ import pytest
 from minibroker.broker.partitions import retention
 from minibroker.broker.partitions.partition import Appended, Partition
 from minibroker.broker.partitions.sequences import BATCHES_KEPT, Duplicate
-from minibroker.protocol.batch import headers_in, read_header
+from minibroker.protocol.batch.header import headers_in, read_header
 from minibroker.testing.simulated_disk import Crashed, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedStorage
 

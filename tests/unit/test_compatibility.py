@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from minibroker.protocol.batch import build_batch, read_header
+from minibroker.protocol.batch.header import read_header
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.testing.stored import Stored
 

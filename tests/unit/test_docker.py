@@ -12,7 +12,7 @@ import pytest
 import yaml
 from minibroker.broker.config.properties_file import parse_properties
 from minibroker.broker.config.sources import Layer, Loaded, environment_layer, load
-from minibroker.cli.main import COMMANDS
+from minibroker.cli.parsers import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")

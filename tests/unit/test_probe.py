@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 import pytest
-from minibroker.cli import probe
+from minibroker.cli.commands import probe
 from minibroker.cli.deviations import DEVIATIONS
-from minibroker.cli.probe_rows import SECTIONS, Row
+from minibroker.cli.probing.rows import SECTIONS, Row
 
 ROWS = [row for rows in SECTIONS.values() for row in rows]
 

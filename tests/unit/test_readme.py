@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from minibroker.broker.apis.served import SERVED
-from minibroker.cli.main import COMMANDS
+from minibroker.cli.parsers import COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- api table: begin -->\n", "<!-- api table: end -->"

@@ -31,6 +31,19 @@ FLOORS = {
         *("directory", "groups", "partitions", "broker", "session", "faults", "apis", "dispatch"),
         *("connections", "runtime", "process_memory"),
     ),
+    "protocol": (
+        *("sequence", "compression", "batch", "errors", "api_names", "apis", "codec", "messages"),
+        *("header", "framing", "connection", "consumer_protocol"),
+    ),
+    "client": (
+        *("partitions", "figures", "door", "config", "errors", "cluster", "produce", "fetch"),
+        *("group", "administer", "admin", "positions", "consumer", "producer", "in_thread"),
+        "blocking",
+    ),
+    "cli": (
+        *("terminal", "asking", "deviations", "config_file", "showing", "data_directory"),
+        *("probing", "commands", "parsers", "completion", "main"),
+    ),
 }
 # Names of files in texts: what is written on the command line, or in a sample, is none.
 NAMED = re.compile(r"(?<![\w/.*<>-])(?:[\w-]+/)*[a-z_0-9]+\.py\b(?!\w)")

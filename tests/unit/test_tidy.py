@@ -49,12 +49,12 @@ SLEEPS_ALLOWED = {
     "tests/interop/groups/mixed_group.py": "the instants of kills and looks are the draw",
     "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
     "tests/crash/test_kill_during_rebalance.py": "the instant is the draw; brokers tell no state",
-    "tests/bench/flushing.py": "how long a sleep takes is what is measured",
-    "tests/bench/slow_broker.py": "it is a disk that takes its time",
-    "tests/bench/consuming.py": "a broker does not say when its coordinator is there",
+    "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",
+    "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",
+    "tests/bench/parts/consuming.py": "a broker does not say when its coordinator is there",
 }
 KEYWORDS_PASSED_ON = {
-    "_init_on_first_use": "protocol/schema.py: stands in for __init__, which it then makes",
+    "_init_on_first_use": "protocol/codec/schema.py: stands in for __init__, which it then makes",
 }
 # Written with [x] so that the pattern does not find itself.
 OUTSIDE_WORDS = {

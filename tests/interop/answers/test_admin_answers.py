@@ -7,7 +7,7 @@ import pytest
 from minibroker.broker.cluster.described_configs import Described, describe_broker, describe_topic
 from minibroker.broker.cluster.running_config import RunningConfig
 from minibroker.broker.config.broker import BrokerConfig
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 
 from tests.support.answers import (
     admin_answers,

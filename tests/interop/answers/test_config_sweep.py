@@ -15,7 +15,7 @@ from minibroker.broker.config.kafka_names import WITHOUT_MEANING
 from minibroker.broker.config.properties import ConfigError
 from minibroker.broker.config.sources import Layer, load
 from minibroker.broker.config.topic import TOPIC_PROPERTIES
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 
 from tests.support.answers.config_sweep import BROKER, alterations_answer, cases, topics_answer
 from tests.support.processes.broker import BrokerProcess

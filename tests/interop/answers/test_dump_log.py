@@ -11,7 +11,7 @@ import pytest
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.storage.files import FileStorage
 from minibroker.cli.main import main
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 
 from tests.support.processes.kafka import RealKafka, fetch, missing_tools

@@ -1,7 +1,7 @@
 """The answers in tests/support/answers/log_start_answers.py are what a real Apache Kafka says."""
 
 import pytest
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 
 from tests.support.answers.log_start_answers import SETTINGS, differences
 from tests.support.processes.kafka import RealKafka, missing_tools

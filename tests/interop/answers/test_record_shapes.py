@@ -16,8 +16,9 @@ import aiokafka
 import confluent_kafka
 import pytest
 from minibroker.client import Consumer
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import HEADER_BYTES, build_batch, packed_anew, read_header
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.header import HEADER_BYTES, read_header
+from minibroker.protocol.batch.writing import build_batch, packed_anew
 from minibroker.protocol.compression import Codec, compress
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,

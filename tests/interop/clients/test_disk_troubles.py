@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from minibroker.client import Producer
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.errors import ErrorCode
 
 from tests.support.in_loop.requests import produce

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from minibroker.protocol.compiler import decoder, encoder
-from minibroker.protocol.schema import api_of
+from minibroker.protocol.codec.compiler import decoder, encoder
+from minibroker.protocol.codec.schema import api_of
 
 from tests.support.processes.kafka import fetch, missing_tools
 from tests.support.records.golden import Golden, golden_bodies

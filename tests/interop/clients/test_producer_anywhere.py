@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from minibroker.client import Consumer, ConsumerRecord, Fatal, Producer, TopicPartition
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,

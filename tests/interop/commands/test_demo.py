@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from minibroker.cli import demo_clients
 from minibroker.cli.main import main
+from minibroker.cli.showing import demo_clients
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 

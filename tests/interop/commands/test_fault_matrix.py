@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from minibroker.client import Admin
-from minibroker.client.admin_results import ConfigResource
+from minibroker.client.administer.results import ConfigResource
 from minibroker.testing import ChildBroker, RemoteFault, RemoteFaults
 
 pytestmark = [

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from minibroker.cli.demo_clients import CLIENTS
-from minibroker.cli.story_scenes import SCENES
+from minibroker.cli.showing.demo_clients import CLIENTS
+from minibroker.cli.showing.story_scenes import SCENES
 
 pytestmark = pytest.mark.interop
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from minibroker.client import Admin, ClientError, Producer, TopicPartition
-from minibroker.client.offsets import LATEST
+from minibroker.client.cluster.list_offsets import LATEST
 
 from tests.interop.matrix.environments import Runnable, java_class, node_packages
 

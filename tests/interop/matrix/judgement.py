@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from minibroker.protocol.batch import BatchHeader
+from minibroker.protocol.batch.header import BatchHeader
 from minibroker.protocol.compression import Codec
 from minibroker.testing.stored import Stored
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.delete_records import DeleteRecordsRequest, DeleteRecordsTopic
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.list_offsets import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from minibroker.client.network import Connection, ConnectionFailed
+from minibroker.client.cluster.connection import Connection, ConnectionFailed
 from minibroker.protocol.messages.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
     ReassignablePartition,

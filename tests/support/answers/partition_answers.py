@@ -5,7 +5,7 @@ As in admin_answers.py, with a topic `p` of their own.
 
 from __future__ import annotations
 
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.create_partitions import (
     CreatePartitionsAssignment,
     CreatePartitionsRequest,

@@ -13,7 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 from crc32c import crc32c
-from minibroker.protocol.batch import (
+from minibroker.protocol.batch.header import (
     BATCH_HEADER,
     HEADER_BYTES,
     MAGIC,

@@ -11,11 +11,12 @@ from hashlib import sha256
 from typing import Any
 
 from minibroker.client import Admin
-from minibroker.client.admin_results import ConfigEntry, ConfigResource
-from minibroker.client.network import Connection
-from minibroker.client.offsets import EARLIEST, LATEST
+from minibroker.client.administer.results import ConfigEntry, ConfigResource
+from minibroker.client.cluster.connection import Connection
+from minibroker.client.cluster.list_offsets import EARLIEST, LATEST
 from minibroker.client.partitions import TopicPartition
-from minibroker.protocol.batch import headers_in, records_in
+from minibroker.protocol.batch.header import headers_in
+from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,

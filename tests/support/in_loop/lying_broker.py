@@ -19,13 +19,13 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from construct import Construct
-from minibroker.protocol.compiler import decoder, encoder
+from minibroker.protocol.apis import APIS, response_type
+from minibroker.protocol.codec.compiler import decoder, encoder
+from minibroker.protocol.codec.schema import wire_at
+from minibroker.protocol.codec.source import fixed_format, unnamed
+from minibroker.protocol.codec.wire import Absent, Array, Lengthed, Tags, Text, TypedStruct
 from minibroker.protocol.framing import FrameBuffer
 from minibroker.protocol.header import decode_request_header, decode_response_header
-from minibroker.protocol.messages import APIS, response_type
-from minibroker.protocol.schema import wire_at
-from minibroker.protocol.source import fixed_format, unnamed
-from minibroker.protocol.wire import Absent, Array, Lengthed, Tags, Text, TypedStruct
 from minibroker.testing import TestBroker
 
 FRAME_BYTES_MAX = 10_000_000

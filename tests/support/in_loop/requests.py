@@ -1,7 +1,8 @@
 """The few requests that tests of a running broker ask again and again."""
 
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch, records_in
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.produce import (

@@ -15,15 +15,15 @@ from typing import Any
 from minibroker.broker.config.sources import Layer, load
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.world import World
-from minibroker.client.network import Connection
-from minibroker.protocol.compiler import decoder, encoder
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.apis import response_type
+from minibroker.protocol.codec.compiler import decoder, encoder
+from minibroker.protocol.codec.schema import api_of
 from minibroker.protocol.header import (
     RequestHeader,
     decode_response_header,
     encode_request_header,
 )
-from minibroker.protocol.messages import response_type
-from minibroker.protocol.schema import api_of
 
 WAIT_S = 5.0
 

@@ -8,8 +8,8 @@ from struct import Struct
 from types import TracebackType
 from typing import Any
 
-from minibroker.protocol import messages
-from minibroker.protocol.compiler import encoder
+from minibroker.protocol.apis import APIS, request_type
+from minibroker.protocol.codec.compiler import encoder
 from minibroker.protocol.framing import FrameBuffer
 from minibroker.protocol.header import RequestHeader, encode_request_header, response_header
 
@@ -31,7 +31,7 @@ def request(
 
 def request_of(message: Any, version: int, correlation_id: int) -> bytes:
     """A request frame with its size, from a request message."""
-    api = messages.APIS[next(k for k in messages.APIS if messages.request_type(k) is type(message))]
+    api = APIS[next(k for k in APIS if request_type(k) is type(message))]
     header = encode_request_header(RequestHeader(api.key, version, correlation_id, "me"))
     whole = header + b"".join(encoder(type(message), version)(message))
     return _SIZE.pack(len(whole)) + whole

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minibroker.client import Admin, Consumer, ConsumerRebalanceListener, Producer, TopicPartition
-from minibroker.client.admin_results import ConfigResource
+from minibroker.client.administer.results import ConfigResource
 
 LONE_SURROGATE = "\ud800"
 LONG = "x" * 40_000

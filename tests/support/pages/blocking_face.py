@@ -12,7 +12,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 CLIENT = Path(__file__).parents[3] / "client"
@@ -25,10 +25,10 @@ OPENING = '''"""The blocking face: Producer, Consumer and Admin without await, f
     with Producer("127.0.0.1:9092") as producer:
         print(producer.send_and_wait("orders", b"value").offset)
 
-Each object has an event loop in a thread of its own (loop_thread.py), so that it can be used from
-scripts, threads, Django and beside a running loop, as in Jupyter. Names, options and errors are
-those of the asyncio faces, which do the work. Written by tests/support/pages/blocking_face.py
-(`make blocking`): change those, not this file.
+Each object has an event loop in a thread of its own (in_thread/loop_thread.py), so that it can be
+used from scripts, threads, Django and beside a running loop, as in Jupyter. Names, options and
+errors are those of the asyncio faces, which do the work. Written by
+tests/support/pages/blocking_face.py (`make blocking`): change those, not this file.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ FACES = (
         "Admin",
         (
             ("admin", "Admin"),
-            ("admin_asking", "Asking"),
-            ("admin_topics", "TopicCalls"),
-            ("admin_groups", "GroupCalls"),
+            ("administer/asking", "Asking"),
+            ("administer/topics", "TopicCalls"),
+            ("administer/groups", "GroupCalls"),
         ),
     ),
 )
@@ -247,6 +247,16 @@ def _otherwise(doc: str) -> str:
     return doc
 
 
+def _from_client(module: str, node: ast.ImportFrom) -> str:
+    """What a module of the client imports from, as a file of the client's own folder names it."""
+    if not node.level:
+        return node.module or ""
+    folder = PurePosixPath(module).parts[:-1]
+    above = node.level - 1 - len(folder)
+    within = folder[: len(folder) - node.level + 1] if above <= 0 else ()
+    return "." * (1 + max(above, 0)) + ".".join((*within, *filter(None, [node.module])))
+
+
 def _imports(text: str) -> str:
     """What the text names, imported as the asyncio faces do; and what this file adds."""
     known: dict[str, str] = {}
@@ -254,16 +264,17 @@ def _imports(text: str) -> str:
         for module, _ in face.sources:
             for node in _tree(module).body:
                 if isinstance(node, ast.ImportFrom):
-                    dots, source = "." * node.level, node.module or ""
+                    source = _from_client(module, node)
                     for alias in node.names:
-                        known[alias.name] = f"from {dots}{source} import {alias.name}"
+                        known[alias.name] = f"from {source} import {alias.name}"
                 elif isinstance(node, ast.Assign):
+                    source = "." + module.replace("/", ".")
                     for target in node.targets:
-                        known[ast.unparse(target)] = f"from .{module} import {ast.unparse(target)}"
+                        known[ast.unparse(target)] = f"from {source} import {ast.unparse(target)}"
     own = {
-        "Delivery": "from .blocking_parts import Delivery",
-        "InThreads": "from .blocking_parts import InThreads",
-        "LoopThread": "from .loop_thread import LoopThread",
+        "Delivery": "from .in_thread.parts import Delivery",
+        "InThreads": "from .in_thread.parts import InThreads",
+        "LoopThread": "from .in_thread.loop_thread import LoopThread",
         "_async": "import minibroker.client as _async",
         "Generic": "from typing import Generic",
         "Self": "from typing import Self",

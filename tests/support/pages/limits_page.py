@@ -9,7 +9,7 @@ import ast
 from pathlib import Path
 
 from minibroker.broker import limits
-from minibroker.protocol import compiler
+from minibroker.protocol.codec import compiler
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "limits.md"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minibroker.broker.apis.served import SERVED, handler_file
-from minibroker.protocol.messages import Api, request_type
-from minibroker.protocol.schema import Field, Kind, declaration_of
+from minibroker.protocol.apis import Api, request_type
+from minibroker.protocol.codec.schema import Field, Kind, declaration_of
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "request-fields.md"

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from minibroker.protocol.batch import HEADER_BYTES, BatchHeader, Buffer
-from minibroker.protocol.record_check import check_records
+from minibroker.protocol.batch.check import check_records
+from minibroker.protocol.batch.header import HEADER_BYTES, BatchHeader, Buffer
 
 GOLDEN: Final = bytes.fromhex(
     "00000000000000000000004cffffffff029859492d0000000000010000018bcfe568000000018bcfe56805000000"

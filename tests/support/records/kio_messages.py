@@ -12,7 +12,7 @@ from typing import Any
 
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader, entity_writer
-from minibroker.protocol.schema import api_of
+from minibroker.protocol.codec.schema import api_of
 
 from tests.support.records.messages import Versioned
 

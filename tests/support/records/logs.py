@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.recovery import Known
 from minibroker.broker.storage.port import Storage
-from minibroker.protocol.batch import BatchHeader, build_batch, headers_in, read_header
+from minibroker.protocol.batch.header import BatchHeader, headers_in, read_header
+from minibroker.protocol.batch.writing import build_batch
 
 DIRECTORY = "orders-0"
 TOPIC_ID = bytes(range(16))

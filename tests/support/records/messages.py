@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from construct import Construct
 from hypothesis import strategies as st
-from minibroker.protocol.messages import APIS, request_type, response_type
-from minibroker.protocol.schema import api_of, wire_at
-from minibroker.protocol.source import fixed_format, unnamed
-from minibroker.protocol.wire import (
+from minibroker.protocol.apis import APIS, request_type, response_type
+from minibroker.protocol.codec.schema import api_of, wire_at
+from minibroker.protocol.codec.source import fixed_format, unnamed
+from minibroker.protocol.codec.wire import (
     Absent,
     Array,
     Lengthed,

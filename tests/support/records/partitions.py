@@ -9,7 +9,8 @@ from minibroker.broker.log.recovery import NOTHING_KNOWN, Known
 from minibroker.broker.partitions.partition import Appended, Partition
 from minibroker.broker.partitions.sequences import Duplicate, SequenceTable
 from minibroker.broker.storage.port import Storage
-from minibroker.protocol.batch import BatchHeader, build_batch
+from minibroker.protocol.batch.header import BatchHeader
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import Refused
 
 from tests.support.records.logs import DIRECTORY, TOPIC_ID

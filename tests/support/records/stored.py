@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import BatchHeader
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.header import BatchHeader
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.testing.stored import Stored, stored_batches, stored_records

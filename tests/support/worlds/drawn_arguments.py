@@ -1,6 +1,6 @@
 """What simulated applications hand over: records of every shape, and arguments that cannot be.
 
-A record goes through the client's own door (client/door.py), as in Producer.send, and the
+A record goes through the client's own door (client/door/door.py), as in Producer.send, and the
 application changes its buffers as soon as the call is over. What cannot be has to be refused there.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any, NamedTuple
 
-from minibroker.client import door
+from minibroker.client.door import door
 
 from tests.support.in_loop.wrong_arguments import HEADERS, OPTIONAL_BYTES, TIMESTAMP
 

@@ -28,8 +28,8 @@ from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.waiting.long_work import Done, Working, outcome_of
 from minibroker.broker.waiting.promise import Promise
 from minibroker.broker.world import World
+from minibroker.protocol.codec.schema import api_of
 from minibroker.protocol.connection import Encoded, Request, Routes
-from minibroker.protocol.schema import api_of
 from minibroker.testing.simulated_disk import Crashed, DiskError, Flush, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedFile, SimulatedStorage
 

@@ -23,14 +23,15 @@ from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.partitions.partition import Appended, Partition
 from minibroker.broker.partitions.sequences import Duplicate, SequenceTable
 from minibroker.broker.storage.memory import MemoryStorage
-from minibroker.client.accumulator import Accumulator
-from minibroker.client.answers import Answer
 from minibroker.client.config import ProducerConfig
-from minibroker.client.delivery import outcome_at
 from minibroker.client.errors import ClientError
-from minibroker.client.producer_batch import ProducerBatch, record_bytes_max
-from minibroker.client.sender import NEVER, ProduceCall, Sender
-from minibroker.protocol.batch import headers_in, records_in
+from minibroker.client.produce.accumulator import Accumulator
+from minibroker.client.produce.answers import Answer
+from minibroker.client.produce.batch import ProducerBatch, record_bytes_max
+from minibroker.client.produce.receipts import outcome_at
+from minibroker.client.produce.sender import NEVER, ProduceCall, Sender
+from minibroker.protocol.batch.header import headers_in
+from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.errors import ErrorCode, Refused
 from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
 

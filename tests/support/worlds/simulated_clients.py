@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minibroker.protocol.batch import build_batch, headers_in, records_in
+from minibroker.protocol.batch.header import headers_in
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from minibroker.broker.log.identity import METADATA_NAME, metadata_text
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.testing.simulated_disk import Directory, Node, SimulatedDisk, Write
 
 STRANGER = "stranger-0"

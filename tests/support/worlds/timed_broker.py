@@ -18,7 +18,7 @@ from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Storage
 from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 
 NOW_MS = 1_700_000_000_000
 TURNS_MAX = 100_000

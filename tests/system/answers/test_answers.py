@@ -3,8 +3,9 @@
 import sys
 
 import pytest
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch, read_header
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.header import read_header
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.describe_configs import (

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,

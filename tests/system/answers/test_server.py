@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from minibroker.broker.limits import IN_FLIGHT_MAX
 from minibroker.broker.runtime import ListenError, Runtime
-from minibroker.protocol.batch import records_in
+from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.api_versions import ApiVersionsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState

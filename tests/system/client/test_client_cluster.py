@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-from minibroker.client.cluster import Cluster
+from minibroker.client.cluster.cluster import Cluster
 from minibroker.client.config import ProducerConfig
 from minibroker.testing import TestBroker
 

@@ -20,10 +20,10 @@ from minibroker.client import (
     Producer,
     TopicPartition,
 )
-from minibroker.client.fetcher import Fetcher
-from minibroker.client.lane import Lane
-from minibroker.client.producer_batch import ProducerBatch
-from minibroker.client.sender import Sender
+from minibroker.client.fetch.fetcher import Fetcher
+from minibroker.client.produce.batch import ProducerBatch
+from minibroker.client.produce.lane import Lane
+from minibroker.client.produce.sender import Sender
 from minibroker.testing import TestBroker
 
 T = TypeVar("T")

@@ -22,8 +22,8 @@ from minibroker.client import (
     Producer,
     Retriable,
 )
+from minibroker.protocol.apis import APIS
 from minibroker.protocol.connection import ClientConnection, UnsupportedApi
-from minibroker.protocol.messages import APIS
 from minibroker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
 
 from tests.support.in_loop.runtime import running_broker

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
-from minibroker.client.admin_results import ConfigResource
+from minibroker.client.administer.results import ConfigResource
 from minibroker.testing import TestBroker
 
 from tests.support.in_loop.lying_broker import Lie, LyingBroker, lies_about, lying_broker

@@ -4,9 +4,9 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterator
 
 import pytest
-from minibroker.cli.admin import parse_configs
+from minibroker.cli.asking.admin import parse_configs
 from minibroker.cli.main import main
-from minibroker.cli.tables import table
+from minibroker.cli.terminal.tables import table
 
 from tests.support.answers.cli_admin import administer
 from tests.support.processes.broker import BrokerProcess

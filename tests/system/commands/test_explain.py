@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from minibroker.broker.limits import VERDICT_RINGS_MAX, VERDICTS_KEPT
 from minibroker.broker.partitions.verdicts import Ring, VerdictRings
-from minibroker.cli.explain import HEADS, LINE_COLUMNS, parse_topic_partition
+from minibroker.cli.commands.explain import HEADS, LINE_COLUMNS, parse_topic_partition
 from minibroker.cli.main import main
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,

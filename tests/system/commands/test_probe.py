@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from minibroker.cli.main import main
-from minibroker.cli.probe_rows import SECTIONS
+from minibroker.cli.probing.rows import SECTIONS
 
 from tests.support.processes.broker import BrokerProcess
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from minibroker.cli.main import main
-from minibroker.client.network import Connection, ConnectionFailed
+from minibroker.client.cluster.connection import Connection, ConnectionFailed
 from minibroker.testing import ChildBroker
 
 from tests.support.in_loop.requests import produce

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from minibroker.cli import story, story_scenes
-from minibroker.cli.demo_clients import running_producer
 from minibroker.cli.main import main
-from minibroker.cli.story_frames import COLUMNS, Fate, Frame, Mark, mark_of, stages, whole
-from minibroker.cli.story_page import page
-from minibroker.cli.story_scenes import SCENES, Stage, Told
+from minibroker.cli.showing import story, story_scenes
+from minibroker.cli.showing.demo_clients import running_producer
+from minibroker.cli.showing.story_frames import COLUMNS, Fate, Frame, Mark, mark_of, stages, whole
+from minibroker.cli.showing.story_page import page
+from minibroker.cli.showing.story_scenes import SCENES, Stage, Told
 from minibroker.testing import ChildBroker
 from rich.console import Console
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from minibroker.client import Admin
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.client.partitions import TopicPartition
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 
 from tests.support.directories.directory_contents import send
 from tests.support.processes.broker import BrokerProcess

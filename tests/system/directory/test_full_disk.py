@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from minibroker.client import Admin
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.testing.stored import stored_batches
 
 from tests.support.directories.directory_contents import send

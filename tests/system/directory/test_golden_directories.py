@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minibroker.client.network import Connection
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 
 from tests.golden.write_directory import FOLDER

@@ -10,7 +10,8 @@ import pytest
 from minibroker.broker.apis import produce as produce_api
 from minibroker.broker.limits import OPENED_AT_ONCE_BYTES_MAX
 from minibroker.broker.partitions.opened import open_batch
-from minibroker.protocol.batch import build_batch, headers_in
+from minibroker.protocol.batch.header import headers_in
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.create_topics import (

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from minibroker.broker.storage.port import StorageError
 from minibroker.broker.world import Crashed
-from minibroker.client.network import Connection, ConnectionFailed
+from minibroker.client.cluster.connection import Connection, ConnectionFailed
 from minibroker.protocol.errors import ErrorCode
 from minibroker.testing import TestBroker
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.runtime import Runtime
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic

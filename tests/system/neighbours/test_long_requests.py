@@ -15,8 +15,8 @@ from minibroker.broker.apis import describe_groups, metadata
 from minibroker.broker.limits import PARTITIONS_MAX
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.waiting.long_work import LongWork
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
@@ -239,7 +239,7 @@ async def test_more_partitions_in_one_request_than_kafka_creates_are_refused(
 async def test_partitions_in_all_are_bounded(
     runtime: Runtime, client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("topic_creation", "apis.create_partitions"):
+    for module in ("apis.topic_creation", "apis.create_partitions"):
         monkeypatch.setattr(f"minibroker.broker.{module}.PARTITIONS_IN_ALL_MAX", 10)
     answer = await client.request(new_topics(["a", "b", "c"], 4))
     codes = [each.error_code for each in answer.topics]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from minibroker.broker.faults.rules import LoseReply, Rule
-from minibroker.client.network import Connection, ConnectionFailed
-from minibroker.protocol.batch import NewRecord, build_batch
+from minibroker.client.cluster.connection import Connection, ConnectionFailed
+from minibroker.protocol.batch.writing import NewRecord, build_batch
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from minibroker.client.network import Connection
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 
 from tests.fuzz.seeds import produce, request_frames

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from minibroker.client.blocking import Producer as BlockingProducer
-from minibroker.client.network import Connection, ConnectionFailed
+from minibroker.client.cluster.connection import Connection, ConnectionFailed
 from minibroker.testing import ChildBroker, ChildBrokerError
 
 from tests.support.in_loop.requests import produce

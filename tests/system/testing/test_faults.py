@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pytest
 from minibroker.broker.storage.port import StorageError
-from minibroker.client.network import Connection, ConnectionFailed
-from minibroker.protocol.batch import build_batch
+from minibroker.client.cluster.connection import Connection, ConnectionFailed
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.metadata import MetadataRequest
 from minibroker.protocol.messages.produce import (

@@ -25,7 +25,8 @@ from minibroker.broker.storage.names import META_PROPERTIES, METADATA_LOG, RECOV
 from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.waiting.long_work import finished
 from minibroker.broker.world import World
-from minibroker.protocol.batch import build_batch, headers_in, read_header
+from minibroker.protocol.batch.header import headers_in, read_header
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode, Refused
 
 NOW_MS = 1_700_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from minibroker.cli.demo_report import Run, show, verdict
+from minibroker.cli.showing.demo_report import Run, show, verdict
 from minibroker.testing.stored import Stored
 from rich.console import Console
 

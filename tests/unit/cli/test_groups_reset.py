@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from minibroker.cli.groups_reset import parse_datetime, parse_duration, parse_topic
+from minibroker.cli.asking.groups_reset import parse_datetime, parse_duration, parse_topic
 
 
 def test_topics_and_their_partitions() -> None:

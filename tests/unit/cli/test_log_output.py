@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from minibroker.broker.log_lines import Event, formatter
-from minibroker.cli import log_output
-from minibroker.cli.log_output import LogOutput
+from minibroker.cli.terminal import log_output
+from minibroker.cli.terminal.log_output import LogOutput
 
 PIPE_BYTES = 8 * 1024
 

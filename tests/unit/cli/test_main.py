@@ -8,11 +8,12 @@ from importlib import import_module
 from shlex import split
 
 import pytest
-from minibroker.cli.addresses import parse_address, parse_addresses, server_names
 from minibroker.cli.completion import whole_parser
-from minibroker.cli.counts import parse_count, parse_ms, parse_whole
-from minibroker.cli.main import COMMANDS, main, parser_of
-from minibroker.cli.visible import visible, visible_lines
+from minibroker.cli.main import main
+from minibroker.cli.parsers import COMMANDS, parser_of
+from minibroker.cli.terminal.addresses import parse_address, parse_addresses, server_names
+from minibroker.cli.terminal.counts import parse_count, parse_ms, parse_whole
+from minibroker.cli.terminal.visible import visible, visible_lines
 
 
 def parsers(command: str) -> Iterator[ArgumentParser]:
@@ -36,7 +37,7 @@ def test_every_help_has_two_examples_within_80_columns(command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_example_can_be_typed(command: str) -> None:
-    for example in import_module(f"minibroker.cli.{command}").EXAMPLES:
+    for example in import_module(f"minibroker.cli.commands.{command}").EXAMPLES:
         first, *words = [word for word in split(example) if word not in "<>"]
         assert first == command
         if "<" in example or ">" in example:  # a shell's part of it

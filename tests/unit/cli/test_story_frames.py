@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from minibroker.cli.story_frames import (
+from minibroker.cli.showing.story_frames import (
     COLUMNS,
     Fate,
     Frame,

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from construct import ConstructError
-from minibroker.protocol import compiler
-from minibroker.protocol.compiler import decoder, decoder_in_steps, encoder
+from minibroker.protocol.codec import compiler
+from minibroker.protocol.codec.compiler import decoder, decoder_in_steps, encoder
+from minibroker.protocol.codec.schema import wire_at
 from minibroker.protocol.errors import DecodeError, EncodeError, ErrorCode
 from minibroker.protocol.header import response_header
 from minibroker.protocol.messages.api_versions import (
@@ -27,7 +28,6 @@ from minibroker.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceData,
 )
-from minibroker.protocol.schema import wire_at
 
 
 def produce_request(records: Any = b"batch", **changes: Any) -> ProduceRequest:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from construct import ConstructError
-from minibroker.protocol.compiler import decoder, encoder
+from minibroker.protocol.codec.compiler import decoder, encoder
+from minibroker.protocol.codec.schema import declaration_of
+from minibroker.protocol.codec.wire import Lengthed, Tags
 from minibroker.protocol.errors import DecodeError
-from minibroker.protocol.schema import declaration_of
-from minibroker.protocol.wire import Lengthed, Tags
 
 from tests.golden.write_frames import FOLDER, HEAD, SHAPES, golden_lines
 from tests.support.records.golden import Golden, golden_bodies

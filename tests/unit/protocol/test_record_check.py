@@ -3,8 +3,8 @@
 from typing import Final
 
 import pytest
-from minibroker.protocol.batch import build_batch
-from minibroker.protocol.record_check import RUN_MIN, TooLongError, check_records
+from minibroker.protocol.batch.check import RUN_MIN, TooLongError, check_records
+from minibroker.protocol.batch.writing import build_batch
 
 from tests.support.answers.record_shapes import drawn, fields, malformed, record_bytes
 from tests.support.records.plain_records import plain_check

@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from minibroker.protocol.compiler import REQUEST_ELEMENTS_MAX, decoder
+from minibroker.protocol.codec.compiler import REQUEST_ELEMENTS_MAX, decoder
 from minibroker.protocol.errors import DecodeError
 from minibroker.protocol.messages.metadata import MetadataRequest
 from minibroker.protocol.messages.produce import ProduceRequest

@@ -9,15 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from minibroker.protocol.compiler import decoder, encoder
-from minibroker.protocol.errors import EncodeError
-from minibroker.protocol.messages import APIS, Api, request_type, response_type
-from minibroker.protocol.messages.produce import (
-    PartitionProduceData,
-    PartitionProduceResponse,
-    ProduceRequest,
-)
-from minibroker.protocol.schema import (
+from minibroker.protocol.apis import APIS, Api, request_type, response_type
+from minibroker.protocol.codec.compiler import decoder, encoder
+from minibroker.protocol.codec.schema import (
     ArrayOf,
     Int32,
     String,
@@ -28,6 +22,12 @@ from minibroker.protocol.schema import (
     struct,
     wire,
     wire_at,
+)
+from minibroker.protocol.errors import EncodeError
+from minibroker.protocol.messages.produce import (
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
 )
 
 from tests.support.records.messages import ALL, Versioned

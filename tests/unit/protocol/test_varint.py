@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minibroker.protocol.varint import read_uvarint, skip_tags, uvarint
+from minibroker.protocol.codec.varint import read_uvarint, skip_tags, uvarint
 
 KNOWN = {0: "00", 1: "01", 127: "7f", 128: "8001", 300: "ac02", 2**32 - 1: "ffffffff0f"}
 

@@ -19,7 +19,7 @@ from minibroker.broker.faults.rules import (
     Rule,
     TearReply,
 )
-from minibroker.protocol.compiler import decoder
+from minibroker.protocol.codec.compiler import decoder
 from minibroker.protocol.messages.api_versions import (
     ApiVersion,
     ApiVersionsRequest,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from minibroker.protocol.compiler import decoder
+from minibroker.protocol.apis import response_type
+from minibroker.protocol.codec.compiler import decoder
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.header import decode_response_header
-from minibroker.protocol.messages import response_type
 from minibroker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
 from minibroker.protocol.messages.describe_cluster import (
     DescribeClusterBroker,

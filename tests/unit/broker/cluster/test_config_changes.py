@@ -29,7 +29,7 @@ from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.waiting.promise import Promise
 from minibroker.broker.world import World
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode, Refused
 
 NOW_MS = 1_700_000_000_000

@@ -8,8 +8,8 @@ import struct
 import pytest
 from minibroker.broker.connections.closings import NO_FRAME, Closings, frame_facts, size_hint
 from minibroker.protocol.api_names import api_name
+from minibroker.protocol.apis import APIS
 from minibroker.protocol.framing import FrameBuffer
-from minibroker.protocol.messages import APIS
 
 
 def frame(key: int, version: int, client_id: bytes) -> memoryview:

@@ -24,7 +24,7 @@ from minibroker.broker.faults.rules import (
     due,
 )
 from minibroker.broker.faults.scope import Part, parts_of
-from minibroker.protocol.batch import build_batch
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,

@@ -9,7 +9,7 @@ from minibroker.broker.log.identity import read_topic_id
 from minibroker.broker.log.log import LogConfig
 from minibroker.broker.storage.port import Storage
 from minibroker.broker.waiting.long_work import finished
-from minibroker.protocol.batch import records_in
+from minibroker.protocol.batch.reading import records_in
 
 from tests.support.records.logs import DIRECTORY, open_log, read_all
 

@@ -7,7 +7,7 @@ from minibroker.broker.log.identity import deleted_id, doomed_name, read_topic_i
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.storage.port import File, Storage, StorageError
 from minibroker.broker.waiting.long_work import finished
-from minibroker.protocol.batch import BatchHeader, headers_in, read_header
+from minibroker.protocol.batch.header import BatchHeader, headers_in, read_header
 
 from tests.support.records.logs import (
     DIRECTORY,

@@ -7,7 +7,7 @@ from minibroker.broker.log import recovery
 from minibroker.broker.log.identity import METADATA_NAME
 from minibroker.broker.log.log import LogConfig
 from minibroker.broker.storage.port import DamagedLog, Storage
-from minibroker.protocol.batch import BatchHeader
+from minibroker.protocol.batch.header import BatchHeader
 
 from tests.support.records.logs import (
     DIRECTORY,

@@ -7,7 +7,8 @@ from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.segment import TimestampedOffset
 from minibroker.broker.storage.port import Storage
 from minibroker.broker.waiting.long_work import finished
-from minibroker.protocol.batch import build_batch, read_header
+from minibroker.protocol.batch.header import read_header
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 
 from tests.support.records.logs import append, batch_of, open_log

@@ -16,15 +16,9 @@ from minibroker.broker.partitions.opened import (
 from minibroker.broker.partitions.partition import Appended, Partition
 from minibroker.broker.partitions.sequences import Duplicate
 from minibroker.broker.storage.memory import MemoryStorage
-from minibroker.protocol.batch import (
-    HEADER_BYTES,
-    build_batch,
-    crc_is_valid,
-    packed_anew,
-    read_header,
-    records_in,
-    restamped,
-)
+from minibroker.protocol.batch.header import HEADER_BYTES, crc_is_valid, read_header
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import build_batch, packed_anew, restamped
 from minibroker.protocol.compression import Codec, compress
 from minibroker.protocol.errors import ErrorCode, Refused
 

@@ -15,13 +15,9 @@ from minibroker.broker.partitions.sequences import Duplicate, SequenceTable
 from minibroker.broker.partitions.verdicts import explained
 from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Buffer, StorageError
-from minibroker.protocol.batch import (
-    build_batch,
-    crc_is_valid,
-    headers_in,
-    read_header,
-    records_in,
-)
+from minibroker.protocol.batch.header import crc_is_valid, headers_in, read_header
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode, Refused
 

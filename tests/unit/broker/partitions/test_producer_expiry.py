@@ -9,7 +9,7 @@ from minibroker.broker.cluster.metadata import broker_config_record
 from minibroker.broker.partitions import producer_expiry, sequences
 from minibroker.broker.partitions.partition import Appended, Partition
 from minibroker.broker.partitions.sequences import Duplicate
-from minibroker.protocol.batch import read_header
+from minibroker.protocol.batch.header import read_header
 
 from tests.support.worlds.timed_broker import NOW_MS, Machine, batch_at
 

@@ -14,7 +14,8 @@ from minibroker.broker.partitions.sequences import (
     Duplicate,
     SequenceTable,
 )
-from minibroker.protocol.batch import BatchHeader, build_batch, read_header
+from minibroker.protocol.batch.header import BatchHeader, read_header
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode, Refused
 
 MAX: Final = 2147483647

@@ -1,0 +1,1 @@
+"""What several commands ask a broker, and how it is found."""

@@ -1,0 +1,126 @@
+"""EDGE: `minibroker healthcheck`: exit 0 if a broker answers ApiVersions.
+
+Made to be cheap, since containers run it every few seconds: a blocking socket and one frame
+written by hand, no event loop, no codec.
+Source: ApiVersionsRequest.json, version 0.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+
+from ..terminal.addresses import HERE, VARIABLE, Address, add_bootstrap_server, parse_addresses
+from ..terminal.counts import parse_count
+
+SUMMARY = "exit 0 if a broker answers"
+EXAMPLES = (
+    "healthcheck --bootstrap-server 127.0.0.1:9092",
+    "healthcheck --wait 30000",
+)
+AGAIN_AFTER_S = 0.1
+_CONFIGURES = ("KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS", "MINIBROKER_CONFIG")
+_CORRELATION_ID = b"\x00\x00\x00\x01"
+# size 10, API key 18, version 0, the correlation id, no client id
+_REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00" + _CORRELATION_ID + b"\xff\xff"
+_HEAD_BYTES = 10  # size, correlation id, error code
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_bootstrap_server(parser)
+    parser.set_defaults(bootstrap_server=None)
+    parser.add_argument(
+        "--timeout-ms",
+        type=parse_count,
+        default=2000,
+        metavar="MS",
+        help="how long one answer may take (default %(default)s)",
+    )
+    parser.add_argument(
+        "--wait",
+        type=parse_count,
+        metavar="MS",
+        help="ask again until a broker answers, for so long (default: ask once)",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Ask once, or with --wait until somebody answers."""
+    try:
+        addresses = args.bootstrap_server or _configured()
+    except ValueError as error:  # ConfigError
+        print(f"minibroker healthcheck: {error}", file=sys.stderr)
+        return 2
+    until = time.monotonic() + (args.wait or 0) / 1000
+    while True:
+        troubles = []
+        for host, port in addresses:
+            trouble = _trouble(host, port, args.timeout_ms / 1000)
+            if not trouble:
+                print("healthy")
+                return 0
+            troubles.append(f"unhealthy: {host}:{port}{trouble}")
+        if time.monotonic() >= until:
+            print("\n".join(troubles), file=sys.stderr)
+            return 1
+        time.sleep(AGAIN_AFTER_S)
+
+
+def _configured() -> list[Address]:
+    """Where the broker listens that this file system and environment configure.
+
+    BOOTSTRAP_SERVERS is for clients, who may be told of another broker: it counts where nothing is
+    configured. Options of `serve` cannot be seen from here.
+    """
+    if not any(name in os.environ for name in _CONFIGURES):  # which spares an import
+        return parse_addresses(os.environ.get(VARIABLE) or HERE)
+    from ...broker.config.sources import load
+    from ..config_file import standing_layers
+
+    listener = load(standing_layers(None)).listeners[0]
+    return [(listener.host or "127.0.0.1", listener.port)]
+
+
+def _trouble(host: str, port: int, timeout: float) -> str:
+    """What is wrong with the broker there; nothing if it answers."""
+    try:
+        head = _ask(host, port, timeout)
+    except OSError as error:
+        return f": {error.strerror or error}"
+    if len(head) < _HEAD_BYTES or head[4:8] != _CORRELATION_ID or head[8:10] != b"\x00\x00":
+        return " answers, but not as Kafka"
+    return ""
+
+
+def _ask(host: str, port: int, timeout: float) -> bytes:
+    with _connected(host, port, timeout) as connection:
+        connection.sendall(_REQUEST)
+        head = b""
+        while len(head) < _HEAD_BYTES:
+            part = connection.recv(_HEAD_BYTES - len(head))
+            if not part:
+                break
+            head += part
+        return head
+
+
+def _connected(host: str, port: int, timeout: float) -> socket.socket:
+    """Like socket.create_connection, but a name as text would take an import of 5 ms to encode."""
+    refused: OSError | None = None
+    for family, kind, _, _, address in socket.getaddrinfo(
+        host.encode(), port, type=socket.SOCK_STREAM
+    ):
+        connection = socket.socket(family, kind)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            refused = error
+        else:
+            return connection
+    raise refused or OSError(f"{host} has no address")

@@ -1,0 +1,101 @@
+"""EDGE: `minibroker proxy`: faults and a view of what passed, in front of any Kafka.
+
+For a cluster behind a single address. Rules come from a file (testing/fault_file.py) and are those
+a proxy can perform: lose_reply, tear_reply, delay, disconnect, at `request` and `reply`. Each
+exchange is a line on standard output, as soon as its outcome is known; with --json an object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+
+from ...testing.fault_file import read_fault_file
+from ...testing.fault_forms import rule_text
+from ...testing.proxy import Proxy
+from ...testing.proxy_rules import Exchange, performable
+from ..terminal.addresses import parse_address
+from ..terminal.visible import visible
+
+SUMMARY = "lose and delay answers in front of any Kafka, and show what passed"
+EXAMPLES = (
+    "proxy --upstream kafka:9092 --faults lose-acks.yaml",
+    "proxy --listen 127.0.0.1:0 --json > exchanges.json",
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        type=_parse_listen,
+        default=("127.0.0.1", 9192),
+        help="where clients connect; port 0 takes any (default 127.0.0.1:9192)",
+    )
+    parser.add_argument(
+        "--upstream",
+        metavar="HOST:PORT",
+        type=parse_address,
+        default=("127.0.0.1", 9092),
+        help="the Kafka behind it (default 127.0.0.1:9092)",
+    )
+    parser.add_argument("--faults", metavar="FILE", help="a YAML file of fault rules")
+    parser.add_argument("--json", action="store_true", help="print one JSON object an exchange")
+
+
+def run(args: Namespace) -> int:
+    """Stand between until told to stop."""
+    try:
+        rules = read_fault_file(args.faults) if args.faults is not None else []
+        for rule in rules:
+            performable(rule)
+    except ValueError as error:
+        print(f"minibroker proxy: {error}", file=sys.stderr)
+        return 2
+    host, port = args.listen
+    upstream_host, upstream_port = args.upstream
+    proxy = Proxy(f"{upstream_host}:{upstream_port}", rules, host=host, port=port)
+    proxy.on_outcome = _print_json if args.json else _print_line
+    try:
+        asyncio.run(_serve(proxy))
+    except OSError as error:
+        print(f"minibroker proxy: cannot listen at {host}:{port}: {error}", file=sys.stderr)
+        return 1
+    for armed in proxy.rules:
+        text = f"{rule_text(armed.rule)} fired {armed.fired} of {armed.matched} matches"
+        print(text, file=sys.stderr)
+    return 0
+
+
+def _parse_listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return (host, 0) if host and port == "0" else parse_address(text)
+
+
+async def _serve(proxy: Proxy) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with proxy:
+        address = f"PLAINTEXT://{proxy.bootstrap_servers}"
+        print(f"minibroker proxy ready: listeners={address}", flush=True)
+        await stopping.wait()
+
+
+def _print_line(exchange: Exchange) -> None:
+    client = visible(exchange.client_id or "-")
+    print(
+        f"connection {exchange.connection} {client}: {exchange.api} v{exchange.version} "
+        f"{visible(exchange.about)}".rstrip()
+        + f" -> {exchange.outcome}",
+        flush=True,
+    )
+
+
+def _print_json(exchange: Exchange) -> None:
+    names = ("connection", "client_id", "api", "version", "about", "outcome")
+    print(json.dumps({name: getattr(exchange, name) for name in names}), flush=True)

@@ -1,0 +1,241 @@
+"""EDGE: `minibroker serve`: a broker in the foreground until SIGTERM, SIGINT or SIGHUP.
+
+Standard output carries the two start lines only, once the broker answers; logs go to standard
+error, a line each (broker/log_lines.py). Exit codes: 0 after a signal, 1 failure, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from ...broker.cluster.metadata import MetadataError
+from ...broker.config.broker import DURABILITIES
+from ...broker.config.listeners import Listener
+from ...broker.config.properties import ConfigError
+from ...broker.config.sources import Layer, Loaded, load
+from ...broker.connections.descriptors import raise_limit, shares
+from ...broker.log_lines import FORMATS, LEVELS, Event, formatter
+from ...broker.process_memory import collect_rarely, give_back_when_changed
+from ...broker.runtime import ListenError, Runtime
+from ...broker.storage.port import DamagedLog, DirectoryRefused, StorageError
+from ..config_file import VARIABLE, standing_layers
+from ..terminal.log_output import LogOutput
+from ..terminal.standard_output import say
+
+if TYPE_CHECKING:
+    from ...broker.faults.rules import Faults
+
+SUMMARY = "run a broker"
+EXAMPLES = (
+    "serve",
+    "serve --log-dirs ./data --listeners PLAINTEXT://:9092 --set log.retention.hours=1",
+)
+log = logging.getLogger("minibroker")
+STDERR = 2
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class StoppedStarting(SystemExit):
+    """A signal while the data is opened: no worse than a crash there, and nobody was promised more.
+
+    Recovering may take minutes, and holds the loop: nothing but an exception ends it at once, and
+    both kinds of loop let none through but this kind.
+    """
+
+
+def _stop_starting(number: int, frame: object) -> None:
+    raise StoppedStarting(signal.Signals(number).name)
+
+
+_MEANING = {
+    "fsync": "an acknowledged record is on the disk: it survives kill -9 and power loss",
+    "page-cache": "an acknowledged record has been given to the operating system: it survives "
+    "kill -9 of the broker, not power loss (Apache Kafka's own default)",
+    "memory": "NOTHING SURVIVES: records, topics and everything else are kept in memory only and "
+    "are gone when this process ends; give --log-dirs DIR to keep them",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--listeners",
+        metavar="NAME://HOST:PORT[,…]",
+        help="where to listen; port 0 takes any (default PLAINTEXT://127.0.0.1:9092)",
+    )
+    parser.add_argument(
+        "--advertised-listeners",
+        metavar="NAME://HOST:PORT[,…]",
+        help="what clients are told to connect to (default: the listeners)",
+    )
+    parser.add_argument(
+        "--log-dirs",
+        metavar="DIR",
+        help="the data directory, exactly one (default: none, everything in memory)",
+    )
+    parser.add_argument(
+        "--durability",
+        choices=DURABILITIES,
+        help="what an acknowledgement means. "
+        + "; ".join(f"{word}: {text}" for word, text in _MEANING.items())
+        + " (default: fsync with --log-dirs, else memory)",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"a server.properties file (default: the one that {VARIABLE} names, if it is set)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="any Kafka broker property; repeatable",
+    )
+    parser.add_argument(
+        "--faults",
+        metavar="FILE",
+        help="break on purpose: a YAML file of fault rules (needs minibroker[testing])",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        help="how much to say on standard error (default info)",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default="text",
+        help="text: key=value lines (logfmt); json: an object a line (default text)",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Serve until told to stop."""
+    handler = LogOutput(STDERR)
+    handler.setFormatter(formatter(args.log_format))
+    logging.basicConfig(handlers=[handler], level=args.log_level.upper())
+    raise_limit()
+    try:
+        loaded = load(_layers(args))
+        faults = _faults(args.faults) if args.faults is not None else None
+    except ValueError as error:  # ConfigError, FaultFileError
+        print(f"minibroker serve: {error}", file=sys.stderr)
+        return 2
+    for warning in loaded.warnings:
+        log.warning(warning)
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
+            signal.signal(number, _stop_starting)
+    try:
+        return _run_loop(loaded, faults)
+    except StoppedStarting as stopped:
+        log.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
+        return 0
+    except (DirectoryRefused, DamagedLog, StorageError, MetadataError, ListenError) as error:
+        print(f"minibroker serve: {error}", file=sys.stderr)
+        return 1
+
+
+def _layers(args: Namespace) -> list[Layer]:
+    layers = standing_layers(args.config)
+    texts = {}
+    for pair in args.set:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {pair}: expected NAME=VALUE")
+        texts[name.strip()] = value
+    layers.append(Layer("--set", texts))
+    named = {
+        "listeners": args.listeners,
+        "advertised.listeners": args.advertised_listeners,
+        "log.dirs": args.log_dirs,
+        "durability": args.durability,
+    }
+    options = {name: text for name, text in named.items() if text is not None}
+    return [*layers, Layer("options", options)]
+
+
+def _faults(path: str) -> Faults:
+    from ...broker.faults.rules import Faults
+    from ...testing.fault_file import read_fault_file
+
+    faults = Faults()
+    for rule in read_fault_file(path):
+        faults.arm(rule)
+    log.warning(Event("faults-armed", rules=len(faults.rules), meaning="it breaks on purpose"))
+    return faults
+
+
+def _run_loop(loaded: Loaded, faults: Faults | None) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(_serve(loaded, faults))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(loaded, faults))
+
+
+async def _serve(loaded: Loaded, faults: Faults | None) -> int:
+    config = loaded.config
+    runtime = Runtime(config, loaded.listeners, faults=faults)
+    await runtime.start()
+    collect_rarely()
+    giving_back = asyncio.create_task(give_back_when_changed())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    received: list[str] = []
+
+    def note(number: signal.Signals) -> None:
+        received.append(number.name)
+        stop.set()
+
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
+            loop.add_signal_handler(number, note, number)
+    for listener in loaded.listeners:
+        _warn_if_open(listener)
+    level = logging.WARNING if config.durability == "memory" else logging.INFO
+    meaning = _MEANING[config.durability]
+    log.log(level, Event("durability", durability=config.durability, meaning=meaning))
+    share = shares()
+    log.info(
+        Event(
+            "descriptors",
+            limit=share.limit,
+            connections_max=runtime.server.connections_max,
+            open_files_max=share.open_files_max,
+        )
+    )
+    places = ",".join(map(str, runtime.bound))
+    where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
+    why_not = say(
+        f"minibroker ready: listeners={places} durability={config.durability}{where}",
+        f"[KafkaServer id={config.node_id}] started",
+    )
+    if why_not:
+        log.warning(Event("ready-lines-lost", why=why_not, listeners=places))
+    runtime.failed.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    if not runtime.failed.done():
+        log.info(Event("stopping", signal=received[0]))
+    giving_back.cancel()
+    began = loop.time()
+    await runtime.stop()
+    if runtime.failed.done():
+        log.critical(Event("stopped", clean=False, why=runtime.failed.result()))
+        return 1
+    log.info(Event("stopped", clean=True, took_ms=round((loop.time() - began) * 1000)))
+    return 0
+
+
+def _warn_if_open(listener: Listener) -> None:
+    if not listener.is_loopback:
+        why = "it is open to the network, without authentication or encryption"
+        log.warning(Event("listener-open", listener=listener.name, why=why))

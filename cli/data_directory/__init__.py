@@ -1,0 +1,1 @@
+"""What `minibroker log` does with a data directory."""

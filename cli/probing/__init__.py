@@ -1,0 +1,1 @@
+"""What `minibroker probe` plays, and how."""

@@ -1,0 +1,1 @@
+"""What `minibroker demo` shows: clients, scenes, pictures."""

@@ -1,0 +1,301 @@
+"""EDGE: one TCP connection to a broker: open, ask, close. Every wait has a bound.
+
+Who may be asked what, and in which order answers come, is decided in protocol/connection.py.
+Requests may be pipelined: `request` can be awaited by many tasks at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+from ...protocol.codec.compiler import Buffer
+from ...protocol.connection import (
+    API_VERSIONS,
+    ClientConnection,
+    ProtocolError,
+)
+from ...protocol.connection import UnsupportedApi as NoSharedVersion
+from ...protocol.errors import DecodeError, EncodeError, ErrorCode, error_code
+from ...protocol.framing import FrameBuffer
+from ...protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from ..errors import ConnectionFailed, RequestTimedOut, UnsupportedApi
+from ..figures import NetworkFigures
+
+FRAME_BYTES_MAX = 100 * 1024 * 1024  # the largest response accepted (Kafka's own request bound)
+SOFTWARE_NAME = "minibroker"
+SOFTWARE_VERSION = "0.1"
+# asyncio's own transports count nothing that `writelines` could not send at once, and never pause
+# nor resume for it (mended in 3.12.9 and 3.13.2): there, one joined write keeps the bounds.
+WRITELINES_UNCOUNTED = (3, 12) <= sys.version_info < (3, 12, 9) or (
+    (3, 13) <= sys.version_info < (3, 13, 2)
+)
+
+
+class Answered(Protocol):
+    """Who asked: a future, or what is as quick as a call."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, result: Any, /) -> None:
+        """The response message has come."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """None will come."""
+
+
+class Connection(asyncio.Protocol):
+    """An open connection to one broker, with the versions it offers in `versions`."""
+
+    def __init__(self, host: str, port: int, client_id: str) -> None:
+        self.host = host
+        self.port = port
+        self._core = ClientConnection(client_id)
+        self._frames = FrameBuffer(FRAME_BYTES_MAX)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Answered] = deque()
+        self._asked_at: deque[float] = deque()  # in s of the loop's clock
+        self._transport: asyncio.Transport | None = None
+        self._joins = False
+        self._unwritten: deque[Answered] = deque()  # of what gets no answer, oldest first
+        self._closed = self._loop.create_future()
+        self._failure: Exception | None = None
+        self.figures = NetworkFigures()  # replaced by those of the client it belongs to
+        self.on_lost: Callable[[], None] | None = None  # called once, when the connection ends
+
+    @classmethod
+    async def open(
+        cls, host: str, port: int, *, client_id: str = SOFTWARE_NAME, timeout_ms: float = 10_000
+    ) -> Connection:
+        """Connect and learn the broker's versions.
+
+        Raises:
+            ConnectionFailed: nobody listens there, or it is not a Kafka broker.
+            RequestTimedOut: it accepts connections and does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                _, connection = await loop.create_connection(
+                    lambda: cls(host, port, client_id), host, port
+                )
+        except TimeoutError as error:
+            raise ConnectionFailed(
+                f"{host}:{port} did not accept a connection within {timeout_ms} ms"
+            ) from error
+        except (OSError, ValueError, OverflowError) as error:
+            # a port of 2^31 - 1, a host with NUL or an empty label: brokers advertise anything
+            raise ConnectionFailed(
+                f"cannot connect to a broker at {host}:{port}: {_reason_of(error)}"
+            ) from error
+        try:
+            await connection._negotiate(timeout_ms)
+        except RequestTimedOut:
+            connection.abort()
+            raise RequestTimedOut(
+                f"{host}:{port} accepts connections and said nothing within {timeout_ms} ms: "
+                "is a Kafka broker there, and is this its plaintext listener?"
+            ) from None
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    @property
+    def versions(self) -> dict[int, tuple[int, int]]:
+        """The (lowest, highest) version the broker offers, by API key."""
+        return self._core.versions
+
+    async def request(
+        self, message: Any, *, version: int | None = None, timeout_ms: float = 30_000
+    ) -> Any:
+        """Send a request message and wait for its response message.
+
+        Args:
+            version: of the API; by default the highest both sides know.
+
+        Raises:
+            UnsupportedApi: the two sides share no version.
+            ConnectionFailed: the connection ended before the answer; the outcome is unknown.
+            RequestTimedOut: no answer within `timeout_ms`; the connection is closed, since every
+                later answer would come behind the missing one.
+        """
+        name = type(message).__name__
+        answer = self.start_request(message, version=version)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await answer
+        except TimeoutError as error:
+            self._fail(RequestTimedOut(f"{self.host}:{self.port} closed after a late answer"))
+            raise RequestTimedOut(
+                f"{name}: {self.host}:{self.port} gave no answer within {timeout_ms} ms"
+            ) from error
+
+    def start_request(self, message: Any, *, version: int | None = None) -> asyncio.Future[Any]:
+        """Send a request message at once; the future is its response message.
+
+        The caller bounds the wait and, when it gives up, ends the connection. Raises as `request`.
+        """
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.ask(message, answer, version=version)
+        return answer
+
+    def ask(self, message: Any, answer: Answered, *, version: int | None = None) -> None:
+        """As start_request, and tell `answer` in the turn of the loop that brings the response."""
+        self._write(self._open_transport(message), self._frame(message, version))
+        self._waiting.append(answer)
+        self._asked_at.append(self._loop.time())
+        self.figures.request_total += 1
+
+    def send_unanswered(self, message: Any, written: Answered) -> None:
+        """Send Produce with acks=0, to which no response comes. Raises as `request`.
+
+        Args:
+            written: told when the bytes have left this process, or that they will not.
+        """
+        transport = self._open_transport(message)
+        transport.set_write_buffer_limits(high=0)  # resume_writing is called when all has left
+        self._write(transport, self._frame(message, None, answered=False))
+        self.figures.request_total += 1
+        if transport.get_write_buffer_size() == 0:
+            written.set_result(None)
+        else:
+            self._unwritten.append(written)
+
+    def _frame(
+        self, message: Any, version: int | None, *, answered: bool = True
+    ) -> Sequence[Buffer]:
+        try:
+            return self._core.send(message, version, answered=answered)
+        except (NoSharedVersion, EncodeError) as error:
+            raise UnsupportedApi(str(error)) from error
+
+    def _write(self, transport: asyncio.Transport, parts: Sequence[Buffer]) -> None:
+        if self._joins:
+            transport.write(b"".join(parts))
+        else:
+            transport.writelines(parts)
+
+    def pause_writing(self) -> None:
+        """Asyncio calls this when bytes wait to leave."""
+
+    def resume_writing(self) -> None:
+        """Asyncio calls this when none wait any more."""
+        while self._unwritten:
+            self._unwritten.popleft().set_result(None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._transport is not None and self._failure is None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not yet answered."""
+        return len(self._waiting)
+
+    def fail(self, reason: Exception) -> None:
+        """Give the connection up at once; open requests fail with the reason's text."""
+        self._fail(reason)
+        self.abort()
+
+    async def close(self) -> None:
+        """End the connection; open requests fail. Does nothing when it has ended already."""
+        self._fail(ConnectionFailed(f"the connection to {self.host}:{self.port} was closed"))
+        try:
+            await asyncio.wait([self._closed], timeout=1)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once, without waiting."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio calls this once."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one
+        is_asyncios = type(transport).__module__.startswith("asyncio.")
+        self._joins = WRITELINES_UNCOUNTED and is_asyncios
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio calls this with what came."""
+        try:
+            for frame in self._frames.feed(data):
+                message = self._core.receive(frame)
+                waiting = self._waiting.popleft()
+                self.figures.latency_ms.add((self._loop.time() - self._asked_at.popleft()) * 1000)
+                if not waiting.done():
+                    waiting.set_result(message)
+            if self._frames.error is not None:
+                raise self._frames.error
+        except (ProtocolError, DecodeError, ValueError) as error:
+            self._fail(ConnectionFailed(f"{self.host}:{self.port} speaks no Kafka here: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio calls this once, at the end."""
+        reason = f": {exc}" if exc else ""
+        self._fail(ConnectionFailed(f"{self.host}:{self.port} closed the connection{reason}"))
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def _negotiate(self, timeout_ms: float) -> None:
+        hello = ApiVersionsRequest(
+            client_software_name=SOFTWARE_NAME, client_software_version=SOFTWARE_VERSION
+        )
+        version = API_VERSIONS.versions[1]
+        response: ApiVersionsResponse = await self.request(
+            hello, version=version, timeout_ms=timeout_ms
+        )
+        if response.error_code == ErrorCode.UNSUPPORTED_VERSION:
+            offered = max((entry.max_version for entry in response.api_keys), default=0)
+            if offered < 0:
+                raise ConnectionFailed(f"{self.host}:{self.port} offers no version of ApiVersions")
+            response = await self.request(
+                hello, version=min(version, offered), timeout_ms=timeout_ms
+            )
+        if response.error_code:
+            code = error_code(response.error_code)
+            raise ConnectionFailed(f"{self.host}:{self.port} refused ApiVersions: {code.name}")
+        self._core.learn(response)
+
+    def _fail(self, reason: Exception) -> None:
+        first = self._failure is None
+        if self._failure is None:
+            self._failure = reason
+        if self._transport is not None:
+            self._transport.close()
+        while self._waiting or self._unwritten:
+            waiting = (self._waiting or self._unwritten).popleft()
+            if not waiting.done():
+                waiting.set_exception(ConnectionFailed(self._reason(), possibly_persisted=True))
+        if first and self.on_lost is not None:
+            self.on_lost()
+
+    def _open_transport(self, message: Any) -> asyncio.Transport:
+        if self._transport is None or self._failure is not None:
+            raise ConnectionFailed(f"{type(message).__name__}: {self._reason()}")
+        return self._transport
+
+    def _reason(self) -> str:
+        return str(self._failure) if self._failure else "the connection is not open"
+
+
+def _reason_of(error: Exception) -> str:
+    """In words for those who have only an address."""
+    if not isinstance(error, OSError):
+        return f"this is no address: {error}"
+    if isinstance(error, socket.gaierror):
+        return f"{error.strerror}: is the host's name right?"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: nothing listens there; is the broker running, and on this port?"
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+__all__ = ["Connection", "ConnectionFailed", "RequestTimedOut", "UnsupportedApi"]

@@ -1,0 +1,1 @@
+"""What a consumer does to have records: fetch, check, unpack, deserialize."""

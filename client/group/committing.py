@@ -1,0 +1,170 @@
+"""EDGE: commits a group's offsets and looks them up, for one consumer, within a bound.
+
+What an error code asks for stands in membership.py; here it is waited, found anew or told.
+Source: ConsumerCoordinator.java.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from ...protocol.messages.offset_fetch import OffsetFetchResponse
+from ..cluster.cluster import bounded
+from ..cluster.coordinator import Coordinator, version_max
+from ..config import ConsumerConfig
+from ..errors import ClientError, ConnectionFailed, Fatal, Fenced, RequestTimedOut, Retriable
+from ..partitions import OffsetAndMetadata, TopicPartition, name_of
+from .assignors import NO_GENERATION
+from .membership import VERDICTS, Membership, Verdict
+from .offsets_wire import commit_codes, commit_topics, fetch_request, fetched
+from .subscription import Subscription
+
+OFFSET_FETCH_KEY = 9
+OUTCOME_UNKNOWN = (ConnectionFailed, RequestTimedOut)
+
+
+class Committing:
+    """Offsets of one consumer's group.
+
+    Args:
+        is_settled: set while the member is neither joining nor waiting for its assignment: only
+            then are commits accepted.
+    """
+
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        coordinator: Coordinator,
+        membership: Membership,
+        subscription: Subscription,
+        is_settled: asyncio.Event,
+    ) -> None:
+        self._config = config
+        self._coordinator = coordinator
+        self._membership = membership
+        self._subscription = subscription
+        self._is_settled = is_settled
+
+    async def commit(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_ms: float
+    ) -> None:
+        """Store offsets for the group.
+
+        Raises:
+            Fenced: the group went on without this member; others may read its partitions now.
+            Retriable: the group rebalances, or no answer within `timeout_ms`.
+            Fatal: the broker refuses for good.
+        """
+        if not offsets:
+            return
+        async with bounded(timeout_ms, lambda: self._late("committed", timeout_ms)):
+            attempts = 0
+            while True:
+                await self._is_settled.wait()
+                generation = self._membership.generation
+                if self._subscription.is_set and generation == NO_GENERATION:
+                    raise self._outside()
+                try:
+                    answer: OffsetCommitResponse = await self._coordinator.ask(
+                        self._request(offsets), self._config.request_timeout_ms
+                    )
+                except OUTCOME_UNKNOWN:
+                    verdict = Verdict.FIND
+                else:
+                    verdict = self._judge(commit_codes(answer), generation)
+                if verdict is Verdict.DONE:
+                    return
+                if verdict is Verdict.FIND:
+                    self._coordinator.forget()
+                await asyncio.sleep(self._coordinator.backoff_ms(attempts) / 1000)
+                attempts += 1
+
+    async def committed(
+        self, places: Iterable[TopicPartition], timeout_ms: float
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What the group has committed; partitions without an offset are left out.
+
+        Raises:
+            Retriable: no answer within `timeout_ms`.
+            Fatal: the broker refuses for good.
+        """
+        wanted, group_id = [*places], self._membership.group_id
+        async with bounded(timeout_ms, lambda: self._late("looked up", timeout_ms)):
+            attempts = 0
+            while True:
+                await self._is_settled.wait()
+                try:
+                    answer: OffsetFetchResponse = await self._coordinator.ask_with(
+                        lambda connection: fetch_request(
+                            group_id, wanted, version_max(connection, OFFSET_FETCH_KEY)
+                        ),
+                        self._config.request_timeout_ms,
+                    )
+                except OUTCOME_UNKNOWN:
+                    code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+                else:
+                    code, found = fetched(answer)
+                    if not code:
+                        return found
+                if not code.retriable:
+                    raise self._membership.error_of(code)
+                self._coordinator.last_problem = f"{code.name}: {code.text}"
+                if VERDICTS["OffsetCommit"].get(code) is Verdict.FIND:
+                    self._coordinator.forget()
+                await asyncio.sleep(self._coordinator.backoff_ms(attempts) / 1000)
+                attempts += 1
+
+    def _request(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> OffsetCommitRequest:
+        membership = self._membership
+        if membership.generation == NO_GENERATION:  # partitions were assigned by hand
+            return OffsetCommitRequest(group_id=membership.group_id, topics=commit_topics(offsets))
+        return OffsetCommitRequest(
+            group_id=membership.group_id,
+            generation_id_or_member_epoch=membership.generation,
+            member_id=membership.member_id,
+            group_instance_id=self._config.group_instance_id,
+            topics=commit_topics(offsets),
+        )
+
+    def _judge(self, codes: Mapping[TopicPartition, ErrorCode], generation: int) -> Verdict:
+        """What the answer as a whole asks for. Raises as commit()."""
+        for place, code in codes.items():
+            if not code:
+                continue
+            verdict = self._membership.judge("OffsetCommit", code, generation=generation)
+            where = f"group {self._membership.group_id}, {name_of(place)}"
+            if verdict is Verdict.REJOIN:
+                raise Retriable(
+                    f"{where}: {code.name}: nothing was committed; ask for the next records, "
+                    "then commit again what is still assigned",
+                    code=code,
+                )
+            if verdict in (Verdict.NEW_GENERATION, Verdict.NEW_MEMBER):
+                raise self._outside(code)
+            if verdict is Verdict.FAIL:
+                kind = Fenced if code is ErrorCode.FENCED_INSTANCE_ID else Fatal
+                raise kind(f"{where}: {code.name}: {code.text}", code=code)
+            self._coordinator.last_problem = f"{where}: {code.name}: {code.text}"
+            return verdict
+        self._membership.figures.commit_total += 1
+        return Verdict.DONE
+
+    def _outside(self, code: ErrorCode = ErrorCode.UNKNOWN_MEMBER_ID) -> ClientError:
+        return Fenced(
+            f"group {self._membership.group_id}: {code.name}: nothing was committed: the group "
+            "went on without this consumer, and its partitions may be read by another. The time "
+            "between two calls for records is limited by max_poll_interval_ms="
+            f"{self._config.max_poll_interval_ms}, silence by session_timeout_ms="
+            f"{self._config.session_timeout_ms}",
+            code=code,
+        )
+
+    def _late(self, done: str, timeout_ms: float) -> ClientError:
+        return Retriable(
+            f"group {self._membership.group_id}: no offsets were {done} within "
+            f"{timeout_ms:.0f} ms; last problem: {self._coordinator.last_problem or 'none'}",
+            code=ErrorCode.REQUEST_TIMED_OUT,
+        )

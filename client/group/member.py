@@ -1,0 +1,450 @@
+"""EDGE: keeps one consumer a member of its group: joins, beats, gives up, adopts, leaves.
+
+membership.py decides; this file waits. Three tasks run between start() and stop(): one that joins
+again and again, one for heartbeats, one that commits every auto_commit_interval_ms.
+Partitions are given up only after the application has come back for more records: it is then done
+with those it got, and only those are committed by auto commit. While it is busy, heartbeats go on
+for max_poll_interval_ms; then the member leaves, and joins again when the application is back.
+Source: ConsumerCoordinator.java; KIP-62 (heartbeats apart), KIP-429 (cooperative rebalancing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from random import Random
+from typing import Generic
+
+from ...protocol.errors import DecodeError, error_code
+from ...protocol.messages.heartbeat import HeartbeatResponse
+from ...protocol.messages.join_group import JoinGroupResponse
+from ...protocol.messages.sync_group import SyncGroupResponse
+from ..cluster.cluster import Cluster
+from ..cluster.coordinator import Coordinator, version_max
+from ..config import ConsumerConfig
+from ..errors import ClientError, Fatal, Retriable
+from ..fetch.position import K, V
+from ..fetch.pump import Fetching
+from ..partitions import OffsetAndMetadata, TopicPartition
+from .assignors import NO_GENERATION, decode_places
+from .committing import OUTCOME_UNKNOWN, Committing
+from .membership import NO_MEMBER_ID, Event, Membership, State, Verdict
+from .subscription import Subscription
+
+LOG = logging.getLogger("minibroker.client")
+JOIN_LAPSE_MS = 5_000  # what JoinGroup may take beyond the rebalance timeout
+STOP_TIMEOUT_S = 5.0
+UNKNOWN_TOPIC_RECHECK_S = 1.0
+LEAVE_GROUP_KEY = 13
+
+
+class GroupMember(Generic[K, V]):
+    """The group side of one consumer."""
+
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        group_id: str,
+        cluster: Cluster,
+        fetching: Fetching[K, V],
+        *,
+        subscription: Subscription,
+        random: Random,
+    ) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._fetching = fetching
+        self._fetcher = fetching.fetcher
+        self._subscription = subscription
+        self._membership = Membership(config, group_id, self._fetcher.figures)
+        self._coordinator = Coordinator(group_id, config, cluster, random)
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._is_settled = asyncio.Event()
+        self._is_settled.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._owned: frozenset[TopicPartition] = frozenset()
+        self._joined_topics: frozenset[str] = frozenset()
+        self._counts: Mapping[str, int] = {}  # partitions by topic, as the leader assigned them
+        self._stored: dict[TopicPartition, int] = {}  # offsets of the newest automatic commits
+        self._calls = 0
+        self._idle_since_ms = self._loop.time() * 1000
+        self._returned: asyncio.Future[None] | None = None
+        self._to_hold: frozenset[TopicPartition] = frozenset()
+        self._is_away = False
+        self.committing = Committing(
+            config, self._coordinator, self._membership, subscription, self._is_settled
+        )
+
+    def start(self) -> None:
+        """Join as soon as there is a subscription."""
+        self._idle_since_ms = self._loop.time() * 1000
+        work = {"join the group": self._run(), "heartbeats": self._beat()}
+        if self._config.enable_auto_commit:
+            work["auto commit"] = self._commit_now_and_then()
+        self._tasks = [self._cluster.spawn(each, name) for name, each in work.items()]
+
+    async def stop(self) -> None:
+        """Commit, call the listener, leave; all of it within STOP_TIMEOUT_S."""
+        if not self._tasks:
+            return
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
+        if not self._is_settled.is_set():
+            self._coordinator.forget()  # a parked JoinGroup would hold up what is asked now
+            self._is_settled.set()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                if self._membership.state is not State.FAILED:
+                    await self._commit_settled(self._fetcher.readings)
+                    await self._part_with_all()
+                    await self._leave("the consumer is closed")
+        except (TimeoutError, ClientError, *OUTCOME_UNKNOWN) as error:
+            LOG.warning("group %s was left without a word: %s", self._membership.group_id, error)
+        finally:
+            self._coordinator.forget()
+
+    def call_begins(self) -> None:
+        """The application asks for records: it is done with those it got (and they are settled)."""
+        self._calls += 1
+        if self._is_away:
+            self._is_away = False
+            self._changed.set()
+        if self._returned is not None:
+            self._fetcher.hold_back(self._to_hold)
+            if not self._returned.done():
+                self._returned.set_result(None)
+            self._returned = None
+
+    def call_ends(self) -> None:
+        """The application gets records, or goes without."""
+        self._calls -= 1
+        self._idle_since_ms = self._loop.time() * 1000
+
+    def made_again(self, topic: str) -> None:
+        """A topic was deleted and made again: nothing is committed for the new one."""
+        self._stored = {p: each for p, each in self._stored.items() if p.topic != topic}
+
+    def changed(self) -> None:
+        """Metadata or the subscription are not what they were."""
+        self._changed.set()
+
+    async def _run(self) -> None:
+        failures = 0
+        try:
+            while True:
+                while self._is_away:
+                    self._changed.clear()
+                    await self._changed.wait()
+                if not self._subscription.is_set:
+                    await self._stay_outside()
+                elif await self._rebalance():
+                    failures = 0
+                    await self._until_over()
+                else:
+                    await asyncio.sleep(self._coordinator.backoff_ms(failures) / 1000)
+                    failures += 1
+        except Exception as error:  # noqa: BLE001  told to whoever reads next
+            self._fail(error)
+
+    async def _stay_outside(self) -> None:
+        """Leave, if need be, and wait for a subscription."""
+        if self._membership.generation != NO_GENERATION:
+            await self._commit_settled(self._owned)
+        await self._part_with_all()
+        await self._leave("the consumer has unsubscribed")
+        while not self._subscription.is_set:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _rebalance(self) -> bool:
+        """Join and sync once; whether the member reads now. Raises what ends the membership."""
+        membership = self._membership
+        topics = await self._wanted_topics()
+        await self._prepare(topics)
+        if not self._subscription.is_set or self._is_away:
+            return True
+        self._is_settled.clear()
+        try:
+            verdict = await self._join(topics)
+            if verdict is Verdict.DONE:
+                verdict, places = await self._sync()
+        except (Retriable, *OUTCOME_UNKNOWN) as error:
+            LOG.info("group %s: joining failed: %s", membership.group_id, error)
+            verdict = Verdict.FIND
+        finally:
+            if membership.state in (State.JOINING, State.SYNCING):
+                membership.move(Event.REBALANCE)
+            self._is_settled.set()
+        if verdict is Verdict.FAIL and membership.failure is not None:
+            raise membership.failure
+        if verdict is Verdict.FIND:
+            self._coordinator.forget()
+        if verdict is Verdict.DONE:
+            await self._adopt(frozenset(places))
+        return verdict in (Verdict.DONE, Verdict.REJOIN)
+
+    async def _prepare(self, topics: frozenset[str]) -> None:
+        """Give up what may not be kept while the group rebalances."""
+        if self._membership.generation != NO_GENERATION:
+            if self._config.is_cooperative:
+                leaving = {place for place in self._owned if place.topic not in topics}
+                await self._give_up(frozenset(leaving))
+            else:
+                await self._give_up(self._owned)
+        if self._membership.generation == NO_GENERATION and self._owned:
+            lost = self._drop(self._owned)
+            await self._tell(self._subscription.listener.on_partitions_lost, lost)
+
+    async def _join(self, topics: frozenset[str]) -> Verdict:
+        membership = self._membership
+        owned = self._owned if self._config.is_cooperative else ()
+        request = membership.join_request(topics, owned, "rebalance")
+        timeout_ms = self._config.max_poll_interval_ms + JOIN_LAPSE_MS
+        answer: JoinGroupResponse = await self._coordinator.ask(
+            request, max(timeout_ms, self._config.request_timeout_ms)
+        )
+        try:
+            verdict = membership.on_join(answer)
+        except DecodeError as error:
+            raise Fatal(f"group {membership.group_id}: a member's words: {error}") from error
+        if membership.generation != NO_GENERATION:
+            self._joined_topics = topics
+        return verdict
+
+    async def _sync(self) -> tuple[Verdict, list[TopicPartition]]:
+        membership = self._membership
+        assignment: dict[str, list[TopicPartition]] = {}
+        if membership.is_leader and membership.assignor is not None:
+            await self._know(frozenset().union(*(each.topics for each in membership.others)))
+            self._counts = self._counts_now()
+            if membership.assigns:
+                assignment = membership.assignor.assign(membership.others, self._counts)
+        answer: SyncGroupResponse = await self._coordinator.ask(
+            membership.sync_request(assignment), self._config.request_timeout_ms
+        )
+        verdict = membership.on_sync(answer)
+        if verdict is not Verdict.DONE:
+            return verdict, []
+        try:
+            return verdict, decode_places(answer.assignment)
+        except DecodeError as error:
+            raise Fatal(f"group {membership.group_id}: the leader's words: {error}") from error
+
+    async def _adopt(self, places: frozenset[TopicPartition]) -> None:
+        """Read what was assigned; in a cooperative group first give up what was not."""
+        revoked, added = self._owned - places, places - self._owned
+        if revoked:
+            await self._give_up(revoked)
+            if self._membership.generation == NO_GENERATION:
+                return
+        self._owned = places
+        self._cluster.metadata.wanted.update(topic for topic, _ in places)
+        self._fetcher.assign(sorted(places))
+        self._fetcher.hold_back(added)
+        LOG.info("group %s: reads %s", self._membership.group_id, sorted(places))
+        await self._tell(self._subscription.listener.on_partitions_assigned, added)
+        self._fetcher.let_go(added)
+        self._fetching.wake()
+        if revoked and self._membership.state is State.STABLE:
+            self._membership.move(Event.REBALANCE)  # what was given up can now be given to others
+
+    async def _give_up(self, places: frozenset[TopicPartition]) -> None:
+        """Commit and part with partitions, unless they are lost while that is waited for."""
+        if not places:
+            return
+        await self._until_returned(places)
+        if self._membership.generation == NO_GENERATION:
+            return
+        await self._commit_settled(places)
+        await self._tell(self._subscription.listener.on_partitions_revoked, self._drop(places))
+
+    async def _part_with_all(self) -> None:
+        listener, is_lost = self._subscription.listener, self._membership.generation < 0
+        told = listener.on_partitions_lost if is_lost else listener.on_partitions_revoked
+        if self._owned:
+            await self._tell(told, self._drop(self._owned))
+
+    def _drop(self, places: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
+        """Read these no more."""
+        self._owned -= places
+        for place in places:
+            self._stored.pop(place, None)
+        if not self._subscription.is_manual:
+            self._fetcher.assign([each for each in self._fetcher.readings if each not in places])
+        return places
+
+    async def _until_returned(self, places: frozenset[TopicPartition]) -> None:
+        """Wait until the application is done with what it got; it gets no more of `places`."""
+        if not self._fetcher.is_application_busy:
+            self._fetcher.hold_back(places)
+            return
+        self._to_hold = places
+        self._returned = self._loop.create_future()
+        await self._returned
+
+    async def _until_over(self) -> None:
+        """Return when the group rebalances, or has to."""
+        membership = self._membership
+        while membership.state is State.STABLE and self._subscription.is_set:
+            self._changed.clear()
+            if self._is_outdated():
+                membership.move(Event.REBALANCE)
+                return
+            known = self._cluster.metadata
+            is_whole = all(known.is_usable(topic) for topic in self._joined_topics)
+            try:
+                async with asyncio.timeout(None if is_whole else UNKNOWN_TOPIC_RECHECK_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._cluster.refresh_soon()
+        if membership.failure is not None:
+            raise membership.failure
+
+    def _is_outdated(self) -> bool:
+        """Whether topics or partitions have come or gone since the group was last balanced."""
+        wanted = self._subscription.wanted_topics(self._cluster.metadata)
+        if wanted != self._joined_topics:
+            return True
+        return self._membership.is_leader and self._counts != self._counts_now()
+
+    def _counts_now(self) -> dict[str, int]:
+        names = frozenset[str]().union(*(each.topics for each in self._membership.others))
+        known = self._cluster.metadata.topics
+        return {name: len(known[name].leaders) for name in names if name in known}
+
+    async def _wanted_topics(self) -> frozenset[str]:
+        if self._subscription.pattern is not None:
+            if not self._cluster.metadata.wants_all:
+                self._cluster.metadata.wants_all = True
+                await self._refresh()
+        else:
+            await self._know(self._subscription.topics)
+        return self._subscription.wanted_topics(self._cluster.metadata)
+
+    async def _know(self, topics: Iterable[str]) -> None:
+        """Ask for topics that nothing is known of yet."""
+        metadata = self._cluster.metadata
+        metadata.wanted.update(topics)
+        if any(topic not in metadata.topics for topic in topics):
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        try:
+            async with asyncio.timeout(self._config.request_timeout_ms / 1000):
+                await self._cluster.refresh()
+        except TimeoutError:
+            return  # what is not known yet is assigned when it is
+
+    async def _beat(self) -> None:
+        membership, config = self._membership, self._config
+        timeout_ms = min(config.request_timeout_ms, config.session_timeout_ms)
+        wait_ms: float = config.heartbeat_interval_ms
+        while True:
+            await asyncio.sleep(min(wait_ms, max(self._poll_left_ms(), 1)) / 1000)
+            wait_ms = config.heartbeat_interval_ms
+            if not membership.beats:
+                continue
+            try:
+                if self._poll_left_ms() <= 0:
+                    await self._leave_for_now()
+                    continue
+                generation = membership.generation
+                answer: HeartbeatResponse = await self._coordinator.ask(
+                    membership.heartbeat_request(), timeout_ms
+                )
+            except (ClientError, *OUTCOME_UNKNOWN) as error:
+                LOG.info("group %s: no heartbeat: %s", membership.group_id, error)
+                wait_ms = config.retry_backoff_ms
+                continue
+            code = error_code(answer.error_code)
+            if membership.judge("Heartbeat", code, generation=generation) is Verdict.FIND:
+                self._coordinator.forget()
+                wait_ms = config.retry_backoff_ms
+            self._heed()
+
+    def _heed(self) -> None:
+        """Act at once on a change of state that came from outside the joining task."""
+        if self._membership.failure is not None:
+            self._fail(self._membership.failure)
+        elif self._membership.generation == NO_GENERATION and self._subscription.is_set:
+            self._fetcher.hold_back(self._owned)
+        self._changed.set()
+
+    def _poll_left_ms(self) -> float:
+        """How long the application may still take; endless while it waits for records."""
+        if self._calls or self._is_away:
+            return self._config.max_poll_interval_ms
+        spent_ms = self._loop.time() * 1000 - self._idle_since_ms
+        return self._config.max_poll_interval_ms - spent_ms
+
+    async def _leave_for_now(self) -> None:
+        LOG.warning(
+            "group %s: the application has not asked for records for max_poll_interval_ms=%d ms; "
+            "leaving the group until it does",
+            self._membership.group_id,
+            self._config.max_poll_interval_ms,
+        )
+        self._is_away = True
+        try:
+            await self._leave("max_poll_interval_ms has passed")
+        finally:
+            self._heed()
+
+    async def _leave(self, reason: str) -> None:
+        """Tell the coordinator, unless this member is a static one, which may come back."""
+        membership = self._membership
+        member_id = membership.member_id
+        try:
+            if member_id != NO_MEMBER_ID and self._config.group_instance_id is None:
+                await self._coordinator.ask_with(
+                    lambda connection: membership.leave_request(
+                        version_max(connection, LEAVE_GROUP_KEY), reason
+                    ),
+                    self._config.request_timeout_ms,
+                )
+        finally:
+            membership.member_id = NO_MEMBER_ID
+            membership.lose()
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.auto_commit_interval_ms / 1000)
+            if self._is_settled.is_set():
+                await self._commit_settled(self._fetcher.readings)
+
+    async def _commit_settled(self, places: Iterable[TopicPartition]) -> None:
+        """Commit what the application is done with; a failure is logged, and tried again later."""
+        is_outside = self._membership.generation == NO_GENERATION
+        if not self._config.enable_auto_commit or (self._subscription.is_set and is_outside):
+            return
+        readings = self._fetcher.readings
+        offsets = {
+            place: OffsetAndMetadata(readings[place].settled, "", readings[place].epoch)
+            for place in places
+            if place in readings and readings[place].settled >= 0
+        }
+        news = {p: each for p, each in offsets.items() if self._stored.get(p) != each.offset}
+        try:
+            await self.committing.commit(news, self._config.request_timeout_ms)
+            self._stored.update((place, each.offset) for place, each in news.items())
+        except ClientError as error:
+            LOG.warning("automatic commit failed: %s", error)
+            self._heed()
+
+    async def _tell(
+        self,
+        listen: Callable[[frozenset[TopicPartition]], Awaitable[None] | None],
+        places: frozenset[TopicPartition],
+    ) -> None:
+        try:
+            if (answer := listen(places)) is not None:
+                await answer
+        except Exception as error:
+            raise Fatal(f"the rebalance listener raised {error!r}") from error
+
+    def _fail(self, error: Exception) -> None:
+        self._fetcher.hold_back(self._owned)
+        self._fetching.fail(error)

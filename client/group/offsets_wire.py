@@ -1,0 +1,101 @@
+"""Committed offsets on the wire: requests to write, answers to read, for all versions.
+
+Whom to ask and when to ask again is for committing.py and administer/groups.py.
+Source: OffsetCommitRequest.json, OffsetFetchRequest.json; KIP-709 (several groups in one fetch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ...protocol.errors import ErrorCode, error_code
+from ...protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from ...protocol.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+    OffsetFetchResponse,
+)
+from ..partitions import OffsetAndMetadata, TopicPartition
+
+SEVERAL_GROUPS_SINCE = 8
+FETCH_STABLE_SINCE = 7
+
+
+def commit_topics(
+    offsets: Mapping[TopicPartition, OffsetAndMetadata],
+) -> list[OffsetCommitRequestTopic]:
+    """The topics of an OffsetCommit."""
+    topics: dict[str, list[OffsetCommitRequestPartition]] = {}
+    for place, each in sorted(offsets.items()):
+        entry = OffsetCommitRequestPartition(
+            partition_index=place.partition,
+            committed_offset=each.offset,
+            committed_leader_epoch=each.leader_epoch,
+            committed_metadata=each.metadata,
+        )
+        topics.setdefault(place.topic, []).append(entry)
+    return [OffsetCommitRequestTopic(name=name, partitions=each) for name, each in topics.items()]
+
+
+def commit_outside(
+    group_id: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+) -> OffsetCommitRequest:
+    """A commit by nobody in particular: allowed while the group has no members."""
+    return OffsetCommitRequest(group_id=group_id, topics=commit_topics(offsets))
+
+
+def commit_codes(answer: OffsetCommitResponse) -> dict[TopicPartition, ErrorCode]:
+    """What became of each partition."""
+    return {
+        TopicPartition(topic.name, each.partition_index): error_code(each.error_code)
+        for topic in answer.topics
+        for each in topic.partitions
+    }
+
+
+def fetch_request(
+    group_id: str, places: Iterable[TopicPartition] | None, version_max: int
+) -> OffsetFetchRequest:
+    """Ask for the offsets of these partitions, or of all the group has committed.
+
+    Args:
+        version_max: the highest version that the coordinator offers.
+    """
+    topics: list[OffsetFetchRequestTopic] | None = None
+    if places is not None:
+        by_name: dict[str, list[int]] = {}
+        for topic, partition in sorted(places):
+            by_name.setdefault(topic, []).append(partition)
+        topics = [
+            OffsetFetchRequestTopic(name=name, partition_indexes=each)
+            for name, each in by_name.items()
+        ]
+    is_stable = version_max >= FETCH_STABLE_SINCE
+    if version_max < SEVERAL_GROUPS_SINCE:
+        return OffsetFetchRequest(group_id=group_id, topics=topics, require_stable=is_stable)
+    group = OffsetFetchRequestGroup(group_id=group_id, topics=topics)
+    return OffsetFetchRequest(groups=[group], require_stable=is_stable)
+
+
+def fetched(
+    answer: OffsetFetchResponse,
+) -> tuple[ErrorCode, dict[TopicPartition, OffsetAndMetadata]]:
+    """The first error there is, and the offsets; partitions without one are left out."""
+    topics, number = answer.topics, answer.error_code
+    if answer.groups:
+        topics, number = answer.groups[0].topics, answer.groups[0].error_code
+    found: dict[TopicPartition, OffsetAndMetadata] = {}
+    for topic in topics:
+        for each in topic.partitions:
+            number = number or each.error_code
+            if each.committed_offset >= 0:
+                found[TopicPartition(topic.name, each.partition_index)] = OffsetAndMetadata(
+                    each.committed_offset, each.metadata or "", each.committed_leader_epoch
+                )
+    return error_code(number), found

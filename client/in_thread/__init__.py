@@ -1,0 +1,1 @@
+"""What the blocking face stands on: a loop in a thread of its own."""

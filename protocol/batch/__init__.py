@@ -1,0 +1,1 @@
+"""Record batches (RecordBatch v2): header, reading, checking, writing."""

@@ -1,0 +1,1 @@
+"""From declared messages to flat functions that read and write them."""
