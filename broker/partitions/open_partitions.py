@@ -178,6 +178,7 @@ class Partitions:
         partitions = [each for topic in topics for each in self.of(topic)]
         for each in partitions:
             del self.opened[each.topic, each.index]
+            self._rings.close(each)
         return partitions
 
     def delete(self, partitions: Iterable[Partition]) -> Generator[None, None, list[str]]:

@@ -43,16 +43,25 @@ class VerdictRings:
 
     def __init__(self) -> None:
         self.numbers: Iterator[int] = count(1)
-        self._owners: deque[Ringed] = deque()
+        self._owners: dict[Ringed, None] = {}  # in the order in which their rings were opened
 
     def open(self, owner: Ringed) -> Ring:
         """A ring for a partition that has none."""
         if len(self._owners) >= VERDICT_RINGS_MAX:
-            self._owners.popleft().verdicts = None
-        self._owners.append(owner)
+            self.close(next(iter(self._owners)))
+        self._owners[owner] = None
         ring: Ring = deque(maxlen=VERDICTS_KEPT)
         owner.verdicts = ring
         return ring
+
+    def close(self, owner: Ringed) -> None:
+        """Drop the ring of a partition: it is deleted, or has been written to least lately.
+
+        1. a topic of a thousand partitions is deleted  2. kept here, each would stay with its log,
+        its index and its producers, until sixteen thousand others have been written to.
+        """
+        self._owners.pop(owner, None)
+        owner.verdicts = None
 
 
 class Verdict(NamedTuple):

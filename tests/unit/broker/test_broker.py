@@ -1,6 +1,8 @@
 """Broker: topics, producer ids and partitions over restarts, all on one storage."""
 
+import gc
 import json
+import weakref
 from copy import deepcopy
 from dataclasses import replace
 from random import Random
@@ -232,6 +234,20 @@ def test_a_deleted_topic_takes_its_records_along_and_its_name_is_free() -> None:
     assert fresh is not None
     assert fresh.log.log_end_offset == 0
     assert machine.start().state.topics == {"t": new}
+
+
+def test_nothing_of_a_deleted_partition_stays_in_memory() -> None:
+    broker = Machine().start()
+    create(broker, "t")
+    partition = broker.partition("t", 0)
+    assert partition is not None
+    partition.produce(batch(), NOW_MS)
+    log = weakref.ref(partition.log)
+    del partition
+    finished(broker.delete_topics(["t"]))
+    flush(broker)
+    gc.collect()
+    assert log() is None
 
 
 def test_a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() -> None:
