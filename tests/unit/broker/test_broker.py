@@ -2,7 +2,6 @@
 
 import gc
 import json
-import weakref
 from copy import deepcopy
 from dataclasses import replace
 from random import Random
@@ -19,6 +18,7 @@ from minibroker.broker.cluster.metadata import (
 from minibroker.broker.cluster.topics import NewTopic
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.log.identity import read_topic_id
+from minibroker.broker.log.log import Log
 from minibroker.broker.log.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
 from minibroker.broker.partitions.partition import Appended
 from minibroker.broker.partitions.sequences import Duplicate
@@ -237,17 +237,24 @@ def test_a_deleted_topic_takes_its_records_along_and_its_name_is_free() -> None:
 
 
 def test_nothing_of_a_deleted_partition_stays_in_memory() -> None:
-    broker = Machine().start()
+    machine = Machine()
+    broker = machine.start()
     create(broker, "t")
     partition = broker.partition("t", 0)
     assert partition is not None
     partition.produce(batch(), NOW_MS)
-    log = weakref.ref(partition.log)
+    assert logs_of(machine, "t-0")
     del partition
     finished(broker.delete_topics(["t"]))
     flush(broker)
+    assert not logs_of(machine, "t-0")
+
+
+def logs_of(machine: Machine, directory: str) -> list[Log]:
+    """The logs of a directory that something still holds."""
     gc.collect()
-    assert log() is None
+    logs = (each for each in gc.get_objects() if isinstance(each, Log))
+    return [each for each in logs if each.storage is machine.storage and directory in each.key]
 
 
 def test_a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() -> None:
