@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .child_wire import Call, ChildBrokerError
 from .fault_control import WAIT_S, Fault, FaultControl
@@ -18,47 +18,73 @@ from .fault_forms import form_of
 
 if TYPE_CHECKING:
     from ..broker.faults.rules import Rule
-    from .child_broker import ChildBroker
 
 GRACE_S = 5.0  # beyond the bound of a wait in the child
+
+
+class Child(Protocol):
+    """What faults need of the broker whose they are; see ChildBroker."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the child lives."""
+
+    def ensure_running(self) -> None:
+        """Start it unless it runs."""
+
+    def call(self, call: Call, timeout_s: float = ...) -> Any:
+        """Ask the child."""
+
+    async def call_async(self, call: Call, timeout_s: float = ...) -> Any:
+        """Ask the child without blocking the loop."""
+
+    def tell(self, call: Call) -> None:
+        """Ask the child something that does not matter once it is gone."""
+
+    def last_words(self) -> Mapping[str, Any]:
+        """What a child that has ended has left."""
+
+    def lifeline(self) -> socket.socket | None:
+        """A copy of what hangs up when the child ends; None if it does not run."""
 
 
 class RemoteFault(Fault):
     """A rule at work in a child process."""
 
-    def __init__(self, rule: Rule, number: int, broker: ChildBroker) -> None:
+    def __init__(self, rule: Rule, number: int, faults: RemoteFaults, child: Child) -> None:
         super().__init__(rule)
         self.number = number
         self.is_released = False
         self.counts = (0, 0)  # matched and fired, as last heard
-        self._broker = broker
+        self._faults = faults
+        self._child = child
 
     @property
     def matched(self) -> int:
-        self._broker.faults.refresh()
+        self._faults.refresh()
         return self.counts[0]
 
     @property
     def fired(self) -> int:
-        self._broker.faults.refresh()
+        self._faults.refresh()
         return self.counts[1]
 
     def release(self) -> None:
         if self.is_released:
             return  # a child started since then has never heard of it
         self.is_released = True
-        self._broker.tell({"do": "disarm", "id": self.number})
+        self._child.tell({"do": "disarm", "id": self.number})
 
     def wait_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
         """Return once it has fired so often in all. Raises TimeoutError."""
-        self._broker.call(self._until(times, timeout_s), timeout_s + GRACE_S)
+        self._child.call(self._until(times, timeout_s), timeout_s + GRACE_S)
 
     def wait_reached(self, *, timeout_s: float = WAIT_S) -> None:
         """Return once something waits at this barrier. Raises TimeoutError."""
         self.wait_fired(timeout_s=timeout_s)
 
     async def until_fired(self, times: int = 1, *, timeout_s: float = WAIT_S) -> None:
-        await self._broker.call_async(self._until(times, timeout_s), timeout_s + GRACE_S)
+        await self._child.call_async(self._until(times, timeout_s), timeout_s + GRACE_S)
 
     def _until(self, times: int, timeout_s: float) -> Call:
         return {"do": "until fired", "id": self.number, "times": times, "timeout_s": timeout_s}
@@ -67,8 +93,8 @@ class RemoteFault(Fault):
 class RemoteFaults(FaultControl[RemoteFault]):
     """The faults of a broker in a child process."""
 
-    def __init__(self, broker: ChildBroker) -> None:
-        self._broker = broker
+    def __init__(self, child: Child) -> None:
+        self._child = child
         self._armed: list[RemoteFault] = []
         self._count = 0
 
@@ -78,16 +104,16 @@ class RemoteFaults(FaultControl[RemoteFault]):
 
     def arm(self, rule: Rule) -> RemoteFault:
         self._count += 1
-        fault = RemoteFault(rule, self._count, self._broker)
+        fault = RemoteFault(rule, self._count, self, self._child)
         order = _order(fault)
-        if self._broker.is_running:
-            self._broker.call({"do": "arm", **order})
+        if self._child.is_running:
+            self._child.call({"do": "arm", **order})
         self._armed.append(fault)
         return fault
 
     def clear(self) -> None:
         self._armed.clear()
-        self._broker.tell({"do": "clear"})
+        self._child.tell({"do": "clear"})
 
     def _restart_after(self, fault: RemoteFault) -> None:
         """Let a thread start the broker again whenever this fault has ended it."""
@@ -96,7 +122,7 @@ class RemoteFaults(FaultControl[RemoteFault]):
     def _revive(self, fault: RemoteFault) -> None:
         fired = 0
         while not fault.is_released and fault in self._armed:
-            ended = self._broker.lifeline()
+            ended = self._child.lifeline()
             if ended is None:
                 return  # somebody else has ended it, and will start it
             with ended:
@@ -105,7 +131,7 @@ class RemoteFaults(FaultControl[RemoteFault]):
             if fault.counts[1] == fired:
                 return
             fired = fault.counts[1]
-            self._broker.ensure_running()
+            self._child.ensure_running()
 
     def orders(self) -> list[Call]:
         """What a new child is to be armed with."""
@@ -114,11 +140,11 @@ class RemoteFaults(FaultControl[RemoteFault]):
     def refresh(self) -> None:
         """Ask how often each has matched and fired, or read what a dead child has left."""
         counts: Mapping[str, Sequence[int]] | None = None
-        if self._broker.is_running:
+        if self._child.is_running:
             with contextlib.suppress(ChildBrokerError):  # it has just died
-                counts = self._broker.call({"do": "counts"})
+                counts = self._child.call({"do": "counts"})
         if counts is None:
-            counts = self._broker.last_words().get("counts", {})
+            counts = self._child.last_words().get("counts", {})
         for fault in self._armed:
             if str(fault.number) in counts:
                 matched, fired = counts[str(fault.number)]

@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ...protocol.apis import Api
 from ...protocol.codec.compiler import decoder
-from ...protocol.codec.schema import ArrayOf, NullableBytes, String, request, wire
+from ...protocol.consumer_protocol import VERSION_BYTES, ConsumerProtocolSubscription
 from ...protocol.errors import DecodeError, ErrorCode
 from ..limits import SUBSCRIBED_TOPICS_MAX
 from .records import GroupMetadataValue, MemberMetadata
@@ -22,16 +21,6 @@ from .sizes import ENTRY_BYTES, GROUP_OWN_BYTES, Protocols, Tally, protocols_byt
 from .states import EMPTY, NEXT, PREPARING, GroupState
 
 CONSUMER = "consumer"
-
-_SUBSCRIPTION = Api(0, "ConsumerProtocolSubscription", versions=(0, 0), flexible=None)
-
-
-@request(_SUBSCRIPTION)
-class ConsumerProtocolSubscription:
-    """What every version of the embedded protocol begins with, after an int16 version."""
-
-    topics: list[str] = wire(ArrayOf(String))
-    user_data: bytes | None = wire(NullableBytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +385,10 @@ class Group:
 
 
 def _topics_in(subscriptions: Iterable[bytes]) -> frozenset[str] | None:
-    """The topics that subscriptions name; None if one cannot be read, or they are too many."""
+    """The topics that subscriptions name; None if one cannot be read, or they are too many.
+
+    Of a version that nobody knows yet, too: each begins with what version 0 consists of.
+    """
     read = decoder(ConsumerProtocolSubscription, 0)
     topics: set[str] = set()
     left = SUBSCRIBED_TOPICS_MAX
@@ -405,7 +397,7 @@ def _topics_in(subscriptions: Iterable[bytes]) -> frozenset[str] | None:
             left -= int.from_bytes(each[2:6], "big")
             if left < 0:
                 return None
-            topics.update(read(each, 2)[0].topics)
+            topics.update(read(each, VERSION_BYTES)[0].topics)
     except DecodeError:
         return None
     return frozenset(topics)

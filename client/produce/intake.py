@@ -1,8 +1,10 @@
 """EDGE: finds the batch a record goes into: topic, partition, room; waits for what is lacking.
 
 Every wait ends within max_block_ms. Those who wait for room are served in order.
-    send -> Intake.batch_for -> ProducerBatch.append
-Read next: accumulator.py, partitioner.py.
+    Producer.send -> Intake.add -> _batch_for: the batch that is there, or room and a new one
+                  -> ProducerBatch.append
+Plain values for a batch that is filling do not come here: Producer.send appends those itself to
+one of `Intake.filling`. Read next: accumulator.py, partitioner.py.
 """
 
 from __future__ import annotations

@@ -53,9 +53,6 @@ SLEEPS_ALLOWED = {
     "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",
     "tests/bench/parts/consuming.py": "a broker does not say when its coordinator is there",
 }
-KEYWORDS_PASSED_ON = {
-    "_init_on_first_use": "protocol/codec/schema.py: stands in for __init__, which it then makes",
-}
 # Written with [x] so that the pattern does not find itself.
 OUTSIDE_WORDS = {
     r"(?<!\w)share[d]/": "name nothing that lies outside the repository",
@@ -234,7 +231,7 @@ def _is_typed(keywords: ast.arg | None) -> bool:
 def keywords_are_not_passed_through(source: Source) -> Iterator[Complaint]:
     for function in source.functions if source.package else ():
         taken = function.args.kwarg.arg if function.args.kwarg else None
-        if function.name in KEYWORDS_PASSED_ON or _is_typed(function.args.kwarg):
+        if _is_typed(function.args.kwarg):
             continue
         for call in ast.walk(function) if taken else ():
             passed = call.keywords if isinstance(call, ast.Call) else []
