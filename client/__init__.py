@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..protocol.configs import ConfigSource
     from ..protocol.errors import ErrorCode
     from .admin import Admin
     from .administer.results import (
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         ClusterDescription,
         ConfigEntry,
         ConfigResource,
-        ConfigSource,
         GroupDescription,
         GroupListing,
         GroupMemberDescription,
@@ -52,7 +52,7 @@ HOMES = {
     "ClusterDescription": ".administer.results",
     "ConfigEntry": ".administer.results",
     "ConfigResource": ".administer.results",
-    "ConfigSource": ".administer.results",
+    "ConfigSource": "..protocol.configs",
     "ConnectionFailed": ".errors",
     "Consumer": ".consumer",
     "ConsumerRebalanceListener": ".group.subscription",

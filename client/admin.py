@@ -11,13 +11,13 @@ in administer/groups.py, how the right broker is found and asked in administer/a
 
 from __future__ import annotations
 
+from ..protocol.configs import ConfigSource
 from .administer.groups import GroupCalls
 from .administer.results import (
     BrokerNode,
     ClusterDescription,
     ConfigEntry,
     ConfigResource,
-    ConfigSource,
     GroupDescription,
     GroupListing,
     GroupMemberDescription,

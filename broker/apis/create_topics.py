@@ -106,7 +106,7 @@ def _created(
                 name=each.name,
                 value=each.value,
                 read_only=False,
-                config_source=each.source,
+                config_source=each.source.value,
                 is_sensitive=False,
             )
             for each in describe_topic(topic.overrides, broker.running_config)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...protocol.configs import ResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.describe_configs import (
@@ -21,7 +22,7 @@ from ...protocol.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 from ..broker import Broker
-from ..cluster.config_changes import BROKER, TOPIC, broker_refusal
+from ..cluster.config_changes import broker_refusal
 from ..cluster.described_configs import (
     Described,
     describe_all_brokers,
@@ -106,7 +107,7 @@ def _described(
 ) -> tuple[object, Callable[[], list[Described]]] | Refused:
     """What makes the answer, and a key in common with others that are answered alike."""
     name = asked.resource_name
-    if asked.resource_type == TOPIC:
+    if asked.resource_type == ResourceType.TOPIC:
         topic = broker.state.topics.get(name)
         if topic is not None:
             overrides = topic.overrides
@@ -116,7 +117,7 @@ def _described(
         if why is not None:
             return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
         return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name}")
-    if asked.resource_type == BROKER:
+    if asked.resource_type == ResourceType.BROKER:
         refused = broker_refusal(name, broker.config)
         if refused is not None:
             return refused
@@ -133,10 +134,10 @@ def _result(each: Described, message: DescribeConfigsRequest) -> DescribeConfigs
         name=each.name,
         value=each.value,
         read_only=each.read_only,
-        config_source=each.source,
+        config_source=each.source.value,
         is_sensitive=False,
         synonyms=[
-            DescribeConfigsSynonym(name=one.name, value=one.value, source=one.source)
+            DescribeConfigsSynonym(name=one.name, value=one.value, source=one.source.value)
             for one in synonyms
         ],
         config_type=each.property.type,

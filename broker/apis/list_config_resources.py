@@ -7,6 +7,9 @@ Ours: this broker, and its topics. Left out, as in DescribeConfigs: its loggers,
 
 from __future__ import annotations
 
+from collections.abc import Set
+
+from ...protocol.configs import ResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.list_config_resources import (
@@ -18,8 +21,7 @@ from ..broker import Broker
 from ..session import Session
 from ..waiting.long_work import Steps
 
-TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
-KINDS = {TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP}
+KINDS = frozenset(ResourceType)
 TYPES_SINCE = 1
 NAMES_A_STEP = 500
 
@@ -27,16 +29,16 @@ NAMES_A_STEP = 500
 def handle(broker: Broker, request: Request, session: Session) -> Steps:
     """List what has a configuration; no types means all of them."""
     message: ListConfigResourcesRequest = request.message
-    wanted = set(message.resource_types) or KINDS
+    wanted: Set[int] = frozenset(message.resource_types) or KINDS
     if request.route.version < TYPES_SINCE:
-        wanted = {CLIENT_METRICS}
+        wanted = {ResourceType.CLIENT_METRICS}
     if wanted - KINDS:
         raise ApiError(ErrorCode.UNSUPPORTED_VERSION, f"resource types {sorted(wanted - KINDS)}")
     names: list[tuple[int, str]] = []
-    if BROKER in wanted:
-        names.append((BROKER, str(broker.config.node_id)))
-    if TOPIC in wanted:
-        names += [(TOPIC, name) for name in broker.state.topics]
+    if ResourceType.BROKER in wanted:
+        names.append((ResourceType.BROKER, str(broker.config.node_id)))
+    if ResourceType.TOPIC in wanted:
+        names += [(ResourceType.TOPIC, name) for name in broker.state.topics]
     return _listed(names)
 
 

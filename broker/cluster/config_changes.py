@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...protocol.configs import AlterOperation, ResourceType
 from ...protocol.errors import ErrorCode, Refused
 from ..config.broker import BrokerConfig
 from ..config.properties import ConfigError, Property, PropertyType, nearest
@@ -28,16 +29,18 @@ from .metadata import (
 from .running_config import ALL_BROKERS
 from .topic_names import name_refusal
 
-TOPIC, BROKER = 2, 4  # of ConfigResource.Type
-SET, DELETE, APPEND, SUBTRACT = range(4)  # of AlterConfigOp.OpType
-_VERBS = {APPEND: "append to", SUBTRACT: "subtract from"}
+_OPERATIONS = frozenset(AlterOperation)
+_VERBS: dict[int, str] = {
+    AlterOperation.APPEND: "append to",
+    AlterOperation.SUBTRACT: "subtract from",
+}
 
 INVALID_REQUEST, INVALID_CONFIG = ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CONFIG
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One property: `operation` by the numbers of IncrementalAlterConfigs."""
+    """One property; `operation` is an AlterOperation, or a number that a peer made up."""
 
     name: str
     operation: int
@@ -50,13 +53,13 @@ def plan_changes(
     """The record that changes some properties of a resource, or why they cannot change.
 
     Args:
-        kind, name: the resource, by the numbers of ConfigResource.Type.
+        kind, name: the resource; a ResourceType, or a number that a peer made up.
         config: the broker's values in force.
     """
     refused = _form_refusal(changes) or _resource_refusal(kind, name, state, config)
     if refused is not None:
         return refused
-    if kind == BROKER:
+    if kind == ResourceType.BROKER:
         return _plan_broker(name, state.broker_overrides.get(name, {}), changes, config)
     topic = state.topics[name]
     return _plan_topic(topic, topic.overrides, changes, config)
@@ -73,11 +76,11 @@ def plan_replacement(
 
     Args: as plan_changes().
     """
-    changes = [Change(key, SET, value) for key, value in values]
+    changes = [Change(key, AlterOperation.SET, value) for key, value in values]
     refused = _form_refusal(changes) or _resource_refusal(kind, name, state, config)
     if refused is not None:
         return refused
-    if kind == BROKER:
+    if kind == ResourceType.BROKER:
         return _plan_broker(name, {}, changes, config)
     return _plan_topic(state.topics[name], {}, changes, config)
 
@@ -87,13 +90,17 @@ def _form_refusal(changes: Sequence[Change]) -> Refused | None:
     twice = [name for name, times in Counter(each.name for each in changes).items() if times > 1]
     if twice:
         return Refused(INVALID_REQUEST, f"listed more than once: {', '.join(twice)}")
-    without = [each.name for each in changes if each.value is None and each.operation != DELETE]
+    without = [
+        each.name
+        for each in changes
+        if each.value is None and each.operation != AlterOperation.DELETE
+    ]
     if without:
         return Refused(
             INVALID_REQUEST, f"null is no value for {', '.join(without)}; delete the property"
         )
     for each in changes:
-        if each.operation not in (SET, DELETE, APPEND, SUBTRACT):
+        if each.operation not in _OPERATIONS:
             return Refused(INVALID_REQUEST, f"{each.name}: operation {each.operation} is unknown")
     return None
 
@@ -102,9 +109,9 @@ def _resource_refusal(
     kind: int, name: str, state: ClusterMetadata, config: BrokerConfig
 ) -> Refused | None:
     """Why this resource has no configuration that can change."""
-    if kind == BROKER:
+    if kind == ResourceType.BROKER:
         return broker_refusal(name, config)
-    if kind != TOPIC:
+    if kind != ResourceType.TOPIC:
         return Refused(INVALID_REQUEST, f"resource type {kind} is not kept here")
     if not name:
         return Refused(INVALID_REQUEST, "topics have no default resource; set the broker's")
@@ -183,18 +190,18 @@ def _changed(
     """The overrides after all changes. Raises ConfigError: no list to append to."""
     after = dict(before)
     for each in changes:
-        if each.operation == DELETE:
+        if each.operation == AlterOperation.DELETE:
             after.pop(each.name, None)
             continue
         assert each.value is not None
-        if each.operation == SET:
+        if each.operation == AlterOperation.SET:
             after[each.name] = each.value
             continue
         prop = properties.get(each.name)
         if prop is None or prop.type is not PropertyType.LIST:
             raise ConfigError(f"{each.name} is no list: cannot {_VERBS[each.operation]} it")
         had, named = _words(in_force(prop) or ""), _words(each.value)
-        if each.operation == APPEND:
+        if each.operation == AlterOperation.APPEND:
             words = [*had, *(word for word in named if word not in had)]
         else:
             words = [word for word in had if word not in named]

@@ -1,31 +1,21 @@
 """Configuration as DescribeConfigs tells it: value, source, synonyms, type, documentation.
 
-Source: DescribeConfigsResponse.json; ConfigHelper and ConfigEntry.ConfigSource of Kafka.
+Source: DescribeConfigsResponse.json; ConfigHelper of Kafka.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
+from ...protocol.configs import ConfigSource
 from ..config.broker import BrokerConfig
 from ..config.properties import Property
 from ..config.topic import TOPIC_PROPERTIES, topic_value
 from .running_config import RunningConfig
 
-
-class ConfigSource(IntEnum):
-    """Where a value comes from, by the numbers of DescribeConfigs."""
-
-    TOPIC = 1
-    DYNAMIC_BROKER = 2
-    DYNAMIC_DEFAULT_BROKER = 3
-    STATIC_BROKER = 4
-    DEFAULT = 5
-
-
-_OWN, _ALL_BROKERS = ConfigSource.DYNAMIC_BROKER, ConfigSource.DYNAMIC_DEFAULT_BROKER
+_OWN = ConfigSource.DYNAMIC_BROKER_CONFIG
+_ALL_BROKERS = ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +74,11 @@ def _topic_property(
         inherited = _broker_property(BrokerConfig.properties()[prop.broker_name], broker)
         value, source, synonyms = inherited.value, inherited.source, inherited.synonyms
     else:
-        value, source = prop.format(prop.default), ConfigSource.DEFAULT
+        value, source = prop.format(prop.default), ConfigSource.DEFAULT_CONFIG
         synonyms = () if prop.synonym is None else (Synonym(prop.synonym, value, source),)
     if prop.name in overrides:
         stored = topic_value(prop.name, overrides, broker.effective())
-        value, source = prop.format(stored), ConfigSource.TOPIC
+        value, source = prop.format(stored), ConfigSource.DYNAMIC_TOPIC_CONFIG
         synonyms = (Synonym(prop.name, value, source), *synonyms)
     return Described(prop.name, value, source, False, synonyms, prop)
 
@@ -101,9 +91,11 @@ def _broker_property(prop: Property, broker: RunningConfig) -> Described:
         if prop.name in texts
     ]
     if static != prop.default:
-        layers.append((ConfigSource.STATIC_BROKER, prop.format(static)))
+        layers.append((ConfigSource.STATIC_BROKER_CONFIG, prop.format(static)))
     if prop.default is not None and prop.default_listed:
-        layers.append((ConfigSource.DEFAULT, prop.format(prop.default)))
-    source, value = layers[0] if layers else (ConfigSource.DEFAULT, prop.format(prop.default))
+        layers.append((ConfigSource.DEFAULT_CONFIG, prop.format(prop.default)))
+    source, value = (
+        layers[0] if layers else (ConfigSource.DEFAULT_CONFIG, prop.format(prop.default))
+    )
     synonyms = tuple(Synonym(prop.name, each, where) for where, each in layers)
     return Described(prop.name, value, source, not prop.dynamic, synonyms, prop)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from ...protocol.configs import ConfigSource, ResourceType
 from ..partitions import TopicPartition
 
 
@@ -58,26 +58,12 @@ class ConfigResource:
     @classmethod
     def topic(cls, name: str) -> ConfigResource:
         """A topic's properties."""
-        return cls(2, name)
+        return cls(ResourceType.TOPIC.value, name)
 
     @classmethod
     def broker(cls, node_id: int | None) -> ConfigResource:
         """A broker's properties; None for those of all brokers."""
-        return cls(4, "" if node_id is None else str(node_id))
-
-
-class ConfigSource(Enum):
-    """Where a value comes from. Source: DescribeConfigsResponse.java."""
-
-    UNKNOWN = 0
-    DYNAMIC_TOPIC_CONFIG = 1
-    DYNAMIC_BROKER_CONFIG = 2
-    DYNAMIC_DEFAULT_BROKER_CONFIG = 3
-    STATIC_BROKER_CONFIG = 4
-    DEFAULT_CONFIG = 5
-    DYNAMIC_BROKER_LOGGER_CONFIG = 6
-    CLIENT_METRICS_CONFIG = 7
-    GROUP_CONFIG = 8
+        return cls(ResourceType.BROKER.value, "" if node_id is None else str(node_id))
 
 
 @dataclass(frozen=True, slots=True)

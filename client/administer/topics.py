@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...protocol.codec.schema import ZERO_UUID
+from ...protocol.configs import AlterOperation, ConfigSource, ResourceType
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ...protocol.messages.create_topics import (
@@ -47,14 +48,11 @@ from .results import (
     ClusterDescription,
     ConfigEntry,
     ConfigResource,
-    ConfigSource,
     PartitionDescription,
     TopicDescription,
 )
 
-SET, DELETE = 0, 1  # of AlterConfigOp.OpType
 TYPE_MAX = 127
-BROKER = 4  # of ConfigResource.Type
 DEFAULT_COUNT = -1
 REPLICAS_MAX = 32_767
 ALL_RECORDS = -1
@@ -180,7 +178,9 @@ class TopicCalls(Asking):
             resource_name=resource.name,
             configs=[
                 AlterableConfig(
-                    name=name, config_operation=DELETE if value is None else SET, value=value
+                    name=name,
+                    config_operation=AlterOperation.DELETE if value is None else AlterOperation.SET,
+                    value=value,
                 )
                 for name, value in wanted.items()
             ],
@@ -267,7 +267,7 @@ class TopicCalls(Asking):
         await self._persist(what, ask)
 
     async def _keeper_of(self, resource: ConfigResource) -> Connection:
-        if resource.type_id == BROKER and resource.name:
+        if resource.type_id == ResourceType.BROKER and resource.name:
             return await self._node(int(resource.name))
         return await self._anywhere()
 
@@ -289,7 +289,11 @@ def _examine(resource: ConfigResource) -> None:
     door.instance("resource", resource, ConfigResource)
     door.whole("the type_id of resource", resource.type_id, 0, TYPE_MAX)
     name = door.text("the name of resource", resource.name)
-    if resource.type_id == BROKER and name and not (name.isascii() and name.isdecimal()):
+    if (
+        resource.type_id == ResourceType.BROKER
+        and name
+        and not (name.isascii() and name.isdecimal())
+    ):
         raise ValueError(f"the name of resource is {name!r}: a broker is named by its node id")
 
 

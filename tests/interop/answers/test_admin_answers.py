@@ -161,8 +161,8 @@ def _by_name(ours: list[Described]) -> dict[str, Facts]:
     return {
         each.name: (
             each.value,
-            int(each.source),
-            tuple((one.name, one.value, int(one.source)) for one in each.synonyms),
+            each.source.value,
+            tuple((one.name, one.value, one.source.value) for one in each.synonyms),
             int(each.property.type),
             False,
             each.read_only,

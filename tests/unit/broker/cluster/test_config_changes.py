@@ -5,16 +5,7 @@ from typing import Any
 
 import pytest
 from minibroker.broker.broker import Broker
-from minibroker.broker.cluster.config_changes import (
-    APPEND,
-    BROKER,
-    DELETE,
-    SET,
-    TOPIC,
-    Change,
-    plan_changes,
-    plan_replacement,
-)
+from minibroker.broker.cluster.config_changes import Change, plan_changes, plan_replacement
 from minibroker.broker.cluster.described_configs import (
     describe_all_brokers,
     describe_broker,
@@ -30,8 +21,11 @@ from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.waiting.promise import Promise
 from minibroker.broker.world import World
 from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.configs import AlterOperation, ResourceType
 from minibroker.protocol.errors import ErrorCode, Refused
 
+TOPIC, BROKER = ResourceType.TOPIC, ResourceType.BROKER
+SET, DELETE, APPEND = AlterOperation.SET, AlterOperation.DELETE, AlterOperation.APPEND
 NOW_MS = 1_700_000_000_000
 
 
@@ -167,7 +161,7 @@ def test_all_layers_of_a_value_are_told_the_strongest_first() -> None:
         each.name: each
         for each in describe_topic(broker.state.topics["t"].overrides, broker.running_config)
     }
-    layers = [(int(each.source), each.value) for each in described["max.message.bytes"].synonyms]
+    layers = [(each.source.value, each.value) for each in described["max.message.bytes"].synonyms]
     assert layers == [(1, "3000"), (2, "2000"), (3, "1000"), (4, "500"), (5, "1048588")]
     (everywhere,) = describe_all_brokers(broker.running_config)
     assert (everywhere.name, everywhere.value) == ("message.max.bytes", "1000")
