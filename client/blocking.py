@@ -502,10 +502,6 @@ class Consumer(Generic[K, V]):
             lambda: self._inner.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         )
 
-    def metrics(self) -> dict[str, float]:
-        """What the consumer has counted so far, by Kafka's metric names (figures.py)."""
-        return self._loop.do(self._inner.metrics)
-
     def assignment(self) -> set[TopicPartition]:
         """The partitions that are read."""
         return self._loop.do(self._inner.assignment)
@@ -568,6 +564,10 @@ class Consumer(Generic[K, V]):
     def resume(self, *partitions: TopicPartition) -> None:
         """Undo pause()."""
         self._loop.do(lambda: self._inner.resume(*partitions))
+
+    def metrics(self) -> dict[str, float]:
+        """What the consumer has counted so far, by Kafka's metric names (figures.py)."""
+        return self._loop.do(self._inner.metrics)
 
     def __enter__(self) -> Self:
         try:

@@ -6,9 +6,9 @@ Source: ProducerConfig.java, ConsumerConfig.java, CommonClientConfigs.java (4.x)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from ..protocol.compression import Codec
 from .door import door
@@ -21,6 +21,7 @@ CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
 OFFSET_RESETS = ("earliest", "latest", "none")
 ASSIGNOR_NAMES = ("range", "roundrobin", "cooperative-sticky")
 COOPERATIVE = "cooperative-sticky"
+STRATEGY = "partition_assignment_strategy"
 BATCH_SIZE = 524_288  # not Kafka's 16,384: in Python a batch costs more than the bytes in it
 RETRIES_MAX = 2**31 - 1
 IN_FLIGHT_MAX = 5  # a broker remembers that many batches of a producer and partition
@@ -199,6 +200,31 @@ class ConsumerConfig(ConnectionConfig):
     def is_cooperative(self) -> bool:
         """Whether members keep what they read through a rebalance (KIP-429)."""
         return all(name == COOPERATIVE for name in self.partition_assignment_strategy)
+
+
+C = TypeVar("C", bound=ConnectionConfig)
+
+
+def options_of(kind: type[C], arguments: Mapping[str, Any]) -> C:
+    """The options among the arguments of a face's constructor, checked, as one frozen value.
+
+    An option stands twice, in the face's signature and in `kind`, and a test holds the two to the
+    same names, types and defaults; it is passed on here, by name. Once would be less, but no form
+    of that keeps what people use: with `**options: Unpack[a TypedDict]` help() and
+    inspect.signature() tell neither names nor defaults, and no editor can tell the defaults; where
+    a dataclass makes the face's __init__, every option is a public attribute of the face.
+
+    Args:
+        arguments: by name, as locals() tells them; what is no option of `kind` is left.
+
+    Raises:
+        TypeError, ValueError: an option that cannot be, or options that contradict each other.
+    """
+    given = {name: arguments[name] for name in kind.__dataclass_fields__}
+    given["bootstrap_servers"] = parse_servers(given["bootstrap_servers"])
+    if STRATEGY in given:
+        given[STRATEGY] = door.texts(STRATEGY, given[STRATEGY])
+    return kind(**given)
 
 
 def parse_servers(servers: str | Sequence[str]) -> tuple[tuple[str, int], ...]:

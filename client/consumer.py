@@ -15,21 +15,21 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self
 
 from .cluster.cluster import Cluster
-from .cluster.list_offsets import OffsetAndTimestamp, Offsets
-from .config import ConsumerConfig, OffsetReset, parse_servers
+from .cluster.list_offsets import EARLIEST, LATEST, OffsetAndTimestamp, Offsets
+from .config import ConsumerConfig, OffsetReset, options_of
 from .door import door, place_door
 from .door.owner import Owner
 from .errors import ClientError
 from .fetch.fetcher import Fetcher
 from .fetch.position import ConsumerRecord, Deserializer, K, V
+from .fetch.positions import Positions
 from .fetch.pump import Fetching
 from .group.member import GroupMember
 from .group.subscription import ConsumerRebalanceListener, Subscription
 from .partitions import OffsetAndMetadata, TopicPartition
-from .positions import Positions
 
 __all__ = [
     "Consumer",
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-class Consumer(Positions[K, V]):
+class Consumer(Generic[K, V]):
     """A consumer of partitions; made inside a running loop, started by `async with` or start().
 
     Args:
@@ -103,28 +103,7 @@ class Consumer(Positions[K, V]):
         consumer_timeout_ms: float | None = None,
     ) -> None:
         self._owner = Owner("Consumer")
-        config = ConsumerConfig(
-            bootstrap_servers=parse_servers(bootstrap_servers), client_id=client_id,
-            group_id=group_id, group_instance_id=group_instance_id,
-            auto_offset_reset=auto_offset_reset, enable_auto_commit=enable_auto_commit,
-            auto_commit_interval_ms=auto_commit_interval_ms,
-            partition_assignment_strategy=door.texts(
-                "partition_assignment_strategy", partition_assignment_strategy
-            ),
-            session_timeout_ms=session_timeout_ms, heartbeat_interval_ms=heartbeat_interval_ms,
-            max_poll_interval_ms=max_poll_interval_ms, fetch_min_bytes=fetch_min_bytes,
-            fetch_max_bytes=fetch_max_bytes, fetch_max_wait_ms=fetch_max_wait_ms,
-            max_partition_fetch_bytes=max_partition_fetch_bytes,
-            max_poll_records=max_poll_records, check_crcs=check_crcs,
-            request_timeout_ms=request_timeout_ms, retry_backoff_ms=retry_backoff_ms,
-            retry_backoff_max_ms=retry_backoff_max_ms,
-            reconnect_backoff_ms=reconnect_backoff_ms,
-            reconnect_backoff_max_ms=reconnect_backoff_max_ms,
-            metadata_max_age_ms=metadata_max_age_ms,
-            socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
-            allow_auto_create_topics=allow_auto_create_topics,
-            consumer_timeout_ms=consumer_timeout_ms,
-        )  # fmt: skip
+        config = options_of(ConsumerConfig, locals())
         door.call("key_deserializer", key_deserializer)
         door.call("value_deserializer", value_deserializer)
         self._prepare(config, Fetcher(config, Random(), key_deserializer, value_deserializer))
@@ -137,14 +116,19 @@ class Consumer(Positions[K, V]):
         self._fetcher = fetcher
         self._subscription = Subscription()
         self._cluster = Cluster(config, Random(), self._on_change, self._on_failure)
-        self._offsets = Offsets(config, self._cluster)
-        self._fetching = Fetching(config, self._cluster, fetcher, self._offsets, self._committed)
+        offsets = Offsets(config, self._cluster)
+        self._fetching = Fetching(config, self._cluster, fetcher, offsets, self._committed)
+        self._positions = Positions(config, self._cluster, fetcher, self._fetching, offsets)
         self._member: GroupMember[K, V] | None = None
         if config.group_id is not None:
             self._member = GroupMember(
-                config, config.group_id, self._cluster, self._fetching,
-                subscription=self._subscription, random=Random(),
-            )  # fmt: skip
+                config,
+                config.group_id,
+                self._cluster,
+                self._fetching,
+                subscription=self._subscription,
+                random=Random(),
+            )
 
     async def start(self) -> None:
         """Reach a broker; without a group, also wait for the partitions of the topics named.
@@ -365,6 +349,83 @@ class Consumer(Positions[K, V]):
             return records[0]
         raise StopAsyncIteration
 
+    def assignment(self) -> set[TopicPartition]:
+        """The partitions that are read."""
+        self._owner.check()
+        return set(self._fetcher.readings)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on at an offset (0 or more)."""
+        self._owner.check()
+        self._positions.seek(partition, offset)
+
+    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        """Go on at the first record of these partitions, or of all."""
+        self._owner.check()
+        await self._positions.seek_to(EARLIEST, partitions)
+
+    async def seek_to_end(self, *partitions: TopicPartition) -> None:
+        """Go on behind the last record of these partitions, or of all."""
+        self._owner.check()
+        await self._positions.seek_to(LATEST, partitions)
+
+    async def position(self, partition: TopicPartition, *, timeout_ms: float | None = None) -> int:
+        """The offset of the next record the application gets.
+
+        Raises:
+            Fatal: there is none, and auto_offset_reset is "none"; or the partition cannot be read.
+            Retriable: it was not found within `timeout_ms`, by default request_timeout_ms.
+        """
+        self._owner.check()
+        return await self._positions.position(partition, self._limit_ms(timeout_ms))
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """The end of the partition as of the newest fetch; None before the first."""
+        self._owner.check()
+        return self._positions.highwater(partition)
+
+    async def lag(self, *partitions: TopicPartition) -> dict[TopicPartition, int]:
+        """How many offsets lie between position and end, of these partitions or of all assigned.
+
+        Raises: as position() and end_offsets().
+        """
+        self._owner.check()
+        return await self._positions.lag(partitions)
+
+    async def beginning_offsets(
+        self, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """The offset of the first record of each partition. Raises as end_offsets()."""
+        self._owner.check()
+        return await self._positions.at(EARLIEST, partitions)
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset behind the last readable record of each partition.
+
+        Raises:
+            Fatal: a partition does not exist, or may not be read.
+            Retriable: no answer within request_timeout_ms.
+        """
+        self._owner.check()
+        return await self._positions.at(LATEST, partitions)
+
+    async def offsets_for_times(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
+        """The first record of each partition at or after a time (ms since 1970), if any."""
+        self._owner.check()
+        return await self._positions.for_times(timestamps)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Hand out no records of these partitions until resume()."""
+        self._owner.check()
+        self._positions.set_paused(partitions, True)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Undo pause()."""
+        self._owner.check()
+        self._positions.set_paused(partitions, False)
+
     def metrics(self) -> dict[str, float]:
         """What the consumer has counted so far, by Kafka's metric names (figures.py)."""
         self._owner.check()
@@ -415,12 +476,7 @@ class Consumer(Positions[K, V]):
         elif self._subscription.is_set:
             metadata = self._cluster.metadata
             metadata.wanted.update(self._subscription.wanted_topics(metadata))
-            places = [
-                TopicPartition(topic, partition)
-                for topic in sorted(self._subscription.wanted_topics(metadata))
-                if topic in metadata.topics
-                for partition in sorted(metadata.topics[topic].leaders)
-            ]
+            places = self._subscription.wanted_places(metadata)
             if set(places) != self._fetcher.readings.keys():
                 self._fetcher.assign(places)
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Generic, Self
 
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
-from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, parse_servers
+from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, options_of
 from .door import door
 from .door.door import Headers
 from .door.owner import Owner, here
@@ -115,20 +115,7 @@ class Producer(Generic[K, V]):
         socket_connection_setup_timeout_ms: float = 10_000,
         allow_auto_create_topics: bool = True,
     ) -> None:
-        self._config = ProducerConfig(
-            bootstrap_servers=parse_servers(bootstrap_servers), client_id=client_id, acks=acks,
-            enable_idempotence=enable_idempotence, linger_ms=linger_ms, batch_size=batch_size,
-            buffer_memory=buffer_memory, max_request_size=max_request_size,
-            max_in_flight_requests_per_connection=max_in_flight_requests_per_connection,
-            max_block_ms=max_block_ms, delivery_timeout_ms=delivery_timeout_ms, retries=retries,
-            request_timeout_ms=request_timeout_ms, compression_type=compression_type,
-            retry_backoff_ms=retry_backoff_ms, retry_backoff_max_ms=retry_backoff_max_ms,
-            reconnect_backoff_ms=reconnect_backoff_ms,
-            reconnect_backoff_max_ms=reconnect_backoff_max_ms,
-            metadata_max_age_ms=metadata_max_age_ms, metadata_max_idle_ms=metadata_max_idle_ms,
-            socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
-            allow_auto_create_topics=allow_auto_create_topics,
-        )  # fmt: skip
+        self._config = options_of(ProducerConfig, locals())
         self._key_serializer = door.call("key_serializer", key_serializer)
         self._value_serializer = door.call("value_serializer", value_serializer)
         self._prepare(door.call("partitioner", partitioner))

@@ -97,6 +97,15 @@ class Subscription:
             return self.topics
         return frozenset(name for name in metadata.names if self.pattern.fullmatch(name))
 
+    def wanted_places(self, metadata: Metadata) -> list[TopicPartition]:
+        """All partitions of those topics, in order, as far as metadata tells them."""
+        return [
+            TopicPartition(topic, partition)
+            for topic in sorted(self.wanted_topics(metadata))
+            if topic in metadata.topics
+            for partition in sorted(metadata.topics[topic].leaders)
+        ]
+
 
 def _compiled(pattern: str | re.Pattern[str]) -> re.Pattern[str]:
     if isinstance(pattern, re.Pattern):

@@ -37,7 +37,7 @@ FLOORS = {
     ),
     "client": (
         *("partitions", "figures", "door", "config", "errors", "cluster", "produce", "fetch"),
-        *("group", "administer", "admin", "positions", "consumer", "producer", "in_thread"),
+        *("group", "administer", "admin", "consumer", "producer", "in_thread"),
         "blocking",
     ),
     "cli": (

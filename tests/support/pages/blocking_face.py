@@ -49,7 +49,7 @@ FACES = (
     Face("Producer", (("producer", "Producer"),), is_generic=True),
     Face(
         "Consumer",
-        (("consumer", "Consumer"), ("positions", "Positions")),
+        (("consumer", "Consumer"),),
         is_generic=True,
         is_iterated=True,
     ),
