@@ -13,7 +13,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from minibroker.protocol.apis import APIS, request_type
+from minibroker.broker.apis.served import SERVED
+from minibroker.protocol.apis import request_type
 from minibroker.protocol.codec.compiler import decoder
 from minibroker.protocol.errors import DecodeError
 from minibroker.protocol.header import decode_request_header
@@ -27,10 +28,10 @@ from tests.support.records.stored import create_topic
 
 SIZE = 0.01
 DRAWN, DRAWN_S, DRAWN_BYTES_MAX, SEED = 150, 10.0, 10_000, 13
-TEXTS = sum(last - first + 1 for first, last in (each.versions for each in APIS.values()))
+TEXTS = sum(last - first + 1 for first, last in (each.versions for each in SERVED.values()))
 BUSY = Bounds(worst_ms=5_000, p99_ms=2_000, quiet_s=0.1, looked_s=0.1)
 FROZEN_S = 0.6
-OFFERED = {key: api.versions for key, api in APIS.items()}
+OFFERED = {key: api.versions for key, api in SERVED.items()}
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_every_api_is_drawn_and_most_requests_can_be_read() -> None:
             decoder(request_type(header.api_key), header.api_version)(frame, position)
         except DecodeError:
             unread += 1
-    assert seen == set(APIS)
+    assert seen == set(SERVED)
     assert unread < 30
 
 

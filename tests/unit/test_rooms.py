@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from minibroker.broker.apis.served import SERVED, handler_file
+from minibroker.broker.apis.served import NOT_SERVED, SERVED, handler_file
+from minibroker.protocol.apis import APIS
 
 ROOT = Path(__file__).parents[2]
 ENTRIES_MAX = 20  # of a folder: what can be taken in at a glance, and a little more
@@ -150,6 +151,8 @@ def test_every_file_that_is_named_is_there() -> None:
     assert not missing, "\n" + "\n".join(missing)
 
 
-def test_every_api_that_is_served_has_a_handler() -> None:
-    handlers = {name for name in LISTED if name.startswith("broker/apis/")}
-    assert {handler_file(api) for api in SERVED.values()} <= handlers
+def test_an_api_is_served_if_and_only_if_it_has_a_handler() -> None:
+    assert set(NOT_SERVED) <= {api.name for api in APIS.values()}
+    for key, api in APIS.items():
+        assert (key in SERVED) == (handler_file(api) in LISTED), api.name
+        assert (key in SERVED) != (api.name in NOT_SERVED), api.name

@@ -47,6 +47,8 @@ ERROR_CODES = st.integers(-1, 119)
 LIMITED = {
     "error_code": ERROR_CODES,
     "topic_config_error_code": ERROR_CODES,
+    "partition_error_code": ERROR_CODES,
+    "transaction_start_time_ms": st.integers(0, 4_000_000_000_000),
     "log_append_time_ms": st.just(-1) | st.integers(0, 4_000_000_000_000),
     "retention_time_ms": st.just(-1) | st.integers(0, 4_000_000_000_000),
 }
