@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from .apis import APIS
 from .codec.text import read_text
-from .codec.varint import skip_tags
 from .errors import DecodeError, EncodeError
+from .varint import skip_tags
 
 _API_VERSIONS = 18
 

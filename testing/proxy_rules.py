@@ -18,9 +18,9 @@ from ..broker.faults.rules import REQUEST_INSTANTS, Delay, Disconnect, LoseReply
 from ..broker.faults.scope import Part, parts_of
 from ..protocol.apis import APIS, request_type
 from ..protocol.codec.compiler import decoder
-from ..protocol.codec.varint import read_uvarint
 from ..protocol.errors import DecodeError
 from ..protocol.header import decode_request_header
+from ..protocol.varint import read_uvarint
 
 _PRODUCE = 0
 _PERFORMED = (LoseReply, TearReply, Delay, Disconnect)

@@ -13,7 +13,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ...protocol.batch.header import CODEC_BITS, MAGIC, TRANSACTIONAL_BIT, read_header
+from ...protocol.batch.header import (
+    ATTRIBUTES_AT,
+    CODEC_BITS,
+    MAGIC,
+    MAGIC_AT,
+    TRANSACTIONAL_BIT,
+    read_header,
+)
 from ...protocol.compression import Codec
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
@@ -36,7 +43,7 @@ from ..waiting.long_work import Aside, Steps
 ACKS = (-1, 0, 1)
 ZSTD_SINCE = 7
 PARTITIONS_A_STEP = 8
-_MAGIC_AT, _ATTRIBUTES_AT = 16, 21
+_FLAGS_AT = ATTRIBUTES_AT + 1  # the lower byte of attributes: every bit that has a meaning
 _TO_OPEN = 1 << 16  # beyond the bits of attributes
 # The codes for which Kafka answers log_start_offset -1 (ReplicaManager.appendToLocalLog).
 _WITHOUT_LOG_START = frozenset(
@@ -85,10 +92,10 @@ def _nature(broker: Broker, listed: list[TopicProduceData]) -> int:
     for topic in listed:
         for each in topic.partition_data:
             records = each.records
-            if records is None or (size := len(records)) <= _ATTRIBUTES_AT + 1:
+            if records is None or (size := len(records)) <= _FLAGS_AT:
                 continue
-            if records[_MAGIC_AT] == MAGIC:
-                nature |= records[_ATTRIBUTES_AT + 1]
+            if records[MAGIC_AT] == MAGIC:
+                nature |= records[_FLAGS_AT]
             if size > OPENED_AT_ONCE_BYTES_MAX:
                 nature |= _TO_OPEN
             else:
@@ -281,6 +288,6 @@ def _not_flushed(response: ProduceResponse) -> ProduceResponse:
 
 
 def _is_zstd(records: bytes | memoryview | None) -> bool:
-    if records is None or len(records) <= _ATTRIBUTES_AT + 1:
+    if records is None or len(records) <= _FLAGS_AT:
         return False
-    return records[_ATTRIBUTES_AT + 1] & CODEC_BITS == Codec.ZSTD
+    return records[_FLAGS_AT] & CODEC_BITS == Codec.ZSTD

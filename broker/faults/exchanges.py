@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ...protocol.batch.header import HEADER_BYTES, MAGIC, read_header
+from ...protocol.batch.header import HEADER_BYTES, MAGIC, MAGIC_AT, read_header
 from ...protocol.connection import Encoded, Request
 from ...protocol.errors import error_code
 from ..session import CloseConnection
@@ -20,7 +20,6 @@ from .scope import Part, parts_of
 CLIENTS_MAX = 64  # whose requests are remembered; the client heard first goes first
 REQUESTS_MAX = 256  # of each of them
 _SHOWN_MAX = 4  # partitions named in the text of one exchange
-_MAGIC_AT = 16
 
 
 @dataclass(slots=True)
@@ -148,7 +147,7 @@ def shown(parts: Sequence[Part]) -> str:
 def _shown_part(part: Part) -> str:
     name = part.topic if part.partition is None else f"{part.topic}-{part.partition}"
     batch = part.batch
-    if batch is None or len(batch) < HEADER_BYTES or batch[_MAGIC_AT] != MAGIC:
+    if batch is None or len(batch) < HEADER_BYTES or batch[MAGIC_AT] != MAGIC:
         return name
     header = read_header(batch)
     count = header.records_count

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ...protocol.batch.header import HEADER_BYTES, MAGIC, Buffer, read_header
+from ...protocol.batch.header import HEADER_BYTES, MAGIC, MAGIC_AT, Buffer, read_header
 from ...protocol.batch.reading import records_in
 from ...protocol.errors import DecodeError
-
-_MAGIC_AT = 16
 
 # Where requests name topics and partitions: (field, its topic, field in it, partition number).
 TOPIC_FIELDS = {
@@ -40,7 +38,7 @@ class Part(NamedTuple):
     def producer_id(self) -> int | None:
         """Of the batch; -1 if its producer is not idempotent, None without a batch."""
         batch = self.batch
-        if batch is None or len(batch) < HEADER_BYTES or batch[_MAGIC_AT] != MAGIC:
+        if batch is None or len(batch) < HEADER_BYTES or batch[MAGIC_AT] != MAGIC:
             return None
         return read_header(batch).producer_id
 

@@ -227,7 +227,7 @@ class Log:
         if not size:
             return False
         return (
-            size + 12 + header.batch_length > config.segment_bytes
+            size + header.size_bytes > config.segment_bytes
             or segment.age_ms(header.max_timestamp, now_ms) > config.segment_ms
             or segment.index_bytes > config.segment_index_bytes
             or segment.next_offset + header.last_offset_delta - segment.base_offset

@@ -20,8 +20,12 @@ from typing import Final
 from crc32c import crc32c
 
 from ...protocol.batch.header import (
+    ATTRIBUTES_AT,
     HEADER_BYTES,
+    LENGTH_END,
+    LENGTH_MIN,
     MAGIC,
+    MAGIC_AT,
     BatchHeader,
     crc_is_valid,
     read_header,
@@ -32,10 +36,6 @@ from .segment import RELATIVE_OFFSET_MAX, Segment
 from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
-_MAGIC_AT: Final = 16
-_LENGTH_END: Final = 12  # bytes before what batch_length counts
-_LENGTH_MIN: Final = HEADER_BYTES - _LENGTH_END
-_CRC_FROM: Final = 21
 _LOG_NAME: Final = re.compile(r"\d{20}\.log")
 
 
@@ -218,20 +218,20 @@ def scan(
         while at <= last:
             header = read_header(chunk, at)
             base_offset, length, epoch, magic, crc, _, delta, *_ = header
-            end = at + _LENGTH_END + length
+            end = at + LENGTH_END + length
             if (
                 base_offset != next_offset
                 or magic != MAGIC
                 or epoch < leader_epoch
                 or delta < 0
                 or end > left
-                or length < _LENGTH_MIN
+                or length < LENGTH_MIN
             ):
                 return _fault(header, next_offset, leader_epoch, left - at)
             if end > len(chunk):
                 want = max(want, end - at)
                 break
-            if crc32c(chunk[at + _CRC_FROM : end]) != crc:
+            if crc32c(chunk[at + ATTRIBUTES_AT : end]) != crc:
                 return _fault(header, next_offset, leader_epoch, left - at)
             if epoch != leader_epoch:
                 leader_epoch = epoch
@@ -342,13 +342,13 @@ def next_valid_batch(file: File, position: int, offsets: range) -> int | None:
     while position + HEADER_BYTES <= size:
         chunk = _read(file, position, min(_CHUNK_BYTES, size - position))
         starts = len(chunk) - HEADER_BYTES + 1
-        at = chunk.find(MAGIC, _MAGIC_AT, _MAGIC_AT + starts)
+        at = chunk.find(MAGIC, MAGIC_AT, MAGIC_AT + starts)
         while at >= 0:
-            if read_header(chunk, at - _MAGIC_AT).base_offset in offsets:
-                begin = position + at - _MAGIC_AT
+            if read_header(chunk, at - MAGIC_AT).base_offset in offsets:
+                begin = position + at - MAGIC_AT
                 if _whole_batch_at(file, begin, offsets):
                     return begin
-            at = chunk.find(MAGIC, at + 1, _MAGIC_AT + starts)
+            at = chunk.find(MAGIC, at + 1, MAGIC_AT + starts)
         position += starts
     return None
 

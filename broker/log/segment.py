@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
-from ...protocol.batch.header import HEADER_BYTES, MAGIC, BatchHeader, read_header
+from ...protocol.batch.header import HEADER_BYTES, LENGTH_END, MAGIC, BatchHeader, read_header
 from ...protocol.batch.writing import head_for
 from ..storage.port import Buffer, File, Storage, StorageError
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
@@ -160,7 +160,7 @@ class Segment:
     def note(self, header: BatchHeader, base_offset: int, index_interval_bytes: int) -> None:
         """Count a batch that stands in the file at `size`: written just now, or found there."""
         position = self.last_position = self.size
-        last_offset = base_offset + header[6]  # last_offset_delta: fast by number
+        last_offset = base_offset + header[6]  # last_offset_delta; by number: a scan notes millions
         timestamp = header[8]  # max_timestamp
         if timestamp > self.max_timestamp:
             self.max_timestamp = timestamp
@@ -170,7 +170,7 @@ class Segment:
         elif position - self._indexed_position > index_interval_bytes:
             self._index(last_offset, position)
         self.next_offset = last_offset + 1
-        self.size = position + 12 + header[1]  # batch_length
+        self.size = position + LENGTH_END + header[1]  # batch_length
 
     def _index(self, last_offset: int, position: int) -> None:
         self._offset_index.add(last_offset - self.base_offset, position)

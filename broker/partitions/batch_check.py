@@ -13,8 +13,11 @@ from ...protocol.batch.header import (
     CODEC_BITS,
     CONTROL_BIT,
     HEADER_BYTES,
+    LENGTH_AT,
+    LENGTH_END,
     LOG_APPEND_TIME_BIT,
     MAGIC,
+    MAGIC_AT,
     BatchError,
     BatchHeader,
     Buffer,
@@ -30,9 +33,6 @@ from .opened import Opened
 NO_TIMESTAMP = -1
 LOOKED_AT_IN_PLACE_BYTES = 4096
 _CODEC_MAX = int(Codec.ZSTD)
-_LENGTH_AT = slice(8, 12)
-_LENGTH_END = 12  # bytes before what batch_length counts
-_MAGIC_AT = 16
 _OLD_BATCH_BYTES_MIN = 14  # the shortest batch_length any format has had (LegacyRecord)
 
 INVALID, CORRUPT = ErrorCode.INVALID_RECORD, ErrorCode.CORRUPT_MESSAGE
@@ -56,7 +56,7 @@ def header_of(records: Buffer | None) -> BatchHeader | Refused:
     if size < HEADER_BYTES:
         return _not_one_batch(records)
     header = read_header(records)
-    if header.magic != MAGIC or header.batch_length != size - _LENGTH_END:
+    if header.magic != MAGIC or header.batch_length != size - LENGTH_END:
         return _not_one_batch(records)
     return header
 
@@ -178,21 +178,21 @@ def _explained(batch: Buffer) -> Refused:
 def _not_one_batch(records: Buffer) -> Refused:
     """Why these bytes are not the one batch a request may hold for a partition."""
     size = len(records)
-    if size < _LENGTH_END:
+    if size < LENGTH_END:
         return _NO_BATCH
-    length = int.from_bytes(records[_LENGTH_AT], "big", signed=True)
+    length = int.from_bytes(records[LENGTH_AT:LENGTH_END], "big", signed=True)
     if length < _OLD_BATCH_BYTES_MIN:
         return Refused(CORRUPT, f"batch_length {length} is too small for any batch")
-    if size <= _MAGIC_AT:
+    if size <= MAGIC_AT:
         return _NO_BATCH
-    magic = records[_MAGIC_AT]
+    magic = records[MAGIC_AT]
     if magic > MAGIC:
         return Refused(CORRUPT, f"the batch has magic {magic}, which no format has")
-    if size < _LENGTH_END + length:
+    if size < LENGTH_END + length:
         return _NO_BATCH
     if magic != MAGIC:
         return Refused(INVALID, f"the batch has the old format {magic}; only 2 is accepted")
-    if size > _LENGTH_END + length:
+    if size > LENGTH_END + length:
         return Refused(INVALID, "bytes follow the batch; a partition takes one batch a request")
     return Refused(CORRUPT, f"a batch of {size} bytes is shorter than its header")
 

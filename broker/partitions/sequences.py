@@ -136,7 +136,8 @@ class SequenceTable:
             INVALID_RECORD (no sequence).
         Source: ProducerStateEntry.findDuplicateBatch, ProducerAppendInfo.checkSequence.
         """
-        producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
+        producer_id, producer_epoch = header.producer_id, header.producer_epoch
+        first = header.base_sequence
         assert producer_id >= 0, "batches without a producer id are never checked"
         if first < 0:
             return _refused(header, ErrorCode.INVALID_RECORD, "0 or more is expected")
@@ -145,9 +146,9 @@ class SequenceTable:
         epoch_known = epoch_and_spans[0]
         expected = 0
         if producer_epoch == epoch_known:
-            span = first + 1 << 32 | sequence.add(first, header[6])
+            span = first + 1 << 32 | sequence.add(first, header.last_offset_delta)
             if span in epoch_and_spans:
-                return _duplicate(entry, epoch_and_spans.index(span) - 1, header[4])
+                return _duplicate(entry, epoch_and_spans.index(span) - 1, header.crc)
             expected = sequence.next_of(_last_of(epoch_and_spans[1]))
         elif producer_epoch < epoch_known:
             why = f"an epoch of {epoch_known} or more is expected"
@@ -181,7 +182,8 @@ class SequenceTable:
             seen_at_ms: when the broker received it, on the monotonic clock.
             sent_crc: of the batch as the producer sent it, which may not be how it is stored.
         """
-        producer_id, producer_epoch, first = header[9], header[10], header[11]  # fast by number
+        producer_id, producer_epoch = header.producer_id, header.producer_epoch
+        first = header.base_sequence
         assert producer_id >= 0, "batches without a producer id are never recorded"
         entries = self._entries
         entry = entries.pop(producer_id, None)
@@ -193,9 +195,9 @@ class SequenceTable:
         entries[producer_id] = _ENTRY.pack(
             producer_epoch,
             seen_at_ms - self._began_ms,
-            first + 1 << 32 | sequence.add(first, header[6]),
+            first + 1 << 32 | sequence.add(first, header.last_offset_delta),
             base_offset,
-            header[8],
+            header.max_timestamp,
             sent_crc,
             kept if producer_epoch == epoch_known else _NO_BATCHES,
         )

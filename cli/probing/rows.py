@@ -17,6 +17,7 @@ from ...protocol.batch.header import (
     TRANSACTIONAL_BIT,
     BatchHeader,
 )
+from ...protocol.batch.writing import resealed
 from ...protocol.compression import Codec
 from ...protocol.sequence import SEQUENCE_MAX
 from .steps import (
@@ -36,7 +37,6 @@ from .steps import (
     plain,
     plus,
     produce,
-    sealed,
     small,
     stored,
     stranger,
@@ -169,7 +169,7 @@ def _twice(batch: bytes) -> bytes:
 
 
 def _no_records(batch: bytes) -> bytes:
-    return sealed(batch[:HEADER_BYTES] + b"\xff" * (len(batch) - HEADER_BYTES))
+    return resealed(batch[:HEADER_BYTES] + b"\xff" * (len(batch) - HEADER_BYTES))
 
 
 def _left_over(batch: bytes) -> bytes:

@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from crc32c import crc32c
-
 from ...protocol.batch.header import BATCH_HEADER, HEADER_BYTES, BatchHeader, read_header
-from ...protocol.batch.writing import build_batch
+from ...protocol.batch.writing import build_batch, resealed
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.create_topics import (
     CreatableTopic,
@@ -36,7 +34,6 @@ SMALL_BYTES = 1000  # max.message.bytes of the small topic
 LATEST = -1  # ListOffsets: the next offset to be read
 STRANGERS_ID = 2**62  # a producer id that no broker has handed out
 PARTITION_MAX = 2**31 - 1
-CRC_AT, CRC_FROM = 17, 21
 CODE_NAMES = {int(each): each.name for each in ErrorCode}
 
 
@@ -291,12 +288,6 @@ def plus(amounts: Mapping[str, int]) -> Distort:
     def distort(batch: bytes) -> bytes:
         fields = read_header(batch)._asdict()
         changed = {name: fields[name] + amount for name, amount in amounts.items()}
-        return sealed(BATCH_HEADER.build(fields | changed) + batch[HEADER_BYTES:])
+        return resealed(BATCH_HEADER.build(fields | changed) + batch[HEADER_BYTES:])
 
     return distort
-
-
-def sealed(batch: bytes) -> bytes:
-    """The batch with the CRC that its bytes now have."""
-    crc = crc32c(batch[CRC_FROM:])
-    return batch[:CRC_AT] + crc.to_bytes(4, "big") + batch[CRC_FROM:]

@@ -14,21 +14,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from ...protocol.varint import varint
+
 _STEPS: Final = tuple(1 << bits for bits in range(6, 63, 7))  # a zig-zag varint grows by a byte
 _KEPT: Final = 4_096
 _UNIFORM_MIN: Final = 8  # records of one length that are worth a table
 _NOTHING_BESIDE: Final = 3  # attributes, null key, no headers: a byte each
-
-
-def varint(number: int) -> bytes:
-    """`number` (64 bits at most) as a zig-zag varint."""
-    zigzag = (number << 1) ^ (number >> 63)
-    encoded = bytearray()
-    while zigzag >= 0x80:
-        encoded.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    encoded.append(zigzag)
-    return bytes(encoded)
 
 
 class Varints(dict[int, bytes]):

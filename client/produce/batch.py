@@ -9,13 +9,10 @@ Source: DefaultRecordBatch.writeHeader, ProducerBatch.java.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
-from crc32c import crc32c
-
 from ...protocol import sequence
-from ...protocol.batch.header import HEADER_BYTES, MAGIC
+from ...protocol.batch.writing import with_header
 from ...protocol.compression import Codec, compress
 from ..door.record_encoding import plain_records, records
 from ..errors import ClientError
@@ -27,10 +24,6 @@ NO_PRODUCER_ID: Final = -1
 NO_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
 OFFSET_UNKNOWN: Final = -1
-
-_UP_TO_CRC: Final = Struct(">qiibI")
-_AFTER_CRC: Final = Struct(">hiqqqhii")
-_BEFORE_LENGTH: Final = 12  # what batch_length does not count
 
 
 class Stored(NamedTuple):
@@ -206,8 +199,7 @@ class ProducerBatch:
             stamps = [*map(int, self.timestamps)]
             self._body = self._packed(stamps)
             self.timestamps[:] = stamps
-        body = self._body
-        after_crc = _AFTER_CRC.pack(
+        after_crc = (
             self.codec,
             self.count - 1,
             int(self.timestamps[0]),
@@ -217,9 +209,7 @@ class ProducerBatch:
             base_sequence,
             self.count,
         )
-        crc = crc32c(body, crc32c(after_crc))
-        length = HEADER_BYTES + len(body) - _BEFORE_LENGTH
-        self._sealed = b"".join((_UP_TO_CRC.pack(0, length, -1, MAGIC, crc), after_crc, body))
+        self._sealed = with_header(self._body, after_crc)
 
     def _packed(self, stamps: list[int]) -> bytes:
         first = stamps[0]

@@ -45,15 +45,19 @@ BATCH_HEADER: Final = construct.Struct(
 )
 """The format in print. _FIELDS is the same in one step; a test holds them equal."""
 
-_FIELDS: Final = struct.Struct(">qiibIhiqqqhii")
+UP_TO_CRC: Final = struct.Struct(">qiibI")
+AFTER_CRC: Final = struct.Struct(">hiqqqhii")
+_FIELDS: Final = struct.Struct(UP_TO_CRC.format + AFTER_CRC.format[1:])
 
 # Where fields stand, for those who look at one of them alone.
 LENGTH_AT: Final = 8
 LENGTH_END: Final = 12  # batch_length counts what follows it
-MAGIC_AT: Final = 16
+MAGIC_AT: Final = 16  # what stands before it, the broker writes anew
 CRC_AT: Final = 17
 ATTRIBUTES_AT: Final = 21  # the CRC is of everything from here on
+PRODUCER_ID_AT: Final = 43
 HEADER_BYTES: Final = 61
+LENGTH_MIN: Final = HEADER_BYTES - LENGTH_END  # batch_length of a batch without records
 
 
 class BatchError(ValueError):
@@ -136,10 +140,10 @@ def read_header(buf: Buffer, position: int = 0) -> BatchHeader:
 
 def crc_is_valid(buf: Buffer, header: BatchHeader, position: int = 0) -> bool:
     """Whether the batch at `position` is all there and its CRC-32C holds."""
-    end = position + LENGTH_END + header[1]  # by number, here and below: twice as fast
-    if end > len(buf) or header[1] < HEADER_BYTES - LENGTH_END:
+    end = position + LENGTH_END + header.batch_length
+    if end > len(buf) or header.batch_length < LENGTH_MIN:
         return False
-    return bool(crc32c(memoryview(buf)[position + ATTRIBUTES_AT : end]) == header[4])
+    return bool(crc32c(memoryview(buf)[position + ATTRIBUTES_AT : end]) == header.crc)
 
 
 def headers_in(buf: Buffer) -> Iterator[tuple[int, BatchHeader]]:

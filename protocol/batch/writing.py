@@ -10,22 +10,31 @@ from typing import Final, TypeAlias
 from crc32c import crc32c
 
 from ..compression import Codec, compress
-from .header import CODEC_BITS, CRC_AT, HEADER_BYTES, LENGTH_END, MAGIC, BatchHeader, Buffer
+from ..varint import varint
+from .header import (
+    AFTER_CRC,
+    ATTRIBUTES_AT,
+    CODEC_BITS,
+    CRC_AT,
+    LENGTH_MIN,
+    MAGIC,
+    PRODUCER_ID_AT,
+    UP_TO_CRC,
+    BatchHeader,
+    Buffer,
+)
 from .runs import RecordHeader
 
 NewRecord: TypeAlias = tuple[bytes | None, bytes | None, Sequence[RecordHeader], int]
 """What build_batch packs: key, value, headers, timestamp (ms since 1970)."""
 
-HEAD_BYTES: Final = 16  # what head_for() writes anew
-_HEAD: Final = struct.Struct(">qii")
-_AFTER_CRC: Final = struct.Struct(">hiqqqhii")
-_ATTRIBUTES_TO_MAX_TIMESTAMP: Final = struct.Struct(">hiqq")
-_AFTER_MAX_TIMESTAMP: Final = 43
+_HEAD: Final = struct.Struct(">qii")  # as UP_TO_CRC begins: all before MAGIC_AT
+_ATTRIBUTES_TO_MAX_TIMESTAMP: Final = struct.Struct(">hiqq")  # as AFTER_CRC begins
 
 
 def head_for(header: BatchHeader, base_offset: int, leader_epoch: int) -> bytes:
-    """A fresh head of 16 bytes: what is stored is this and `batch[16:]`, the CRC untouched."""
-    return _HEAD.pack(base_offset, header[1], leader_epoch)
+    """A fresh head of MAGIC_AT bytes: what is stored is this and the rest, the CRC untouched."""
+    return _HEAD.pack(base_offset, header.batch_length, leader_epoch)
 
 
 def restamped(batch: Buffer, header: BatchHeader, *, attributes: int, max_timestamp: int) -> bytes:
@@ -33,8 +42,10 @@ def restamped(batch: Buffer, header: BatchHeader, *, attributes: int, max_timest
 
     For topics with LogAppendTime, and to clear that bit where a producer has set it.
     """
-    changed = _ATTRIBUTES_TO_MAX_TIMESTAMP.pack(attributes, header[6], header[7], max_timestamp)
-    rest = memoryview(batch)[_AFTER_MAX_TIMESTAMP:]
+    changed = _ATTRIBUTES_TO_MAX_TIMESTAMP.pack(
+        attributes, header.last_offset_delta, header.base_timestamp, max_timestamp
+    )
+    rest = memoryview(batch)[PRODUCER_ID_AT:]
     crc = crc32c(rest, crc32c(changed))
     return b"".join((batch[:CRC_AT], crc.to_bytes(4, "big"), changed, rest))
 
@@ -45,10 +56,30 @@ def packed_anew(header: BatchHeader, codec: Codec, body: bytes) -> bytes:
     Args:
         body: the records, as `codec` packs them.
     """
-    after_crc = _AFTER_CRC.pack(header.attributes & ~CODEC_BITS | codec, *header[6:])
-    head = _HEAD.pack(header.base_offset, HEADER_BYTES - LENGTH_END + len(body), -1)
-    crc = crc32c(body, crc32c(after_crc))
-    return b"".join((head, MAGIC.to_bytes(1, "big"), crc.to_bytes(4, "big"), after_crc, body))
+    attributes = header.attributes & ~CODEC_BITS | codec
+    return with_header(body, (attributes, *header[6:]), base_offset=header.base_offset)
+
+
+def resealed(batch: bytes) -> bytes:
+    """A batch whose bytes were changed, with the CRC that they need now."""
+    crc = crc32c(batch[ATTRIBUTES_AT:])
+    return batch[:CRC_AT] + crc.to_bytes(4, "big") + batch[ATTRIBUTES_AT:]
+
+
+def with_header(
+    body: bytes, after_crc: Sequence[int], base_offset: int = 0, leader_epoch: int = -1
+) -> bytes:
+    """A whole batch: the header that goes before these records, and they.
+
+    Args:
+        body: the records, packed by their codec.
+        after_crc: attributes, the codec's bits among them, and every field behind, in the order of
+            BatchHeader.
+    """
+    packed = AFTER_CRC.pack(*after_crc)
+    crc = crc32c(body, crc32c(packed))
+    head = UP_TO_CRC.pack(base_offset, LENGTH_MIN + len(body), leader_epoch, MAGIC, crc)
+    return b"".join((head, packed, body))
 
 
 def build_batch(
@@ -76,7 +107,7 @@ def build_batch(
     )
     if codec != Codec.NONE:
         body = compress(codec, body)
-    after_crc = _AFTER_CRC.pack(
+    after_crc = (
         attributes | codec,
         len(records) - 1,
         base_timestamp,
@@ -86,9 +117,7 @@ def build_batch(
         base_sequence,
         len(records),
     )
-    head = _HEAD.pack(base_offset, HEADER_BYTES - LENGTH_END + len(body), leader_epoch)
-    crc = crc32c(body, crc32c(after_crc))
-    return b"".join((head, MAGIC.to_bytes(1, "big"), crc.to_bytes(4, "big"), after_crc, body))
+    return with_header(body, after_crc, base_offset, leader_epoch)
 
 
 def _record_bytes(
@@ -98,29 +127,16 @@ def _record_bytes(
     value: bytes | None,
     headers: Sequence[RecordHeader],
 ) -> bytes:
-    parts = [b"\0", _varint(timestamp_delta), _varint(offset_delta)]  # 0: no attributes exist
+    parts = [b"\0", varint(timestamp_delta), varint(offset_delta)]  # 0: no attributes exist
     parts += _bytes_parts(key)
     parts += _bytes_parts(value)
-    parts.append(_varint(len(headers)))
+    parts.append(varint(len(headers)))
     for header_key, header_value in headers:
         parts += _bytes_parts(header_key.encode())
         parts += _bytes_parts(header_value)
     record = b"".join(parts)
-    return _varint(len(record)) + record
+    return varint(len(record)) + record
 
 
 def _bytes_parts(value: bytes | None) -> tuple[bytes, bytes]:
-    return (b"\x01", b"") if value is None else (_varint(len(value)), value)
-
-
-def _varint(number: int) -> bytes:
-    """`number`, of 64 bits at most, in zig-zag form: 7 bits a byte, low ones first."""
-    zigzag = (number << 1) ^ (number >> 63)
-    if zigzag < 0x80:
-        return zigzag.to_bytes(1, "big")
-    encoded = bytearray()
-    while zigzag >= 0x80:
-        encoded.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    encoded.append(zigzag)
-    return bytes(encoded)
+    return (b"\x01", b"") if value is None else (varint(len(value)), value)

@@ -11,9 +11,9 @@ import struct
 
 from construct import Construct
 
+from ..varint import read_uvarint, skip_tags
 from .source import Source, fixed_format, format_name, format_size, unnamed
 from .text import STRING_BYTES_MAX, read_text
-from .varint import read_uvarint, skip_tags
 from .wire import (
     Absent,
     Array,

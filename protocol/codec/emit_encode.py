@@ -16,9 +16,9 @@ from typing import Any
 
 from construct import Bytes, Construct
 
+from ..varint import uvarint
 from .source import Source, fixed_format, format_name, unnamed
 from .text import STRING_BYTES_MAX
-from .varint import uvarint
 from .wire import (
     Absent,
     Array,

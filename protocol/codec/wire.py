@@ -15,8 +15,8 @@ from typing import Any
 from construct import Bytes, Construct, ConstructError, Flag, FormatField, Int8sb, Renamed, Struct
 from construct.core import stream_read, stream_write
 
+from ..varint import UVARINT_BYTES_MAX, read_uvarint, uvarint
 from .text import STRING_BYTES_MAX, read_text
-from .varint import UVARINT_BYTES_MAX, read_uvarint, uvarint
 
 
 class WireError(ConstructError):  # type: ignore[misc]  # construct has no types

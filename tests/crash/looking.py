@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from minibroker.client.cluster.connection import Connection
-from minibroker.protocol.batch.header import BatchHeader, headers_in
+from minibroker.protocol.batch.header import LENGTH_AT, BatchHeader, headers_in
 from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
@@ -118,7 +118,8 @@ def _newest(batches: Sequence[Batch]) -> list[Batch]:
 async def _send_again(
     connection: Connection, topic: str, partition: int, batch: Buffer
 ) -> tuple[int, int]:
-    sent = bytes(8) + bytes(batch[8:])  # producers send base offset 0; it is not in the CRC
+    # Producers send base offset 0, which is not in the CRC.
+    sent = bytes(LENGTH_AT) + bytes(batch[LENGTH_AT:])
     data = PartitionProduceData(index=partition, records=sent)
     topics = [TopicProduceData(name=topic, partition_data=[data])]
     response = await connection.request(

@@ -91,7 +91,7 @@ BUGS = (
     Bug(
         "recovery that skips the CRC",
         "broker.log.recovery",
-        [("if crc32c(chunk[at + _CRC_FROM : end]) != crc:", "if at < 0:")],
+        [("if crc32c(chunk[at + ATTRIBUTES_AT : end]) != crc:", "if at < 0:")],
     ),
 )
 

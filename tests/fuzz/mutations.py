@@ -10,8 +10,14 @@ import struct
 from collections.abc import Callable, Sequence
 from random import Random
 
-from crc32c import crc32c
-from minibroker.protocol.batch.header import HEADER_BYTES
+from minibroker.protocol.batch.header import (
+    HEADER_BYTES,
+    LENGTH_AT,
+    LENGTH_END,
+    MAGIC,
+    MAGIC_AT,
+)
+from minibroker.protocol.batch.writing import resealed
 
 WOUNDS_MAX = 3
 FRAME_BYTES_MAX = 200_000  # spliced and repeated frames grow no further
@@ -23,7 +29,6 @@ _VARINTS = (
     *(b"\x00", b"\x01", b"\x7f", b"\x80\x01", b"\xff\xff\xff\xff\x07", b"\xff\xff\xff\xff\x0f"),
     *(b"\xff" * 9 + b"\x01", b"\x80" * 12),
 )
-_MAGIC_AT, _CRC_AT, _CRC_FROM = 16, 17, 21
 
 Wound = Callable[[bytearray, Random], None]
 
@@ -50,9 +55,10 @@ def repaired(data: bytes) -> bytes:
     """A batch with the magic, length and CRC that its other bytes need."""
     if len(data) < HEADER_BYTES:
         return data
-    length = struct.pack(">i", len(data) - 12)
-    crc = struct.pack(">I", crc32c(data[_CRC_FROM:]))
-    return data[:8] + length + data[12:_MAGIC_AT] + b"\x02" + crc + data[_CRC_FROM:]
+    fitting = bytearray(data)
+    fitting[LENGTH_AT:LENGTH_END] = struct.pack(">i", len(data) - LENGTH_END)
+    fitting[MAGIC_AT] = MAGIC
+    return resealed(bytes(fitting))
 
 
 def _flip(data: bytearray, rng: Random) -> None:

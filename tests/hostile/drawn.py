@@ -21,7 +21,6 @@ from construct import Construct
 from minibroker.protocol.apis import APIS, Api, request_type
 from minibroker.protocol.codec.schema import wire_at
 from minibroker.protocol.codec.source import fixed_format, unnamed
-from minibroker.protocol.codec.varint import uvarint
 from minibroker.protocol.codec.wire import (
     Absent,
     Array,
@@ -33,6 +32,7 @@ from minibroker.protocol.codec.wire import (
     TypedStruct,
 )
 from minibroker.protocol.header import RequestHeader, encode_request_header
+from minibroker.protocol.varint import uvarint
 
 from tests.hostile.peer import batch
 

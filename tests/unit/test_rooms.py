@@ -33,8 +33,8 @@ FLOORS = {
         *("connections", "runtime", "process_memory"),
     ),
     "protocol": (
-        *("sequence", "compression", "batch", "errors", "configs", "api_names", "apis", "codec"),
-        *("messages", "header", "framing", "connection", "consumer_protocol"),
+        *("sequence", "varint", "compression", "batch", "errors", "configs", "api_names", "apis"),
+        *("codec", "messages", "header", "framing", "connection", "consumer_protocol"),
     ),
     "client": (
         *("partitions", "figures", "door", "config", "errors", "cluster", "produce", "fetch"),

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 from minibroker.protocol.batch.header import (
+    ATTRIBUTES_AT,
     BATCH_HEADER,
-    HEADER_BYTES,
+    LENGTH_MIN,
     MAGIC,
     read_header,
 )
@@ -88,7 +89,7 @@ def batch_of(
     """A batch of `count` records around these bytes, with a CRC that is right."""
     header = {
         "base_offset": 0,
-        "batch_length": HEADER_BYTES - 12 + len(body),
+        "batch_length": LENGTH_MIN + len(body),
         "partition_leader_epoch": -1,
         "magic": MAGIC,
         "crc": 0,
@@ -101,7 +102,7 @@ def batch_of(
         "base_sequence": -1,
         "records_count": count,
     }
-    header["crc"] = crc32c(bytes(BATCH_HEADER.build(header))[21:] + body)
+    header["crc"] = crc32c(bytes(BATCH_HEADER.build(header))[ATTRIBUTES_AT:] + body)
     batch = bytes(BATCH_HEADER.build(header)) + body
     assert read_header(batch).size_bytes == len(batch)
     return batch

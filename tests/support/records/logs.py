@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.recovery import Known
 from minibroker.broker.storage.port import Storage
-from minibroker.protocol.batch.header import BatchHeader, headers_in, read_header
+from minibroker.protocol.batch.header import (
+    LENGTH_AT,
+    LENGTH_END,
+    MAGIC_AT,
+    BatchHeader,
+    headers_in,
+    read_header,
+)
 from minibroker.protocol.batch.writing import build_batch
 
 DIRECTORY = "orders-0"
@@ -52,8 +59,8 @@ def remove_before(log: Log, offset: int) -> None:
 
 def stamped(batch: bytes, base_offset: int, leader_epoch: int = 0) -> bytes:
     """The batch as the log must have stored it."""
-    head = base_offset.to_bytes(8) + batch[8:12] + leader_epoch.to_bytes(4)
-    return head + batch[16:]
+    length = batch[LENGTH_AT:LENGTH_END]
+    return base_offset.to_bytes(8) + length + leader_epoch.to_bytes(4) + batch[MAGIC_AT:]
 
 
 def read_all(log: Log, max_bytes: int = 1) -> list[bytes]:

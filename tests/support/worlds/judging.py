@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minibroker.protocol.batch.header import LENGTH_AT
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
@@ -76,7 +77,9 @@ def read_log(machine: Machine, place: Place) -> StoredLog:
 
 def send_again(machine: Machine, place: Place, batch: StoredBatch) -> list[str]:
     """Send a stored batch once more; what is wrong with the answer, if anything."""
-    sent = bytes(8) + batch.wire[8:]  # producers send base offset 0; it is not in the CRC
+    sent = (
+        bytes(LENGTH_AT) + batch.wire[LENGTH_AT:]
+    )  # producers send base offset 0; it is not in the CRC
     data = PartitionProduceData(index=place[1], records=sent)
     topics = [TopicProduceData(name=place[0], partition_data=[data])]
     answer = machine.ask(ProduceRequest(acks=-1, timeout_ms=1_000, topic_data=topics))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minibroker.protocol.codec.varint import read_uvarint, skip_tags, uvarint
+from minibroker.protocol.batch.reading import read_varint
+from minibroker.protocol.varint import read_uvarint, skip_tags, uvarint, varint
 
 KNOWN = {0: "00", 1: "01", 127: "7f", 128: "8001", 300: "ac02", 2**32 - 1: "ffffffff0f"}
 
@@ -41,3 +42,21 @@ def test_tags_are_skipped_in_ascending_order_only() -> None:
         skip_tags(bytes.fromhex("02 03 00 03 00"), 0, 5)
     with pytest.raises(ValueError, match="claims 2 bytes, 1 are left"):
         skip_tags(bytes.fromhex("01 03 02 aa"), 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("number", "encoded"),
+    [
+        (0, b"\x00"),
+        (-1, b"\x01"),
+        (1, b"\x02"),
+        (63, b"\x7e"),
+        (-65, b"\x81\x01"),
+        (300, b"\xd8\x04"),
+        (2**63 - 1, b"\xfe" + b"\xff" * 8 + b"\x01"),
+        (-(2**63), b"\xff" * 9 + b"\x01"),
+    ],
+)
+def test_zig_zag(number: int, encoded: bytes) -> None:
+    assert varint(number) == encoded
+    assert read_varint(encoded, 0) == (number, len(encoded))

@@ -6,7 +6,6 @@ The codes are what an Apache Kafka 4.3.1 answered to the same bytes, except wher
 from collections.abc import Callable, Sequence
 
 import pytest
-from crc32c import crc32c
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.config.topic import topic_config
 from minibroker.broker.log.log import Log, LogConfig
@@ -17,7 +16,7 @@ from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Buffer, StorageError
 from minibroker.protocol.batch.header import crc_is_valid, headers_in, read_header
 from minibroker.protocol.batch.reading import records_in
-from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.batch.writing import build_batch, resealed
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode, Refused
 
@@ -63,8 +62,7 @@ def patched(position: int, new: bytes, of: bytes | None = None) -> bytes:
     """A batch with other bytes at a place, and the CRC made right again."""
     changed = bytearray(batch() if of is None else of)
     changed[position : position + len(new)] = new
-    changed[17:21] = crc32c(bytes(changed[21:])).to_bytes(4, "big")
-    return bytes(changed)
+    return resealed(bytes(changed))
 
 
 def with_records(records: bytes, count: int) -> bytes:

@@ -9,6 +9,7 @@ from minibroker.protocol.batch.header import (
     CONTROL_BIT,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
+    MAGIC_AT,
     TRANSACTIONAL_BIT,
     BatchError,
     BatchHeader,
@@ -17,7 +18,7 @@ from minibroker.protocol.batch.header import (
     read_header,
 )
 from minibroker.protocol.batch.reading import records_in
-from minibroker.protocol.batch.writing import HEAD_BYTES, build_batch, head_for, restamped
+from minibroker.protocol.batch.writing import build_batch, head_for, restamped
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.sequence import SEQUENCE_MAX
 
@@ -107,8 +108,8 @@ def test_a_batch_of_zeros_has_no_valid_crc() -> None:
 def test_stamping_leaves_the_crc_alone() -> None:
     header = read_header(GOLDEN)
     head = head_for(header, 1234, 7)
-    assert len(head) == HEAD_BYTES
-    stored = head + GOLDEN[HEAD_BYTES:]
+    assert len(head) == MAGIC_AT
+    stored = head + GOLDEN[MAGIC_AT:]
     stamped = read_header(stored)
     assert stamped == header._replace(base_offset=1234, partition_leader_epoch=7)
     assert crc_is_valid(stored, stamped)

@@ -1,7 +1,7 @@
-"""Unsigned varints of up to 32 bits: lengths, counts and tags of flexible versions.
+"""Varints: unsigned ones of up to 32 bits in flexible versions, zig-zag ones of 64 bits in records.
 
-Seven bits a byte, lowest group first, the high bit says that another byte follows. The zig-zag
-varints inside records belong to batch/reading.py.
+Seven bits a byte, lowest group first, the high bit says that another byte follows. Here are both
+writers and the reader of the unsigned ones; records have a reader of their own, batch/reading.py.
 Source: KIP-482; clients/src/main/java/org/apache/kafka/common/utils/internals/ByteUtils.java.
 """
 
@@ -38,13 +38,20 @@ def read_uvarint(buf: bytes | memoryview, position: int, limit: int) -> tuple[in
 
 
 def uvarint(value: int) -> bytes:
-    """Write `value` (0 to 2^32 - 1) in as few bytes as it needs."""
+    """Write `value` (0 to 2^64 - 1; most callers have 32 bits) in as few bytes as it needs."""
+    if value < 0x80:  # as most are
+        return value.to_bytes(1, "big")
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def varint(number: int) -> bytes:
+    """Write `number` (64 bits, signed) in zig-zag form, as records have it: 0, -1, 1, -2 …"""
+    return uvarint((number << 1) ^ (number >> 63))
 
 
 def skip_tags(buf: bytes | memoryview, position: int, limit: int) -> int:
