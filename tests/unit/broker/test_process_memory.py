@@ -1,11 +1,26 @@
-"""A broker's process looks for garbage among all its objects seldom."""
+"""A broker's process looks for garbage seldom, and gives free memory back when its size changed."""
 
+import asyncio
+import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
-from minibroker.broker.process_memory import collect_rarely
+from minibroker.broker import process_memory
+from minibroker.broker.limits import GIVEN_BACK_FROM_BYTES
+from minibroker.broker.process_memory import (
+    collect_rarely,
+    give_back_when_changed,
+    malloc_trim,
+    resident_bytes,
+)
 
+needs_sizes = pytest.mark.skipif(
+    resident_bytes() == 0, reason="this system does not say in /proc how large a process is"
+)
+SOON_S = 0.001
+WAIT_S = 10.0
 OBJECTS = 500_000  # of a few requests of a megabyte
 
 
@@ -52,3 +67,69 @@ def test_what_is_in_a_cycle_is_found_young(looked_at_all: list[int]) -> None:
     assert held
     assert sum(found) >= 1
     assert not looked_at_all
+
+
+class Sizes:
+    """What the process says of its size, one after the other; the last one stays."""
+
+    def __init__(self, *megabytes: int) -> None:
+        self._left = [each << 20 for each in megabytes]
+        self.has_told_all = asyncio.Event()
+
+    def tell(self) -> int:
+        if len(self._left) > 1:
+            return self._left.pop(0)
+        self.has_told_all.set()
+        return self._left[0]
+
+
+async def trims(monkeypatch: pytest.MonkeyPatch, *megabytes: int) -> int:
+    """How often it was given back while the process had these sizes."""
+    sizes, given = Sizes(*megabytes), []
+    monkeypatch.setattr(process_memory, "resident_bytes", sizes.tell)
+    task = asyncio.create_task(give_back_when_changed(lambda: given.append(1), SOON_S))
+    await asyncio.wait_for(sizes.has_told_all.wait(), WAIT_S)
+    task.cancel()
+    return len(given)
+
+
+@needs_sizes
+async def test_nothing_is_done_while_the_size_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await trims(monkeypatch, 40, 40, 41, 40, 41, 40) == 0
+
+
+@needs_sizes
+async def test_a_process_that_grows_or_shrinks_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown, after = 100, 98
+    shrunk, at_last = 60, 50
+    assert await trims(monkeypatch, 40, grown, after, shrunk, at_last, 50, 50) == 2
+
+
+async def test_where_no_size_is_told_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_memory, "resident_bytes", lambda: 0)
+    await asyncio.wait_for(give_back_when_changed(), WAIT_S)
+
+
+@needs_sizes
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc is Linux's")
+def test_memory_between_what_is_held_goes_back() -> None:
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "malloc_trim"):
+        pytest.skip("this C library has no malloc_trim")
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
+    before = resident_bytes()
+    blocks: list[int] = []
+    while (grown := resident_bytes()) < before + 10 * GIVEN_BACK_FROM_BYTES:
+        assert len(blocks) < 10_000, "this process has 600 MB to spare"
+        blocks += [libc.malloc(60_000) for _ in range(100)]
+        for block in blocks[-100:]:
+            ctypes.memset(block, 1, 60_000)
+    kept = blocks[::50]  # between what is freed
+    for number, block in enumerate(blocks):
+        if number % 50:
+            libc.free(block)
+    malloc_trim()()
+    assert resident_bytes() < before + (grown - before) // 2
+    for block in kept:
+        libc.free(block)
