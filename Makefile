@@ -53,7 +53,6 @@ sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000
 
 drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
 	$(BIN)/python -m tests.drill
-	$(BIN)/python -m tests.drill.client
 
 damage: $(READY) ## cut and flip a data directory everywhere, count what comes of it (FLIPS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.damage $(or $(FLIPS),2000) $(or $(SEED),0)

@@ -1,13 +1,21 @@
-"""Judges what real clients were promised through crashes against what is stored. Knows no code."""
+"""Judges what real clients were promised through crashes against what is stored. Knows no code.
+
+The promises are those of minibroker.testing.history. What is added here: values tell who wrote
+them, which number it has and so its partition; what is stored without a promise was sent all the
+same; and what retention may have removed, nobody misses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from minibroker.testing.history import Acknowledged, Failed, Kept, Sent, findings
+
 from tests.support.processes.load import value_of
 
 PARTITIONS = 2
+IN_DOUBT = Failed(possibly_persisted=True)
 
 
 class Promise(NamedTuple):
@@ -32,40 +40,38 @@ def judge(promised: Mapping[str, Sequence[Promise]], logs: Sequence[StoredLog]) 
         promised: what each client was promised so far.
         logs: each partition of the topic.
     """
-    found: list[str] = []
-    for partition, log in enumerate(logs):
-        at: dict[bytes, int] = {}
-        newest: dict[str, int] = {}
-        for offset, value in log.records:
-            client, number = _named(value)
-            if client not in promised or value != value_of(client, number):
-                found.append(f"invented: {value!r} at {partition}:{offset}")
-                continue
-            if number % PARTITIONS != partition:
-                found.append(f"misplaced: {value!r} at {partition}:{offset}")
-            if value in at:
-                found.append(f"duplicated: {value!r} at {partition}:{at[value]} and {offset}")
-            elif number <= newest.get(client, -1):
-                found.append(f"reordered: {value!r} at {partition}:{offset}")
-            at.setdefault(value, offset)
-            newest[client] = max(number, newest.get(client, -1))
-        for client, promises in promised.items():
-            mine = (each for each in promises if each.partition == partition)
-            found += _broken(client, log.start_offset, at, mine)
-    return found
+    found = [
+        f"misplaced: {client} {each.number} is promised in partition {each.partition}"
+        for client, promises in promised.items()
+        for each in promises
+        if each.partition != each.number % PARTITIONS
+    ]
+    values = {value for log in logs for _, value in log.records}
+    sent = [
+        each
+        for client, promises in promised.items()
+        for each in _sent_by(client, promises, values, logs)
+    ]
+    stored = {index: [Kept(*each) for each in log.records] for index, log in enumerate(logs)}
+    return found + [f"{each.broken.value}: {each.text}" for each in findings(sent, stored)]
 
 
-def _broken(
-    client: str, start_offset: int, at: Mapping[bytes, int], mine: Iterable[Promise]
-) -> list[str]:
-    found = []
-    for promise in mine:
-        stored_at = at.get(value_of(client, promise.number))
-        if promise.offset < 0:
-            continue  # it may have been removed by retention since
-        if stored_at != promise.offset and promise.offset >= start_offset:
-            found.append(f"lost: {client} {promise.number}, promised {promise}, at {stored_at}")
-    return found
+def _sent_by(
+    client: str, promises: Iterable[Promise], values: set[bytes], logs: Sequence[StoredLog]
+) -> list[Sent]:
+    """All that a client has sent, as far as promises or logs tell, in its order."""
+    outcomes: dict[int, Acknowledged | Failed] = {}
+    for name, number in map(_named, values):
+        if name == client and value_of(client, number) in values:
+            outcomes[number] = IN_DOUBT
+    for number, _, offset in promises:
+        begin = logs[number % PARTITIONS].start_offset
+        if value_of(client, number) in values or offset >= begin or not begin:
+            outcomes[number] = Acknowledged(offset)
+    return [
+        Sent(number % PARTITIONS, value_of(client, number), outcome, client)
+        for number, outcome in sorted(outcomes.items())
+    ]
 
 
 def _named(value: bytes) -> tuple[str, int]:

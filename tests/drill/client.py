@@ -1,15 +1,12 @@
-"""EDGE: plants bugs in the producer and sees whether the simulated worlds notice: `make drill`.
+"""Bugs to plant in the producer, each a method replaced: what the judge of its worlds must see.
 
-    python -m tests.drill.client              all, one after the other, and none
-Each bug must be caught within RUNS worlds; without a bug as many must find nothing.
+The table and the report are in __main__.py; broker bugs in bugs.py.
 """
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from minibroker.client.produce import sender as sender_module
@@ -22,7 +19,6 @@ from minibroker.protocol.errors import ErrorCode
 from tests.simulation.producer import BROKEN, judged
 from tests.support.worlds.producer_world import World
 
-RUNS = 800
 Settled = tuple[list[ProducerBatch], list[ProducerBatch]]
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -129,7 +125,7 @@ def success_after_a_refusal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sender_module, "outcome_of", planted)
 
 
-BUGS: tuple[Plant, ...] = (
+_ALL: Final[tuple[Plant, ...]] = (
     retry_under_a_new_sequence,
     six_in_flight,
     resend_after_expiry,
@@ -139,34 +135,17 @@ BUGS: tuple[Plant, ...] = (
     split_what_may_be_stored,
     success_after_a_refusal,
 )
+PLANTS: Final = {each.__name__.replace("_", " "): each for each in _ALL}
+"""By the name of the bug."""
 
 
-def hunt(plant: Plant | None) -> tuple[int, str]:
+def hunt(plant: Plant | None, worlds_max: int) -> tuple[int, str]:
     """Worlds until the history of one shows something; returns how many, and what."""
     with pytest.MonkeyPatch.context() as patch:
         if plant is not None:
             plant(patch)
-        for seed in range(RUNS):
+        for seed in range(worlds_max):
             found = [text for text in judged(seed)[1] if not text.startswith(BROKEN)]
             if found:
                 return seed + 1, f"SEED={seed} {found[0]}"
-    return RUNS, ""
-
-
-def main() -> int:
-    """Hunt every bug, and none."""
-    is_good = True
-    for plant in (None, *BUGS):
-        name = "none" if plant is None else plant.__name__.replace("_", " ")
-        began = time.monotonic()
-        worlds, found = hunt(plant)
-        as_expected = bool(found) == (plant is not None)
-        is_good &= as_expected
-        mark = "ok   " if as_expected else "WRONG"
-        took = f"{worlds} worlds, {time.monotonic() - began:.1f} s"
-        print(f"{mark} {name:32} {took}: {found[:160] or 'nothing found'}", flush=True)
-    return 0 if is_good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return worlds_max, ""

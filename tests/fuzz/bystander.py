@@ -16,6 +16,7 @@ from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import error_code
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
+from minibroker.testing.history import Acknowledged, Sent
 
 from tests.fuzz.seeds import produce
 
@@ -45,6 +46,11 @@ class Witness(NamedTuple):
     latencies: dict[int, list[float]]
     offsets: list[int]
     failure: str
+
+    def sent(self) -> list[Sent]:
+        """What it sent and was promised, for the judge."""
+        promised = enumerate(self.offsets)
+        return [Sent(0, value_of(number), Acknowledged(offset)) for number, offset in promised]
 
 
 def value_of(number: int) -> bytes:

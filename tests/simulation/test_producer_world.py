@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.drill.client import BUGS, Plant, hunt
+from tests.drill.client import PLANTS, hunt
 from tests.simulation.producer import run_seeds
 
 RUNS = 300
+WORLDS_MAX = 800
 CHUNKS = 3
 
 
@@ -19,7 +20,7 @@ def test_every_record_is_stored_once_and_in_order(chunk: int) -> None:
         assert tally.told[word] > 0, f"worlds without a record {word} prove little"
 
 
-@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
-def test_a_planted_bug_is_seen(plant: Plant) -> None:
-    worlds, found = hunt(plant)
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_bug_is_seen(name: str) -> None:
+    worlds, found = hunt(PLANTS[name], WORLDS_MAX)
     assert found, f"nothing seen in {worlds} worlds"

@@ -16,10 +16,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from minibroker.testing.history import Acknowledged, Sent
 
 from tests.soak.cuts import Cuts
 from tests.soak.writing import write_for
@@ -28,7 +31,7 @@ from tests.support.processes.figures import Figures
 from tests.support.processes.load import value_of
 from tests.support.processes.observed import COUNTED, ObservedBroker
 from tests.support.processes.vitals import Vitals, vitals
-from tests.support.records.stored import read_records
+from tests.support.records.stored import broken_promises
 
 GROWTH_KB_MAX = 8 * 1024
 ROUND_S_MAX = 60.0
@@ -36,9 +39,6 @@ ROUNDS_MIN = 5
 RESULT_WAIT_S = 300.0
 SETTLE_S = 2.0
 OWN_FAULTS = (b"Traceback", b"level=ERROR", b"level=CRITICAL")
-
-Promised = dict[int, bytes]
-"""The values that writers were promised, by offset."""
 
 
 class Soak:
@@ -49,7 +49,7 @@ class Soak:
         self._proxied = proxied
         self._rng = Random(seed)
         self._figures = figures
-        self.promised: dict[str, Promised] = {}
+        self.promised: dict[str, list[Sent]] = {}
         self.samples: list[Vitals] = []
         self.read = 0
 
@@ -71,8 +71,8 @@ class Soak:
     def check_logs(self, when: str) -> None:
         """Compare every log with what was promised."""
         for topic, promised in self.promised.items():
-            stored = {each.offset: each.value for each in read_records(self._broker.port, topic)}
-            self._figures.demand(stored == promised, f"{topic} {when} is not what was promised")
+            found = broken_promises(self._broker.port, topic, promised)
+            self._figures.demand(not found, f"{topic} {when} is not what was promised: {found}")
 
     def _start_writers(
         self, pool: ProcessPoolExecutor, topic: str, seconds: float
@@ -99,19 +99,18 @@ class Soak:
             client: pool.submit(READERS[client], self._proxied, topic, count) for client in READERS
         }
 
-    def _collect(self, writing: dict[str, Future[list[int]]]) -> Promised:
-        promised: Promised = {}
+    def _collect(self, writing: dict[str, Future[list[int]]]) -> list[Sent]:
+        promised: list[Sent] = []
         for client, each in writing.items():
             offsets = self._result(each)
-            self._figures.demand(offsets == sorted(offsets), f"{client}: not in order")
-            for number, offset in enumerate(offsets):
-                self._figures.demand(offset not in promised, f"offset {offset} promised twice")
-                promised[offset] = value_of(client, number)
+            promised += (
+                Sent(0, value_of(client, number), Acknowledged(offset), client)
+                for number, offset in enumerate(offsets)
+            )
         return promised
 
     def _check_readers(self, reading: dict[str, Future[list[bytes]]], topic: str) -> None:
-        promised = self.promised.get(topic, {})
-        expected = [promised[offset] for offset in sorted(promised)]
+        expected = [value for _, value in sorted(_places(self.promised.get(topic, [])))]
         for client, each in reading.items():
             values = self._result(each)
             self.read += len(values)
@@ -126,6 +125,12 @@ class Soak:
             except TimeoutError:
                 self.samples.append(vitals(self._broker.pid))
         raise TimeoutError("a client does not come to an end")
+
+
+def _places(promised: list[Sent]) -> Iterator[tuple[int, bytes]]:
+    for each in promised:
+        if isinstance(each.outcome, Acknowledged):
+            yield each.outcome.offset, each.value
 
 
 def main() -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.batch.header import BatchHeader
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
+from minibroker.testing.history import Kept, Sent, findings
 from minibroker.testing.stored import Stored, stored_batches, stored_records
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ def create_topic(port: int, topic: str) -> None:
 def read_records(port: int, topic: str) -> list[Stored]:
     """Every record of partition 0, in offset order."""
     return _ask(port, lambda connection: stored_records(connection, topic))
+
+
+def broken_promises(port: int, topic: str, sent: Sequence[Sent]) -> str:
+    """What minibroker.testing.history finds wrong with partition 0, in short; "" for nothing."""
+    stored = {0: [Kept(each.offset, each.value or b"") for each in read_records(port, topic)]}
+    found = [f"{each.broken.value}: {each.text}" for each in findings(sent, stored)]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0][:300]}{more}" if found else ""
 
 
 def read_batches(port: int, topic: str) -> list[tuple[BatchHeader, Buffer]]:

@@ -1,17 +1,20 @@
 """Judges a broker's history: what was asked, what was promised, what is stored. Knows no code.
 
-Each acknowledged batch is stored once, whole, at its promised offset; what was never acknowledged
-at most once; nothing is invented; what is stored of a producer stands in the order in which it was
-sent; what a reader was given stays; no producer id is given out twice.
+The promises to each record are those of minibroker.testing.history. What is added here: batches
+are whole, offsets follow on, topics have lives and retention, what a reader was given stays, and
+no producer id is given out twice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
+
+from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
+from minibroker.testing.history import findings as record_findings
 
 Place = tuple[str, int]
 """A partition: (topic, number)."""
@@ -123,30 +126,30 @@ def _judge_partition(
         found.append(f"offsets do not follow on: {offsets}")
     at: dict[bytes, int] = {}
     for stored_at, value in values:
-        if value in at:
-            found.append(f"duplicated: {value!r} at {at[value]} and {stored_at}")
-        at[value] = stored_at
-    known = {value for each in sent for value in each.values}
-    found += [f"invented: {value!r} at {at[value]}" for value in at if value not in known]
-    ends: dict[str, tuple[int, bytes]] = {}
-    for each in sent:
-        places = [at.get(value) for value in each.values]
-        promised = each.acknowledged_at
-        if promised is not None and promised + len(places) > begin:
-            for number, (value, offset) in enumerate(zip(each.values, places, strict=True)):
-                if offset is None and promised + number >= begin:
-                    found.append(f"lost: {value!r}, acknowledged at {promised + number}")
-                elif offset is not None and offset != promised + number:
-                    found.append(f"moved: {value!r} at {offset}, promised {promised + number}")
-        here = [place for place in places if place is not None]
-        if here and len(here) != len(places):
-            found.append(f"torn: of {each.values!r} only {len(here)}")
-        if here:
-            before, last = ends.get(each.sender, (-1, b""))
-            if here[0] < before:
-                found.append(f"reordered: {each.values[0]!r} at {here[0]}, {last!r} at {before}")
-            ends[each.sender] = here[-1], each.values[-1]
+        at.setdefault(value, stored_at)
+    told = [
+        Sent(0, value, outcome, batch.sender)
+        for batch in sent
+        for value, outcome in _outcomes(batch, begin, at)
+    ]
+    kept = {0: [Kept(*each) for each in values]}
+    found += [f"{each.broken.value}: {each.text}" for each in record_findings(told, kept)]
+    for batch in sent:
+        here = [at[value] for value in batch.values if value in at]
+        if here and here != [*range(here[0], here[0] + len(batch.values))]:
+            found.append(f"torn: {batch.values!r} is at {here}")
     return found
+
+
+def _outcomes(
+    batch: SentBatch, begin: int, at: Mapping[bytes, int]
+) -> Iterator[tuple[bytes, Acknowledged | Failed]]:
+    """Each value, and what its producer was told; what retention may have removed is in doubt."""
+    for number, value in enumerate(batch.values):
+        offset = -1 if batch.acknowledged_at is None else batch.acknowledged_at + number
+        may_be_gone = offset < begin and value not in at
+        told = batch.acknowledged_at is not None and not may_be_gone
+        yield value, Acknowledged(offset) if told else Failed(possibly_persisted=True)
 
 
 def _judge_seen(
