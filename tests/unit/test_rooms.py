@@ -29,7 +29,17 @@ LONG_LISTS = {
 FLOORS = {
     "broker": (
         *("limits", "log_lines", "storage", "world", "config", "waiting", "log", "cluster"),
-        *("directory", "groups", "partitions", "broker", "session", "faults", "apis", "dispatch"),
+        *(
+            "directory",
+            "groups",
+            "transactions",
+            "partitions",
+            "broker",
+            "session",
+            "faults",
+            "apis",
+            "dispatch",
+        ),
         *("connections", "runtime", "process_memory"),
     ),
     "protocol": (

@@ -1,0 +1,107 @@
+"""Kafka's `.txnindex`: the aborted transactions of a segment, so that readers can leave them out.
+
+An entry is added when an abort marker is appended for a transaction that has data here, so entries
+stand in the order of the markers: `last_offset` rises, `first_offset` need not. The file belongs to
+the segment that holds the markers. It can be made again from the batches, as long as the first
+offset of every transaction that ends in the segment is known where it begins (snapshots.py).
+Source: TransactionIndex.java, AbortedTxn.java; KIP-98.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_ENTRY: Final = struct.Struct(">hqqqq")
+ENTRY_BYTES: Final = _ENTRY.size
+_VERSION: Final = 0
+
+
+class AbortedTransaction(NamedTuple):
+    """An entry.
+
+    Attributes:
+        first_offset: of the transaction's first batch in the partition.
+        last_offset: of its abort marker.
+        last_stable_offset: of the partition, right after the marker.
+    """
+
+    producer_id: int
+    first_offset: int
+    last_offset: int
+    last_stable_offset: int
+
+
+class DamagedAbortedIndex(ValueError):
+    """The bytes are none of an index; the text says why. It must be made from the log again."""
+
+
+class AbortedIndex:
+    """The entries of one segment, in the order of their markers."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[AbortedTransaction] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[AbortedTransaction]:
+        return iter(self._entries)
+
+    def add(self, entry: AbortedTransaction) -> None:
+        """Note an aborted transaction. Its marker is newer than all that are noted."""
+        assert not self._entries or entry.last_offset > self._entries[-1].last_offset
+        self._entries.append(entry)
+
+    def truncate(self, end_offset: int) -> None:
+        """Forget the markers at `end_offset` and behind it."""
+        del self._entries[self._first_reaching(end_offset) :]
+
+    def aborted(self, fetch_offset: int, end_offset: int) -> tuple[list[AbortedTransaction], bool]:
+        """What a reader of the offsets from `fetch_offset` up to `end_offset` must leave out.
+
+        Returns:
+            The entries, and whether they are all there are: if not, later segments may have more.
+        """
+        found = []
+        for entry in self._entries[self._first_reaching(fetch_offset) :]:
+            if entry.first_offset < end_offset:
+                found.append(entry)
+            if entry.last_stable_offset >= end_offset:
+                # Whatever ends later has begun at or after the last stable offset of this moment.
+                return found, True
+        return found, False
+
+    def encoded(self) -> bytes:
+        """The content of Kafka's `.txnindex` file."""
+        return b"".join(_ENTRY.pack(_VERSION, *entry) for entry in self._entries)
+
+    @classmethod
+    def decoded(cls, data: bytes, base_offset: int) -> AbortedIndex:
+        """Read what encoded() gave, or Kafka wrote.
+
+        Args:
+            base_offset: of the segment; no marker lies before it.
+        Raises:
+            DamagedAbortedIndex: cut off, of another version, or out of order.
+        """
+        if len(data) % ENTRY_BYTES:
+            raise DamagedAbortedIndex(f"{len(data)} bytes are no multiple of {ENTRY_BYTES}")
+        index, newest = cls(), base_offset - 1
+        for number, (version, *fields) in enumerate(_ENTRY.iter_unpack(data)):
+            entry = AbortedTransaction(*fields)
+            if version != _VERSION:
+                raise DamagedAbortedIndex(f"entry {number} is of version {version}")
+            if not newest < entry.last_offset or entry.first_offset > entry.last_offset:
+                raise DamagedAbortedIndex(f"entry {number} is out of order: {entry}")
+            newest = entry.last_offset
+            index.add(entry)
+        return index
+
+    def _first_reaching(self, offset: int) -> int:
+        """The number of the first entry whose marker is at or behind an offset."""
+        return bisect_left(self._entries, offset, key=lambda entry: entry.last_offset)
