@@ -7,6 +7,7 @@ it, None for "no answer", or a generator that returns one of these: long work
 makes the response that refuses the whole request: ApiError and storage failures end up there, and
 only here. It looks at nothing but what it is given: that of a long request is made off the loop,
 and encoded in steps.
+Tests: tests/system/answers/test_answers.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 What an operator may set stands in config/broker.py (frame size, connections, queued bytes, ...).
 At a bound the broker stops reading, or refuses with the protocol's own error.
+Tests: tests/unit/broker/test_limits_page.py
 """
 
 # Requests of one connection that are read before the first is answered. Kafka's clients keep five

@@ -5,6 +5,7 @@
 It performs what the cores decide: begins the rounds of waiting/group_commit.py, answers parked
 fetches when they are due, and ends the broker when a flush has failed (`failed` is then set). It
 installs no signal handlers and prints nothing; that is for `minibroker serve`.
+Tests: tests/system/answers/test_server.py
 """
 
 from __future__ import annotations

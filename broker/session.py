@@ -1,4 +1,7 @@
-"""What a handler may know of the connection a request came by."""
+"""What a handler may know of the connection a request came by.
+
+Tests: tests/system/answers/test_server.py
+"""
 
 from __future__ import annotations
 

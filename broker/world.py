@@ -2,6 +2,7 @@
 
 Cores take facts from here and never from `time`, `os` or `random`, so that a test decides every
 delay, crash and draw. The real world is put together in runtime.py.
+Tests: tests/unit/broker/test_broker.py
 """
 
 from __future__ import annotations

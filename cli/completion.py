@@ -2,6 +2,7 @@
 
 Needs `pip install 'minibroker[completion]'`. Everything is offered that the parsers of the commands
 know; topics and groups are not, since that would mean to ask a broker at every Tab.
+Tests: tests/unit/cli/test_main.py
 """
 
 from __future__ import annotations

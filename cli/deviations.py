@@ -2,6 +2,7 @@
 
 The one list of them: `minibroker probe` prints its reasons, docs/deviations.md shows it to readers,
 and tests/unit/test_deviations.py holds the two together.
+Tests: tests/unit/test_deviations.py
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ DEVIATIONS = {
         ours="87 INVALID_RECORD",
         reason="Java reads them; librdkafka, kafka-python or aiokafka stop at such a batch, or read"
         " the partition from its beginning again and again.",
-        test="tests/unit/protocol/test_record_check.py::test_records_that_are_not_good",
+        test="tests/unit/protocol/batch/test_check.py::test_records_that_are_not_good",
     ),
     "auto-creation": Deviation(
         request="Metadata: a topic that is created on request",

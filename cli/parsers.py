@@ -3,6 +3,7 @@
 A command is a module in commands/ with SUMMARY, EXAMPLES, add_arguments(parser) and run(args) ->
 exit code. The table repeats the summaries so that `minibroker --help` need not import them all; a
 test holds the two equal.
+Tests: tests/unit/cli/test_main.py
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@
 
 Topics, partitions, configurations and records are in administer/topics.py, groups and their offsets
 in administer/groups.py, how the right broker is found and asked in administer/asking.py.
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ Each object has an event loop in a thread of its own (in_thread/loop_thread.py),
 used from scripts, threads, Django and beside a running loop, as in Jupyter. Names, options and
 errors are those of the asyncio faces, which do the work. Written by
 tests/support/pages/blocking_face.py (`make blocking`): change those, not this file.
+Tests: tests/system/client/test_client_blocking.py
 """
 
 from __future__ import annotations

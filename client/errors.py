@@ -7,6 +7,7 @@ records although the call failed. Only False makes it safe to send the same reco
 A connection that fails is Retriable (ConnectionFailed, RequestTimedOut), an API that the two sides
 do not share is Fatal (UnsupportedApi). No public call raises anything else about brokers and wires;
 what a caller hands over wrongly is TypeError or ValueError (door/door.py).
+Tests: tests/system/client/test_client_failures.py
 """
 
 from __future__ import annotations

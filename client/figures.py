@@ -4,6 +4,7 @@ Totals count from the start of the client; averages and maxima are over all of i
 over the last 30 s), NaN before there is anything. Counting is done per batch or per request, never
 per record.
 Source: SenderMetricsRegistry.java, FetchMetricsRegistry.java, ConsumerCoordinatorMetrics.java.
+Tests: tests/system/client/test_client_options.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Places in the cluster, what a group has committed there, what was stored there; values only."""
+"""Places in the cluster, what a group has committed there, what was stored there; values only.
+
+Tests: tests/unit/client/group/test_assignors.py
+"""
 
 from __future__ import annotations
 

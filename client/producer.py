@@ -9,6 +9,7 @@
 Records are collected in batches (produce/intake.py); what happens to a batch is decided in
 produce/sender.py and performed in produce/pump.py. Cancelling a send or an await leaves the record
 on its way and nothing else waiting. Names follow aiokafka where it has them.
+Tests: tests/system/client/test_client.py
 """
 
 from __future__ import annotations

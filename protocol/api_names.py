@@ -1,6 +1,7 @@
 """Every API that Apache Kafka has had, by key, so that a log line can name what was asked for.
 
 What is read and written here is in messages/. Source: ApiKeys.java of Apache Kafka 4.3.1.
+Tests: tests/unit/broker/connections/test_closings.py
 """
 
 _NAMES = """

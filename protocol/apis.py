@@ -6,6 +6,7 @@ construct): request_type() and response_type() do, on first use.
 
 `versions` are those that can be read and written; what a broker serves is for it to decide.
 Source: clients/src/main/resources/common/message/*.json of Apache Kafka.
+Tests: tests/unit/protocol/codec/test_schema.py
 """
 
 import re

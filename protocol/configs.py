@@ -2,6 +2,7 @@
 
 Used by broker, client and commands alike. A peer may name numbers that stand in none of these.
 Source: ConfigResource.Type, AlterConfigOp.OpType, DescribeConfigsResponse.ConfigSource (Java).
+Tests: tests/unit/broker/cluster/test_config_changes.py
 """
 
 from enum import Enum, IntEnum

@@ -5,6 +5,7 @@ become known: Kafka's clients match responses by position (Java's CorrelationIdM
 FIFO). The client numbers its requests, keeps what it asked, and picks versions both sides know.
 ApiVersions of an unknown version is answered here, as KIP-511 says: body v0, error 35, one entry.
 A ProtocolError or DecodeError means: close the connection, answer nothing.
+Tests: tests/system/answers/test_server.py
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ fields. Versions newer than ours are read as our newest, since newer ones only a
 end. Nothing here is a request or response, so the two entries below stand in no registry.
 Source: ConsumerProtocolSubscription.json, ConsumerProtocolAssignment.json, ConsumerProtocol.java;
 KIP-429 (v1 owned_partitions), KIP-792 (v2 generation_id), KIP-881 (v3 rack_id).
+Tests: tests/unit/client/group/test_assignors.py
 """
 
 import struct as binary

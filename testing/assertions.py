@@ -1,4 +1,7 @@
-"""What is said when the log does not hold what a test expects."""
+"""What is said when the log does not hold what a test expects.
+
+Tests: tests/system/testing/test_faults.py
+"""
 
 from __future__ import annotations
 

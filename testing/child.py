@@ -7,6 +7,7 @@
 An order is a line of JSON; the connection it came by stays open between the test and the broker:
 whoever is left alone ends. On the control socket each connection carries one call, a line of JSON
 each way. Both ends are this package: no other process is meant to speak this.
+Tests: tests/system/testing/test_child_broker.py
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@
 
 Its calls are short and block; waits have a blocking form (`wait_…`) and an awaitable one.
 The child ends when this process does. Its side is child.py, forked by nursery.py.
+Tests: tests/system/testing/test_child_broker.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What ChildBroker and its child process say to each other: lines of JSON, and values as JSON."""
+"""What ChildBroker and its child process say to each other: lines of JSON, and values as JSON.
+
+Tests: tests/system/testing/test_child_broker.py
+"""
 
 from __future__ import annotations
 

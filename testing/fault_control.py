@@ -7,6 +7,7 @@
 
 Scopes and choices are those of broker.faults.Rule. Here is what the broker in the test's own loop
 and the one in a child process have in common; how a rule reaches the broker is theirs.
+Tests: tests/system/testing/test_faults.py
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ Records are kept on a simulated disk, or in `data_dir`. kill() and the fault `cr
 nothing that was under way goes on, what was written stays, as after SIGKILL; after lose_power()
 only what was flushed is sure to stay. For blocking clients take ChildBroker (child_broker.py): a
 broker in a thread of the same process would starve.
+Tests: tests/system/testing/test_faults.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 It imports the broker once (child.py); each further broker is then a fork away. It ends when its
 standard input does, that is with this process at the latest.
+Tests: tests/system/testing/test_child_broker.py
 """
 
 from __future__ import annotations

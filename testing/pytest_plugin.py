@@ -10,6 +10,7 @@ ini file hold for all brokers, @pytest.mark.kafka(settings={...}, durability=...
 of a test. Each broker is a child process (child_broker.py), so async and blocking tests are alike,
 and each worker of xdist has its own. A failed test's report shows what was asked, which faults
 acted, and what the broker logged.
+Tests: tests/system/testing/test_pytest_plugin.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """EDGE: the faults of a broker in a child process: rules armed there, counted there.
 
 Counts are asked for whenever they are wanted; of a child that has ended they are what it left.
+Tests: tests/system/testing/test_child_broker.py
 """
 
 from __future__ import annotations

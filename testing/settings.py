@@ -1,4 +1,7 @@
-"""Kafka broker properties as tests write them: texts, numbers and booleans."""
+"""Kafka broker properties as tests write them: texts, numbers and booleans.
+
+Tests: tests/unit/testing/test_fault_forms.py
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 Here: which steps each verb of the port is made of, as in broker/storage/files.py. Not here: what a
 step does and what is left after a crash (simulated_disk.py).
+Tests: tests/unit/testing/test_simulated_disk.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Configuration as DescribeConfigs tells it: value, source, synonyms, type, documentation.
 
 Source: DescribeConfigsResponse.json; ConfigHelper of Kafka.
+Tests: tests/unit/broker/cluster/test_config_changes.py
 """
 
 from __future__ import annotations

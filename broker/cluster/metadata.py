@@ -7,6 +7,7 @@ The first record names the format; a newer one is refused, since it cannot be un
 of record needs no new format: a version that does not know it refuses it as well. What else is in
 the directory and an older version would misread does: 2 came with version 2 of producer snapshots,
 which 0.1.0 would remove. A start writes the format of today behind an older one.
+Tests: tests/unit/broker/test_broker.py
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Kafka's order, the strongest first: this broker's own dynamic value, the dynamic
 brokers, the static value it was started with, the default. Changes are records of the metadata log
 (config_changes.py makes them); only properties marked dynamic in config/broker.py can be changed.
 Source: DynamicBrokerConfig.java; KIP-226.
+Tests: tests/unit/broker/cluster/test_config_changes.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Nothing is changed here. broker.py commits what these functions return.
 Source: ReplicationControlManager.createTopic and createPartitions; KIP-4, KIP-464.
+Tests: tests/unit/broker/test_broker.py
 """
 
 from __future__ import annotations

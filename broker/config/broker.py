@@ -5,6 +5,7 @@ readers in sources.py and `minibroker serve --help` all derive from it. `durabil
 `replication.factor.lenient` are ours, everything else is Kafka's. Those marked dynamic may change
 while the broker runs (cluster/running_config.py); all of them are dynamic in Kafka too.
 What a topic may override stands in topic.py; fixed bounds stand in limits.py.
+Tests: tests/unit/broker/config/test_config.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Given one of these the broker warns and goes on; given any other unknown name it refuses.
 Source: KafkaConfig.configDef() of Apache Kafka 4.3.1.
+Tests: tests/unit/test_configuration_page.py
 """
 
 WITHOUT_MEANING = frozenset(

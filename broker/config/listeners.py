@@ -4,6 +4,7 @@ An empty host or 0.0.0.0 listens everywhere. Such a listener without an advertis
 client the address that client has itself reached, which is right wherever no address is translated
 on the way; Kafka refuses to start instead (docs/deviations.md).
 Source: Kafka's `listeners`, `advertised.listeners` and `listener.security.protocol.map`.
+Tests: tests/unit/broker/config/test_config.py
 """
 
 from __future__ import annotations

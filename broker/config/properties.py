@@ -3,6 +3,7 @@
 The properties themselves stand in broker.py (the broker's) and topic.py (a topic's).
 Names, types and defaults are Kafka's. `used` is False for a name that Kafka knows and that
 means nothing here: it is accepted and warned about, so that existing files and tools work.
+Tests: tests/unit/broker/config/test_config.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 A name that Kafka knows and that means nothing here warns; a name nobody knows is refused with the
 nearest right one, except in the environment, where it only warns (other tools set KAFKA_* too).
 Older spellings are folded into one (log.dir, broker.id, log.retention.hours, ...).
+Tests: tests/unit/broker/config/test_config.py
 """
 
 from __future__ import annotations

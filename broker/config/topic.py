@@ -3,6 +3,7 @@
 Overrides are kept as the texts a client gave (Kafka does the same), validated before they are
 stored. A property that is absent takes its value from the broker property in `broker_name`.
 Source: Kafka's TopicConfig and LogConfig.
+Tests: tests/unit/broker/config/test_config.py
 """
 
 from __future__ import annotations

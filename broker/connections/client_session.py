@@ -5,6 +5,7 @@ of answers waiting, or while all connections together hold too much (limits.py, 
 Frames already read then wait in `_backlog`. One write per turn of the loop and connection.
 What a request means is decided in dispatch.py and behind it; what all connections share stands in
 server.py.
+Tests: tests/system/answers/test_server.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""EDGE: closes a connection on which nothing has happened for connections.max.idle.ms."""
+"""EDGE: closes a connection on which nothing has happened for connections.max.idle.ms.
+
+Tests: tests/system/answers/test_server.py
+"""
 
 from __future__ import annotations
 

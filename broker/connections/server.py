@@ -2,6 +2,7 @@
 
 Here: who is held back and who is closed when memory is short (waiting/held_bytes.py says when it
 is). A single connection stands in client_session.py.
+Tests: tests/system/answers/test_server.py
 """
 
 from __future__ import annotations

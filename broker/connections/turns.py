@@ -6,6 +6,7 @@ another: nobody else is served for seconds. So whoever sends more than a few req
 is served at once only while less than ROUND_MS of this turn of the loop went to such as it. Else it
 stands in line here, unread meanwhile, and is served for TURN_MS when it is its turn; all turns
 within one turn of the loop last for ROUND_MS. Those who ask one thing at a time come between.
+Tests: tests/system/neighbours/test_fairness.py
 """
 
 from __future__ import annotations

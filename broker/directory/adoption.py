@@ -5,6 +5,7 @@
 
 Both move and record, and never delete. Each can be repeated after a crash in the middle of it. What
 they are for: survey.py (partitions nobody knows), storage/port.py (DamagedLog, ShortLog).
+Tests: tests/unit/broker/directory/test_survey.py
 """
 
 from __future__ import annotations

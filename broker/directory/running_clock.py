@@ -9,6 +9,7 @@ the monotonic clock, and is written down now and then; the next start goes on fr
 passed between the last writing and a crash is lost: things are kept too long, not too short.
 Used by groups/ledger.py. Producer ids have ages in their snapshots instead
 (partitions/sequences.py).
+Tests: tests/system/directory/test_clocks.py
 """
 
 from __future__ import annotations

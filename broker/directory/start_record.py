@@ -5,6 +5,7 @@
     4. whatever tells lives apart by the epoch (snapshots, consumers) takes one for the other
 
 So on a full disk, if even the reserve cannot pay for it, a broker only reads until there is room.
+Tests: tests/unit/broker/directory/test_survey.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 1. the disk is full   2. every Produce is answered 56, thousands a second   3. somebody makes room
 4. the next append is stored. The log must tell of 1 and 4 and must not be flooded by 2.
+Tests: tests/unit/broker/cluster/test_told_changes.py
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ history. While some are, it takes over: one task takes requests in order, up to 
 gives answers in order, from `flushed` on. So what is held or late holds up what follows on the
 same connection and nothing else, and no answer overtakes a lost one.
 What rules mean stands in rules.py; those of storage are performed in storage.py.
+Tests: tests/system/testing/test_faults.py
 """
 
 from __future__ import annotations

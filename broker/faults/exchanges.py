@@ -1,6 +1,7 @@
 """What fault rules and people see of a request: one Exchange each, the newest kept by client.
 
 Kept only in brokers that were started with faults. Nothing here performs anything.
+Tests: tests/system/testing/test_faults.py
 """
 
 from __future__ import annotations

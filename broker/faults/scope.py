@@ -1,6 +1,7 @@
 """What requests are about, as fault rules and histories ask: topics, partitions, producer, keys.
 
 Reads decoded requests; changes and performs nothing.
+Tests: tests/unit/broker/faults/test_rules.py
 """
 
 from __future__ import annotations

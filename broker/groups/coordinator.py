@@ -5,6 +5,7 @@ is left to rebalances.py. Answers that come later are given to the callable that
 question. What must be durable is written first, and answered when it is (Ledger).
 Codes for a group id that is empty, or a session timeout out of bounds, are Kafka's
 GroupCoordinatorService's; everything else is GroupMetadataManager's.
+Tests: tests/unit/broker/groups/test_states.py
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Only facts and the changes that need no clock and no log; when something happens
 rebalances.py and coordinator.py. Whoever waits for an answer is a callable kept with the member:
 `joining` and `syncing` are called once each, with the answer.
 Source: ClassicGroup.java, ClassicGroupMember.java.
+Tests: tests/unit/broker/groups/test_joins.py
 """
 
 from __future__ import annotations

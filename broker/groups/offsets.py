@@ -5,6 +5,7 @@ its offsets while it has members, except of topics it has unsubscribed from; fro
 empty the retention runs. Offsets without such a group live from their commit on. An offset that was
 committed with a time of its own (OffsetCommit v2 to v4) has that.
 Source: OffsetMetadataManager.cleanupExpiredOffsets, OffsetExpirationConditionImpl; KIP-211.
+Tests: tests/unit/broker/groups/test_expiry.py
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 4. the leader assigns: that is written, and everybody gets its part when it is durable.
 Members that are silent at a step are removed; a static one keeps its place until its session ends.
 Source: GroupMetadataManager.prepareRebalance, completeClassicGroupJoin, expirePendingSync.
+Tests: tests/unit/broker/groups/test_states.py
 """
 
 from __future__ import annotations

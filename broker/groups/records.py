@@ -5,6 +5,7 @@ The newest record of a key counts; one without a value is a tombstone. Key and v
 int16: the kind of key, the version of the value. `kafka-dump-log --offsets-decoder` reads this.
 Source: OffsetCommitKey.json, OffsetCommitValue.json, GroupMetadataKey.json,
 GroupMetadataValue.json; GroupCoordinatorRecordHelpers.java for the versions that are written.
+Tests: tests/unit/broker/groups/test_ledger.py
 """
 
 from __future__ import annotations

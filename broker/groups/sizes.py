@@ -2,6 +2,7 @@
 
 Python's own share of each thing is an estimate, rounded up: strings and bytes have 50 bytes beside
 what is in them, an entry of a dict has 100.
+Tests: tests/unit/broker/groups/test_joins.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Batches are chosen by the max_timestamp of their header, which producers set. All of this is long
 work (waiting/long_work.py): a megabyte of gzip may hold a million records. It is unpacked off the
 loop.
+Tests: tests/unit/broker/log/test_timestamps.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Without it a directory would be taken for its topic's successor of the same name.
 Source: PartitionMetadataFile.java, Uuid.toString.
+Tests: tests/unit/broker/log/test_log.py
 """
 
 from __future__ import annotations

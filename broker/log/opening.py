@@ -5,6 +5,7 @@
     the headers above it   4. files without their segment are removed
 
 Read next: recovery.py, snapshots.py.
+Tests: tests/unit/broker/log/test_snapshots.py
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ checking what is on disk (recovery.py). Rules:
 - A segment known by its summary reads its index files when they are needed, and makes them anew
   from the batches' headers if their checksums do not hold.
 Read next: index.py, summary.py, log.py.
+Tests: tests/unit/broker/log/test_log.py
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ a decision is never half done. A log that holds much more than its live state is
 oldest first. A crash before 4 is harmless: what stands in the portions is what the records before
 them came to, and newer records follow after it. While running, portions go between decisions.
 Behind it: cluster/metadata.py (`__cluster_metadata`), groups/offsets.py (`__consumer_offsets`).
+Tests: tests/unit/broker/groups/test_ledger.py
 """
 
 from __future__ import annotations

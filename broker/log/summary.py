@@ -4,6 +4,7 @@ Written when a segment is left for a new one, and into the mark of a clean stop 
 A summary is believed if its checksum holds, the segment's file has its size and the next segment
 begins where it says; else the segment is read. It holds the checksums of the two index files too:
 Kafka's format has none, and a flipped bit in a time index would be a wrong answer.
+Tests: tests/unit/broker/log/test_checkpoints.py
 """
 
 from __future__ import annotations

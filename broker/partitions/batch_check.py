@@ -4,6 +4,7 @@ In Kafka's order: what is wrong with the bytes is said before what is wrong with
 a batch that would break consumers is never stored.
 Source: ProduceRequest.validateRecords, UnifiedLog.append, LogValidator.
 Read next: protocol/batch/check.py, partition.py.
+Tests: tests/unit/broker/partitions/test_partition.py
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Here: the order of a start (docs/decisions/0005) and of a deletion. Not here: wh
 (directory/survey.py), which topics there are (cluster/metadata.py), who waits for what (broker.py),
 bytes (log/). A partition without files is opened when it is first asked for; it costs nothing until
 then. Read next: partition.py, log/recovery.py.
+Tests: tests/unit/broker/test_broker.py
 """
 
 from __future__ import annotations

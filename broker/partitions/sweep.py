@@ -2,6 +2,7 @@
 
 Ten thousand partitions take tens of milliseconds to look at, and longer when there is something to
 do for each; nobody else is to wait for that. Used by retention.py and producer_expiry.py.
+Tests: tests/unit/broker/partitions/test_retention.py
 """
 
 from __future__ import annotations

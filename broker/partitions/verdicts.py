@@ -3,6 +3,7 @@
 Noting one costs a tuple: the header, what was known of the producer then (an immutable entry of
 sequences.py), and the outcome. Words are made when somebody asks (ExplainProduce).
 Kept are VERDICTS_KEPT for each of the VERDICT_RINGS_MAX partitions that began to be written last.
+Tests: tests/system/commands/test_explain.py
 """
 
 from __future__ import annotations

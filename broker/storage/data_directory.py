@@ -4,6 +4,7 @@ A directory is taken if it bears that mark, if it is empty, or if it is one of v
 had no mark and is known by its metadata log. Anything else belongs to somebody else: it is refused,
 in words, and nothing in it is touched. The mark is written before anything else is.
 Source: MetaProperties.java, KIP-631, KIP-858.
+Tests: tests/system/directory/test_data_directories.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a log shows to whoever flushes it: how far it reaches, and which files are to be flushed.
 
 Source of the durable point: docs/decisions/0003.
+Tests: tests/unit/broker/waiting/test_group_commit.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The storage port with nothing under it: files are byte arrays, gone with the process.
 
 Behind `durability=memory` and the tests. Keeps the port's rules (port.py); flushing is free.
+Tests: tests/unit/broker/storage/test_storage.py
 """
 
 from __future__ import annotations

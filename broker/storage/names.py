@@ -2,6 +2,7 @@
 
 Here, on the ground, since whoever reads the directory must know them all: what is missing here is
 called foreign.
+Tests: tests/system/directory/test_data_directories.py
 """
 
 from typing import Final

@@ -9,6 +9,7 @@ Rules every implementation keeps:
    everything else belongs to the loop's thread.
 3. A File is a name with a size: close() only gives back what the operating system lent, and
    the next use takes it again. So a bound on open files can close any of them at any time.
+Tests: tests/unit/broker/storage/test_storage.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Broker puts every Timed it owns into its Deadlines; runtime.py arms its timer for the first of them.
 Whoever gets an earlier deadline than before says so through `Hooks.deadline_moved`.
 All instants here are of the monotonic clock, in ms.
+Tests: tests/unit/broker/waiting/test_isolation.py
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ buffers for what comes next. Where it gets short, whoever owes waits, and nobody
 1. answers to fetches get shorter, down to one batch each   2. a connection that has more open than
 SHORT_OPEN_BYTES begins nothing new   3. when all is used up, the one that holds most is closed.
 Who is counted, held back and closed is for connections/server.py.
+Tests: tests/system/neighbours/test_held_bytes.py
 """
 
 from __future__ import annotations

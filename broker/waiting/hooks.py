@@ -1,4 +1,7 @@
-"""What the broker tells the edge: that a flush, a turn or a timer is due, and lines for people."""
+"""What the broker tells the edge: that a flush, a turn or a timer is due, and lines for people.
+
+Tests: tests/unit/broker/test_broker.py
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 1. a handler, or whoever it asks, returns a Promise instead of the response message  2. the
 connection adopts it, and abandons it if it ends first  3. whoever knows the answer keeps it.
 Who keeps promises: group_commit.py, parked_fetches.py, long_work.py, groups/.
+Tests: tests/unit/broker/waiting/test_isolation.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Here: finding the broker that must be asked, DescribeConfigs and IncrementalAlterConfigs for one
 resource, the words of `--add-config`. Not here: what is printed (commands/topics.py,
 commands/configs.py, terminal/tables.py).
+Tests: tests/system/commands/test_cli_admin.py
 """
 
 from __future__ import annotations

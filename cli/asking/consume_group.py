@@ -2,6 +2,7 @@
 
 Offsets are committed after the lines of their records were written out: a reader that goes away,
 or a kill, means that somebody prints them again, never that they are lost.
+Tests: tests/system/commands/test_command_transcript.py
 """
 
 from __future__ import annotations

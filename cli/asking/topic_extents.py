@@ -1,6 +1,7 @@
 """EDGE: what `topics describe` tells of each partition beyond its metadata: offsets and size.
 
 Sizes come from DescribeLogDirs, of the leader; a broker that does not tell them shows none.
+Tests: tests/system/commands/test_cli_admin.py
 """
 
 from __future__ import annotations

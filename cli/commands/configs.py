@@ -2,6 +2,7 @@
 
 Flags feel like kafka-configs; `--json` prints one JSON document for machines. Works through
 DescribeConfigs and IncrementalAlterConfigs.
+Tests: tests/system/commands/test_cli_admin.py
 """
 
 from __future__ import annotations

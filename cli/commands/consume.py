@@ -3,6 +3,7 @@
 Without --follow it ends at the end offsets it saw at the start. Standard output carries records
 only: byte for byte into files and pipes; on a terminal control characters are shown, not obeyed.
 A reader that goes away (`| head -1`) ends it without complaint.
+Tests: tests/system/commands/test_command_manners.py
 """
 
 from __future__ import annotations

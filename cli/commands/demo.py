@@ -6,6 +6,7 @@ idempotence, once with it; half-way through the second run the broker is also ki
 at the worst moment: a batch is stored and its acknowledgement lost, so that the retry meets what
 the restarted broker has rebuilt from its log. Then both logs are read back from the broker and
 shown (showing/demo_report.py).
+Tests: tests/system/commands/test_story.py, tests/interop/commands/test_demo.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Asks a running minibroker for the newest verdicts of its partitions; another Kafka does not offer
 the API, which is said. A verdict is a line of 80 columns and its reason below; `--follow` asks
 again and again until interrupted; `--json` prints one JSON object a line.
+Tests: tests/system/commands/test_explain.py
 """
 
 from __future__ import annotations

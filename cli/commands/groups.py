@@ -2,6 +2,7 @@
 
 Flags feel like kafka-consumer-groups; `--json` prints one JSON document for machines. Works through
 Admin; which offset a group is set to is computed in asking/groups_reset.py.
+Tests: tests/system/commands/test_command_transcript.py
 """
 
 from __future__ import annotations

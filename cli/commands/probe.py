@@ -3,6 +3,7 @@
 The rows are in probing/rows.py, who plays them in probing/player.py. Here: the command, the
 verdicts, and their two forms (a table for people, JSON for machines). Exit code 0 means that no
 answer is "different"; 1 that one is, or that the broker could not be probed.
+Tests: tests/system/commands/test_probe.py
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ nor terminals can be awaited; at most READ_AHEAD chunks wait. The first Ctrl-C e
 connecting; later it ends the reading, and what was read has INTERRUPTED_MS to be confirmed. The
 second ends at once. So does a reader of the receipts that goes away. Whatever was not confirmed is
 counted and said.
+Tests: tests/system/commands/test_command_manners.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 For a cluster behind a single address. Rules come from a file (testing/fault_file.py) and are those
 a proxy can perform: lose_reply, tear_reply, delay, disconnect, at `request` and `reply`. Each
 exchange is a line on standard output, as soon as its outcome is known; with --json an object.
+Tests: tests/system/commands/test_proxy_command.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Standard output carries the two start lines only, once the broker answers; logs go to standard
 error, a line each (broker/log_lines.py). Exit codes: 0 after a signal, 1 failure, 2 wrong usage.
+Tests: tests/system/commands/test_serve.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Flags feel like kafka-topics; `--json` prints one JSON document for machines. Works through the
 admin APIs (CreateTopics, Metadata, CreatePartitions, DeleteTopics, and asking/admin.py's) over one
 connection.
+Tests: tests/system/commands/test_cli_admin.py
 """
 
 from __future__ import annotations

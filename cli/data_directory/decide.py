@@ -1,4 +1,7 @@
-"""EDGE: `minibroker log adopt` and `log set-aside`: decisions about a data directory, offline."""
+"""EDGE: `minibroker log adopt` and `log set-aside`: decisions about a data directory, offline.
+
+Tests: tests/system/directory/test_data_directories.py
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 A row is a dict with "kind" and, for what has a place, "position". Reading stops at what cannot be
 read: that row's kind is "damaged". Which file is read how: READERS, by the end of its name.
 Source: DumpLogSegments.java; the formats stand in broker/log/ and in ProducerStateManager.java.
+Tests: tests/unit/cli/commands/test_log.py
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ What is asked and how an answer reads is in steps.py. Here: finding the leader o
 partition, reconnecting after a closed connection, bounds on every wait, and the clean-up.
 Each request goes out in the lowest version that both sides know (AT_LEAST where a field needs
 more), so that old brokers can be asked too.
+Tests: tests/unit/test_probe.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Kafka's answers are those of version 4.3.1, one KRaft node; tests/interop/answers/test_probe.py asks
 it again. Each row has a partition and a producer id of its own, so rows stand alone and offsets
 start at 0. The words of the answers are those of steps.py, one for each step.
+Tests: tests/system/commands/test_probe.py
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Words: `0@13` error code 0 and base offset 13; `45` an error code, with base off
 API has one; `end=3` a log end offset; `closed` the broker closed the connection unanswered.
 Pure: a step sees a Scene (names, partitions, ids, the time) and a response, never a socket.
 Read next: rows.py (the table), commands/probe.py (who plays it).
+Tests: tests/system/commands/test_probe.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`python -m minibroker`: the command line, where the script is not on the path."""
+"""`python -m minibroker`: the command line, where the script is not on the path.
+
+Tests: tests/system/commands/test_command_manners.py
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """EDGE: the producers of the demos: which libraries there are, and one as a process to talk to.
 
 The process is demo_producer.py: it can be killed like any program that sends.
+Tests: tests/interop/commands/test_demo.py
 """
 
 from __future__ import annotations

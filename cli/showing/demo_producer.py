@@ -4,6 +4,7 @@ Reads JSON objects from standard input, one a line: first client, bootstrap_serv
 then topic, partition, value for each record. Each record is sent when its line has come, and its
 offset printed once it is acknowledged. Whatever is retried is retried by the library itself.
 Started by demo_clients.py.
+Tests: tests/interop/commands/test_demo.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 A scene is played first, at full speed, and then drawn from what has happened: in a terminal frame
 by frame, with pauses (--step: until Enter); otherwise, or with --fast, each frame once. --html
 writes the same run as a page (story_page.py).
+Tests: tests/system/commands/test_story.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Every frame is an SVG that is there without any script; the script only shows one at a time. Nothing
 is loaded from elsewhere. Facts in, text out; the look is story_page.html beside this file.
+Tests: tests/system/commands/test_story.py
 """
 
 from __future__ import annotations

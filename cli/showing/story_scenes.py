@@ -3,6 +3,7 @@
 A scene is played with a real producer process against a real broker process, on a topic of its own,
 with a real fault. Its frames are made from what the broker has noted (ExplainProduce, the request
 history) and from the log read back; what the story claims is checked, not assumed.
+Tests: tests/system/commands/test_story.py
 """
 
 from __future__ import annotations

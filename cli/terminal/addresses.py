@@ -1,6 +1,7 @@
 """EDGE: `--bootstrap-server HOST[:PORT],…`, the same for every command that talks to a broker.
 
 Without the option the variable BOOTSTRAP_SERVERS is taken, and without that 127.0.0.1:9092.
+Tests: tests/unit/cli/test_main.py
 """
 
 from __future__ import annotations

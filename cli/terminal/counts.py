@@ -1,4 +1,7 @@
-"""Numbers on the command line, refused by the option's own name when they mean nothing."""
+"""Numbers on the command line, refused by the option's own name when they mean nothing.
+
+Tests: tests/unit/cli/test_main.py
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ The first SIGINT or SIGTERM cancels the work, which has CLEAN_UP_S to say goodby
 its group); a second one ends the process at once. Either way the exit code is 128 + its number.
 Nothing of this is needed by commands that hold no connection (log, healthcheck); what concerns
 those too (Ctrl-C, a closed pipe) is caught once more in main.py.
+Tests: tests/system/commands/test_command_manners.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""EDGE: what becomes of standard output when nobody reads it any more, or cannot show a letter."""
+"""EDGE: what becomes of standard output when nobody reads it any more, or cannot show a letter.
+
+Tests: tests/system/commands/test_command_manners.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tables for people: left-aligned columns as wide as their widest cell."""
+"""Tables for people: left-aligned columns as wide as their widest cell.
+
+Tests: tests/system/commands/test_cli_admin.py
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 A group, client or topic may carry any text; raw, it could move the cursor, repaint lines or turn
 the rest of the screen around (Unicode's marks for the direction of writing).
+Tests: tests/unit/cli/test_main.py
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ A question names the node it belongs to (any, the controller, a group's coordina
 leader); it is asked again, with backoff, while the answer says that it may work later or does not
 come, until timeout_ms have passed.
 Source: KafkaAdminClient.java.
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""EDGE: Admin's calls about consumer groups and the offsets that they have committed."""
+"""EDGE: Admin's calls about consumer groups and the offsets that they have committed.
+
+Tests: tests/system/client/test_client_groups.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What Admin returns: frozen values, in Kafka's words."""
+"""What Admin returns: frozen values, in Kafka's words.
+
+Tests: tests/system/client/test_client_groups.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""EDGE: Admin's calls about topics, partitions, configurations and records."""
+"""EDGE: Admin's calls about topics, partitions, configurations and records.
+
+Tests: tests/system/client/test_lying_broker.py
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 They live in one TaskGroup between start() and stop(). Nothing may fail in the background in
 silence, and nothing may be left waiting for it: `failure` says why the client has ended, and
 `on_end` is called once, so that whatever waits is told.
+Tests: tests/system/client/test_client_defects.py
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Shared by producer, consumer and admin. Nothing here blocks a caller that only l
 long as somebody asks. Where a task of it fails the client has ended (background.py), and whoever
 waits here or asks later is told at once.
 Read next: metadata.py (what is known), connection.py (one connection).
+Tests: tests/system/client/test_client_cluster.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Who may be asked what, and in which order answers come, is decided in protocol/connection.py.
 Requests may be pipelined: `request` can be awaited by many tasks at once.
+Tests: tests/system/client/test_client_failures.py
 """
 
 from __future__ import annotations

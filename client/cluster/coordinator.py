@@ -4,6 +4,7 @@ A member has a connection to its coordinator for itself alone: a parked JoinGrou
 fetches on the same one. Whatever goes wrong with the connection makes the next question find the
 coordinator anew.
 Source: FindCoordinatorRequest.json, AbstractCoordinator.java.
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

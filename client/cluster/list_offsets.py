@@ -1,6 +1,7 @@
 """EDGE: where a partition begins and ends, what it held at a time, where a leader epoch ends.
 
 Asks each partition's leader, again after stale metadata or a lost connection, within a bound.
+Tests: tests/system/client/test_client.py
 """
 
 from __future__ import annotations

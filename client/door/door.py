@@ -6,6 +6,7 @@ copy, an encoding, or a value that nobody can change), and raises TypeError or V
 argument. Behind the door nothing can be wrong with it: an error there would meet the neighbours of
 the record that is at fault. Iterables are read once, and a text where a list is meant is refused.
 What options may be stands in config.py, partitions and offsets in place_door.py.
+Tests: tests/system/client/test_client_door.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Nothing of a client is shared with other threads: a call from elsewhere would seem to work, and wake
 nobody. So it is refused at once. To come in from a thread, asyncio.run_coroutine_threadsafe is the
 way; a forked child makes a client of its own.
+Tests: tests/system/client/test_client_door.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The part of the door (door.py) that partitions and offsets come through."""
+"""The part of the door (door.py) that partitions and offsets come through.
+
+Tests: tests/system/client/test_client_door.py
+"""
 
 from __future__ import annotations
 

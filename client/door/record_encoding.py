@@ -5,6 +5,7 @@ A batch is encoded once, when it is sealed, so that the work is done by C loops 
   all values have one length and one timestamp, all but the value is known beforehand.
 - Every other record is put together by itself.
 Source: DefaultRecord.writeTo.   Read next: produce/batch.py.
+Tests: tests/unit/client/produce/test_batch.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Keys and values as the application wants them: bytes, or what its own functions make of them."""
+"""Keys and values as the application wants them: bytes, or what its own functions make of them.
+
+Tests: tests/unit/client/fetch/test_fetcher.py
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 Each partition has two places in its log: `position`, the next record the application gets, and
 `fetch_offset`, the next to ask for; between them lie batches that came and were not taken yet.
 Source: SubscriptionState.java.
+Tests: tests/unit/client/fetch/test_fetcher.py
 """
 
 from __future__ import annotations

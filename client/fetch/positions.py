@@ -1,6 +1,7 @@
 """EDGE: the places in the log that a consumer is at, goes to, or asks for: positions, ends, lag.
 
 Consumer's methods of these names come here; what a call hands over is examined here.
+Tests: tests/system/client/test_client.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 One `_turn` on the loop does all that can be done now and arms one timer. Whoever waits for records
 or a position is woken after every answer.
+Tests: tests/system/client/test_client.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The records of one batch that has come, or why nobody will ever be able to read them.
 
 Read next: fetcher.py (which batches), deserializing.py (what the application's functions make).
+Tests: tests/system/client/test_client.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 What an error code asks for stands in membership.py; here it is waited, found anew or told.
 Source: ConsumerCoordinator.java.
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

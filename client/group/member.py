@@ -6,6 +6,7 @@ Partitions are given up only after the application has come back for more record
 with those it got, and only those are committed by auto commit. While it is busy, heartbeats go on
 for max_poll_interval_ms; then the member leaves, and joins again when the application is back.
 Source: ConsumerCoordinator.java; KIP-62 (heartbeats apart), KIP-429 (cooperative rebalancing).
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Whom to ask and when to ask again is for committing.py and administer/groups.py.
 Source: OffsetCommitRequest.json, OffsetFetchRequest.json; KIP-709 (several groups in one fetch).
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

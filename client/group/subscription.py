@@ -2,6 +2,7 @@
 
 Only one of the three at a time. Who reads which partition is for the group (membership.py).
 Source: SubscriptionState.java.
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

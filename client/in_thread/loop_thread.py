@@ -3,6 +3,7 @@
 Any thread may call, several at once; the loop serves them all. A caller that is interrupted
 (Ctrl-C) takes its call back. What would wait for itself, or for a thread that a fork has not taken
 along, is refused at once instead of hanging.
+Tests: tests/system/client/test_client_blocking.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""EDGE: the parts of the blocking face that are more than a call passed on (blocking.py)."""
+"""EDGE: the parts of the blocking face that are more than a call passed on (blocking.py).
+
+Tests: tests/system/client/test_client_blocking.py
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ older than linger_ms, or when somebody flushes or waits for memory; one that som
 as soon as no other of its partition is on its way. A record larger than batch_size gets a batch of
 its own. A batch takes its share of buffer_memory in steps, and keeps it until it is released.
 Source: RecordAccumulator.java.
+Tests: tests/unit/client/produce/test_sender.py
 """
 
 from __future__ import annotations

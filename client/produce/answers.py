@@ -2,6 +2,7 @@
 
 OUTCOMES is the whole table. Read next: sender.py, which does what follows.
 Source: Errors.java, Sender.java (completeBatch, canRetry).
+Tests: tests/unit/client/produce/test_sender.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """EDGE: send_many: what was handed over in bulk, put into batches, waited for, and told as one.
 
 Everything is examined and encoded before the first record is put anywhere. Read first: producer.py.
+Tests: tests/system/client/test_client_door.py
 """
 
 from __future__ import annotations

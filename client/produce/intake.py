@@ -5,6 +5,7 @@ Every wait ends within max_block_ms. Those who wait for room are served in order
                   -> ProducerBatch.append
 Plain values for a batch that is filling do not come here: Producer.send appends those itself to
 one of `Intake.filling`. Read next: accumulator.py, partitioner.py.
+Tests: tests/system/client/test_client_door.py
 """
 
 from __future__ import annotations

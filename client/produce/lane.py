@@ -9,6 +9,7 @@ In flight are at most five batches, in sequence order, each with bytes that neve
   been stored. Where one may have been, it fails with Fatal: sending it under a new sequence could
   store it twice (Apache Kafka's producer takes that risk).
 Source: TransactionManager.java, Sender.java; KIP-98, KIP-360, KIP-679. Stricter than both.
+Tests: tests/unit/client/produce/test_sender.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 No task of its own: `pump` runs on the loop when something has changed (a batch is ready, an answer
 came, a connection opened) or when the timer fires. It drains, writes every call before it returns,
 and never awaits, so no decision spans a turn of the loop.
+Tests: tests/system/client/test_client.py
 """
 
 from __future__ import annotations

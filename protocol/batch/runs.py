@@ -4,6 +4,7 @@ Whoever sends many records of one kind makes such runs. All records of a run hav
 that each byte of the format is a column with a stride, and columns are compared by C loops. What
 does not fit ends the run; reading.py reads it record by record, and says what is wrong with it.
 Source: DefaultRecord.java.   Read first: header.py.
+Tests: tests/property/test_record_runs.py
 """
 
 from collections.abc import Iterator

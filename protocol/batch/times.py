@@ -2,6 +2,7 @@
 
 Seven hundred thousand records fit into a megabyte of gzip; as objects they would take minutes and
 hundreds of megabytes to look through. Keys, values and headers are passed over.
+Tests: tests/unit/broker/log/test_timestamps.py
 """
 
 from collections.abc import Iterator

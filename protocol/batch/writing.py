@@ -1,6 +1,7 @@
 """Batches as bytes: built from records, or stamped and packed anew from a batch that came.
 
 Source: DefaultRecordBatch.java, DefaultRecord.java.   Read first: header.py.
+Tests: tests/unit/protocol/batch/test_header.py
 """
 
 import struct

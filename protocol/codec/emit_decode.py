@@ -5,6 +5,7 @@ the first byte of the varint or the length after them, are one struct.unpack_fro
 that does not fit raises ValueError, a read past the end IndexError or struct.error; what it was
 exactly is for the tree to explain. Nothing is allocated before its count was checked. The same code
 can be written as a generator, which yields now and then in its arrays.
+Tests: tests/unit/protocol/codec/test_compiler.py
 """
 
 import struct

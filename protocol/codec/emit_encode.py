@@ -8,6 +8,7 @@ become a buffer of their own, neither copied nor joined.
 A value that does not fit raises one of unwritable_errors(); what it was exactly is for the tree to
 explain. The same code can be written as a generator, which yields now and then in its arrays: long
 messages are encoded while others go on.
+Tests: tests/unit/protocol/codec/test_compiler.py
 """
 
 import struct

@@ -2,6 +2,7 @@
 
 The emitters (emit_decode.py, emit_encode.py) walk a construct tree of wire.py once and write the
 code that does the same without walking it. They know constructs, and nothing of Kafka.
+Tests: tests/unit/protocol/codec/test_compiler.py
 """
 
 import struct

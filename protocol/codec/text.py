@@ -5,6 +5,7 @@ question mark in a box; closing the connection would leave that client with noth
 Nobody else is harmed: what was read here can always be written again. Two such names may become
 one, as in Kafka. Hot paths decode strictly and come here when that has failed.
 Source: String(byte[], Charset) of OpenJDK; a surrogate of three bytes is one malformed character.
+Tests: tests/unit/protocol/codec/test_compiler.py
 """
 
 import re

@@ -7,6 +7,7 @@ construct added here needs its two emitters there.
 
 Every length is checked against the bytes that are left before anything is read or allocated.
 Source: KIP-482; clients/src/main/resources/common/message/README.md.
+Tests: tests/property/test_codec_parity.py
 """
 
 import io

@@ -44,6 +44,11 @@ PROTOCOL_LIBRARIES = {"construct", "crc32c", "cramjam", "lz4", "zstandard"}
 BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils"}
 MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "count"}
 WIRE_DECORATORS = {"struct", "request", "response"}
+# folder -> where the modules in it are tested, all alike
+FOLDERS_TESTED = {
+    "protocol/messages": "tests/unit/protocol/test_golden_frames.py",
+    "broker/apis": "tests/system/answers/test_admin_answers.py",
+}
 # file -> why nothing better than sleeping works there
 SLEEPS_ALLOWED = {
     "tests/interop/groups/mixed_group.py": "the instants of kills and looks are the draw",
@@ -271,6 +276,23 @@ def no_test_sleeps(source: Source) -> Iterator[Complaint]:
                 yield Complaint(node.lineno, "wait for the event itself, bounded; sleeps are flaky")
 
 
+def modules_say_where_they_are_tested(source: Source) -> Iterator[Complaint]:
+    """A unit test of the module's name, in the same folder below tests/unit, says it already."""
+    if not source.package or source.path.suffix != ".py" or source.path.name == "__init__.py":
+        return
+    folder = source.path.parent
+    own = ROOT / "tests" / "unit" / folder / f"test_{source.path.name}"
+    tests = re.findall(r"^Tests: (.*)", source.docstring, re.MULTILINE)
+    named = [name for line in tests for name in line.removesuffix(".").split(", ")]
+    named += [FOLDERS_TESTED[str(folder)]] if str(folder) in FOLDERS_TESTED else []
+    if not named and not own.exists():
+        text = f"add {own.relative_to(ROOT)}, or say in the docstring 'Tests: tests/FILE.py'"
+        yield Complaint(1, text)
+    for name in named:
+        if not name.startswith("tests/") or not (ROOT / name).is_file():
+            yield Complaint(1, f"{name} is no file of tests: say which tests this module")
+
+
 def nothing_outside_is_named(source: Source) -> Iterator[Complaint]:
     for number, line in enumerate(source.text.splitlines(), 1):
         for pattern, what_to_do in OUTSIDE_WORDS.items():
@@ -290,6 +312,7 @@ RULES: list[Rule] = [
     keywords_are_not_passed_through,
     modules_keep_no_mutable_state,
     no_test_sleeps,
+    modules_say_where_they_are_tested,
     nothing_outside_is_named,
 ]
 
@@ -327,6 +350,7 @@ def test_the_repository_is_tidy(rule: Rule, repository: list[Source]) -> None:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
+TESTED_DOC = '"""A.\n\nTests: tests/unit/test_tidy.py\n"""'
 EDGE_DOC = '"""EDGE: x."""\n'
 SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it, the same mended
     (imports_follow_the_arrows, "broker/a.py", "from ..client import x", "from . import x"),
@@ -395,6 +419,13 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [  # rule, path, text that breaks it
         "tests/a.py",
         "async def f():\n await asyncio.sleep(1)",
         "async def f():\n await asyncio.sleep(0)",
+    ),
+    (modules_say_where_they_are_tested, "broker/a.py", '"""A."""', TESTED_DOC),
+    (
+        modules_say_where_they_are_tested,
+        "broker/a.py",
+        TESTED_DOC.replace("test_tidy", "test_none"),
+        TESTED_DOC,
     ),
     (nothing_outside_is_named, "README.md", "see ../share" + "d/x", "see docs/x"),
     (nothing_outside_is_named, "a.py", "# as kafka-answer" + "s.md has it", "# as KIP-98 has it"),

@@ -20,7 +20,7 @@ from minibroker.cli.main import main
 
 from tests.support.records.partitions import BATCH_BYTES, NOW_MS, batch_from
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "kafka-segments"
+GOLDEN = Path(__file__).parents[3] / "golden" / "kafka-segments"
 Output = pytest.CaptureFixture[str]
 
 
