@@ -133,6 +133,9 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(timeout_ms / 1000):
                 return await answer
         except TimeoutError as error:
+            # 1. This answer is late; the broker works requests of a connection off in order.
+            # 2. Whatever is asked here next waits behind it, and times out as well, for ever.
+            # On a new connection nothing stands before it.
             self._fail(RequestTimedOut(f"{self.host}:{self.port} closed after a late answer"))
             raise RequestTimedOut(
                 f"{name}: {self.host}:{self.port} gave no answer within {timeout_ms} ms"
@@ -230,6 +233,8 @@ class Connection(asyncio.Protocol):
         try:
             for frame in self._frames.feed(data):
                 message = self._core.receive(frame)
+                # Taken off even if nobody waits: 1. A and B are asked, A's caller is cancelled.
+                # 2. A's answer comes first. Left in the queue, A would be told B's.
                 waiting = self._waiting.popleft()
                 self.figures.latency_ms.add((self._loop.time() - self._asked_at.popleft()) * 1000)
                 if not waiting.done():
@@ -267,11 +272,15 @@ class Connection(asyncio.Protocol):
         self._core.learn(response)
 
     def _fail(self, reason: Exception) -> None:
+        # 1. A late answer ends the connection. 2. Closing it brings connection_lost, which says
+        # only that it is closed. The first reason is the one that helps, and on_lost counts once.
         first = self._failure is None
         if self._failure is None:
             self._failure = reason
         if self._transport is not None:
             self._transport.close()
+        # Taken one by one: whoever is told may be as quick as a call, and end the connection once
+        # more; none is told twice, and none is forgotten.
         while self._waiting or self._unwritten:
             waiting = (self._waiting or self._unwritten).popleft()
             if not waiting.done():

@@ -160,9 +160,15 @@ class Fetcher(Generic[K, V]):
     ) -> None:
         """A new leader's answer: the epoch it has up to the one asked for, and where that ends."""
         reading = self.readings.get(place)
+        # 1. The question leaves for position 100. 2. The application seeks to 20.
+        # 3. The answer, about 100, would move it away from where it was sent.
         if reading is None or not reading.is_checking or reading.position != position:
             return
         reading.is_checking = False
+        # 1. Records up to 100 are read of the leader of epoch 4, which then dies.
+        # 2. The leader of epoch 5 has 90 of them, and takes twenty new ones from 90 on.
+        # 3. A fetch at 100 would succeed: ten new records are skipped, and nobody notices.
+        # So the end of epoch 4 is asked for: what lies behind 90 is read again, of the new log.
         is_known = leader_epoch != NO_EPOCH and end_offset >= 0
         if is_known and end_offset >= position:
             return
@@ -170,6 +176,7 @@ class Fetcher(Generic[K, V]):
             divergent_offset = end_offset if is_known else NO_POSITION
             reading.error = LogTruncation(*place, position, divergent_offset)
         elif is_known:
+            # Moving forgets what was checked; kept, or this same leader would be asked once more.
             checked_epoch = reading.checked_epoch
             reading.move_to(end_offset, leader_epoch)
             reading.checked_epoch = checked_epoch

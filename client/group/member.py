@@ -239,18 +239,27 @@ class GroupMember(Generic[K, V]):
         revoked, added = self._owned - places, places - self._owned
         if revoked:
             await self._give_up(revoked)
+            # 1. Giving up waits for the application, longer than the group has patience.
+            # 2. A heartbeat tells that the group went on: all of `places` may be others' by now.
             if self._membership.generation == NO_GENERATION:
                 return
+        # Owned before the listener is awaited, so that a loss meanwhile finds what to hold back.
         self._owned = places
         self._cluster.metadata.wanted.update(topic for topic, _ in places)
         self._fetcher.assign(sorted(places))
+        # 1. A listener that keeps offsets of its own awaits them, to seek there.
+        # 2. Meanwhile a fetch brings records from the group's committed position.
+        # 3. getmany() would hand them out, and the seek come too late: so they are held back.
         self._fetcher.hold_back(added)
         LOG.info("group %s: reads %s", self._membership.group_id, sorted(places))
         await self._tell(self._subscription.listener.on_partitions_assigned, added)
         self._fetcher.let_go(added)
         self._fetching.wake()
+        # 1. A owns p0 and p1; B joins; p1 is to be B's, but A names it as owned in this round.
+        # 2. So the assignment gives p1 to nobody, and A gives it up just now.
+        # 3. Nothing else would begin the round in which B gets it: p1 would be read by nobody.
         if revoked and self._membership.state is State.STABLE:
-            self._membership.move(Event.REBALANCE)  # what was given up can now be given to others
+            self._membership.move(Event.REBALANCE)
 
     async def _give_up(self, places: frozenset[TopicPartition]) -> None:
         """Commit and part with partitions, unless they are lost while that is waited for."""

@@ -53,6 +53,9 @@ class Accumulator:
 
         A record larger than all of it may go alone.
         """
+        # 1. A record is larger than buffer_memory, and within max_request_size.
+        # 2. However much is released, it never fits: whoever sends it, and all who queue behind,
+        #    wait until max_block_ms is over. So it goes when nothing else is held.
         return self.held_bytes + self._room_of(size_bytes) <= self._memory or self.held_bytes == 0
 
     def filling(self, place: Place, size_bytes: int) -> ProducerBatch | None:
@@ -64,6 +67,8 @@ class Accumulator:
         """Whether a batch has room for a record; it takes more memory if that helps."""
         if batch.room >= size_bytes:
             return True
+        # Below 0 it is closed, and may be sealed: 1. a batch that Intake still has as the one that
+        # fills is drained. 2. A record put into it now is in no request, and is never done.
         if batch.room < 0 or batch.room + batch.growth_bytes < size_bytes:
             return False
         self.grow(batch, max(GROWTH_BYTES, size_bytes))
@@ -82,6 +87,9 @@ class Accumulator:
     def open(self, place: Place, size_bytes: int, now_ms: float) -> ProducerBatch:
         """A new batch, with room for a record of this size at least; the one before is full."""
         queue = self.queues.setdefault(place, deque())
+        # 1. A large record does not fit, and gets this new batch. 2. A small one would still fit
+        # into the one before, which Producer.send may know as the one that fills.
+        # 3. It would be stored before what was sent earlier: so that one closes.
         if queue:
             queue[-1].close()
         batch = ProducerBatch(*place, self._codec, now_ms, room=self._room_of(size_bytes))
@@ -137,6 +145,7 @@ class Accumulator:
 
     def put_back(self, place: Place, batches: Sequence[ProducerBatch]) -> None:
         """Return drained batches, in order, to the front of their queue."""
+        # In front of what came meanwhile: behind, they would be stored in another order than sent.
         if batches:
             queue = self.queues.setdefault(place, deque())
             queue.extendleft(reversed(batches))

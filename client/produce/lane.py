@@ -146,8 +146,22 @@ class Lane:
             self.is_unresolved = False
             return [], []
         done = self._take_proven()
+        # Batches are told here by the number of their turn. Refused behind another open one says
+        # nothing yet:
+        #   1. 7 and 8 leave; what 7 met is not known; 8 finds a broker without 7, and is refused.
+        #   2. Both go again, 7 first. It is stored, or was, and 8 follows: no epoch was wasted.
+        # Refused at the head does: nobody will send again what lies before.
+        #   1. 7 expires and was never stored; 8 is refused, and under its sequence always will be.
+        #   2. Or the broker has forgotten this producer. Either way only a new epoch helps.
         head_refused = bool(self.in_flight) and self.in_flight[0].is_refused
+        # But nothing that may be stored goes under a new epoch, nor what was sent before it:
+        #   1. 8 is stored, and its answer is lost; the broker forgets this producer.
+        #   2. 8 goes again and is refused. In a new epoch it would be new: stored twice.
+        #   3. 7, refused before 8 was stored, would stand behind it.
+        # So everything up to the last such batch fails, and says what is known of it.
         cut = max((n for n, batch in enumerate(self.in_flight, 1) if batch.is_unknown), default=0)
+        # With a gap in front (7 has expired) and no refusal at the head, it depends: where some
+        # batch may be stored, the same bytes ask; where none may, a new epoch costs nothing.
         if not head_refused and (cut or not self.is_unresolved):
             for batch in self.in_flight:
                 batch.is_refused = False  # said behind one that was not there; the next will tell

@@ -275,14 +275,24 @@ class Sender:
     def _next_size(self, place: Place, lane: Lane | None, now_ms: float) -> int | None:
         """The size of the batch that a place would send now; None if it must wait."""
         if lane is not None:
+            # 1. 7 is refused as if a batch were missing before it; 8 is still on the wire.
+            # 2. Judged now, both would go again in a new epoch: nothing puts 8 in doubt yet.
+            # 3. Its first attempt is stored after all: twice.
+            # So a broken lane waits until every attempt is over, and lane.settle() has judged.
             if lane.is_broken or now_ms < lane.retry_at_ms:
                 return None
             again = lane.next_to_resend()
             if again is not None:
+                # 1. A partition knows nothing of this producer; 7 and 8 go again together.
+                # 2. 7 is refused for a passing reason, too few replicas, say; it passes before 8.
+                # 3. A broker without state takes what comes first: 8 is stored, 7 never can be.
                 if lane.on_wire_count and not lane.is_established:
                     return None
                 return len(again.wire)
             most = self._in_flight_max if lane.is_established else 1
+            # 1. 7 expires and is not known to be stored; 8 would leave with the sequence behind.
+            # 2. It was not stored: 8 is refused, and so is each batch drained meanwhile.
+            # So nothing new leaves before what is open has told whether there is a gap.
             if lane.is_unresolved or len(lane.in_flight) >= most:
                 return None
         queue = self._accumulator.queues.get(place)
@@ -292,6 +302,8 @@ class Sender:
         if not is_urgent and not self._accumulator.is_ready(queue, now_ms):
             return None
         if self._config.enable_idempotence and self.producer_id == NO_PRODUCER_ID:
+            # 1. One lane has used its epochs up, and a new id is asked for. 2. Epochs are kept per
+            # partition: a lane that has the old id goes on with it, and waits for nobody.
             has_own = lane is not None and lane.producer_id != NO_PRODUCER_ID
             if not has_own:
                 self.wants_producer_id = True
