@@ -1,8 +1,9 @@
-"""One partition: check -> append -> record, the high watermark, and what readers may see.
+"""One partition: check, append, record, note; the high watermark, and what readers may see.
 
     check    the batch itself (batch_check.py), then its sequence    nothing changes
     append   stamp base offset and leader epoch, one write to the active segment
     record   publish the producer's new state
+    note     what was decided on which grounds, for ExplainProduce
 
 A failed write publishes nothing.
 Source: UnifiedLog.append; KIP-98.   Read next: batch_check.py, sequences.py, log/log.py.
@@ -11,7 +12,7 @@ Source: UnifiedLog.append; KIP-98.   Read next: batch_check.py, sequences.py, lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ...protocol.batch.header import LOG_APPEND_TIME_BIT, BatchHeader, Buffer, read_header
 from ...protocol.batch.writing import restamped
@@ -21,9 +22,9 @@ from ..log.log import Log, LogConfig
 from ..storage.flushable import Mark
 from ..storage.port import File, FlushFailed, StorageError
 from ..waiting.parked_fetches import ParkedFetch
-from .batch_check import examine, header_of
+from .batch_check import NO_TIMESTAMP, examine, header_of
 from .opened import Opened, must_open, open_batch
-from .sequences import Append, Duplicate, SequenceTable
+from .sequences import APPEND, Append, Duplicate, SequenceTable
 from .verdicts import Ring, VerdictRings
 
 _NOT_BEGUN = Refused(
@@ -37,6 +38,12 @@ class Appended(NamedTuple):
     base_offset: int
     next_offset: int
     log_append_time_ms: int
+
+
+Checked: TypeAlias = """tuple[
+    BatchHeader | None, bytes | None, Append | Duplicate | Refused, int, Opened | None
+]"""
+"""(header, entry of its producer before, APPEND or the answer, max_timestamp to store, opened)"""
 
 
 class Partition:
@@ -148,28 +155,21 @@ class Partition:
             client_id: for the explanation only.
             opened: what was found in it; without it a batch that must be opened is, here and now.
         """
-        header: BatchHeader | None = None
-        entry: bytes | None = None
-        outcome: Append | Appended | Duplicate | Refused | None
-        found = header_of(batch)
-        if isinstance(found, Refused):
-            outcome = found
-        else:
+        outcome: Append | Appended | Duplicate | Refused
+        header, entry, outcome, newest, opened = self._check(batch, now_ms, opened)
+        if isinstance(outcome, Append):
             assert batch is not None
-            header = found
-            config = self.config
-            if opened is None and must_open(header, config):
-                opened = open_batch(batch, header, config)
-            newest = examine(batch, header, config, now_ms, opened)
-            if isinstance(newest, Refused):
-                outcome = newest
-            else:
-                outcome = None
-                if header.producer_id >= 0:
-                    entry = self.sequences.entry(header.producer_id)
-                    outcome = self.sequences.check(header)
-                if outcome is None or isinstance(outcome, Append):
-                    outcome = self._append(batch, header, newest, now_ms, opened)
+            assert header is not None
+            outcome, stored = self._append(batch, header, newest, now_ms, opened)
+            # Recorded only behind the write, because otherwise:
+            #   1. batch 7 is recorded  2. the disk is full, its producer is told so  3. there is
+            #   room, it sends 7 again  4. "stored before": acknowledged, and nowhere to be found.
+            # And in the same turn of the loop as the check, because otherwise:
+            #   1. 7 is checked and waits  2. its producer, out of patience, sends 7 again over
+            #   another connection  3. both are new: both are appended.
+            if header.producer_id >= 0 and isinstance(outcome, Appended):
+                seen_at_ms = self.sequences.monotonic_ms()
+                self.sequences.record(stored, outcome.base_offset, seen_at_ms, header.crc)
         rings = self._rings
         ring = self.verdicts or rings.open(self)
         ring.append((next(rings.numbers), now_ms, client_id, header, entry, outcome))
@@ -193,6 +193,26 @@ class Partition:
         """Log.removable_offset() of what is flushed. Raises StorageError."""
         return self.log.removable_offset(self.high_watermark)
 
+    def _check(self, batch: Buffer | None, now_ms: int, opened: Opened | None) -> Checked:
+        """What is to become of a batch; nothing changes.
+
+        Also opens it, if it must be and has not been.
+        """
+        header = header_of(batch)
+        if isinstance(header, Refused):
+            return None, None, header, NO_TIMESTAMP, opened
+        assert batch is not None
+        config = self.config
+        if opened is None and must_open(header, config):
+            opened = open_batch(batch, header, config)
+        newest = examine(batch, header, config, now_ms, opened)
+        if isinstance(newest, Refused):
+            return header, None, newest, NO_TIMESTAMP, opened
+        if header.producer_id < 0:
+            return header, None, APPEND, newest, opened
+        entry = self.sequences.entry(header.producer_id)
+        return header, entry, self.sequences.check(header), newest, opened
+
     def _append(
         self,
         batch: Buffer,
@@ -200,11 +220,11 @@ class Partition:
         max_timestamp: int,
         now_ms: int,
         opened: Opened | None,
-    ) -> Appended | Refused:
+    ) -> tuple[Appended | Refused, BatchHeader]:
+        """Stamp a batch and write it; the header is the one it is stored with."""
         if not self.is_writable:
-            return _NOT_BEGUN
+            return _NOT_BEGUN, header
         log_append_time_ms = -1
-        sent_crc = header.crc  # a retry comes with it again, whatever is stored
         if opened is not None and opened.batch is not None:
             batch, header = opened.batch, read_header(opened.batch)
         attributes = header.attributes & ~LOG_APPEND_TIME_BIT
@@ -219,15 +239,12 @@ class Partition:
         except FlushFailed:
             raise  # of its topic, before the first batch: the broker ends
         except StorageError as error:
-            return Refused(ErrorCode.KAFKA_STORAGE_ERROR, str(error))
-        if header.producer_id >= 0:
-            sequences = self.sequences
-            sequences.record(header, base_offset, sequences.monotonic_ms(), sent_crc)
+            return Refused(ErrorCode.KAFKA_STORAGE_ERROR, str(error)), header
         self.appended_bytes += len(batch)
         if not self.flushed:
             self.readable_bytes = self.appended_bytes
         fields = (base_offset, base_offset + header.records_count, log_append_time_ms)
-        return tuple.__new__(Appended, fields)
+        return tuple.__new__(Appended, fields), header
 
 
 def log_config(config: TopicConfig) -> LogConfig:

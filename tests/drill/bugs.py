@@ -42,15 +42,14 @@ BUGS = (
         "broker.partitions.partition",
         [
             (
-                "        try:\n            base_offset = self.log.append(",
-                """        if header.producer_id >= 0:
-            self.sequences.record(header, self.log.log_end_offset, now_ms, sent_crc)
-        try:
-            base_offset = self.log.append(""",
+                "            outcome, stored = self._append(",
+                """            if header.producer_id >= 0:
+                self.sequences.record(header, self.log.log_end_offset, now_ms, header.crc)
+            outcome, stored = self._append(""",
             ),
             (
-                "            sequences.record(",
-                "            sequences.check and (",
+                "self.sequences.record(stored, ",
+                "(stored, ",
             ),
         ],
     ),
