@@ -1,0 +1,17 @@
+"""What `make bench ARGS=--overhead` takes out of the broker is there to be taken out."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+from tests.bench.parts.overhead import TAKEN_OUT, code_without
+
+
+@pytest.mark.parametrize("module", TAKEN_OUT)
+def test_every_piece_is_there_once(module: str) -> None:
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    assert code_without(module, spec.origin)
