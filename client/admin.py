@@ -12,8 +12,13 @@ Tests: tests/system/client/test_client_groups.py
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
 from ..protocol.configs import ConfigSource
-from .administer.groups import GroupCalls
+from .administer.asking import Asking
+from .administer.groups import Groups
 from .administer.results import (
     BrokerNode,
     ClusterDescription,
@@ -25,7 +30,12 @@ from .administer.results import (
     PartitionDescription,
     TopicDescription,
 )
-from .administer.topics import TopicCalls
+from .administer.topics import DEFAULT_COUNT, Topics
+from .cluster.list_offsets import OffsetAndTimestamp
+from .config import ConnectionConfig, parse_servers
+from .door import door
+from .door.owner import Owner
+from .partitions import OffsetAndMetadata, TopicPartition
 
 __all__ = [
     "Admin",
@@ -42,7 +52,7 @@ __all__ = [
 ]
 
 
-class Admin(TopicCalls, GroupCalls):
+class Admin:
     """Looks after topics, configurations, records and groups; made inside a running loop.
 
     Args:
@@ -54,3 +64,185 @@ class Admin(TopicCalls, GroupCalls):
     Raises:
         ValueError: an option that cannot work, or a server that is no HOST:PORT.
     """
+
+    def __init__(
+        self,
+        bootstrap_servers: str | Sequence[str] = "127.0.0.1:9092",
+        *,
+        client_id: str = "minibroker-admin",
+        request_timeout_ms: int = 30_000,
+        timeout_ms: float = 60_000,
+        retry_backoff_ms: float = 100,
+        retry_backoff_max_ms: float = 1_000,
+        socket_connection_setup_timeout_ms: float = 10_000,
+    ) -> None:
+        self._owner = Owner("Admin")
+        config = ConnectionConfig(
+            bootstrap_servers=parse_servers(bootstrap_servers),
+            client_id=client_id,
+            request_timeout_ms=request_timeout_ms,
+            retry_backoff_ms=retry_backoff_ms,
+            retry_backoff_max_ms=retry_backoff_max_ms,
+            socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
+            allow_auto_create_topics=False,
+        )
+        limit_ms = door.number("timeout_ms", timeout_ms, 1, door.LONG_MAX)
+        asking = Asking(self._owner, config, limit_ms)
+        self._cluster = asking.cluster
+        self._topics = Topics(asking)
+        self._groups = Groups(asking)
+
+    async def start(self) -> None:
+        """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
+        self._owner.check()
+        await self._cluster.start()
+
+    async def stop(self) -> None:
+        """Close all connections, within seconds."""
+        self._owner.check()
+        await self._cluster.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def describe_cluster(self) -> ClusterDescription:
+        """The brokers and the controller."""
+        return await self._topics.describe_cluster()
+
+    async def list_topics(self) -> list[str]:
+        """Names of all topics, in order; those of the broker itself are left out."""
+        return await self._topics.list_topics()
+
+    async def describe_topics(
+        self, topics: Iterable[str] | None = None
+    ) -> dict[str, TopicDescription]:
+        """Partitions and leaders of these topics, or of all.
+
+        Raises:
+            Fatal: one of them does not exist.
+        """
+        return await self._topics.describe_topics(topics)
+
+    async def create_topic(
+        self,
+        topic: str,
+        *,
+        num_partitions: int = DEFAULT_COUNT,
+        replication_factor: int = DEFAULT_COUNT,
+        configs: Mapping[str, str] | None = None,
+    ) -> None:
+        """Create a topic; counts of -1 leave the choice to the broker.
+
+        Raises:
+            Fatal: it exists already, or the broker refuses the name, a count or a property.
+        """
+        await self._topics.create_topic(
+            topic,
+            num_partitions=num_partitions,
+            replication_factor=replication_factor,
+            configs=configs,
+        )
+
+    async def delete_topics(self, topics: Iterable[str]) -> None:
+        """Delete topics with all their records.
+
+        Raises:
+            Fatal: one of them does not exist, or the broker refuses; the others are deleted.
+        """
+        await self._topics.delete_topics(topics)
+
+    async def create_partitions(self, topic: str, total_count: int) -> None:
+        """Give a topic more partitions, `total_count` altogether. Raises Fatal if it is refused."""
+        await self._topics.create_partitions(topic, total_count)
+
+    async def describe_configs(self, resource: ConfigResource) -> dict[str, ConfigEntry]:
+        """Every property in force, by name. Raises Fatal if there is no such resource."""
+        return await self._topics.describe_configs(resource)
+
+    async def alter_configs(
+        self, resource: ConfigResource, changes: Mapping[str, str | None]
+    ) -> None:
+        """Set properties, or take their default again where the value is None; all or none.
+
+        Raises:
+            Fatal: the broker refuses a name or a value.
+        """
+        await self._topics.alter_configs(resource, changes)
+
+    async def delete_records(
+        self, offsets: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Delete every record below an offset of each partition; -1 stands for all there are.
+
+        Returns: the first offset that is left.
+
+        Raises:
+            Fatal: an offset lies behind the end, or a partition does not exist.
+        """
+        return await self._topics.delete_records(offsets)
+
+    async def list_offsets(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, OffsetAndTimestamp]:
+        """Offsets at EARLIEST, LATEST, MAX_TIMESTAMP (the newest record) or a time in ms.
+
+        Raises:
+            Fatal: a partition does not exist, or may not be read.
+            Retriable: no answer within timeout_ms.
+        """
+        return await self._topics.list_offsets(timestamps)
+
+    async def list_groups(self, states: Iterable[str] = ()) -> list[GroupListing]:
+        """The groups of all brokers, by name.
+
+        Args:
+            states: only groups in these, such as "Stable" or "Empty"; all if none is named.
+        """
+        return await self._groups.list_groups(states)
+
+    async def describe_group(self, group_id: str) -> GroupDescription:
+        """State and members of a group; one that does not exist is described as "Dead"."""
+        return await self._groups.describe_group(group_id)
+
+    async def delete_group(self, group_id: str) -> None:
+        """Forget a group and its offsets. Raises Fatal if it has members or does not exist."""
+        await self._groups.delete_group(group_id)
+
+    async def remove_member(self, group_id: str, group_instance_id: str) -> None:
+        """Make the group forget a static member, at once. Raises Fatal if there is none."""
+        await self._groups.remove_member(group_id, group_instance_id)
+
+    async def list_group_offsets(
+        self, group_id: str, partitions: Iterable[TopicPartition] | None = None
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What a group has committed, of these partitions or of all; the others are left out."""
+        return await self._groups.list_group_offsets(group_id, partitions)
+
+    async def alter_group_offsets(
+        self, group_id: str, offsets: Mapping[TopicPartition, OffsetAndMetadata | int]
+    ) -> None:
+        """Commit offsets for a group; one that does not exist is made.
+
+        Raises:
+            Fatal: the group has members, or a partition does not exist.
+        """
+        await self._groups.alter_group_offsets(group_id, offsets)
+
+    async def delete_group_offsets(
+        self, group_id: str, partitions: Iterable[TopicPartition]
+    ) -> None:
+        """Forget what a group has committed for partitions that none of its members reads.
+
+        Raises:
+            Fatal: members read such a topic, or the group does not exist.
+        """
+        await self._groups.delete_group_offsets(group_id, partitions)

@@ -10,10 +10,9 @@ Tests: tests/system/client/test_client_groups.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from random import Random
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from ...protocol.errors import ErrorCode, error_code
 from ..cluster.backoff import backoff_ms
@@ -21,8 +20,7 @@ from ..cluster.cluster import Cluster, bounded
 from ..cluster.connection import Connection
 from ..cluster.coordinator import find_coordinator
 from ..cluster.list_offsets import Offsets
-from ..config import ConnectionConfig, parse_servers
-from ..door import door
+from ..config import ConnectionConfig
 from ..door.owner import Owner
 from ..errors import ClientError, Fatal, Retriable, UnsupportedApi
 
@@ -38,71 +36,35 @@ HINTS = {
 
 
 class Asking:
-    """Start, stop and the way to the right broker; the calls themselves are in subclasses."""
+    """The way to the right broker, for the calls in topics.py and groups.py.
 
-    def __init__(
-        self,
-        bootstrap_servers: str | Sequence[str] = "127.0.0.1:9092",
-        *,
-        client_id: str = "minibroker-admin",
-        request_timeout_ms: int = 30_000,
-        timeout_ms: float = 60_000,
-        retry_backoff_ms: float = 100,
-        retry_backoff_max_ms: float = 1_000,
-        socket_connection_setup_timeout_ms: float = 10_000,
-    ) -> None:
-        self._owner = Owner("Admin")
-        self._config = ConnectionConfig(
-            bootstrap_servers=parse_servers(bootstrap_servers),
-            client_id=client_id,
-            request_timeout_ms=request_timeout_ms,
-            retry_backoff_ms=retry_backoff_ms,
-            retry_backoff_max_ms=retry_backoff_max_ms,
-            socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
-            allow_auto_create_topics=False,
-        )
-        self._timeout_ms = door.number("timeout_ms", timeout_ms, 1, door.LONG_MAX)
+    Attributes:
+        timeout_ms: bound of every call.
+    """
+
+    def __init__(self, owner: Owner, config: ConnectionConfig, timeout_ms: float) -> None:
+        self.owner = owner
+        self.config = config
+        self.timeout_ms = timeout_ms
         self._random = Random()
-        self._cluster = Cluster(self._config, self._random, lambda: None)
-        self._offsets = Offsets(self._config, self._cluster)
+        self.cluster = Cluster(config, self._random, lambda: None)
+        self.offsets = Offsets(config, self.cluster)
 
-    async def start(self) -> None:
-        """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
-        self._owner.check()
-        await self._cluster.start()
-
-    async def stop(self) -> None:
-        """Close all connections, within seconds."""
-        self._owner.check()
-        await self._cluster.stop()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def _persist(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+    async def persist(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Do `ask` until it neither loses its connection nor raises Retriable.
 
         Raises:
             Retriable: not within timeout_ms; the text says what was asked and why it failed last.
             Fatal: a broker refuses for good, lacks the API, or answers what makes no sense.
         """
-        self._owner.check()
+        self.owner.check()
         problem = ""
 
         def late() -> ClientError:
-            text = f"{what}: no success within {self._timeout_ms} ms; last problem: "
+            text = f"{what}: no success within {self.timeout_ms} ms; last problem: "
             return Retriable(text + (problem or "none"), code=ErrorCode.REQUEST_TIMED_OUT)
 
-        async with bounded(self._timeout_ms, late):
+        async with bounded(self.timeout_ms, late):
             attempts = 0
             while True:
                 try:
@@ -115,35 +77,40 @@ class Asking:
                     raise
                 except Exception as error:  # an answer that leaves out what was asked for, say
                     raise Fatal(f"{what}: the broker's answer makes no sense: {error!r}") from error
-                config = self._config
+                config = self.config
                 wait_ms = backoff_ms(
                     config.retry_backoff_ms, config.retry_backoff_max_ms, attempts, self._random
                 )
                 await asyncio.sleep(wait_ms / 1000)
-                await self._cluster.refresh()
+                await self.cluster.refresh()
                 attempts += 1
 
-    async def _anywhere(self) -> Connection:
-        return await self._cluster.any_connection()
+    async def anywhere(self) -> Connection:
+        """A connection to any broker."""
+        return await self.cluster.any_connection()
 
-    async def _controller(self) -> Connection:
-        node_id = self._cluster.metadata.controller_id
-        if node_id not in self._cluster.metadata.brokers:
-            return await self._cluster.any_connection()  # which passes it on
-        return await self._node(node_id)
+    async def controller(self) -> Connection:
+        """A connection to the controller, or to a broker that passes questions on to it."""
+        node_id = self.cluster.metadata.controller_id
+        if node_id not in self.cluster.metadata.brokers:
+            return await self.cluster.any_connection()  # which passes it on
+        return await self.node(node_id)
 
-    async def _coordinator(self, group_id: str) -> Connection:
-        node = await find_coordinator(self._cluster, group_id, self._config.request_timeout_ms)
-        if node.node_id not in self._cluster.metadata.brokers:
-            await self._cluster.refresh()
-        return await self._node(node.node_id)
+    async def coordinator(self, group_id: str) -> Connection:
+        """A connection to a group's coordinator."""
+        node = await find_coordinator(self.cluster, group_id, self.config.request_timeout_ms)
+        if node.node_id not in self.cluster.metadata.brokers:
+            await self.cluster.refresh()
+        return await self.node(node.node_id)
 
-    async def _node(self, node_id: int) -> Connection:
-        timeout_ms = self._config.socket_connection_setup_timeout_ms
-        return await self._cluster.connection_to(node_id, timeout_ms)
+    async def node(self, node_id: int) -> Connection:
+        """A connection to a broker by its node id."""
+        timeout_ms = self.config.socket_connection_setup_timeout_ms
+        return await self.cluster.connection_to(node_id, timeout_ms)
 
-    async def _request(self, connection: Connection, message: Any) -> Any:
-        return await connection.request(message, timeout_ms=self._config.request_timeout_ms)
+    async def request(self, connection: Connection, message: Any) -> Any:
+        """The answer to a request, within request_timeout_ms."""
+        return await connection.request(message, timeout_ms=self.config.request_timeout_ms)
 
 
 def check(number: int, what: str, said: str | None = None) -> None:

@@ -39,25 +39,24 @@ LIST_GROUPS_KEY = 16
 STATES_FILTER_SINCE = 4
 
 
-class GroupCalls(Asking):
+class Groups:
     """Groups, their members and their offsets."""
 
-    async def list_groups(self, states: Iterable[str] = ()) -> list[GroupListing]:
-        """The groups of all brokers, by name.
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
 
-        Args:
-            states: only groups in these, such as "Stable" or "Empty"; all if none is named.
-        """
+    async def list_groups(self, states: Iterable[str] = ()) -> list[GroupListing]:
+        """The groups of all brokers, by name."""
         wanted = sorted(set(door.texts("states", states)))
 
         async def ask() -> list[GroupListing]:
-            await self._cluster.refresh()
+            await self._asking.cluster.refresh()
             found: dict[str, GroupListing] = {}
-            for node_id in self._cluster.metadata.brokers:
-                connection = await self._node(node_id)
+            for node_id in self._asking.cluster.metadata.brokers:
+                connection = await self._asking.node(node_id)
                 can_filter = version_max(connection, LIST_GROUPS_KEY) >= STATES_FILTER_SINCE
                 request = ListGroupsRequest(states_filter=wanted if can_filter else [])
-                answer: ListGroupsResponse = await self._request(connection, request)
+                answer: ListGroupsResponse = await self._asking.request(connection, request)
                 check(answer.error_code, f"list the groups of node {node_id}")
                 for each in answer.groups:
                     found[each.group_id] = GroupListing(
@@ -65,7 +64,7 @@ class GroupCalls(Asking):
                     )
             return [found[name] for name in sorted(found)]
 
-        listed = await self._persist("list groups", ask)
+        listed = await self._asking.persist("list groups", ask)
         return [each for each in listed if not wanted or not each.state or each.state in wanted]
 
     async def describe_group(self, group_id: str) -> GroupDescription:
@@ -73,30 +72,31 @@ class GroupCalls(Asking):
         door.text("group_id", group_id)
 
         async def ask() -> GroupDescription:
-            connection = await self._coordinator(group_id)
-            answer: DescribeGroupsResponse = await self._request(
+            connection = await self._asking.coordinator(group_id)
+            answer: DescribeGroupsResponse = await self._asking.request(
                 connection, DescribeGroupsRequest(groups=[group_id])
             )
             group = answer.groups[0]
             check(group.error_code, f"group {group_id}")
-            brokers = self._cluster.metadata.brokers.items()
+            brokers = self._asking.cluster.metadata.brokers.items()
             address = (connection.host, connection.port)
             node_id = next((node for node, each in brokers if each == address), -1)
             return _group_description(group, node_id)
 
-        return await self._persist(f"describe group {group_id}", ask)
+        return await self._asking.persist(f"describe group {group_id}", ask)
 
     async def delete_group(self, group_id: str) -> None:
         """Forget a group and its offsets. Raises Fatal if it has members or does not exist."""
         door.text("group_id", group_id)
 
         async def ask() -> None:
-            answer: DeleteGroupsResponse = await self._request(
-                await self._coordinator(group_id), DeleteGroupsRequest(groups_names=[group_id])
+            answer: DeleteGroupsResponse = await self._asking.request(
+                await self._asking.coordinator(group_id),
+                DeleteGroupsRequest(groups_names=[group_id]),
             )
             check(answer.results[0].error_code, f"group {group_id}")
 
-        await self._persist(f"delete group {group_id}", ask)
+        await self._asking.persist(f"delete group {group_id}", ask)
 
     async def remove_member(self, group_id: str, group_instance_id: str) -> None:
         """Make the group forget a static member, at once. Raises Fatal if there is none."""
@@ -106,13 +106,13 @@ class GroupCalls(Asking):
         request = LeaveGroupRequest(group_id=group_id, members=[identity])
 
         async def ask() -> None:
-            connection = await self._coordinator(group_id)
-            answer: LeaveGroupResponse = await self._request(connection, request)
+            connection = await self._asking.coordinator(group_id)
+            answer: LeaveGroupResponse = await self._asking.request(connection, request)
             check(answer.error_code, f"group {group_id}")
             for each in answer.members:
                 check(each.error_code, f"group {group_id}, {group_instance_id}")
 
-        await self._persist(f"remove {group_instance_id} from group {group_id}", ask)
+        await self._asking.persist(f"remove {group_instance_id} from group {group_id}", ask)
 
     async def list_group_offsets(
         self, group_id: str, partitions: Iterable[TopicPartition] | None = None
@@ -122,47 +122,39 @@ class GroupCalls(Asking):
         places = None if partitions is None else place_door.places("partitions", partitions)
 
         async def ask() -> dict[TopicPartition, OffsetAndMetadata]:
-            connection = await self._coordinator(group_id)
+            connection = await self._asking.coordinator(group_id)
             version = version_max(connection, OFFSET_FETCH_KEY)
-            answer: OffsetFetchResponse = await self._request(
+            answer: OffsetFetchResponse = await self._asking.request(
                 connection, fetch_request(group_id, places, version)
             )
             code, found = fetched(answer)
             check(code, f"group {group_id}")
             return found
 
-        return await self._persist(f"list the offsets of group {group_id}", ask)
+        return await self._asking.persist(f"list the offsets of group {group_id}", ask)
 
     async def alter_group_offsets(
         self, group_id: str, offsets: Mapping[TopicPartition, OffsetAndMetadata | int]
     ) -> None:
-        """Commit offsets for a group; one that does not exist is made.
-
-        Raises:
-            Fatal: the group has members, or a partition does not exist.
-        """
-        self._owner.check()
+        """Commit offsets for a group; one that does not exist is made."""
+        self._asking.owner.check()
         door.text("group_id", group_id)
         wanted = place_door.by_place("offsets", offsets, place_door.committable)
 
         async def ask() -> None:
-            answer: OffsetCommitResponse = await self._request(
-                await self._coordinator(group_id), commit_outside(group_id, wanted)
+            answer: OffsetCommitResponse = await self._asking.request(
+                await self._asking.coordinator(group_id), commit_outside(group_id, wanted)
             )
             for place, code in commit_codes(answer).items():
                 check(code, f"group {group_id}, {name_of(place)}")
 
         if wanted:
-            await self._persist(f"alter the offsets of group {group_id}", ask)
+            await self._asking.persist(f"alter the offsets of group {group_id}", ask)
 
     async def delete_group_offsets(
         self, group_id: str, partitions: Iterable[TopicPartition]
     ) -> None:
-        """Forget what a group has committed for partitions that none of its members reads.
-
-        Raises:
-            Fatal: members read such a topic, or the group does not exist.
-        """
+        """Forget what a group has committed for partitions that none of its members reads."""
         door.text("group_id", group_id)
         topics = [
             OffsetDeleteRequestTopic(
@@ -176,8 +168,8 @@ class GroupCalls(Asking):
         request = OffsetDeleteRequest(group_id=group_id, topics=topics)
 
         async def ask() -> None:
-            answer: OffsetDeleteResponse = await self._request(
-                await self._coordinator(group_id), request
+            answer: OffsetDeleteResponse = await self._asking.request(
+                await self._asking.coordinator(group_id), request
             )
             check(answer.error_code, f"group {group_id}")
             for topic in answer.topics:
@@ -185,7 +177,7 @@ class GroupCalls(Asking):
                     where = f"group {group_id}, {topic.name}-{each.partition_index}"
                     check(each.error_code, where)
 
-        await self._persist(f"delete offsets of group {group_id}", ask)
+        await self._asking.persist(f"delete offsets of group {group_id}", ask)
 
 
 def _group_description(group: DescribedGroup, coordinator: int) -> GroupDescription:

@@ -62,15 +62,18 @@ ALL_RECORDS = -1
 NO_PARTITION = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
-class TopicCalls(Asking):
+class Topics:
     """Topics, partitions, configurations, records and the cluster."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
 
     async def describe_cluster(self) -> ClusterDescription:
         """The brokers and the controller."""
 
         async def ask() -> ClusterDescription:
-            connection = await self._anywhere()
-            answer: DescribeClusterResponse = await self._request(
+            connection = await self._asking.anywhere()
+            answer: DescribeClusterResponse = await self._asking.request(
                 connection, DescribeClusterRequest()
             )
             check(answer.error_code, "describe the cluster", answer.error_message)
@@ -82,7 +85,7 @@ class TopicCalls(Asking):
                       for each in brokers),
             )  # fmt: skip
 
-        return await self._persist("describe the cluster", ask)
+        return await self._asking.persist("describe the cluster", ask)
 
     async def list_topics(self) -> list[str]:
         """Names of all topics, in order; those of the broker itself are left out."""
@@ -91,11 +94,7 @@ class TopicCalls(Asking):
     async def describe_topics(
         self, topics: Iterable[str] | None = None
     ) -> dict[str, TopicDescription]:
-        """Partitions and leaders of these topics, or of all.
-
-        Raises:
-            Fatal: one of them does not exist.
-        """
+        """Partitions and leaders of these topics, or of all."""
         names = None if topics is None else sorted(set(door.texts("topics", topics)))
         return {each.name: each for each in await self._topics(names)}
 
@@ -107,11 +106,7 @@ class TopicCalls(Asking):
         replication_factor: int = DEFAULT_COUNT,
         configs: Mapping[str, str] | None = None,
     ) -> None:
-        """Create a topic; counts of -1 leave the choice to the broker.
-
-        Raises:
-            Fatal: it exists already, or the broker refuses the name, a count or a property.
-        """
+        """Create a topic; counts of -1 leave the choice to the broker."""
         properties = {} if configs is None else door.properties("configs", configs)
         wanted = CreatableTopic(
             name=door.text("topic", topic),
@@ -123,19 +118,17 @@ class TopicCalls(Asking):
                 CreatableTopicConfig(name=name, value=value) for name, value in properties.items()
             ],
         )
-        request = CreateTopicsRequest(topics=[wanted], timeout_ms=self._config.request_timeout_ms)
+        request = CreateTopicsRequest(
+            topics=[wanted], timeout_ms=self._asking.config.request_timeout_ms
+        )
         await self._change(f"create topic {topic}", request, "topics")
 
     async def delete_topics(self, topics: Iterable[str]) -> None:
-        """Delete topics with all their records.
-
-        Raises:
-            Fatal: one of them does not exist, or the broker refuses; the others are deleted.
-        """
+        """Delete topics with all their records."""
         names = sorted(set(door.texts("topics", topics)))
         states = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in names]
         request = DeleteTopicsRequest(
-            topics=states, topic_names=names, timeout_ms=self._config.request_timeout_ms
+            topics=states, topic_names=names, timeout_ms=self._asking.config.request_timeout_ms
         )
         await self._change("delete topics", request, "responses")
 
@@ -145,7 +138,7 @@ class TopicCalls(Asking):
             name=door.text("topic", topic), count=door.whole("total_count", total_count)
         )
         request = CreatePartitionsRequest(
-            topics=[wanted], timeout_ms=self._config.request_timeout_ms
+            topics=[wanted], timeout_ms=self._asking.config.request_timeout_ms
         )
         await self._change(f"create partitions of {topic}", request, "results")
 
@@ -157,23 +150,19 @@ class TopicCalls(Asking):
             wanted = DescribeConfigsResource(
                 resource_type=resource.type_id, resource_name=resource.name
             )
-            answer: DescribeConfigsResponse = await self._request(
+            answer: DescribeConfigsResponse = await self._asking.request(
                 await self._keeper_of(resource), DescribeConfigsRequest(resources=[wanted])
             )
             result = answer.results[0]
             check(result.error_code, resource.name, result.error_message)
             return {each.name: _config_entry(each) for each in result.configs}
 
-        return await self._persist(f"describe the configuration of {resource.name}", ask)
+        return await self._asking.persist(f"describe the configuration of {resource.name}", ask)
 
     async def alter_configs(
         self, resource: ConfigResource, changes: Mapping[str, str | None]
     ) -> None:
-        """Set properties, or take their default again where the value is None; all or none.
-
-        Raises:
-            Fatal: the broker refuses a name or a value.
-        """
+        """Set properties, or take their default again where the value is None; all or none."""
         _examine(resource)
         wanted = door.properties("changes", changes)
         altered = AlterConfigsResource(
@@ -191,22 +180,16 @@ class TopicCalls(Asking):
         request = IncrementalAlterConfigsRequest(resources=[altered], validate_only=False)
 
         async def ask() -> None:
-            answer = await self._request(await self._keeper_of(resource), request)
+            answer = await self._asking.request(await self._keeper_of(resource), request)
             for each in answer.responses:
                 check(each.error_code, resource.name, each.error_message)
 
-        await self._persist(f"alter the configuration of {resource.name}", ask)
+        await self._asking.persist(f"alter the configuration of {resource.name}", ask)
 
     async def delete_records(
         self, offsets: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """Delete every record below an offset of each partition; -1 stands for all there are.
-
-        Returns: the first offset that is left.
-
-        Raises:
-            Fatal: an offset lies behind the end, or a partition does not exist.
-        """
+        """Delete every record below an offset of each partition; -1 stands for all there are."""
         wanted = place_door.by_place("offsets", offsets, _bound_of_records)
         left: dict[TopicPartition, int] = {}
 
@@ -221,30 +204,25 @@ class TopicCalls(Asking):
                     topics.setdefault(place.topic, []).append(entry)
                 request = DeleteRecordsRequest(
                     topics=[DeleteRecordsTopic(name=t, partitions=p) for t, p in topics.items()],
-                    timeout_ms=self._config.request_timeout_ms,
+                    timeout_ms=self._asking.config.request_timeout_ms,
                 )
-                answer = await self._request(await self._node(node_id), request)
+                answer = await self._asking.request(await self._asking.node(node_id), request)
                 for topic in answer.topics:
                     for each in topic.partitions:
                         place = TopicPartition(topic.name, each.partition_index)
                         check(each.error_code, name_of(place))
                         left[place] = each.low_watermark
 
-        await self._persist("delete records", ask)
+        await self._asking.persist("delete records", ask)
         return left
 
     async def list_offsets(
         self, timestamps: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, OffsetAndTimestamp]:
-        """Offsets at EARLIEST, LATEST, MAX_TIMESTAMP (the newest record) or a time in ms.
-
-        Raises:
-            Fatal: a partition does not exist, or may not be read.
-            Retriable: no answer within timeout_ms.
-        """
-        self._owner.check()
+        """Offsets at EARLIEST, LATEST, MAX_TIMESTAMP (the newest record) or a time in ms."""
+        self._asking.owner.check()
         asked = place_door.by_place("timestamps", timestamps, _time_of_offset)
-        return await self._offsets.at(asked, self._timeout_ms)
+        return await self._asking.offsets.at(asked, self._asking.timeout_ms)
 
     async def _topics(self, names: Sequence[str] | None) -> list[TopicDescription]:
         wanted = None
@@ -253,32 +231,34 @@ class TopicCalls(Asking):
         request = MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
 
         async def ask() -> list[TopicDescription]:
-            answer: MetadataResponse = await self._request(await self._anywhere(), request)
+            answer: MetadataResponse = await self._asking.request(
+                await self._asking.anywhere(), request
+            )
             for each in answer.topics:
                 check(each.error_code, f"topic {each.name}")
             return [_topic_description(each) for each in answer.topics]
 
-        return await self._persist("describe topics", ask)
+        return await self._asking.persist("describe topics", ask)
 
     async def _change(self, what: str, request: Any, results: str) -> None:
         async def ask() -> None:
-            answer = await self._request(await self._controller(), request)
+            answer = await self._asking.request(await self._asking.controller(), request)
             for each in getattr(answer, results):
                 said = getattr(each, "error_message", None)
                 check(each.error_code, f"{what}: {each.name}", said)
 
-        await self._persist(what, ask)
+        await self._asking.persist(what, ask)
 
     async def _keeper_of(self, resource: ConfigResource) -> Connection:
         if resource.type_id == ResourceType.BROKER and resource.name:
-            return await self._node(int(resource.name))
-        return await self._anywhere()
+            return await self._asking.node(int(resource.name))
+        return await self._asking.anywhere()
 
     async def _by_leader(self, places: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
         by_node: dict[int, list[TopicPartition]] = {}
-        metadata = self._cluster.metadata
+        metadata = self._asking.cluster.metadata
         for place in sorted(places):
-            await self._cluster.ensure_topic(place.topic, self._timeout_ms)
+            await self._asking.cluster.ensure_topic(place.topic, self._asking.timeout_ms)
             node_id = metadata.leader_of(*place)
             if node_id < 0:
                 is_there = place.partition in metadata.topics[place.topic].leaders

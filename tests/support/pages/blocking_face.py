@@ -54,15 +54,7 @@ FACES = (
         is_generic=True,
         is_iterated=True,
     ),
-    Face(
-        "Admin",
-        (
-            ("admin", "Admin"),
-            ("administer/asking", "Asking"),
-            ("administer/topics", "TopicCalls"),
-            ("administer/groups", "GroupCalls"),
-        ),
-    ),
+    Face("Admin", (("admin", "Admin"),)),
 )
 SAID_OTHERWISE = {
     "made inside a running loop, started by `async with` or start()": "started by `with`",
