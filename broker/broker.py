@@ -13,16 +13,17 @@ from contextlib import suppress
 from typing import Any
 
 from ..protocol.errors import ErrorCode, Refused
-from .cluster.metadata import (
-    ClusterMetadata,
-    Record,
-    Topic,
-    deletions_done_record,
-    log_starts_record,
-    removed_record,
-    topic_record,
-)
+from .cluster.metadata import ClusterMetadata, Topic, topic_record
 from .cluster.producer_ids import ProducerIds, SharedIds
+from .cluster.records import (
+    DeletionsDoneRecord,
+    LogStartsRecord,
+    MetadataRecord,
+    PartitionsRecord,
+    RemovedRecord,
+    TopicConfigRecord,
+    TopicDeletedRecord,
+)
 from .cluster.running_config import RunningConfig, running_config
 from .cluster.told_changes import told_changes
 from .cluster.topics import NewTopic, plan_topic
@@ -252,30 +253,23 @@ class Broker:
 
     def add_partitions(self, counts: Mapping[str, int]) -> None:
         """Let topics grow to so many partitions in all. Raises StorageError: none grew."""
+        topics = self.state.topics
         self._commit(
-            [
-                {
-                    "type": "partitions",
-                    "id": self.state.topics[name].topic_id.hex(),
-                    "count": count,
-                }
-                for name, count in counts.items()
-            ]
+            [PartitionsRecord(topics[name].topic_id, count) for name, count in counts.items()]
         )
 
-    def change_configs(self, records: Sequence[Record]) -> None:
+    def change_configs(self, records: Sequence[MetadataRecord]) -> None:
         """Take planned changes of configuration into force at once, all or none.
 
         Answer through `when_durable`. Raises StorageError: nothing was changed.
         """
         self._commit(records)
         self.config = self.running_config.effective()
-        topics = self.state.topics
-        if all(each["type"] == "topic-config" for each in records):
-            names = self.state.names_by_id
-            changed = [topics[names[bytes.fromhex(each["id"])]] for each in records]
-        else:  # a broker's values are those of every topic that has none of its own
-            changed = list(topics.values())
+        changed = [
+            self.state.by_id(r.topic_id) for r in records if isinstance(r, TopicConfigRecord)
+        ]
+        if len(changed) < len(records):  # a broker's are those of every topic without its own
+            changed = list(self.state.topics.values())
         self._partitions.configure(self.config, changed)
         self._expiry.warn_if_short()
         self._hooks.deadline_moved()
@@ -292,8 +286,8 @@ class Broker:
                 way of new topics of their names; a start removes those.
         """
         topics = [self.state.topics[name] for name in names]
-        ids = [each.topic_id.hex() for each in topics]
-        self.reserve.pay(lambda: self._commit([{"type": "topic-deleted", "id": x} for x in ids]))
+        records = [TopicDeletedRecord(each.topic_id) for each in topics]
+        self.reserve.pay(lambda: self._commit(records))
         self._names_taken.update(names)
         self._flush_metadata()
         partitions = self._partitions.take_out(topics)
@@ -316,7 +310,7 @@ class Broker:
         """Nothing is left of these, durably: a directory that bears such an id is a copy."""
         if topic_ids:
             with suppress(StorageError):  # they stay on record; the next start looks again
-                self._commit([deletions_done_record(topic_ids)])
+                self._commit([DeletionsDoneRecord(tuple(topic_ids))])
 
     def _flush_topics(self) -> None:
         """Before a partition's directory is made, see directory/survey.py. Raises FlushFailed."""
@@ -384,22 +378,23 @@ class Broker:
         ]
 
     def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
-        self._commit_offsets(log_starts, log_starts_record)
+        self._commit_offsets(log_starts, LogStartsRecord)
         for partition, offset in log_starts.items():
             partition.log.raise_start(offset)
 
     def _note_removals(self, offsets: Mapping[Partition, int]) -> None:
-        self._commit_offsets(offsets, removed_record)
+        self._commit_offsets(offsets, RemovedRecord)
 
     def _commit_offsets(
         self,
         offsets: Mapping[Partition, int],
-        record: Callable[[Topic, Mapping[int, int]], Record],
+        record: Callable[[bytes, Mapping[int, int]], MetadataRecord],
     ) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for partition, offset in offsets.items():
             by_topic.setdefault(partition.topic, {})[partition.index] = offset
-        records = [record(self.state.topics[name], each) for name, each in by_topic.items()]
+        topics = self.state.topics
+        records = [record(topics[name].topic_id, each) for name, each in by_topic.items()]
         self.reserve.pay(lambda: self._commit(records))
 
     def _once_durable(self, then: Callable[[], None]) -> None:
@@ -409,7 +404,7 @@ class Broker:
             promise = self.commit.promise(True, lambda: False)
             promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
-    def _commit(self, records: Sequence[Record]) -> None:
+    def _commit(self, records: Sequence[MetadataRecord]) -> None:
         self._start.write()
         now_ms = self.clock.now_ms()
         told = told_changes(records, self.state)

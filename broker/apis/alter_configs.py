@@ -22,7 +22,7 @@ from ...protocol.messages.alter_configs import (
 )
 from ..broker import Broker
 from ..cluster.config_changes import plan_replacement
-from ..cluster.metadata import Record
+from ..cluster.records import MetadataRecord
 from ..session import Session
 from .altering import alter
 
@@ -44,7 +44,7 @@ def refusal(message: AlterConfigsRequest, code: ErrorCode, why: str) -> AlterCon
     return _response([(each, Refused(code, why)) for each in message.resources])
 
 
-def _planned(broker: Broker, asked: AlterConfigsResource) -> Record | Refused:
+def _planned(broker: Broker, asked: AlterConfigsResource) -> MetadataRecord | Refused:
     return plan_replacement(
         asked.resource_type,
         asked.resource_name,

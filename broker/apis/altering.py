@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from ...protocol.errors import ErrorCode, Refused
 from ..broker import Broker
-from ..cluster.metadata import Record
+from ..cluster.records import MetadataRecord
 from ..waiting.long_work import Steps
 
 RESOURCES_A_STEP = 20
@@ -30,7 +30,7 @@ R = TypeVar("R", bound=Resource)
 def alter(
     broker: Broker,
     resources: Sequence[R],
-    plan: Callable[[R], Record | Refused],
+    plan: Callable[[R], MetadataRecord | Refused],
     response: Callable[[Sequence[tuple[R, Refused | None]]], Any],
     *,
     validate_only: bool,
@@ -46,7 +46,7 @@ def alter(
     listed = Counter((each.resource_type, each.resource_name) for each in resources)
     outcomes: list[tuple[R, Refused | None]] = []
     has_changed = False
-    records: list[Record] = []
+    records: list[MetadataRecord] = []
     for number, each in enumerate(resources, 1):
         planned = (
             Refused(ErrorCode.INVALID_REQUEST, f"{each.resource_name!r} is listed twice")

@@ -22,7 +22,7 @@ from ...protocol.messages.incremental_alter_configs import (
 )
 from ..broker import Broker
 from ..cluster.config_changes import Change, plan_changes
-from ..cluster.metadata import Record
+from ..cluster.records import MetadataRecord
 from ..session import Session
 from .altering import alter
 
@@ -46,7 +46,7 @@ def refusal(
     return _response([(each, Refused(code, why)) for each in message.resources])
 
 
-def _planned(broker: Broker, asked: AlterConfigsResource) -> Record | Refused:
+def _planned(broker: Broker, asked: AlterConfigsResource) -> MetadataRecord | Refused:
     return plan_changes(
         asked.resource_type,
         asked.resource_name,

@@ -19,13 +19,8 @@ from ..config.broker import BrokerConfig
 from ..config.properties import ConfigError, Property, PropertyType, nearest
 from ..config.sources import is_kafkas
 from ..config.topic import TOPIC_PROPERTIES, check_codec, topic_value, validate_overrides
-from .metadata import (
-    ClusterMetadata,
-    Record,
-    Topic,
-    broker_config_record,
-    topic_config_record,
-)
+from .metadata import ClusterMetadata, Topic
+from .records import BrokerConfigRecord, MetadataRecord, TopicConfigRecord
 from .running_config import ALL_BROKERS
 from .topic_names import name_refusal
 
@@ -49,7 +44,7 @@ class Change:
 
 def plan_changes(
     kind: int, name: str, changes: Sequence[Change], state: ClusterMetadata, config: BrokerConfig
-) -> Record | Refused:
+) -> MetadataRecord | Refused:
     """The record that changes some properties of a resource, or why they cannot change.
 
     Args:
@@ -71,7 +66,7 @@ def plan_replacement(
     values: Sequence[tuple[str, str | None]],
     state: ClusterMetadata,
     config: BrokerConfig,
-) -> Record | Refused:
+) -> MetadataRecord | Refused:
     """The record that puts `values` in place of all overrides of a resource, or why it cannot be.
 
     Args: as plan_changes().
@@ -132,7 +127,7 @@ def broker_refusal(name: str, config: BrokerConfig) -> Refused | None:
 
 def _plan_topic(
     topic: Topic, before: Mapping[str, str], changes: Sequence[Change], config: BrokerConfig
-) -> Record | Refused:
+) -> TopicConfigRecord | Refused:
     def in_force(prop: Property) -> str | None:
         return prop.format(topic_value(prop.name, before, config))
 
@@ -141,12 +136,12 @@ def _plan_topic(
         after = validate_overrides(after, config)
     except ConfigError as error:
         return Refused(INVALID_CONFIG, str(error))
-    return topic_config_record(topic, after)
+    return TopicConfigRecord(topic.topic_id, after)
 
 
 def _plan_broker(
     name: str, before: Mapping[str, str], changes: Sequence[Change], config: BrokerConfig
-) -> Record | Refused:
+) -> BrokerConfigRecord | Refused:
     properties = BrokerConfig.properties()
 
     def in_force(prop: Property) -> str | None:
@@ -160,7 +155,7 @@ def _plan_broker(
         refused = _value_refusal(key, text)
         if refused is not None:
             return refused
-    return broker_config_record(name, after)
+    return BrokerConfigRecord(name, after)
 
 
 def _value_refusal(name: str, text: str) -> Refused | None:

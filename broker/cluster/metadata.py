@@ -1,31 +1,41 @@
 """What the cluster is: topics, configs, producer-id blocks, starts; a fold over records.
 
-A record is a JSON object with a "type"; the types and their fields are those of `apply`. The
-state changes nowhere else, so that start-up and running are one path. Records are kept in the log
-`__cluster_metadata` (log/state_log.py); who decides which records to write is broker.py.
+What records there are and their bytes: records.py. The state changes in `apply` and nowhere else,
+so that start-up and running are one path. Records are kept in the log `__cluster_metadata`
+(log/state_log.py); who decides which records to write is broker.py.
 The first record names the format; a newer one is refused, since it cannot be understood. A new type
-of record needs no new format: a version that does not know it refuses it as well. What else is in
-the directory and an older version would misread does: 2 came with version 2 of producer snapshots,
-which 0.1.0 would remove. A start writes the format of today behind an older one.
+of record needs no new format; what else is in the directory and an older version would misread
+does: 2 came with version 2 of producer snapshots, which 0.1.0 would remove. A start writes the
+format of today behind an older one.
 Tests: tests/unit/broker/test_broker.py
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from . import records
+from .records import (
+    BrokerConfigRecord,
+    DeletionRecord,
+    DeletionsDoneRecord,
+    FormatRecord,
+    LogStartsRecord,
+    MetadataError,
+    MetadataRecord,
+    PartitionsRecord,
+    ProducerIdsRecord,
+    RemovedRecord,
+    SnapshotRecord,
+    StartedRecord,
+    TopicConfigRecord,
+    TopicDeletedRecord,
+    TopicRecord,
+)
 from .topic_names import folded
 
-Record = dict[str, Any]
-
 FORMAT_VERSION = 2
-
-
-class MetadataError(Exception):
-    """The metadata log holds what this version cannot understand; the text says what to do."""
 
 
 @dataclass(slots=True)
@@ -83,86 +93,75 @@ class ClusterMetadata:
     names_by_fold: dict[str, set[str]] = field(default_factory=dict)
     deleted: dict[bytes, DeletedTopic] = field(default_factory=dict)
 
-    def encode(self, record: Record) -> tuple[None, bytes]:
-        """A record as it is stored: no key, and JSON."""
-        return None, json.dumps(record, separators=(",", ":")).encode()
+    def encode(self, record: MetadataRecord) -> tuple[None, bytes]:
+        """A record as it is stored: without a key."""
+        return None, records.encode(record)
 
-    def decode(self, key: bytes | None, value: bytes | None) -> Record:
-        """The record of a stored value."""
-        record: Record = json.loads(value or b"")
-        return record
+    def decode(self, key: bytes | None, value: bytes | None) -> MetadataRecord:
+        """The record of a stored value. Raises MetadataError for one of a newer version."""
+        return records.decode(value or b"")
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: MetadataRecord) -> None:
         """Take one record into the state. Raises MetadataError for one of a newer format."""
-        match record["type"]:
-            case "snapshot":  # everything before it is void: the records that follow say it all
+        match record:
+            case SnapshotRecord():  # everything before it is void
                 self.topics.clear()
                 self.names_by_id.clear()
                 self.names_by_fold.clear()
                 self.partition_count = 0
                 self.broker_overrides.clear()
                 self.deleted.clear()
-            case "format":
-                _check_format(record["version"])
-                self.format_version = record["version"]
-                self.cluster_id = record["cluster_id"]
-            case "start":
-                self.start_count = record["count"]
-            case "producer-ids":
-                pass  # 0.1.0 counted its ids here; they are drawn now (producer_ids.py)
-            case "topic":
-                topic_id = bytes.fromhex(record["id"])
-                topic = Topic(
-                    record["name"],
-                    topic_id,
-                    record["partitions"],
-                    record["configs"],
-                    _by_number(record.get("starts", {})),
-                    _by_number(record.get("removed", {})),
-                )
-                self._add(topic)
+            case FormatRecord(version, cluster_id):
+                _check_format(version)
+                self.format_version, self.cluster_id = version, cluster_id
+            case StartedRecord(count):
+                self.start_count = count
+            case ProducerIdsRecord():
+                pass
+            case TopicRecord(name, topic_id, count, overrides, log_starts, removed):
+                self._add(Topic(name, topic_id, count, overrides, {**log_starts}, {**removed}))
                 self.deleted.pop(topic_id, None)  # adopted by people, before it had gone
-            case "topic-deleted":
-                topic_id = bytes.fromhex(record["id"])
+            case TopicDeletedRecord(topic_id):
                 topic = self._remove(self.names_by_id.pop(topic_id))
                 self.deleted[topic_id] = DeletedTopic(topic.name, topic.partition_count)
-            case "deletion":
-                deleted = DeletedTopic(record["name"], record["partitions"])
-                self.deleted[bytes.fromhex(record["id"])] = deleted
-            case "deletions-done":
-                for hex_id in record["ids"]:
-                    self.deleted.pop(bytes.fromhex(hex_id), None)
-            case "partitions":
-                topic = self._by_id(record["id"])
-                self.partition_count += record["count"] - topic.partition_count
-                topic.partition_count = record["count"]
-            case "log-starts":
-                self._by_id(record["id"]).log_starts.update(_by_number(record["starts"]))
-            case "removed":
-                self._by_id(record["id"]).removed.update(_by_number(record["removed"]))
-            case "topic-config":
-                self._by_id(record["id"]).overrides = record["configs"]
-            case "broker-config":
-                self.broker_overrides[record["broker"]] = record["configs"]
-            case unknown:
-                raise MetadataError(
-                    f"the metadata log holds a record of unknown type {unknown!r}: "
-                    "it was written by a newer minibroker; start that one"
-                )
+            case DeletionRecord(topic_id, name, count):
+                self.deleted[topic_id] = DeletedTopic(name, count)
+            case DeletionsDoneRecord(topic_ids):
+                for topic_id in topic_ids:
+                    self.deleted.pop(topic_id, None)
+            case PartitionsRecord(topic_id, count):
+                topic = self.by_id(topic_id)
+                self.partition_count += count - topic.partition_count
+                topic.partition_count = count
+            case LogStartsRecord(topic_id, log_starts):
+                self.by_id(topic_id).log_starts.update(log_starts)
+            case RemovedRecord(topic_id, offsets):
+                self.by_id(topic_id).removed.update(offsets)
+            case TopicConfigRecord(topic_id, overrides):
+                self.by_id(topic_id).overrides = overrides
+            case BrokerConfigRecord(broker, overrides):
+                self.broker_overrides[broker] = overrides
+
+    def by_id(self, topic_id: bytes) -> Topic:
+        """The topic of an id; there must be one."""
+        return self.topics[self.names_by_id[topic_id]]
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
         return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + 3
 
-    def snapshot(self) -> Iterator[Sequence[Record]]:
+    def snapshot(self) -> Iterator[Sequence[MetadataRecord]]:
         """Records that make this state from nothing, whatever was before: all in one portion."""
         yield [
-            {"type": "snapshot"},
+            SnapshotRecord(),
             format_record(self.cluster_id),
-            {"type": "start", "count": self.start_count},
+            StartedRecord(self.start_count),
             *map(topic_record, self.topics.values()),
-            *(_deletion_record(*each) for each in self.deleted.items()),
-            *(broker_config_record(*each) for each in self.broker_overrides.items()),
+            *(
+                DeletionRecord(topic_id, deleted.name, deleted.partition_count)
+                for topic_id, deleted in self.deleted.items()
+            ),
+            *(BrokerConfigRecord(*overridden) for overridden in self.broker_overrides.items()),
         ]
 
     def _add(self, topic: Topic) -> None:
@@ -180,65 +179,22 @@ class ClusterMetadata:
             del self.names_by_fold[folded(name)]
         return topic
 
-    def _by_id(self, hex_id: str) -> Topic:
-        return self.topics[self.names_by_id[bytes.fromhex(hex_id)]]
 
-
-def format_record(cluster_id: str) -> Record:
+def format_record(cluster_id: str) -> FormatRecord:
     """The first record of a new log."""
-    return {"type": "format", "version": FORMAT_VERSION, "cluster_id": cluster_id}
+    return FormatRecord(FORMAT_VERSION, cluster_id)
 
 
-def topic_record(topic: Topic) -> Record:
+def topic_record(topic: Topic) -> TopicRecord:
     """A topic as it is."""
-    return {
-        "type": "topic",
-        "name": topic.name,
-        "id": topic.topic_id.hex(),
-        "partitions": topic.partition_count,
-        "configs": topic.overrides,
-        **({"starts": topic.log_starts} if topic.log_starts else {}),
-        **({"removed": topic.removed} if topic.removed else {}),
-    }
-
-
-def log_starts_record(topic: Topic, log_starts: Mapping[int, int]) -> Record:
-    """Partitions of a topic that begin further on, by number."""
-    return {"type": "log-starts", "id": topic.topic_id.hex(), "starts": dict(log_starts)}
-
-
-def removed_record(topic: Topic, offsets: Mapping[int, int]) -> Record:
-    """Partitions of a topic whose segments go up to an offset, by number."""
-    return {"type": "removed", "id": topic.topic_id.hex(), "removed": dict(offsets)}
-
-
-def _deletion_record(topic_id: bytes, deleted: DeletedTopic) -> Record:
-    """A deletion that a rewritten log must still tell of."""
-    return {
-        "type": "deletion",
-        "id": topic_id.hex(),
-        "name": deleted.name,
-        "partitions": deleted.partition_count,
-    }
-
-
-def deletions_done_record(topic_ids: Iterable[bytes]) -> Record:
-    """Deleted topics of which nothing is left on disk, durably."""
-    return {"type": "deletions-done", "ids": [each.hex() for each in topic_ids]}
-
-
-def _by_number(offsets: dict[str, int]) -> dict[int, int]:
-    return {int(number): offset for number, offset in offsets.items()}
-
-
-def topic_config_record(topic: Topic, overrides: dict[str, str]) -> Record:
-    """All overrides of a topic, in place of those it had."""
-    return {"type": "topic-config", "id": topic.topic_id.hex(), "configs": overrides}
-
-
-def broker_config_record(broker: str, overrides: dict[str, str]) -> Record:
-    """All overrides of one broker ("" for every broker), in place of those there were."""
-    return {"type": "broker-config", "broker": broker, "configs": overrides}
+    return TopicRecord(
+        topic.name,
+        topic.topic_id,
+        topic.partition_count,
+        topic.overrides,
+        topic.log_starts,
+        topic.removed,
+    )
 
 
 def _check_format(version: int) -> None:

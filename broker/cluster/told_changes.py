@@ -7,50 +7,55 @@ are written. So every way in (each API, auto-creation) is told, and no one twice
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from ..log_lines import Event
-from .metadata import ClusterMetadata, Record
+from .metadata import ClusterMetadata
+from .records import (
+    BrokerConfigRecord,
+    MetadataRecord,
+    PartitionsRecord,
+    TopicConfigRecord,
+    TopicDeletedRecord,
+    TopicRecord,
+)
+
+Told: TypeAlias = (
+    TopicRecord | TopicDeletedRecord | PartitionsRecord | TopicConfigRecord | BrokerConfigRecord
+)
 
 TOLD_MAX = 20  # a line each for so many changes of one request, one for all the rest
-_TOLD = {"topic", "topic-deleted", "partitions", "topic-config", "broker-config"}
 
 
-def told_changes(records: Sequence[Record], state: ClusterMetadata) -> list[Event]:
+def told_changes(records: Sequence[MetadataRecord], state: ClusterMetadata) -> list[Event]:
     """The events of records about to be applied to `state`."""
-    told = [each for each in records if each["type"] in _TOLD]
-    events = [_event(each, state) for each in told[:TOLD_MAX]]
+    told = [record for record in records if isinstance(record, Told)]
+    events = [_event(record, state) for record in told[:TOLD_MAX]]
     if len(told) > TOLD_MAX:
         names = {event.name for event in events}
         events.append(Event("and-more", of="/".join(sorted(names)), count=len(told) - TOLD_MAX))
     return events
 
 
-def _event(record: Record, state: ClusterMetadata) -> Event:
-    match record["type"]:
-        case "topic":
-            return Event(
-                "topic-created",
-                topic=record["name"],
-                partitions=record["partitions"],
-                configs=_pairs(record["configs"]),
-            )
-        case "broker-config":
-            before = state.broker_overrides.get(record["broker"], {})
-            changed = ", ".join(_changed(before, record["configs"])) or "nothing"
-            return Event("broker-altered", broker=record["broker"] or "all", changed=changed)
-    topic = state.topics[state.names_by_id[bytes.fromhex(record["id"])]]
-    match record["type"]:
-        case "topic-deleted":
+def _event(record: Told, state: ClusterMetadata) -> Event:
+    match record:
+        case TopicRecord(name, _, count, overrides):
+            return Event("topic-created", topic=name, partitions=count, configs=_pairs(overrides))
+        case BrokerConfigRecord(broker, overrides):
+            before = state.broker_overrides.get(broker, {})
+            changed = ", ".join(_changed(before, overrides)) or "nothing"
+            return Event("broker-altered", broker=broker or "all", changed=changed)
+        case TopicDeletedRecord(topic_id):
+            topic = state.by_id(topic_id)
             return Event("topic-deleted", topic=topic.name, partitions=topic.partition_count)
-        case "partitions":
-            return Event(
-                "topic-grew",
-                topic=topic.name,
-                partitions=record["count"],
-                before=topic.partition_count,
-            )
-    changed = ", ".join(_changed(topic.overrides, record["configs"])) or "nothing"
-    return Event("topic-altered", topic=topic.name, changed=changed)
+        case PartitionsRecord(topic_id, count):
+            topic = state.by_id(topic_id)
+            had = topic.partition_count
+            return Event("topic-grew", topic=topic.name, partitions=count, before=had)
+        case TopicConfigRecord(topic_id, overrides):
+            topic = state.by_id(topic_id)
+            changed = ", ".join(_changed(topic.overrides, overrides)) or "nothing"
+            return Event("topic-altered", topic=topic.name, changed=changed)
 
 
 def _pairs(configs: Mapping[str, str]) -> str | None:

@@ -16,7 +16,8 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from ..cluster.metadata import ClusterMetadata, Record, Topic, format_record, topic_record
+from ..cluster.metadata import ClusterMetadata, Topic, format_record, topic_record
+from ..cluster.records import MetadataRecord, PartitionsRecord
 from ..cluster.topic_names import name_refusal
 from ..cluster.topics import draw_topic_id
 from ..log.checkpoints import log_key
@@ -155,14 +156,14 @@ class Adoption:
                 write_mark(self._storage, self._mark)
         return f"{name}: taken as it is, with {end_offset} offsets"
 
-    def _metadata(self) -> tuple[StateLog[Record], ClusterMetadata]:
+    def _metadata(self) -> tuple[StateLog[MetadataRecord], ClusterMetadata]:
         """The metadata log of this directory, which may be one that was just set aside: empty."""
         log, state = self._state_log()
         if self._mark is not None:
             check_cluster(self._storage, self._mark, state.cluster_id)
         return log, state
 
-    def _state_log(self) -> tuple[StateLog[Record], ClusterMetadata]:
+    def _state_log(self) -> tuple[StateLog[MetadataRecord], ClusterMetadata]:
         state = ClusterMetadata()
         known = self._restart.known(METADATA_LOG, None)
         log = StateLog(self._storage, METADATA_LOG, state, self._now_ms, known)
@@ -183,12 +184,9 @@ class _Plan:
         self._new: dict[str, Topic] = {}
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[MetadataRecord]:
         """For the metadata log."""
-        grown: list[Record] = [
-            {"type": "partitions", "id": topic_id.hex(), "count": count}
-            for topic_id, count in self._counts.items()
-        ]
+        grown = (PartitionsRecord(*counted) for counted in self._counts.items())
         return [*map(topic_record, self._new.values()), *grown]
 
     def add(self, name: str) -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..cluster.metadata import FORMAT_VERSION, ClusterMetadata, Record, format_record
+from ..cluster.metadata import FORMAT_VERSION, ClusterMetadata, format_record
+from ..cluster.records import MetadataRecord, StartedRecord
 from ..log.state_log import StateLog
 from ..log_lines import Event, Line
 from ..storage.port import NoSpace
@@ -33,7 +34,7 @@ class StartRecord:
 
     def __init__(
         self,
-        log: StateLog[Record],
+        log: StateLog[MetadataRecord],
         state: ClusterMetadata,
         world: World,
         reserve: Reserve,
@@ -80,8 +81,8 @@ class StartRecord:
 
     def _commit(self) -> None:
         state = self._state
-        records: list[Record] = []
+        records: list[MetadataRecord] = []
         if state.format_version < FORMAT_VERSION:
             records.append(format_record(self._cluster_id))
-        records.append({"type": "start", "count": state.start_count + 1})
+        records.append(StartedRecord(state.start_count + 1))
         self._log.commit(records, self._world.clock.now_ms())

@@ -27,7 +27,7 @@ from ...protocol.codec.schema import (
     struct,
     wire,
 )
-from ..cluster.metadata import MetadataError
+from ..cluster.records import MetadataError
 
 OFFSET_KEYS = (0, 1)  # 0 is of old Kafkas
 GROUP_KEY = 2

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from ...broker.cluster.metadata import MetadataError
+from ...broker.cluster.records import MetadataError
 from ...broker.storage.port import DamagedLog, DirectoryInUse, DirectoryRefused, StorageError
 from ..data_directory.files import READERS, Row, rows_of
 from ..terminal.running import complain

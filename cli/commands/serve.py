@@ -14,7 +14,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from ...broker.cluster.metadata import MetadataError
+from ...broker.cluster.records import MetadataError
 from ...broker.config.broker import DURABILITIES
 from ...broker.config.listeners import Listener
 from ...broker.config.properties import ConfigError

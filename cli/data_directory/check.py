@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from ...broker.broker import Broker
-from ...broker.cluster.metadata import MetadataError
+from ...broker.cluster.records import MetadataError
 from ...broker.config.broker import BrokerConfig
 from ...broker.directory.adoption import Adoption
 from ...broker.directory.restart import Restart

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from minibroker.broker.cluster.metadata import MetadataError
+from minibroker.broker.cluster.records import MetadataError
 from minibroker.broker.log.identity import METADATA_NAME
 from minibroker.broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from minibroker.protocol.batch.header import BatchError, crc_is_valid, headers_in, read_header

@@ -10,6 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
+from minibroker.broker.cluster.records import TopicDeletedRecord
+
 from tests.support.directories.data_directories import (
     FIRST,
     METADATA,
@@ -114,11 +116,11 @@ def a_deletion_that_cannot_be_finished(root: Path, other: Path) -> None:
     opened = start(root)
     create(opened, "doomed", 1)
     write(opened, "doomed", 0, range(1))
-    topic_id = opened.broker.state.topics["doomed"].topic_id.hex()
-    opened.broker._commit([{"type": "topic-deleted", "id": topic_id}])
+    topic_id = opened.broker.state.topics["doomed"].topic_id
+    opened.broker._commit([TopicDeletedRecord(topic_id)])
     opened.stop()
     shutil.move(root / "doomed-0", root.parent / "elsewhere")
-    (root / f"doomed-0.{topic_id}-delete").symlink_to(root.parent / "elsewhere")
+    (root / f"doomed-0.{topic_id.hex()}-delete").symlink_to(root.parent / "elsewhere")
 
 
 # Cases that are refused, with the sentence; and what is there when the advice has been followed.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from minibroker.broker.cluster.metadata import MetadataError
+from minibroker.broker.cluster.records import MetadataError
 from minibroker.broker.directory.survey import UnknownPartitions
 from minibroker.broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest

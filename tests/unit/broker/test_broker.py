@@ -8,12 +8,14 @@ from random import Random
 
 import pytest
 from minibroker.broker.broker import Broker
-from minibroker.broker.cluster.metadata import (
-    FORMAT_VERSION,
-    ClusterMetadata,
+from minibroker.broker.cluster.metadata import FORMAT_VERSION, ClusterMetadata, Topic
+from minibroker.broker.cluster.records import (
+    FormatRecord,
     MetadataError,
-    Record,
-    Topic,
+    MetadataRecord,
+    ProducerIdsRecord,
+    StartedRecord,
+    TopicDeletedRecord,
 )
 from minibroker.broker.cluster.topics import NewTopic
 from minibroker.broker.config.broker import BrokerConfig
@@ -167,10 +169,10 @@ def test_bytes_are_told_apart_after_a_restart_where_the_log_has_them_as_they_wer
 def test_a_directory_of_version_1_is_marked_as_one_of_today_once() -> None:
     storage = MemoryStorage()
     old = StateLog(storage, METADATA_LOG, ClusterMetadata(), NOW_MS)
-    records: list[Record] = [
-        {"type": "format", "version": 1, "cluster_id": "of-then"},
-        {"type": "start", "count": 4},
-        {"type": "producer-ids", "next": 5000},
+    records: list[MetadataRecord] = [
+        FormatRecord(1, "of-then"),
+        StartedRecord(4),
+        ProducerIdsRecord(5000),
     ]
     old.commit(records, NOW_MS)
     old.flush()
@@ -264,8 +266,8 @@ def test_a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() -> No
     partition = broker.partition("t", 0)
     assert partition is not None
     partition.produce(batch(), NOW_MS)
-    topic_id = broker.state.topics["t"].topic_id.hex()
-    broker._metadata.commit([{"type": "topic-deleted", "id": topic_id}], NOW_MS)
+    topic_id = broker.state.topics["t"].topic_id
+    broker._metadata.commit([TopicDeletedRecord(topic_id)], NOW_MS)
     machine.start()  # the record is there, the files as well
     assert machine.storage.list_dir("") == OF_AN_EMPTY_BROKER
     assert machine.warnings == ["removing t-0: its topic has been deleted"]

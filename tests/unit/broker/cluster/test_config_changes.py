@@ -12,6 +12,7 @@ from minibroker.broker.cluster.described_configs import (
     describe_topic,
 )
 from minibroker.broker.cluster.metadata import ClusterMetadata, Topic
+from minibroker.broker.cluster.records import BrokerConfigRecord
 from minibroker.broker.cluster.topics import NewTopic
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.config.sources import Layer, load
@@ -173,7 +174,7 @@ def test_all_layers_of_a_value_are_told_the_strongest_first() -> None:
 def test_an_override_that_no_longer_has_a_meaning_can_be_deleted_and_does_no_harm() -> None:
     broker = started(MemoryStorage())
     for name in ("", "1"):
-        broker.state.apply({"type": "broker-config", "broker": name, "configs": {"bygone": "1"}})
+        broker.state.apply(BrokerConfigRecord(name, {"bygone": "1"}))
     assert describe_all_brokers(broker.running_config) == []
     assert broker.running_config.effective() == broker.config
     assert refused(broker, BROKER, "1", Change("log.roll.ms", SET, "7")).code == 40

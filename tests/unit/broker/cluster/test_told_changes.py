@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from minibroker.broker.cluster.metadata import (
-    ClusterMetadata,
-    Record,
-    Topic,
-    topic_config_record,
-    topic_record,
+from minibroker.broker.cluster.metadata import ClusterMetadata, Topic, topic_record
+from minibroker.broker.cluster.records import (
+    BrokerConfigRecord,
+    MetadataRecord,
+    PartitionsRecord,
+    ProducerIdsRecord,
+    RemovedRecord,
+    StartedRecord,
+    TopicConfigRecord,
+    TopicDeletedRecord,
 )
 from minibroker.broker.cluster.told_changes import TOLD_MAX, told_changes
 from minibroker.broker.directory.storage_trouble import StorageTrouble
@@ -28,12 +32,12 @@ def state_of(*topics: Topic) -> ClusterMetadata:
 def test_a_topics_life_is_told() -> None:
     one = topic(1, **{"retention.ms": "5"})
     state = state_of(one)
-    records: list[Record] = [
+    records: list[MetadataRecord] = [
         topic_record(topic(2)),
-        {"type": "partitions", "id": one.topic_id.hex(), "count": 6},
-        topic_config_record(one, {"cleanup.policy": "delete"}),
-        {"type": "broker-config", "broker": "", "configs": {"log.retention.ms": "9"}},
-        {"type": "topic-deleted", "id": one.topic_id.hex()},
+        PartitionsRecord(one.topic_id, 6),
+        TopicConfigRecord(one.topic_id, {"cleanup.policy": "delete"}),
+        BrokerConfigRecord("", {"log.retention.ms": "9"}),
+        TopicDeletedRecord(one.topic_id),
     ]
     assert list(map(str, told_changes(records, state))) == [
         "event=topic-created topic=t2 partitions=2",
@@ -45,10 +49,10 @@ def test_a_topics_life_is_told() -> None:
 
 
 def test_what_nobody_asked_for_is_not_told() -> None:
-    records: list[Record] = [
-        {"type": "start", "count": 2},
-        {"type": "producer-ids", "next": 5},
-        {"type": "removed", "id": topic(1).topic_id.hex(), "removed": {0: 5}},
+    records: list[MetadataRecord] = [
+        StartedRecord(2),
+        ProducerIdsRecord(5),
+        RemovedRecord(topic(1).topic_id, {0: 5}),
     ]
     assert told_changes(records, state_of(topic(1))) == []
 

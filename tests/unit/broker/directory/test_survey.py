@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from minibroker.broker.cluster.records import TopicDeletedRecord
 from minibroker.broker.directory.adoption import Adoption, NotDone
 from minibroker.broker.directory.survey import UnknownPartitions
 from minibroker.broker.log.identity import doomed_name
@@ -69,7 +70,7 @@ def deleted_on_record(root: Path) -> tuple[Opened, bytes]:
     """A broker that dies between the record of a deletion and the first rename."""
     opened = start(root)
     topic_id = opened.broker.state.topics["orders"].topic_id
-    opened.broker._commit([{"type": "topic-deleted", "id": topic_id.hex()}])
+    opened.broker._commit([TopicDeletedRecord(topic_id)])
     opened.broker._metadata.flush()
     return opened, topic_id
 

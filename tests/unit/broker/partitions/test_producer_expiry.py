@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from minibroker.broker.cluster.metadata import broker_config_record
+from minibroker.broker.cluster.records import BrokerConfigRecord
 from minibroker.broker.partitions import producer_expiry, sequences
 from minibroker.broker.partitions.partition import Appended, Partition
 from minibroker.broker.partitions.sequences import Duplicate
@@ -128,7 +128,7 @@ def test_less_than_ten_minutes_warns_once_a_value() -> None:
     assert sum("producer.id.expiration.ms=599999" in each for each in machine.warned) == 1
     for value in ("599999", "600000", "1000"):
         machine.broker.change_configs(
-            [broker_config_record("", {"producer.id.expiration.ms": value})]
+            [BrokerConfigRecord("", {"producer.id.expiration.ms": value})]
         )
     assert [each[:31] for each in machine.warned if "producer.id" in each] == [
         "producer.id.expiration.ms=59999",

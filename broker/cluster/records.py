@@ -1,0 +1,220 @@
+"""What the metadata log holds: typed records, each stored as one JSON object with a "type".
+
+The bytes are a contract with every directory there is: a field may be added, none renamed. A new
+type of record needs no new format, since a version that does not know it refuses the log.
+Ids are hexadecimal; numbers of partitions are keys of objects, so they are texts there.
+What records do to the state: metadata.py. Who decides which to write: broker.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+
+class MetadataError(Exception):
+    """A log of the broker holds what this version cannot understand; the text says what to do."""
+
+
+class FormatRecord(NamedTuple):
+    """The first of a new log; one more when a newer version goes on with it."""
+
+    version: int
+    cluster_id: str
+
+
+class StartedRecord(NamedTuple):
+    """A broker was started here; how often that makes."""
+
+    start_count: int
+
+
+class SnapshotRecord(NamedTuple):
+    """Everything before it is void: the records that follow say it all."""
+
+
+class ProducerIdsRecord(NamedTuple):
+    """0.1.0 counted its ids here; they are drawn now (producer_ids.py)."""
+
+    next_id: int
+
+
+class TopicRecord(NamedTuple):
+    """A topic as it is, whether it is new or the log is written anew; fields as Topic has them."""
+
+    name: str
+    topic_id: bytes
+    partition_count: int
+    overrides: dict[str, str]
+    log_starts: Mapping[int, int]
+    removed: Mapping[int, int]
+
+
+class TopicDeletedRecord(NamedTuple):
+    """From now on there is no such topic; its directories may still be there."""
+
+    topic_id: bytes
+
+
+class DeletionRecord(NamedTuple):
+    """A deletion that a rewritten log must still tell of."""
+
+    topic_id: bytes
+    name: str
+    partition_count: int
+
+
+class DeletionsDoneRecord(NamedTuple):
+    """Deleted topics of which nothing is left on disk, durably."""
+
+    topic_ids: tuple[bytes, ...]
+
+
+class PartitionsRecord(NamedTuple):
+    """A topic has grown to `partition_count` in all."""
+
+    topic_id: bytes
+    partition_count: int
+
+
+class LogStartsRecord(NamedTuple):
+    """Partitions of a topic that begin further on, by number."""
+
+    topic_id: bytes
+    log_starts: Mapping[int, int]
+
+
+class RemovedRecord(NamedTuple):
+    """Partitions of a topic whose segments go up to an offset, by number."""
+
+    topic_id: bytes
+    offsets: Mapping[int, int]
+
+
+class TopicConfigRecord(NamedTuple):
+    """All overrides of a topic, in place of those it had."""
+
+    topic_id: bytes
+    overrides: dict[str, str]
+
+
+class BrokerConfigRecord(NamedTuple):
+    """All overrides of one broker ("" for every broker), in place of those there were."""
+
+    broker: str
+    overrides: dict[str, str]
+
+
+MetadataRecord: TypeAlias = (
+    FormatRecord
+    | StartedRecord
+    | SnapshotRecord
+    | ProducerIdsRecord
+    | TopicRecord
+    | TopicDeletedRecord
+    | DeletionRecord
+    | DeletionsDoneRecord
+    | PartitionsRecord
+    | LogStartsRecord
+    | RemovedRecord
+    | TopicConfigRecord
+    | BrokerConfigRecord
+)
+
+
+def encode(record: MetadataRecord) -> bytes:
+    """A record as it is stored."""
+    return json.dumps(_fields(record), separators=(",", ":")).encode()
+
+
+def decode(value: bytes) -> MetadataRecord:
+    """The record of a stored value. Raises MetadataError for one of a newer version."""
+    fields = json.loads(value)
+    match fields["type"]:
+        case "format":
+            return FormatRecord(fields["version"], fields["cluster_id"])
+        case "start":
+            return StartedRecord(fields["count"])
+        case "snapshot":
+            return SnapshotRecord()
+        case "producer-ids":
+            return ProducerIdsRecord(fields["next"])
+        case "topic":
+            log_starts, removed = _offsets(fields, "starts"), _offsets(fields, "removed")
+            name, count, overrides = fields["name"], fields["partitions"], fields["configs"]
+            return TopicRecord(name, _id(fields), count, overrides, log_starts, removed)
+        case "topic-deleted":
+            return TopicDeletedRecord(_id(fields))
+        case "deletion":
+            return DeletionRecord(_id(fields), fields["name"], fields["partitions"])
+        case "deletions-done":
+            return DeletionsDoneRecord(tuple(map(bytes.fromhex, fields["ids"])))
+        case "partitions":
+            return PartitionsRecord(_id(fields), fields["count"])
+        case "log-starts":
+            return LogStartsRecord(_id(fields), _offsets(fields, "starts"))
+        case "removed":
+            return RemovedRecord(_id(fields), _offsets(fields, "removed"))
+        case "topic-config":
+            return TopicConfigRecord(_id(fields), fields["configs"])
+        case "broker-config":
+            return BrokerConfigRecord(fields["broker"], fields["configs"])
+        case unknown:
+            raise MetadataError(
+                f"the metadata log holds a record of unknown type {unknown!r}: "
+                "it was written by a newer minibroker; start that one"
+            )
+
+
+def _fields(record: MetadataRecord) -> dict[str, Any]:
+    match record:
+        case FormatRecord(version, cluster_id):
+            return {"type": "format", "version": version, "cluster_id": cluster_id}
+        case StartedRecord(count):
+            return {"type": "start", "count": count}
+        case SnapshotRecord():
+            return {"type": "snapshot"}
+        case ProducerIdsRecord(next_id):
+            return {"type": "producer-ids", "next": next_id}
+        case TopicRecord():
+            return _topic_fields(record)
+        case TopicDeletedRecord(topic_id):
+            return {"type": "topic-deleted", "id": topic_id.hex()}
+        case DeletionRecord(topic_id, name, count):
+            return {"type": "deletion", "id": topic_id.hex(), "name": name, "partitions": count}
+        case DeletionsDoneRecord(topic_ids):
+            return {"type": "deletions-done", "ids": [topic_id.hex() for topic_id in topic_ids]}
+        case PartitionsRecord(topic_id, count):
+            return {"type": "partitions", "id": topic_id.hex(), "count": count}
+        case LogStartsRecord(topic_id, log_starts):
+            return {"type": "log-starts", "id": topic_id.hex(), "starts": dict(log_starts)}
+        case RemovedRecord(topic_id, offsets):
+            return {"type": "removed", "id": topic_id.hex(), "removed": dict(offsets)}
+        case TopicConfigRecord(topic_id, overrides):
+            return {"type": "topic-config", "id": topic_id.hex(), "configs": overrides}
+        case BrokerConfigRecord(broker, overrides):
+            return {"type": "broker-config", "broker": broker, "configs": overrides}
+
+
+def _topic_fields(record: TopicRecord) -> dict[str, Any]:
+    fields = {
+        "type": "topic",
+        "name": record.name,
+        "id": record.topic_id.hex(),
+        "partitions": record.partition_count,
+        "configs": record.overrides,
+    }
+    if record.log_starts:
+        fields["starts"] = dict(record.log_starts)
+    if record.removed:
+        fields["removed"] = dict(record.removed)
+    return fields
+
+
+def _offsets(fields: dict[str, Any], name: str) -> dict[int, int]:
+    return {int(number): offset for number, offset in fields.get(name, {}).items()}
+
+
+def _id(fields: dict[str, Any]) -> bytes:
+    return bytes.fromhex(fields["id"])
