@@ -17,10 +17,8 @@ from .cluster.metadata import ClusterMetadata, Topic, topic_record
 from .cluster.producer_ids import ProducerIds, SharedIds
 from .cluster.records import (
     DeletionsDoneRecord,
-    LogStartsRecord,
     MetadataRecord,
     PartitionsRecord,
-    RemovedRecord,
     TopicConfigRecord,
     TopicDeletedRecord,
 )
@@ -40,7 +38,8 @@ from .log.log import Log
 from .log.recovery import RecoveryReport
 from .log.state_log import StateLog
 from .log_lines import Event
-from .partitions.open_partitions import Partitions
+from .partitions.log_starts import LogStarts
+from .partitions.open_partitions import OpenPartitions
 from .partitions.partition import Partition
 from .partitions.producer_expiry import ProducerExpiry
 from .partitions.retention import Retention
@@ -101,20 +100,20 @@ class Broker:
         self._start = StartRecord(
             self._metadata, self.state, world, self.reserve, warn, cluster_id=cluster_id
         )
-        self._partitions = Partitions(
+        self._open_partitions = OpenPartitions(
             config, world, self.state, self.restart, warn, before_directory=self._flush_topics
         )
-        self.partitions = self._partitions.opened
+        self.partitions = self._open_partitions.by_key
         self.shared_ids = SharedIds(hooks.warn)
         self._ledger = Ledger(config, world, self.commit, self.restart.known(GROUPS_LOG, None))
         self._report_recovery(GROUPS_LOG, self._ledger.log.log.recovery)
-        gone = self._partitions.recover(found)
+        gone = self._open_partitions.recover(found)
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self.logs(), self.state.names_by_id, all_durable=all_durable)
         # Behind that: what this commits is not flushed yet, and must not count as such.
         self._start.once_written(lambda: self._begin(gone))
-        self._producer_ids = ProducerIds(world.random, self._partitions.producer_ids)
+        self._producer_ids = ProducerIds(world.random, self._open_partitions.producer_ids)
         self._start_sweeps(hooks)
         self.groups = self._start_groups(hooks)
         self.reserve.begin()
@@ -125,16 +124,16 @@ class Broker:
         self._retention = Retention(
             self.clock,
             self.partitions.values,
-            move=self._move_log_starts,
-            note_removals=self._note_removals,
-            written=self.commit.written,
-            when_durable=self._once_durable,
-            pay=self.reserve.pay,
+            LogStarts(
+                self.state,
+                self.commit,
+                self.reserve,
+                self._commit,
+                is_flushed=config.durability != "memory",
+            ),
+            hooks,
             first_ms=config.log_initial_task_delay_ms,
             interval_ms=config.log_retention_check_interval_ms,
-            on_earlier=hooks.deadline_moved,
-            tell=hooks.tell,
-            warn=hooks.warn,
         )
         self._expiry = ProducerExpiry(
             self.clock,
@@ -168,7 +167,7 @@ class Broker:
     @property
     def leader_epoch(self) -> int:
         """Stamped into batches; rises by one with every start."""
-        return self._partitions.leader_epoch
+        return self._open_partitions.leader_epoch
 
     @property
     def metadata_end_offset(self) -> int:
@@ -177,7 +176,7 @@ class Broker:
 
     def partition(self, topic: str, index: int) -> Partition | None:
         """A partition, opened if need be; None if there is none of that name and number."""
-        return self._partitions.get(topic, index)
+        return self._open_partitions.get(topic, index)
 
     def appended(self, partition: Partition) -> None:
         """A partition was appended to: readers and the flush must hear of it."""
@@ -270,7 +269,7 @@ class Broker:
         ]
         if len(changed) < len(records):  # a broker's are those of every topic without its own
             changed = list(self.state.topics.values())
-        self._partitions.configure(self.config, changed)
+        self._open_partitions.configure(self.config, changed)
         self._expiry.warn_if_short()
         self._hooks.deadline_moved()
 
@@ -290,20 +289,20 @@ class Broker:
         self.reserve.pay(lambda: self._commit(records))
         self._names_taken.update(names)
         self._flush_metadata()
-        partitions = self._partitions.take_out(topics)
+        partitions = self._open_partitions.take_out(topics)
         for partition in partitions:
             self.commit.forget(partition)
             self.parked.gone(partition)
             self.restart.deleted(partition.log)
         yield None
         try:
-            doomed = yield from self._partitions.delete(partitions)
+            doomed = yield from self._open_partitions.delete(partitions)
         except StorageError as error:
             self.commit.refuse_all()
             raise FlushFailed(error.path, error.why) from error
         yield from self.groups.forget_topics(names, self.reserve.pay)
         self._names_taken.difference_update(names)
-        left = yield from self._partitions.remove(doomed)
+        left = yield from self._open_partitions.remove(doomed)
         self._forget_deleted([each.topic_id for each in topics if each.topic_id not in left])
 
     def _forget_deleted(self, topic_ids: Sequence[bytes]) -> None:
@@ -363,7 +362,9 @@ class Broker:
         self._ledger.clock.keep()
         self._ledger.log.log.close()
         self._metadata.log.close()
-        self._partitions.close([*self._metadata.dirty_files(), *self._ledger.log.dirty_files()])
+        self._open_partitions.close(
+            [*self._metadata.dirty_files(), *self._ledger.log.dirty_files()]
+        )
         self.restart.stopped(self.logs())
 
     def _note_metadata_flushed(self) -> None:
@@ -376,33 +377,6 @@ class Broker:
             self._ledger.log.log,
             *(each.log for each in self.partitions.values()),
         ]
-
-    def _move_log_starts(self, log_starts: Mapping[Partition, int]) -> None:
-        self._commit_offsets(log_starts, LogStartsRecord)
-        for partition, offset in log_starts.items():
-            partition.log.raise_start(offset)
-
-    def _note_removals(self, offsets: Mapping[Partition, int]) -> None:
-        self._commit_offsets(offsets, RemovedRecord)
-
-    def _commit_offsets(
-        self,
-        offsets: Mapping[Partition, int],
-        record: Callable[[bytes, Mapping[int, int]], MetadataRecord],
-    ) -> None:
-        by_topic: dict[str, dict[int, int]] = {}
-        for partition, offset in offsets.items():
-            by_topic.setdefault(partition.topic, {})[partition.index] = offset
-        topics = self.state.topics
-        records = [record(topics[name].topic_id, each) for name, each in by_topic.items()]
-        self.reserve.pay(lambda: self._commit(records))
-
-    def _once_durable(self, then: Callable[[], None]) -> None:
-        if self.config.durability == "memory":
-            then()
-        else:
-            promise = self.commit.promise(True, lambda: False)
-            promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def _commit(self, records: Sequence[MetadataRecord]) -> None:
         self._start.write()
@@ -418,7 +392,7 @@ class Broker:
             self.commit.written(self._metadata)
 
     def _begin(self, gone: Sequence[bytes]) -> None:
-        self._partitions.begin()
+        self._open_partitions.begin()
         self._ledger.is_writable = True
         self._forget_deleted(gone)
 

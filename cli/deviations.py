@@ -166,14 +166,6 @@ DEVIATIONS = {
         reason="One node has nobody to wait for.",
         test="tests/system/answers/test_answers.py::test_the_coordinator_is_this_node_at_once",
     ),
-    "internal-topic": Deviation(
-        request="Metadata, CreateTopics: __consumer_offsets",
-        kafka="an internal topic of 50 partitions, once there is a group",
-        ours="no topic: not listed, and 17 INVALID_TOPIC_EXCEPTION",
-        reason="It is a log of the broker's own, in Kafka's format (kafka-dump-log"
-        " --offsets-decoder reads it); nobody should produce to it.",
-        test=f"{OTHERS}::test_the_log_of_the_groups_is_no_topic",
-    ),
     "rebalance-delay": Deviation(
         request="JoinGroup: the first member of a group, group.initial.rebalance.delay.ms not set",
         kafka="0 after 3 s",
@@ -285,10 +277,11 @@ DEVIATIONS = {
     "internal-topics": Deviation(
         request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"
         " __cluster_metadata",
-        kafka="the first two are topics, and can be created and deleted; 42 INVALID_REQUEST for the"
-        " third",
-        ours="17 INVALID_TOPIC_EXCEPTION; there are no such topics",
-        reason="They are logs of the broker itself; a topic of that name would write into them.",
+        kafka="the first two are topics (of 50 partitions, once there is a group), and can be"
+        " created and deleted; 42 INVALID_REQUEST for the third",
+        ours="17 INVALID_TOPIC_EXCEPTION; there are no such topics, none is listed",
+        reason="They are logs of the broker itself, in Kafka's format (kafka-dump-log"
+        " --offsets-decoder reads it); a topic of that name would write into them.",
         test=f"{ANSWERS}::test_a_topic_cannot_take_the_place_of_a_log_of_the_broker",
     ),
     "meaningless-numbers": Deviation(

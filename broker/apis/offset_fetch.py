@@ -30,7 +30,6 @@ from ..session import Session
 from ..waiting.long_work import Steps, finished
 
 MANY_SINCE = 8
-CODE_SINCE = 2
 PARTITIONS_A_STEP = 300
 
 

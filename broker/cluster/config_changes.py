@@ -94,9 +94,10 @@ def _form_refusal(changes: Sequence[Change]) -> Refused | None:
         return Refused(
             INVALID_REQUEST, f"null is no value for {', '.join(without)}; delete the property"
         )
-    for each in changes:
-        if each.operation not in _OPERATIONS:
-            return Refused(INVALID_REQUEST, f"{each.name}: operation {each.operation} is unknown")
+    for change in changes:
+        if change.operation not in _OPERATIONS:
+            why = f"{change.name}: operation {change.operation} is unknown"
+            return Refused(INVALID_REQUEST, why)
     return None
 
 
@@ -184,23 +185,23 @@ def _changed(
 ) -> dict[str, str]:
     """The overrides after all changes. Raises ConfigError: no list to append to."""
     after = dict(before)
-    for each in changes:
-        if each.operation == AlterOperation.DELETE:
-            after.pop(each.name, None)
+    for change in changes:
+        if change.operation == AlterOperation.DELETE:
+            after.pop(change.name, None)
             continue
-        assert each.value is not None
-        if each.operation == AlterOperation.SET:
-            after[each.name] = each.value
+        assert change.value is not None
+        if change.operation == AlterOperation.SET:
+            after[change.name] = change.value
             continue
-        prop = properties.get(each.name)
+        prop = properties.get(change.name)
         if prop is None or prop.type is not PropertyType.LIST:
-            raise ConfigError(f"{each.name} is no list: cannot {_VERBS[each.operation]} it")
-        had, named = _words(in_force(prop) or ""), _words(each.value)
-        if each.operation == AlterOperation.APPEND:
+            raise ConfigError(f"{change.name} is no list: cannot {_VERBS[change.operation]} it")
+        had, named = _words(in_force(prop) or ""), _words(change.value)
+        if change.operation == AlterOperation.APPEND:
             words = [*had, *(word for word in named if word not in had)]
         else:
             words = [word for word in had if word not in named]
-        after[each.name] = ",".join(words)
+        after[change.name] = ",".join(words)
     return after
 
 

@@ -18,7 +18,6 @@ from ..config.broker import BrokerConfig
 from ..config.properties import ConfigError
 from ..config.topic import validate_overrides
 from ..limits import PARTITIONS_MAX
-from ..storage.names import GROUPS_LOG, METADATA_LOG
 from .metadata import ClusterMetadata, Topic
 from .topic_names import LOGS_OF_THE_BROKER, folded, name_refusal
 
@@ -103,12 +102,9 @@ def _name_refusal(name: str, state: ClusterMetadata) -> Refused | None:
     if name in state.topics:
         return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"topic {name} exists already")
     why = name_refusal(name)
-    if why is None and f"{name}-0" in (METADATA_LOG, GROUPS_LOG):
+    if why is None and name in LOGS_OF_THE_BROKER:
         why = f"{name} is kept by the broker itself and is no topic here"
     if why is not None:
-        return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
-    if name in LOGS_OF_THE_BROKER:
-        why = f"{name} is a log of the broker itself, and no topic"
         return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
     other = next((each for each in state.names_by_fold.get(folded(name), ()) if each != name), None)
     if other is not None:

@@ -18,7 +18,6 @@ from .properties import LONG_MAX, ConfigError, Property, PropertyType, Value, ne
 
 _BOOLEAN, _STRING, _LIST = PropertyType.BOOLEAN, PropertyType.STRING, PropertyType.LIST
 _INT, _LONG, _DOUBLE = PropertyType.INT, PropertyType.LONG, PropertyType.DOUBLE
-CREATE_TIME = "CreateTime"
 LOG_APPEND_TIME = "LogAppendTime"
 
 

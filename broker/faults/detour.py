@@ -44,7 +44,7 @@ from .rules import (
 )
 from .scope import Part
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 class Connection(Protocol):
@@ -193,8 +193,8 @@ class Detour:
                 task.cancel()
         for _, exchange in self._waiting:
             exchange.close("connection closed")
-        for each in self._open:
-            each.exchange.close("connection closed")
+        for opened in self._open:
+            opened.exchange.close("connection closed")
         self._waiting.clear()
         self._open.clear()
 
@@ -225,7 +225,7 @@ class Detour:
         except (AssertionError, FlushFailed) as error:
             self._connection.give_up(error)
         except Exception as error:
-            log.exception("a detour failed")
+            logger.exception("a detour failed")
             self._connection.hang_up(error)
 
     async def _accept(self, accept: Exchange, covering: list[ArmedRule]) -> None:
@@ -238,7 +238,21 @@ class Detour:
             await self._take(*self._waiting.popleft())
 
     async def _take(self, request: Request, exchange: Exchange) -> None:
-        """Everything up to `appended`."""
+        """Everything up to `appended`, for one request; those behind it wait in _take_all.
+
+        1. `request`: a refusal leaves no trace, so it comes before anything else.
+        2. `append`, asked for each partition before handle(), which writes all of them in one go: a
+           crash "before the write" must find none written. What is refused is left out of the
+           message, and put into the answer afterwards; its neighbours are stored.
+        3. The log ends, then handle(), in one turn of the loop. Whether a partition was appended to
+           shows in its end alone: a retry that was recognised answers like a batch that was stored,
+           and a rule for `appended` must not fire for it.
+        4. The answer is queued before any rule of `appended` holds this up: otherwise what the next
+           request answers could overtake it.
+        5. Only then the same request once more: as a retry that arrives while the first waits for
+           its flush. Its answer is dropped, since the client has asked once.
+        6. `appended`; then the answer may leave, by _answer, from `flushed` on.
+        """
         times = 1
         for armed in due(Instant.REQUEST, exchange.covering()):
             match armed.rule.action:

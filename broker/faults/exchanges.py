@@ -131,8 +131,8 @@ def answered(message: Any) -> str:
         message = message.message
     codes = {getattr(message, "error_code", 0)}
     for topic in getattr(message, "responses", None) or ():
-        for each in getattr(topic, "partition_responses", None) or ():
-            codes.add(each.error_code)
+        for partition in getattr(topic, "partition_responses", None) or ():
+            codes.add(partition.error_code)
     names = sorted(error_code(code).name for code in codes if code)
     return f"answered {' '.join(names)}" if names else "answered"
 

@@ -65,7 +65,7 @@ def parts_of(api: str, message: Any) -> tuple[Part, ...]:
         if not partitions:
             found.append(Part(topic))
             continue
-        for each in getattr(entry, partitions):
-            records = each.records if api == "Produce" else None
-            found.append(Part(topic, getattr(each, number), records))
+        for partition in getattr(entry, partitions):
+            records = partition.records if api == "Produce" else None
+            found.append(Part(topic, getattr(partition, number), records))
     return tuple(found)

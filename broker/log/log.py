@@ -394,10 +394,18 @@ class Log:
 
     def _remembered_offset(self, durable_offset: int) -> int:
         """Up to where segments may go without a producer being forgotten."""
+        # What a removed segment held of producers is in a snapshot or nowhere:
+        # 1. batch 7 is stored  2. its segment is removed  3. the broker is killed  4. 7 comes
+        # again, its producer is not known, any sequence will do: it is stored twice.
+        # So nothing goes beyond the newest snapshot. One that is missing, because the disk was full
+        # at the roll, is made up for, or nothing would ever go and the disk stay full.
         newest = self._snapshots.offsets[-1] if self._snapshots.offsets else 0
         active = self._active
         if active is not None and newest < active.base_offset and active.size:
-            self._take_snapshot(active)  # the one of the roll is missing
+            self._take_snapshot(active)
+        # And it has to be of what is flushed: 1. a snapshot of 900, the log flushed up to 800
+        # 2. segments go for its sake  3. power lost: the log ends at 800, and a snapshot of what is
+        # not there is not believed.
         return self._snapshots.make_durable(durable_offset)
 
     def delete(self) -> list[tuple[str, bytes]]:

@@ -25,6 +25,6 @@ def finish_removal(storage: Storage, directory: str, removed_offset: int) -> Non
     found = [each for each in map(_SEGMENT_FILE.fullmatch, storage.list_dir(directory)) if each]
     bases = sorted(int(each[1]) for each in found if each[2] == "log")
     begins = max((base for base in bases if base <= removed_offset), default=0)
-    for each in found:
-        if int(each[1]) < begins:
-            storage.remove(f"{directory}/{each[0]}")
+    for name in found:
+        if int(name[1]) < begins:
+            storage.remove(f"{directory}/{name[0]}")

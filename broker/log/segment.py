@@ -240,6 +240,12 @@ class Segment:
 
         Returns: that position and its offset; the end of the first batch if that passes `limit`.
         """
+        # 1. `limit` falls into a batch. Cut there, the reader would get half of one, and `_resumes`
+        #    would send whoever reads on to a byte at which none begins.
+        # 2. Where batches begin the index knows for one in index.interval.bytes, so headers are
+        #    walked; from its last entry below `limit`, as a fetch of 50 MB is not to read all.
+        # 3. The batch that passes `limit` is left out, but never the first one: of a batch of 1 MB
+        #    a reader who takes 64 KB would get nothing, and ask the same for ever (KIP-74).
         start = max(position, self._offset_index.boundary_before(limit))
         for at, header in self._headers_from(start):
             if at + header.size_bytes > limit:

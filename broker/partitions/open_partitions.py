@@ -35,8 +35,8 @@ from .verdicts import VerdictRings
 NEW = Known(is_new=True)
 
 
-class Partitions:
-    """All partitions of one broker; `opened` by topic name and number.
+class OpenPartitions:
+    """The open partitions of one broker; `by_key`: by topic name and number.
 
     Args:
         state: topics and starts, as the metadata log says.
@@ -55,7 +55,7 @@ class Partitions:
         *,
         before_directory: Callable[[], None],
     ) -> None:
-        self.opened: dict[tuple[str, int], Partition] = {}
+        self.by_key: dict[tuple[str, int], Partition] = {}
         self._rings = VerdictRings()
         self._is_writable = False
         self._was_read = False  # a log whose clean stop nobody has noted
@@ -73,7 +73,7 @@ class Partitions:
 
     def get(self, topic: str, index: int) -> Partition | None:
         """A partition, opened if need be; None if there is none of that name and number."""
-        partition = self.opened.get((topic, index))
+        partition = self.by_key.get((topic, index))
         if partition is not None:
             return partition
         known = self._state.topics.get(topic)
@@ -84,19 +84,19 @@ class Partitions:
     def begin(self) -> None:
         """The start is written, durably: from now on partitions can be appended to."""
         self._is_writable = True
-        for partition in self.opened.values():
+        for partition in self.by_key.values():
             partition.leader_epoch = self.leader_epoch
             partition.is_writable = True
 
     def producer_ids(self) -> Iterator[int]:
         """Every producer id that an open partition knows; some more than once."""
-        for partition in self.opened.values():
+        for partition in self.by_key.values():
             yield from partition.sequences
 
     def of(self, topic: Topic) -> list[Partition]:
         """The open partitions of a topic."""
         keys = ((topic.name, index) for index in range(topic.partition_count))
-        return [self.opened[key] for key in keys if key in self.opened]
+        return [self.by_key[key] for key in keys if key in self.by_key]
 
     def configure(self, config: BrokerConfig, topics: Iterable[Topic]) -> None:
         """Take other values into force, at once, on what is open of `topics`.
@@ -130,10 +130,15 @@ class Partitions:
                 gc.enable()
 
     def _recover(self, found: Survey, storage: Storage) -> list[bytes]:
+        # Deletions first, while nobody can ask for anything: 1. t is deleted, on record  2. a crash
+        # before t-0 has gone  3. somebody creates t anew: its t-0 must not find the old one there.
         gone = self._finish_deletions(found, storage)
         for directory in found.unnamed:
             self._warn(f"{directory}: its topic id is damaged or missing; written anew")
             storage.remove(f"{directory}/{METADATA_NAME}")
+        # All of them, whole, before the first request is answered:
+        # 1. batch 7 is stored, its answer lost, the broker killed  2. its producer comes back first
+        # of all and sends 7 again  3. a table that has not read as far as 7 takes it for new.
         for topic, index in found.opens:
             known = self._restart.known(f"{topic.name}-{index}", topic.topic_id)
             removed_offset = topic.removed.get(index, 0)
@@ -142,8 +147,10 @@ class Partitions:
             storage.exists(GROUPS_LOG) and self._restart.known(GROUPS_LOG, None).last is None
         )
         if self._config.durability == "fsync" and (self._was_read or groups_were_read):
-            # What a killed broker had written but not flushed is readable now, and will be
-            # acknowledged as a duplicate or served: it must be as durable as everything else.
+            # And as durable as everything else that is acknowledged, before anybody is:
+            # 1. batch 7 is written, the broker killed before its flush  2. the system still has it,
+            # so it is read here  3. 7 comes again and is acknowledged: "stored before"  4. power
+            # lost: 7 is in no file, and its producer will never send it again.
             storage.sync_all()
         return gone
 
@@ -178,11 +185,11 @@ class Partitions:
 
     def take_out(self, topics: Iterable[Topic]) -> list[Partition]:
         """The open partitions of deleted topics; nobody finds them here any more."""
-        partitions = [each for topic in topics for each in self.of(topic)]
-        for each in partitions:
-            del self.opened[each.topic, each.index]
-            self._rings.close(each)
-        return partitions
+        taken = [partition for topic in topics for partition in self.of(topic)]
+        for partition in taken:
+            del self.by_key[partition.topic, partition.index]
+            self._rings.close(partition)
+        return taken
 
     def delete(self, partitions: Iterable[Partition]) -> Generator[None, None, list[str]]:
         """Close what was taken out and rename the directories, durably; in steps.
@@ -223,7 +230,7 @@ class Partitions:
     def close(self, dirty_files: Sequence[File]) -> None:
         """Close every log; flush all of them, and `dirty_files` with them. Raises StorageError."""
         dirty = [*dirty_files]
-        for partition in self.opened.values():
+        for partition in self.by_key.values():
             partition.log.close()
             dirty += partition.dirty_files()
         durability = self._config.durability
@@ -278,5 +285,5 @@ class Partitions:
             is_writable=self._is_writable,
             rings=self._rings,
         )
-        self.opened[topic.name, index] = partition
+        self.by_key[topic.name, index] = partition
         return partition

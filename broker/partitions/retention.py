@@ -13,18 +13,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..config.topic import TopicConfig
 from ..limits import LOOKS_A_TURN, REMOVED_A_TURN_BYTES
 from ..log.log import Log
 from ..log.segment import Segment
-from ..log_lines import Event, Line
+from ..log_lines import Event
 from ..storage.port import StorageError
+from ..waiting.hooks import Hooks
 from ..waiting.isolation import each_alone
 from ..world import Clock
 from .partition import Partition
 from .sweep import Sweep
+
+T = TypeVar("T")
 
 
 class Cut(NamedTuple):
@@ -78,48 +81,48 @@ def _segments_left(log: Log) -> list[Segment]:
     ]
 
 
+class Ground(Protocol):
+    """What retention stands on: what it decides is on record, and waits there for the flush."""
+
+    def move(self, log_starts: Mapping[Partition, int]) -> None:
+        """Let log starts move up, in memory and on record; StorageError: none has."""
+
+    def note_removals(self, offsets: Mapping[Partition, int]) -> None:
+        """Write up to where segments go. May raise StorageError."""
+
+    def once_durable(self, partitions: Sequence[Partition], then: Callable[[], None]) -> None:
+        """Call `then` once all that was written is durable, and the logs of these partitions.
+
+        1. a log begins a new segment  2. its old ones are removed  3. power lost: the new one was
+        never flushed, and a log whose old segments are half gone looks damaged.
+        """
+
+    def pay(self, act: Callable[[], T]) -> T:
+        """Do something that makes room, on a full disk, too."""
+
+
 class Retention:
     """Applies cut_due() to every partition in turn, and removes files. Implements deadlines.Timed.
 
     Args:
         partitions: all that are open.
-        move: lets log starts move up, in memory and in what is written; StorageError: none has.
-        note_removals: writes up to where segments go. May raise StorageError.
-        written: hears of a partition whose segments are to go. What follows them must be durable:
-            a log whose old segments are half gone, and whose next is lost, would look damaged.
-        when_durable: calls what it is given once all that was moved is durable.
-        pay: does something on a full disk, too (Reserve.pay).
         first_ms, interval_ms: log.initial.task.delay.ms, log.retention.check.interval.ms.
-        on_earlier: called when there is something to do before the next deadline.
-        tell, warn: take one line for the operator.
     """
 
     def __init__(
         self,
         clock: Clock,
         partitions: Callable[[], Iterable[Partition]],
+        ground: Ground,
+        hooks: Hooks,
         *,
-        move: Callable[[Mapping[Partition, int]], None],
-        note_removals: Callable[[Mapping[Partition, int]], None],
-        written: Callable[[Partition], None],
-        when_durable: Callable[[Callable[[], None]], None],
-        pay: Callable[[Callable[[], Any]], Any],
         first_ms: int,
         interval_ms: int,
-        on_earlier: Callable[[], None],
-        tell: Callable[[Line], None],
-        warn: Callable[[Line], None],
     ) -> None:
         self._clock = clock
-        self._move = move
-        self._written = written
-        self._when_durable = when_durable
-        self._pay = pay
-        self._on_earlier = on_earlier
-        self._tell = tell
-        self._warn = warn
+        self._ground = ground
+        self._hooks = hooks
         self._sweep = Sweep(partitions, clock.monotonic_ms() + first_ms, interval_ms)
-        self._note_removals = note_removals
         self._to_note: deque[Partition] = deque()
         self._removing: deque[tuple[Partition, int]] = deque()
 
@@ -129,7 +132,7 @@ class Retention:
         Raises:
             StorageError: none has moved.
         """
-        self._move(log_starts)
+        self._ground.move(log_starts)
         self._remove_later([each for each in log_starts if each.log.has_removable])
 
     def next_deadline_ms(self) -> int:
@@ -155,15 +158,15 @@ class Retention:
         if not cuts:
             return
         try:
-            self.begin_at({each: cut.log_start_offset for each, cut in cuts.items()})
+            self.begin_at({partition: cut.log_start_offset for partition, cut in cuts.items()})
         except StorageError as error:
             self._put_off(error)
             return
-        for each, cut in cuts.items():
-            self._tell(
+        for partition, cut in cuts.items():
+            self._hooks.tell(
                 Event(
                     "retention",
-                    partition=f"{each.topic}-{each.index}",
+                    partition=f"{partition.topic}-{partition.index}",
                     reason=cut.reason,
                     segments=cut.segment_count,
                     bytes=cut.count_bytes,
@@ -176,21 +179,19 @@ class Retention:
         cut = cut_due(log, partition.high_watermark, partition.config, self._clock.now_ms())
         if cut is not None and cut.log_start_offset == log.log_end_offset:
             try:
-                self._pay(log.roll)
+                self._ground.pay(log.roll)
             except StorageError as error:
                 self._put_off(error)
                 return None
         return cut
 
     def _remove_later(self, partitions: Sequence[Partition]) -> None:
-        each_alone(partitions, self._written, "having a log flushed")
-
         def go_on() -> None:
             self._to_note.extend(partitions)
-            self._on_earlier()
+            self._hooks.deadline_moved()
 
         if partitions:
-            self._when_durable(go_on)
+            self._ground.once_durable(partitions, go_on)
 
     def _note_some(self) -> None:
         offsets: dict[Partition, int] = {}
@@ -199,7 +200,7 @@ class Retention:
 
         def look(partition: Partition) -> None:
             try:
-                offset = self._pay(partition.removable_offset)
+                offset = self._ground.pay(partition.removable_offset)
             except StorageError as error:
                 self._put_off(error)
             else:
@@ -210,15 +211,15 @@ class Retention:
 
         def go_on() -> None:
             self._removing.extend(offsets.items())
-            self._on_earlier()
+            self._hooks.deadline_moved()
 
         if offsets:
             try:
-                self._note_removals(offsets)
+                self._ground.note_removals(offsets)
             except StorageError as error:
                 self._put_off(error)
             else:
-                self._when_durable(go_on)
+                self._ground.once_durable((), go_on)
 
     def _remove_some(self) -> None:
         partition, offset = self._removing.popleft()  # first: one that raises is not tried for ever
@@ -229,4 +230,4 @@ class Retention:
             self._put_off(error)
 
     def _put_off(self, error: StorageError) -> None:
-        self._warn(Event("retention-put-off", why=error))
+        self._hooks.warn(Event("retention-put-off", why=error))

@@ -146,14 +146,22 @@ class SequenceTable:
         epoch_known = epoch_and_spans[0]
         expected = 0
         if producer_epoch == epoch_known:
+            # Looked for before it is measured against what comes next, and among five:
+            # 1. batches 7 to 11 are in flight, all are stored  2. the connection breaks, no answer
+            # arrives  3. all five come again, 7 first: it is not the next, nor is it the newest.
             span = first + 1 << 32 | sequence.add(first, header.last_offset_delta)
             if span in epoch_and_spans:
                 return _duplicate(entry, epoch_and_spans.index(span) - 1, header.crc)
             expected = sequence.next_of(_last_of(epoch_and_spans[1]))
         elif producer_epoch < epoch_known:
+            # 1. a producer hangs  2. another goes on in its place, one epoch up  3. the first
+            # wakes, and sends what the second has sent since. Not looked for among the newest
+            # batches, either: an acknowledgement would let it go on.
             why = f"an epoch of {epoch_known} or more is expected"
             return _refused(header, ErrorCode.INVALID_PRODUCER_EPOCH, why)
-        # With no epoch known, that is with no state, any sequence will do: producers outlive state.
+        # With no epoch known, that is with no state, any sequence will do:
+        # 1. a producer is idle for so long that it is forgotten  2. it goes on with sequence 900
+        # 3. refused, it would fail although nothing was lost. Kafka asks for no more, either.
         if first != expected and epoch_known != _NO_EPOCH:
             why = (
                 f"{expected} is expected, or a retry of one of the newest {BATCHES_KEPT} batches"

@@ -19,15 +19,6 @@ from ...protocol.errors import ErrorCode, Refused
 from ..limits import VERDICT_RINGS_MAX, VERDICTS_KEPT
 from .sequences import Duplicate, ProducerState, StoredBatch, state_of
 
-
-class Stored(Protocol):
-    """A batch that was appended (partition.Appended)."""
-
-    @property
-    def base_offset(self) -> int:
-        """Where."""
-
-
 Noted: TypeAlias = "tuple[int, int, str, BatchHeader | None, bytes | None, object]"
 """(number, received_at_ms, client id, header, entry of the producer before, outcome)"""
 Ring: TypeAlias = "deque[Noted]"
