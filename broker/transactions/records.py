@@ -24,7 +24,7 @@ from ...protocol.codec.schema import (
     struct,
     wire,
 )
-from ..cluster.metadata import MetadataError
+from ..cluster.records import MetadataError
 
 KEY_KIND = 0
 VALUE_VERSIONS = range(2)
