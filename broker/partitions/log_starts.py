@@ -3,6 +3,7 @@
 A log start is written before readers are refused below it; up to where segments go is written, and
 durable, before the first of their files goes. The space for both is the reserve's: on a full disk
 it is they that make room.   Read next: retention.py.
+Tests: tests/unit/broker/partitions/test_retention.py
 """
 
 from __future__ import annotations
