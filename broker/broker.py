@@ -29,7 +29,7 @@ from .config.broker import BrokerConfig
 from .config.listeners import Listener
 from .directory.reserve import Reserve
 from .directory.restart import Restart
-from .directory.start_record import StartRecord
+from .directory.start_record import Start
 from .directory.storage_trouble import StorageTrouble
 from .directory.survey import claim
 from .groups.coordinator import Coordinator
@@ -97,7 +97,7 @@ class Broker:
         self._report_recovery(METADATA_LOG, self._metadata.log.recovery)
         node_id, warn = config.node_id, hooks.warn
         cluster_id, found = claim(world, mark, self.state, self.restart, node_id=node_id, warn=warn)
-        self._start = StartRecord(
+        self._start = Start(
             self._metadata, self.state, world, self.reserve, warn, cluster_id=cluster_id
         )
         self._open_partitions = OpenPartitions(

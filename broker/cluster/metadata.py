@@ -1,4 +1,4 @@
-"""What the cluster is: topics, configs, producer-id blocks, starts; a fold over records.
+"""What the cluster is: topics, configs, deletions, starts; a fold over records.
 
 What records there are and their bytes: records.py. The state changes in `apply` and nowhere else,
 so that start-up and running are one path. Records are kept in the log `__cluster_metadata`

@@ -22,7 +22,7 @@ from ..world import World
 from .reserve import Reserve
 
 
-class StartRecord:
+class Start:
     """The start of one broker, written at once if there is room, else as soon as there is.
 
     Args:

@@ -167,8 +167,8 @@ def partition_of(name: str) -> tuple[str, int] | None:
 
 def unknown_partitions(storage: Storage, state: ClusterMetadata, restart: Restart) -> Iterator[str]:
     """The directories that a start would refuse."""
-    for each in survey(storage, state, restart, was_marked=True).unknown:
-        yield each.directory
+    for unknown in survey(storage, state, restart, was_marked=True).unknown:
+        yield unknown.directory
 
 
 class _Look:

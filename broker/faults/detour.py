@@ -215,9 +215,9 @@ class Detour:
     async def _surviving(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work, and end the connection or the broker if it cannot be done."""
         try:
-            await (
-                work()
-            )  # begun here: a task that is cancelled before its first step begins nothing
+            # Called here, not where the task is made: one that is cancelled before its first step
+            # would leave a coroutine that was never begun.
+            await work()
         except (ProtocolError, DecodeError, CloseConnection) as error:
             self._connection.hang_up(error)
         except Crashed:

@@ -306,6 +306,19 @@ def test_whose_a_directory_is_is_written_again_where_a_crash_has_left_it_empty()
     assert again.partitions["orders", 0].log.log_end_offset == 1
 
 
+@pytest.mark.parametrize("is_collecting", [True, False])
+def test_a_start_leaves_the_garbage_collector_as_the_host_has_it(is_collecting: bool) -> None:
+    machine = Machine()
+    create(machine.start(), "t")
+    was_collecting = gc.isenabled()
+    (gc.enable if is_collecting else gc.disable)()
+    try:
+        machine.start()
+        assert gc.isenabled() == is_collecting
+    finally:
+        (gc.enable if was_collecting else gc.disable)()
+
+
 def test_a_newer_format_is_refused() -> None:
     machine = Machine()
     broker = machine.start()
