@@ -50,10 +50,12 @@ def parser_of(command: str) -> ArgumentParser:
         if isinstance(action, _SubParsersAction):
             action.metavar = "{" + ",".join(action.choices) + "}"
             helps = {each.dest: each.help for each in action._choices_actions}
-            for verb, each in action.choices.items():
+            for verb, verb_parser in action.choices.items():
                 own = f"{command} {verb} "
-                each.description = helps[verb]
-                _dress(each, [text for text in module.EXAMPLES if f"{text} ".startswith(own)])
+                verb_parser.description = helps[verb]
+                _dress(
+                    verb_parser, [text for text in module.EXAMPLES if f"{text} ".startswith(own)]
+                )
     return parser
 
 

@@ -143,9 +143,9 @@ def error_called(code: ErrorCode | str | int) -> ErrorCode:
             hint = nearest(code.upper(), ErrorCode.__members__)
             raise ValueError(f"Kafka has no error called {code!r}{hint}")
         return ErrorCode[code]
-    for each in ErrorCode:
-        if each == code and not isinstance(code, bool):
-            return each
+    for known in ErrorCode:
+        if known == code and not isinstance(code, bool):
+            return known
     raise ValueError(f"Kafka has no error with number {code!r}")
 
 

@@ -273,8 +273,8 @@ class TestBroker:
         """
         topics = self.runtime.broker.state.topics
         if topic not in topics:
-            there = f"there are {', '.join(topics)}" if topics else "there is none at all"
-            raise LookupError(f"there is no topic {topic!r}{nearest(topic, topics)}; {there}")
+            known = f"there are {', '.join(topics)}" if topics else "there is none at all"
+            raise LookupError(f"there is no topic {topic!r}{nearest(topic, topics)}; {known}")
         return self._records(topic)
 
     def _records(self, topic: str) -> list[Stored]:

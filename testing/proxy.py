@@ -362,11 +362,11 @@ def _covers(armed: ArmedRule, exchange: Exchange) -> bool:
 
 
 def _leaves(group: BaseExceptionGroup[_PredicateFailed]) -> Iterator[_PredicateFailed]:
-    for each in group.exceptions:
-        if isinstance(each, BaseExceptionGroup):
-            yield from _leaves(each)
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
         else:
-            yield each
+            yield error
 
 
 async def _send(writer: asyncio.StreamWriter, parts: Sequence[Buffer]) -> None:

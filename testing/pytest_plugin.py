@@ -149,10 +149,10 @@ def _new_topic(broker: ChildBroker, test: str) -> str:
 
 def _ini_settings(config: pytest.Config) -> dict[str, str]:
     settings = {}
-    for each in config.getini("kafka_settings"):
-        name, separator, value = each.partition("=")
+    for setting in config.getini("kafka_settings"):
+        name, separator, value = setting.partition("=")
         if not separator:
-            raise pytest.UsageError(f"kafka_settings: {each!r}: expected NAME=VALUE")
+            raise pytest.UsageError(f"kafka_settings: {setting!r}: expected NAME=VALUE")
         settings[name.strip()] = value.strip()
     return settings
 

@@ -183,10 +183,10 @@ class SimulatedStorage:
             self.disk.write(node, temporary, data)
             self.disk.begin_flush(temporary, [node], []).finish()
             self.disk.rename(temporary, path)
-            for each in self._directories_of(path):
-                directory = self.disk.find(each)
+            for name in self._directories_of(path):
+                directory = self.disk.find(name)
                 assert isinstance(directory, Directory)
-                self.disk.begin_flush(each, [], [directory]).finish()
+                self.disk.begin_flush(name, [], [directory]).finish()
         file.close()
 
     def rename(self, path: str, new_path: str) -> None:

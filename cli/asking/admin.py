@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...client.cluster.connection import Connection
+from ...protocol.configs import AlterOperation, ResourceType
 from ...protocol.errors import ErrorCode
 from ...protocol.errors import error_code as error_of
 from ...protocol.messages.describe_configs import (
@@ -27,17 +28,6 @@ from ...protocol.messages.incremental_alter_configs import (
 )
 from ...protocol.messages.metadata import MetadataRequest
 from ..terminal.running import CommandFailed, connect, no_topic, running
-
-TOPIC, BROKER = 2, 4  # of ConfigResource.Type
-SET, DELETE = 0, 1  # of AlterConfigOp.OpType
-SOURCES = {
-    1: "DYNAMIC_TOPIC_CONFIG",
-    2: "DYNAMIC_BROKER_CONFIG",
-    3: "DYNAMIC_DEFAULT_BROKER_CONFIG",
-    4: "STATIC_BROKER_CONFIG",
-    5: "DEFAULT_CONFIG",
-}
-STATIC = (4, 5)
 
 Verb = Callable[[Connection, Namespace], Awaitable[None]]
 
@@ -102,7 +92,7 @@ async def brokers_of(connection: Connection) -> dict[int, tuple[str, int]]:
 
 async def ask_for(connection: Connection, kind: int, name: str, message: Any) -> Any:
     """Ask the broker that a resource belongs to, over a connection of its own if need be."""
-    if kind != BROKER or not name:
+    if kind != ResourceType.BROKER or not name:
         return await connection.request(message)
     brokers = await brokers_of(connection)
     if not name.isdecimal() or int(name) not in brokers:
@@ -140,8 +130,14 @@ async def change_configs(
 ) -> None:
     """Set and delete properties of one resource, all or none. Raises CommandFailed."""
     changes = [
-        *(AlterableConfig(name=key, config_operation=SET, value=text) for key, text in additions),
-        *(AlterableConfig(name=key, config_operation=DELETE, value=None) for key in deletions),
+        *(
+            AlterableConfig(name=key, config_operation=AlterOperation.SET, value=text)
+            for key, text in additions
+        ),
+        *(
+            AlterableConfig(name=key, config_operation=AlterOperation.DELETE, value=None)
+            for key in deletions
+        ),
     ]
     resource = AlterConfigsResource(resource_type=kind, resource_name=name, configs=changes)
     request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)

@@ -13,10 +13,11 @@ from ...client.admin import Admin
 from ...client.cluster.connection import Connection, UnsupportedApi
 from ...client.cluster.list_offsets import EARLIEST, LATEST
 from ...client.partitions import TopicPartition
+from ...protocol.configs import ResourceType
 from ...protocol.messages.describe_log_dirs import DescribableLogDirTopic, DescribeLogDirsRequest
 from ...protocol.messages.metadata import MetadataResponseTopic
 from ..terminal.addresses import Address, server_names
-from .admin import BROKER, ask_for
+from .admin import ask_for
 
 
 class Extent(NamedTuple):
@@ -75,7 +76,7 @@ async def _sizes(
     ]
     try:
         response = await ask_for(
-            connection, BROKER, str(node_id), DescribeLogDirsRequest(topics=wanted)
+            connection, ResourceType.BROKER, str(node_id), DescribeLogDirsRequest(topics=wanted)
         )
     except UnsupportedApi:
         return {}

@@ -12,13 +12,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from ...client.cluster.connection import Connection
+from ...protocol.configs import ConfigSource, ResourceType
 from ...protocol.messages.describe_configs import DescribeConfigsResourceResult
 from ...protocol.messages.metadata import MetadataRequest
 from ..asking.admin import (
-    BROKER,
-    SOURCES,
-    STATIC,
-    TOPIC,
     brokers_of,
     change_configs,
     parse_configs,
@@ -38,7 +35,9 @@ EXAMPLES = (
     "configs describe --entity-type brokers --json",
     "configs alter --entity-type brokers --entity-name 1 --delete-config log.segment.bytes",
 )
-KINDS = {"topics": TOPIC, "brokers": BROKER}
+KINDS = {"topics": ResourceType.TOPIC, "brokers": ResourceType.BROKER}
+SOURCES: dict[int, str] = {source.value: source.name for source in ConfigSource}
+STATIC = {ConfigSource.STATIC_BROKER_CONFIG.value, ConfigSource.DEFAULT_CONFIG.value}
 EVERY_BROKER = ""
 HIDDEN = "(hidden)"
 
@@ -63,15 +62,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="properties that take their default again",
     )
-    for each in (describe, alter):
-        each.add_argument("--entity-type", choices=[*KINDS], required=True)
-        which = each.add_mutually_exclusive_group(required=each is alter)
+    for command in (describe, alter):
+        command.add_argument("--entity-type", choices=[*KINDS], required=True)
+        which = command.add_mutually_exclusive_group(required=command is alter)
         which.add_argument("--entity-name", metavar="NAME", help="a topic, or a broker's id")
         which.add_argument(
             "--entity-default", action="store_true", help="what holds for every broker"
         )
-        add_bootstrap_server(each)
-        each.add_argument("--json", action="store_true", help="print JSON")
+        add_bootstrap_server(command)
+        command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: Namespace) -> int:
@@ -155,16 +154,16 @@ def _source(each: DescribeConfigsResourceResult) -> str:
     return SOURCES.get(each.config_source, str(each.config_source))
 
 
-def _document(each: DescribeConfigsResourceResult) -> dict[str, Any]:
+def _document(entry: DescribeConfigsResourceResult) -> dict[str, Any]:
     return {
-        "name": each.name,
-        "value": each.value,
-        "source": _source(each),
-        "read_only": each.read_only,
-        "sensitive": each.is_sensitive,
+        "name": entry.name,
+        "value": entry.value,
+        "source": _source(entry),
+        "read_only": entry.read_only,
+        "sensitive": entry.is_sensitive,
         "synonyms": [
             {"name": one.name, "value": one.value, "source": SOURCES.get(one.source, one.source)}
-            for one in each.synonyms
+            for one in entry.synonyms
         ],
-        "documentation": each.documentation,
+        "documentation": entry.documentation,
     }

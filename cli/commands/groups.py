@@ -57,13 +57,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     reset_offsets = commands.add_parser("reset-offsets", help="set what a group has committed")
     add_reset_arguments(reset_offsets)
     delete = commands.add_parser("delete", help="forget groups and their offsets")
-    for each in (describe, delete):
-        which = each.add_mutually_exclusive_group(required=True)
+    for command in (describe, delete):
+        which = command.add_mutually_exclusive_group(required=True)
         which.add_argument("--group", action="append", metavar="GROUP", help="repeatable")
         which.add_argument("--all-groups", action="store_true", help="every group there is")
-    for each in (listing, describe, reset_offsets, delete):
-        add_bootstrap_server(each)
-        each.add_argument("--json", action="store_true", help="print JSON")
+    for command in (listing, describe, reset_offsets, delete):
+        add_bootstrap_server(command)
+        command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: Namespace) -> int:
@@ -151,8 +151,8 @@ async def _offset_rows(admin: Admin, group: GroupDescription) -> list[dict[str, 
     """One row for each partition that is committed or assigned."""
     committed = await admin.list_group_offsets(group.group_id)
     readers = {place: each for each in group.members for place in each.partitions}
-    there = await _existing(admin, {*committed, *readers})
-    ends = await admin.list_offsets(dict.fromkeys(there, LATEST))
+    existing = await _existing(admin, {*committed, *readers})
+    ends = await admin.list_offsets(dict.fromkeys(existing, LATEST))
     rows: list[dict[str, object]] = []
     for place in sorted({*committed, *readers}):
         reader, offset = readers.get(place), committed.get(place)

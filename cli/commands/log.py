@@ -48,10 +48,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     check.add_argument("directory", type=Path, help="the data directory of a stopped broker")
     adopt = commands.add_parser("adopt", help="take logs that a start refuses for what they are")
     aside = commands.add_parser("set-aside", help="let a start do without logs; deletes nothing")
-    for each in (adopt, aside):
-        each.add_argument("directory", help="the data directory of a stopped broker")
-        each.add_argument("name", nargs="*", help="a log's directory in it: orders-0")
-        each.add_argument("--all", action="store_true", help="every partition nobody knows")
+    for command in (adopt, aside):
+        command.add_argument("directory", help="the data directory of a stopped broker")
+        command.add_argument("name", nargs="*", help="a log's directory in it: orders-0")
+        command.add_argument("--all", action="store_true", help="every partition nobody knows")
     for each in (dump, check):
         each.add_argument("--json", action="store_true", help="print a JSON object a line")
 

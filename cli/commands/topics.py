@@ -16,6 +16,7 @@ from typing import Any
 from ...client.cluster.connection import Connection
 from ...client.partitions import TopicPartition
 from ...protocol.codec.schema import ZERO_UUID
+from ...protocol.configs import ConfigSource, ResourceType
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ...protocol.messages.create_topics import (
@@ -30,7 +31,6 @@ from ...protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from ..asking.admin import (
-    TOPIC,
     change_configs,
     check,
     parse_config,
@@ -58,7 +58,6 @@ EXAMPLES = (
     "topics delete orders",
     "topics delete orders returns --json",
 )
-DYNAMIC_TOPIC_CONFIG = 1
 TIMEOUT_MS = 30_000
 HEADS = ("PARTITION", "LEADER", "REPLICAS", "ISR", "START", "END", "BYTES")
 
@@ -108,9 +107,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     delete = commands.add_parser("delete", help="delete topics with all their records")
     delete.add_argument("topic", nargs="+", help="which ones")
-    for each in (create, listing, describe, alter, delete):
-        add_bootstrap_server(each)
-        each.add_argument("--json", action="store_true", help="print JSON")
+    for command in (create, listing, describe, alter, delete):
+        add_bootstrap_server(command)
+        command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: Namespace) -> int:
@@ -162,14 +161,14 @@ async def _describe(connection: Connection, args: Namespace) -> None:
     if args.json:
         print(json.dumps(described))
         return
-    for each in described:
-        overrides = ",".join(f"{name}={value}" for name, value in each["configs"].items())
-        sizes = [part["size_bytes"] for part in each["partitions"]]
+    for told in described:
+        overrides = ",".join(f"{name}={value}" for name, value in told["configs"].items())
+        sizes = [part["size_bytes"] for part in told["partitions"]]
         print(
-            f"{visible(each['name'])}  id={each['id']}  partitions={len(each['partitions'])}  "
+            f"{visible(told['name'])}  id={told['id']}  partitions={len(told['partitions'])}  "
             f"size={'-' if None in sizes else sum(sizes)}  configs={visible(overrides or 'none')}"
         )
-        rows = [list(part.values()) for part in each["partitions"]]
+        rows = [list(part.values()) for part in told["partitions"]]
         print(table(HEADS, rows))
 
 
@@ -177,7 +176,9 @@ async def _alter(connection: Connection, args: Namespace) -> None:
     if args.partitions is None and not args.config and not args.delete_config:
         raise WrongUsage("nothing to change: give --partitions, --config or --delete-config")
     if args.config or args.delete_config:
-        await change_configs(connection, TOPIC, args.topic, args.config, args.delete_config)
+        await change_configs(
+            connection, ResourceType.TOPIC, args.topic, args.config, args.delete_config
+        )
     if args.partitions is not None:
         grown = CreatePartitionsTopic(name=args.topic, count=args.partitions)
         request = CreatePartitionsRequest(topics=[grown], timeout_ms=TIMEOUT_MS)
@@ -226,7 +227,7 @@ async def _topics(
 async def _described(
     connection: Connection, topic: MetadataResponseTopic, extents: Mapping[TopicPartition, Extent]
 ) -> dict[str, Any]:
-    configs = await read_configs(connection, TOPIC, topic.name or "")
+    configs = await read_configs(connection, ResourceType.TOPIC, topic.name or "")
     return {
         "name": topic.name,
         "id": topic.topic_id.hex(),
@@ -241,6 +242,8 @@ async def _described(
             for each in sorted(topic.partitions, key=lambda each: each.partition_index)
         ],
         "configs": {
-            each.name: each.value for each in configs if each.config_source == DYNAMIC_TOPIC_CONFIG
+            each.name: each.value
+            for each in configs
+            if each.config_source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
         },
     }

@@ -187,13 +187,13 @@ def _producers(path: Path, _: bool) -> Iterator[Row]:
     yield {"kind": "snapshot", "offset": snapshot.offset, **snapshot.bound._asdict()}
     table = SequenceTable(lambda: 0)  # the time of the snapshot
     table.unpack(snapshot.table, snapshot.version)
-    for each in table.producers():
+    for producer in table.producers():
         yield {
             "kind": "producer",
-            "producer_id": each.producer_id,
-            "producer_epoch": each.producer_epoch,
-            "idle_ms": -each.seen_at_ms,
-            "batches": [list(batch[:3]) for batch in each.batches],
+            "producer_id": producer.producer_id,
+            "producer_epoch": producer.producer_epoch,
+            "idle_ms": -producer.seen_at_ms,
+            "batches": [list(batch[:3]) for batch in producer.batches],
         }
 
 

@@ -123,9 +123,9 @@ def end_at_once(number: int) -> None:
 async def connect(addresses: list[Address]) -> Connection:
     """A connection to the first broker that can be reached. Raises ConnectionFailed of the last."""
     *others, last = addresses
-    for each in others:
+    for address in others:
         try:
-            return await Connection.open(*each)
+            return await Connection.open(*address)
         except (ConnectionFailed, RequestTimedOut):
             continue
     return await Connection.open(*last)

@@ -58,9 +58,9 @@ class Groups:
                 request = ListGroupsRequest(states_filter=wanted if can_filter else [])
                 answer: ListGroupsResponse = await self._asking.request(connection, request)
                 check(answer.error_code, f"list the groups of node {node_id}")
-                for each in answer.groups:
-                    found[each.group_id] = GroupListing(
-                        each.group_id, each.protocol_type, each.group_state, each.group_type
+                for group in answer.groups:
+                    found[group.group_id] = GroupListing(
+                        group.group_id, group.protocol_type, group.group_state, group.group_type
                     )
             return [found[name] for name in sorted(found)]
 
@@ -173,9 +173,9 @@ class Groups:
             )
             check(answer.error_code, f"group {group_id}")
             for topic in answer.topics:
-                for each in topic.partitions:
-                    where = f"group {group_id}, {topic.name}-{each.partition_index}"
-                    check(each.error_code, where)
+                for partition in topic.partitions:
+                    where = f"group {group_id}, {topic.name}-{partition.partition_index}"
+                    check(partition.error_code, where)
 
         await self._asking.persist(f"delete offsets of group {group_id}", ask)
 

@@ -208,10 +208,10 @@ class Topics:
                 )
                 answer = await self._asking.request(await self._asking.node(node_id), request)
                 for topic in answer.topics:
-                    for each in topic.partitions:
-                        place = TopicPartition(topic.name, each.partition_index)
-                        check(each.error_code, name_of(place))
-                        left[place] = each.low_watermark
+                    for partition in topic.partitions:
+                        place = TopicPartition(topic.name, partition.partition_index)
+                        check(partition.error_code, name_of(place))
+                        left[place] = partition.low_watermark
 
         await self._asking.persist("delete records", ask)
         return left
@@ -243,9 +243,9 @@ class Topics:
     async def _change(self, what: str, request: Any, results: str) -> None:
         async def ask() -> None:
             answer = await self._asking.request(await self._asking.controller(), request)
-            for each in getattr(answer, results):
-                said = getattr(each, "error_message", None)
-                check(each.error_code, f"{what}: {each.name}", said)
+            for result in getattr(answer, results):
+                said = getattr(result, "error_message", None)
+                check(result.error_code, f"{what}: {result.name}", said)
 
         await self._asking.persist(what, ask)
 

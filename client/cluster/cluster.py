@@ -338,9 +338,9 @@ class Cluster:
 
     def _tell_refreshed(self) -> None:
         waiting, self._refreshed = self._refreshed, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def _fetch_metadata(self, *, allow_creation: bool) -> None:
         connection = await self.any_connection()

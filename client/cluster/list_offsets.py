@@ -135,9 +135,9 @@ class Offsets:
         }
         found = {}
         for topic in response.topics:
-            for each in topic.partitions:
-                code = error_code(each.error_code)
-                place = TopicPartition(topic.name, each.partition_index)
+            for partition in topic.partitions:
+                code = error_code(partition.error_code)
+                place = TopicPartition(topic.name, partition.partition_index)
                 name = name_of(place)
                 if place not in asked:
                     continue
@@ -146,10 +146,12 @@ class Offsets:
                 if code:
                     self._problem = f"{name}: {code.name}: {code.text}"
                     continue
-                if each.offset < 0 and (asked[place] < 0 or each.offset != NO_OFFSET):
-                    self._problem = f"{name}: the broker answers with offset {each.offset}"
+                if partition.offset < 0 and (asked[place] < 0 or partition.offset != NO_OFFSET):
+                    self._problem = f"{name}: the broker answers with offset {partition.offset}"
                     continue
-                found[place] = OffsetAndTimestamp(each.offset, each.timestamp, each.leader_epoch)
+                found[place] = OffsetAndTimestamp(
+                    partition.offset, partition.timestamp, partition.leader_epoch
+                )
         return found
 
     async def epoch_ends(
@@ -186,8 +188,8 @@ class Offsets:
             try:
                 found.update(await self._ask_epochs(node_id, request))
             except UnsupportedApi:
-                for name, each in topics.items():
-                    for one in each:
+                for name, partitions in topics.items():
+                    for one in partitions:
                         place = TopicPartition(name, one.partition)
                         found[place] = EpochEnd(one.leader_epoch, ENDLESS)
         return found
@@ -206,13 +208,13 @@ class Offsets:
             return {}
         found = {}
         for topic in response.topics:
-            for each in topic.partitions:
-                code = error_code(each.error_code)
-                place = TopicPartition(topic.topic, each.partition)
+            for partition in topic.partitions:
+                code = error_code(partition.error_code)
+                place = TopicPartition(topic.topic, partition.partition)
                 if code and not code.retriable:
                     raise Fatal(f"{name_of(place)}: {code.name}: {code.text}", code=code)
                 if not code:
-                    found[place] = EpochEnd(each.leader_epoch, each.end_offset)
+                    found[place] = EpochEnd(partition.leader_epoch, partition.end_offset)
         return found
 
     def _check_exists(self, topic: str, partition: int) -> None:

@@ -135,10 +135,10 @@ def headers(name: str, value: object) -> bytes:
         return NO_HEADERS
     given = value.items() if isinstance(value, Mapping) else value
     pairs = []
-    for each in _each(name, given, "of (name, value)"):
-        if isinstance(each, str | bytes) or not isinstance(each, Sequence) or len(each) != 2:
-            raise TypeError(f"each of {name} must be (name, value), not {shown(each)}")
-        key, held = each
+    for header in _each(name, given, "of (name, value)"):
+        if isinstance(header, str | bytes) or not isinstance(header, Sequence) or len(header) != 2:
+            raise TypeError(f"header of {name} must be (name, value), not {shown(header)}")
+        key, held = header
         if not isinstance(key, str):
             raise TypeError(f"a name in {name} must be a str, not {shown(key)}")
         where = f"{name}[{key!a}]"

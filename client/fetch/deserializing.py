@@ -25,15 +25,17 @@ class Deserializers(Generic[K, V]):
         if self._key is None and self._value is None:
             return cast("list[ConsumerRecord[K, V]]", stored), None
         records: list[ConsumerRecord[K, V]] = []
-        for each in stored:
+        for record in stored:
             try:
-                key = cast(K, each.key) if self._key is None else self._key(each.key)
-                value = cast(V, each.value) if self._value is None else self._value(each.value)
+                key = cast(K, record.key) if self._key is None else self._key(record.key)
+                value = cast(V, record.value) if self._value is None else self._value(record.value)
             except Exception as error:  # noqa: BLE001  whatever the application's code raises
-                place = TopicPartition(each.topic, each.partition)
-                where = f"{name_of(place)} at offset {each.offset}"
+                place = TopicPartition(record.topic, record.partition)
+                where = f"{name_of(place)} at offset {record.offset}"
                 refusal = unreadable(where, f"the deserializer raised {error!r}")
                 refusal.__cause__ = error
                 return records, refusal
-            records.append(ConsumerRecord(*each[:5], key, value, each.headers, each.leader_epoch))
+            records.append(
+                ConsumerRecord(*record[:5], key, value, record.headers, record.leader_epoch)
+            )
         return records, None

@@ -103,9 +103,9 @@ class Fetching(Generic[K, V]):
     def wake_waiting(self) -> None:
         """End every until_more()."""
         waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def wake(self) -> None:
         """Do soon what there is to do."""

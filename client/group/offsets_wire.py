@@ -33,12 +33,12 @@ def commit_topics(
 ) -> list[OffsetCommitRequestTopic]:
     """The topics of an OffsetCommit."""
     topics: dict[str, list[OffsetCommitRequestPartition]] = {}
-    for place, each in sorted(offsets.items()):
+    for place, committed in sorted(offsets.items()):
         entry = OffsetCommitRequestPartition(
             partition_index=place.partition,
-            committed_offset=each.offset,
-            committed_leader_epoch=each.leader_epoch,
-            committed_metadata=each.metadata,
+            committed_offset=committed.offset,
+            committed_leader_epoch=committed.leader_epoch,
+            committed_metadata=committed.metadata,
         )
         topics.setdefault(place.topic, []).append(entry)
     return [OffsetCommitRequestTopic(name=name, partitions=each) for name, each in topics.items()]
@@ -93,10 +93,12 @@ def fetched(
         topics, number = answer.groups[0].topics, answer.groups[0].error_code
     found: dict[TopicPartition, OffsetAndMetadata] = {}
     for topic in topics:
-        for each in topic.partitions:
-            number = number or each.error_code
-            if each.committed_offset >= 0:
-                found[TopicPartition(topic.name, each.partition_index)] = OffsetAndMetadata(
-                    each.committed_offset, each.metadata or "", each.committed_leader_epoch
+        for partition in topic.partitions:
+            number = number or partition.error_code
+            if partition.committed_offset >= 0:
+                found[TopicPartition(topic.name, partition.partition_index)] = OffsetAndMetadata(
+                    partition.committed_offset,
+                    partition.metadata or "",
+                    partition.committed_leader_epoch,
                 )
     return error_code(number), found

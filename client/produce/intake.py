@@ -263,8 +263,8 @@ class Intake:
             before = self.filling.get(topic)
             spent = 0 if before is None else before.size_bytes + size
             place = (topic, self._sticky.pick(topic, available, spent))
-            there = self._accumulator.filling(place, size)
-            batch = there or self._accumulator.open(place, size, now_ms)
+            filling = self._accumulator.filling(place, size)
+            batch = filling or self._accumulator.open(place, size, now_ms)
             self.filling[topic] = batch
         batch.home = self._sending
         linger_ms = self._config.linger_ms

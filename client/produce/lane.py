@@ -169,9 +169,9 @@ class Lane:
         for batch in self.in_flight[:cut]:
             batch.complete(_fatal_gap(batch))
         done += self.in_flight[:cut]
-        again = self.in_flight[cut:]
+        unsent = self.in_flight[cut:]
         self._bump()
-        return done, again
+        return done, unsent
 
     def remove(self, batch: ProducerBatch) -> None:
         """Take a batch out of the order."""

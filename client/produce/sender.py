@@ -40,7 +40,7 @@ class ProduceCall:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class _Round:
+class _Drain:
     """One drain: what is asked of the world, and the calls of the present turn by node."""
 
     now_ms: float
@@ -105,11 +105,11 @@ class Sender:
         calls: list[ProduceCall] = []
         in_flight = (place for place, lane in self._lanes.items() if lane.in_flight)
         places = [*dict.fromkeys((*self._accumulator.queues, *in_flight))]
-        this = _Round(now_ms, leader_of, slots_of)
+        draining = _Drain(now_ms, leader_of, slots_of)
         while True:
             for place in places:
-                self._add_next(place, this)
-            turn = this.take_calls()
+                self._add_next(place, draining)
+            turn = draining.take_calls()
             if not turn:
                 return calls
             calls += turn
@@ -244,23 +244,23 @@ class Sender:
                 lane.attempts = 0
                 lane.retry_at_ms = 0.0
 
-    def _add_next(self, place: Place, this: _Round) -> None:
+    def _add_next(self, place: Place, draining: _Drain) -> None:
         """Put the next batch of a place, if it may leave now, into this turn's calls."""
         lane = self._lanes.get(place)
-        size = self._next_size(place, lane, this.now_ms)
+        size = self._next_size(place, lane, draining.now_ms)
         if size is None:
             return
-        node_id = this.leader_of(*place)
+        node_id = draining.leader_of(*place)
         if node_id < 0:
             self.wants_metadata = True
             self.in_doubt = f"{place[0]}-{place[1]} has no leader at the moment"
             return
-        if not this.has_slot(node_id):
+        if not draining.has_slot(node_id):
             return
-        call = this.calls.get(node_id)
+        call = draining.calls.get(node_id)
         if call is None:
-            deadline_ms = this.now_ms + self._config.request_timeout_ms
-            call = this.calls[node_id] = ProduceCall(node_id, [], deadline_ms)
+            deadline_ms = draining.now_ms + self._config.request_timeout_ms
+            call = draining.calls[node_id] = ProduceCall(node_id, [], deadline_ms)
         elif call.size_bytes + size > self._config.max_request_size:
             return
         if lane is None:
@@ -270,7 +270,7 @@ class Sender:
             return
         call.batches.append(batch)
         call.size_bytes += len(batch.wire) + len(place[0]) + PARTITION_OVERHEAD
-        self._count(batch, this.now_ms)
+        self._count(batch, draining.now_ms)
 
     def _next_size(self, place: Place, lane: Lane | None, now_ms: float) -> int | None:
         """The size of the batch that a place would send now; None if it must wait."""
@@ -281,14 +281,14 @@ class Sender:
             # So a broken lane waits until every attempt is over, and lane.settle() has judged.
             if lane.is_broken or now_ms < lane.retry_at_ms:
                 return None
-            again = lane.next_to_resend()
-            if again is not None:
+            unsent = lane.next_to_resend()
+            if unsent is not None:
                 # 1. A partition knows nothing of this producer; 7 and 8 go again together.
                 # 2. 7 is refused for a passing reason, too few replicas, say; it passes before 8.
                 # 3. A broker without state takes what comes first: 8 is stored, 7 never can be.
                 if lane.on_wire_count and not lane.is_established:
                     return None
-                return len(again.wire)
+                return len(unsent.wire)
             most = self._in_flight_max if lane.is_established else 1
             # 1. 7 expires and is not known to be stored; 8 would leave with the sequence behind.
             # 2. It was not stored: 8 is refused, and so is each batch drained meanwhile.
@@ -347,10 +347,10 @@ class Sender:
             if lane.on_wire_count or not (lane.is_broken or lane.is_unresolved):
                 continue
             had_id = lane.producer_id
-            done, again = lane.settle()
+            done, unsent = lane.settle()
             for batch in done:
                 self._accumulator.release(batch)
-            self._accumulator.put_back(place, again)
+            self._accumulator.put_back(place, unsent)
             if had_id == self.producer_id and lane.producer_id != had_id:
                 self.producer_id = NO_PRODUCER_ID  # its epochs are used up
 
