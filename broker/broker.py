@@ -155,7 +155,7 @@ class Broker:
             begin=self.work.begin_ahead,
         )
         with suppress(NoSpace):  # the next start tries again
-            groups.forget_topics_but(self.state.names_by_id)
+            groups.offsets.forget_topics_but(self.state.names_by_id)
         self._deadlines.add(groups.timers)
         return groups
 
@@ -225,7 +225,7 @@ class Broker:
         """A response that stands once all metadata is durable: itself, or a promise of it."""
         if self._metadata.is_durable:
             return message
-        return self.commit.promise(message, refusal)
+        return self.commit.when_durable(message, refusal)
 
     def plan_topic(self, new: NewTopic) -> Topic | Refused:
         """What `new` would become, or why it cannot be; changes nothing."""
@@ -300,7 +300,7 @@ class Broker:
         except StorageError as error:
             self.commit.refuse_all()
             raise FlushFailed(error.path, error.why) from error
-        yield from self.groups.forget_topics(names, self.reserve.pay)
+        yield from self.groups.offsets.forget_topics(names, self.reserve.pay)
         self._names_taken.difference_update(names)
         left = yield from self._open_partitions.remove(doomed)
         self._forget_deleted([each.topic_id for each in topics if each.topic_id not in left])
@@ -405,7 +405,7 @@ class Broker:
                 cluster_id=state.cluster_id,
                 topics=len(state.topics),
                 partitions=sum(each.partition_count for each in state.topics.values()),
-                groups=self.groups.count,
+                groups=self.groups.roster.count,
                 recovered_logs=sum(each.recovery is not None for each in self.logs()),
                 took_ms=self.clock.monotonic_ms() - opened_at_ms,
             )

@@ -16,7 +16,7 @@ from ...protocol.messages.delete_groups import (
     DeleteGroupsResponse,
 )
 from ..broker import Broker
-from ..groups.coordinator import coordinator_code
+from ..groups.requests import coordinator_code
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps
@@ -48,6 +48,6 @@ def refusal(message: DeleteGroupsRequest, code: ErrorCode, why: str) -> DeleteGr
 
 def _delete(broker: Broker, group_id: str) -> Generator[None, None, ErrorCode]:
     try:
-        return (yield from broker.groups.delete(group_id))
+        return (yield from broker.groups.roster.delete(group_id))
     except StorageError:
         return ErrorCode.NOT_COORDINATOR

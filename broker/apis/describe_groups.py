@@ -35,7 +35,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     for group_id in message.groups:
         left -= 1
         if group_id not in described:
-            each = described[group_id] = _described(group_id, broker.groups.find(group_id))
+            each = described[group_id] = _described(group_id, broker.groups.roster.find(group_id))
             left -= len(each.members)
             if message.include_authorized_operations:
                 each.authorized_operations = GROUP_OPERATIONS

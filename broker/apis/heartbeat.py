@@ -9,7 +9,7 @@ from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from ..broker import Broker
-from ..groups.coordinator import Speaker
+from ..groups.requests import Speaker
 from ..session import Session
 
 

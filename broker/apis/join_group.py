@@ -9,6 +9,8 @@ Ours: the first rebalance of a group is not delayed (group.initial.rebalance.del
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.join_group import (
@@ -17,22 +19,20 @@ from ...protocol.messages.join_group import (
     JoinGroupResponseMember,
 )
 from ..broker import Broker
-from ..groups.coordinator import coordinator_code
-from ..groups.joins import Join
 from ..groups.members import Joined
+from ..groups.requests import Join, coordinator_code
 from ..session import Session
-from ..waiting.promise import Promise
+from ..waiting.promise import then
 
 ID_FIRST_SINCE = 4
 NULL_PROTOCOL_SINCE = 7
 SKIP_ASSIGNMENT_SINCE = 9
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Promise:
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Join; answered when the generation begins."""
     message: JoinGroupRequest = request.message
     version = request.route.version
-    promise = Promise()
     rebalance_ms = message.rebalance_timeout_ms
     ask = Join(
         group_id=message.group_id,
@@ -47,8 +47,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Promise:
         gets_id_first=version >= ID_FIRST_SINCE,
         can_skip_assignment=version >= SKIP_ASSIGNMENT_SINCE,
     )
-    broker.groups.join(ask, lambda joined: promise.keep_with(lambda: _response(joined, version)))
-    return promise
+    return then(broker.groups.join(ask), lambda joined: _response(joined, version))
 
 
 def refusal(message: JoinGroupRequest, code: ErrorCode, why: str) -> JoinGroupResponse:

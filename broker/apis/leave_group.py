@@ -15,7 +15,7 @@ from ...protocol.messages.leave_group import (
     MemberResponse,
 )
 from ..broker import Broker
-from ..groups.coordinator import coordinator_code
+from ..groups.requests import coordinator_code
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 

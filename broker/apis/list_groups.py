@@ -32,7 +32,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
 def _list(broker: Broker, states: set[str]) -> Steps:
     found = []
-    for number, group in enumerate([*broker.groups.groups()], 1):
+    for number, group in enumerate([*broker.groups.roster.all()], 1):
         if not states or group.state.value.lower() in states:
             found.append(
                 ListedGroup(

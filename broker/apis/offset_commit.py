@@ -22,8 +22,8 @@ from ...protocol.messages.offset_commit import (
 from ..broker import Broker
 from ..cluster.metadata import Topic
 from ..config.properties import LONG_MAX
-from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.records import OffsetCommitValue
+from ..groups.requests import Speaker, coordinator_code
 from ..session import Session
 from ..waiting.long_work import Steps, finished, made_of
 
@@ -103,15 +103,15 @@ class _Committing:
 
     def take(self, topic: Topic, each: OffsetCommitRequestPartition) -> ErrorCode:
         """An offset for a partition that exists; NONE if it will be written."""
-        groups, message = self._broker.groups, self._message
+        offsets, message = self._broker.groups.offsets, self._message
         if self._code is None:
-            self._code = groups.check_commit(self._speaker, knows_missing=self._knows_missing)
+            self._code = offsets.check_commit(self._speaker, knows_missing=self._knows_missing)
         if self._code is not ErrorCode.NONE:
             return self._code
         if len(each.committed_metadata or "") > self._broker.config.offset_metadata_max_bytes:
             return ErrorCode.OFFSET_METADATA_TOO_LARGE
         value = _value(each, self._now_ms, message.retention_time_ms, topic.topic_id)
-        if not groups.has_room_for(message.group_id, topic.name, each.partition_index, value):
+        if not offsets.has_room_for(message.group_id, topic.name, each.partition_index, value):
             return ErrorCode.INVALID_COMMIT_OFFSET_SIZE
         self._offsets.append((topic.name, each.partition_index, value))
         return ErrorCode.NONE
@@ -119,7 +119,7 @@ class _Committing:
     def write(self) -> None:
         """Write what was taken. Raises StorageError: nothing of it was."""
         if self._offsets:
-            self._broker.groups.commit(self._message.group_id, self._offsets)
+            self._broker.groups.offsets.commit(self._message.group_id, self._offsets)
             self._offsets = []
             self.has_written = True
         self._code = None

@@ -17,7 +17,7 @@ from ...protocol.messages.offset_delete import (
     OffsetDeleteResponseTopic,
 )
 from ..broker import Broker
-from ..groups.coordinator import coordinator_code
+from ..groups.requests import coordinator_code
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 
@@ -34,7 +34,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
 def _delete(broker: Broker, message: OffsetDeleteRequest) -> Steps:
     if not message.topics:
-        broker.groups.delete_offsets(message.group_id, [])  # there may be no such group
+        broker.groups.offsets.delete(message.group_id, [])  # there may be no such group
     topics = []
     for topic in message.topics:
         answers: list[OffsetDeleteResponsePartition] = []
@@ -59,7 +59,7 @@ def _delete_some(
     codes: dict[int, ErrorCode] = {}
     if known:
         partitions = [(topic, index) for index in known]
-        deleted = broker.groups.delete_offsets(group_id, partitions)
+        deleted = broker.groups.offsets.delete(group_id, partitions)
         codes = dict(zip(known, deleted, strict=True))
     return [
         OffsetDeleteResponsePartition(

@@ -23,9 +23,9 @@ from ...protocol.messages.offset_fetch import (
     OffsetFetchResponseTopic,
 )
 from ..broker import Broker
-from ..groups.coordinator import coordinator_code
 from ..groups.offsets import Offsets
 from ..groups.records import OffsetCommitValue
+from ..groups.requests import coordinator_code
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 
@@ -56,7 +56,7 @@ def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
     for each in message.groups:
         topics = whole.get(each.group_id) if each.topics is None else None
         if topics is None:
-            topics = yield from _topics(each.topics, broker.groups.offsets_of(each.group_id))
+            topics = yield from _topics(each.topics, broker.groups.offsets.of_group(each.group_id))
             if each.topics is None:
                 whole[each.group_id] = topics
         groups.append(OffsetFetchResponseGroup(group_id=each.group_id, topics=topics))
@@ -67,7 +67,7 @@ def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
 
 
 def _of_one(broker: Broker, message: OffsetFetchRequest) -> Steps:
-    offsets = broker.groups.offsets_of(message.group_id)
+    offsets = broker.groups.offsets.of_group(message.group_id)
     topics = yield from _topics(message.topics, offsets)
     return broker.groups.ledger.when_durable(
         OffsetFetchResponse(topics=topics), lambda: _not_flushed(message)

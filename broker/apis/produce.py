@@ -208,7 +208,7 @@ def _answer(broker: Broker, request: Request, stored: Stored) -> Any:
     response = ProduceResponse(responses=topics)
     if is_durable:
         return response
-    return broker.commit.promise(response, lambda: _not_flushed(response))
+    return broker.commit.when_durable(response, lambda: _not_flushed(response))
 
 
 def refusal(message: ProduceRequest, code: ErrorCode, why: str) -> ProduceResponse:

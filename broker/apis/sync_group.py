@@ -6,19 +6,21 @@ Ours: the assignment is answered when it is durable.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from ..broker import Broker
-from ..groups.coordinator import Speaker, coordinator_code
 from ..groups.members import Synced
+from ..groups.requests import Speaker, coordinator_code
 from ..session import Session
-from ..waiting.promise import Promise
+from ..waiting.promise import then
 
 PROTOCOL_SINCE = 5
 
 
-def handle(broker: Broker, request: Request, session: Session) -> SyncGroupResponse | Promise:
+def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Give a member its assignment, once the leader has made it."""
     message: SyncGroupRequest = request.message
     if request.route.version >= PROTOCOL_SINCE and None in (
@@ -27,17 +29,12 @@ def handle(broker: Broker, request: Request, session: Session) -> SyncGroupRespo
     ):
         why = "a sync names the protocol"
         return refusal(message, ErrorCode.INCONSISTENT_GROUP_PROTOCOL, why)
-    promise = Promise()
-    broker.groups.sync(
-        Speaker(
-            message.group_id, message.generation_id, message.member_id, message.group_instance_id
-        ),
-        message.protocol_type,
-        message.protocol_name,
-        {each.member_id: each.assignment for each in message.assignments},
-        lambda synced: promise.keep_with(lambda: _response(synced)),
+    speaker = Speaker(
+        message.group_id, message.generation_id, message.member_id, message.group_instance_id
     )
-    return promise
+    assignments = {each.member_id: each.assignment for each in message.assignments}
+    synced = broker.groups.sync(speaker, message.protocol_type, message.protocol_name, assignments)
+    return then(synced, _response)
 
 
 def refusal(message: SyncGroupRequest, code: ErrorCode, why: str) -> SyncGroupResponse:

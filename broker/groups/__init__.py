@@ -2,6 +2,7 @@
 
 Pure: requests and time go in, answers and records come out; nothing here does I/O or reads a clock.
 Read states.py (what each state answers), then members.py (one group), rebalances.py (from one
-generation to the next), coordinator.py (the requests), offsets.py, records.py (what is durable).
+generation to the next), coordinator.py (what members ask), committed.py (offsets), roster.py
+(which groups there are), records.py (what is durable).
 Source: Kafka's GroupMetadataManager, OffsetMetadataManager and ClassicGroup; KIP-62, KIP-345.
 """

@@ -76,11 +76,4 @@ class Ledger:
         """
         if self._durability != "fsync" or self.log.is_durable:
             return message
-        return self._group_commit.promise(message, refusal)
-
-    def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
-        """Give `take` the message once all that is written is durable; the refusal if it fails."""
-        if self._durability != "fsync" or self.log.is_durable:
-            take(message)
-        else:
-            self._group_commit.promise(message, lambda: refusal).deliver_to(take)
+        return self._group_commit.when_durable(message, refusal)

@@ -1,8 +1,8 @@
 """One group: its members, who leads, what they speak, and who is still waited for.
 
 Only facts and the changes that need no clock and no log; when something happens is decided in
-rebalances.py and coordinator.py. Whoever waits for an answer is a callable kept with the member:
-`joining` and `syncing` are called once each, with the answer.
+rebalances.py and coordinator.py. Whoever waits for an answer has a promise of it, which stays with
+the member: `joining` of a Joined, `syncing` of a Synced.
 Source: ClassicGroup.java, ClassicGroupMember.java.
 Tests: tests/unit/broker/groups/test_joins.py
 """
@@ -10,13 +10,14 @@ Tests: tests/unit/broker/groups/test_joins.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ...protocol.codec.compiler import decoder
 from ...protocol.consumer_protocol import VERSION_BYTES, ConsumerProtocolSubscription
 from ...protocol.errors import DecodeError, ErrorCode
 from ..limits import SUBSCRIBED_TOPICS_MAX
+from ..waiting.promise import Promise
 from .records import GroupMetadataValue, MemberMetadata
 from .sizes import ENTRY_BYTES, GROUP_OWN_BYTES, Protocols, Tally, protocols_bytes
 from .states import EMPTY, NEXT, PREPARING, GroupState
@@ -58,7 +59,7 @@ class Member:
 
     Args:
         is_new: it has not been told of any generation yet.
-        joining, syncing: take the answer it waits for; None while it waits for none.
+        joining, syncing: promises of the answers it waits for; None while it waits for none.
     """
 
     member_id: str
@@ -70,8 +71,8 @@ class Member:
     protocols: Protocols
     assignment: bytes = b""
     is_new: bool = False
-    joining: Callable[[Joined], None] | None = None
-    syncing: Callable[[Synced], None] | None = None
+    joining: Promise | None = None
+    syncing: Promise | None = None
 
     def metadata(self, protocol_name: str | None) -> bytes:
         """What it says in a protocol; b"" for one it does not offer."""
@@ -85,25 +86,27 @@ class Member:
 
     def answer_join(self, answer: Joined) -> None:
         """Give the answer it waits for, if it waits."""
-        if self.joining is not None:
-            take, self.joining = self.joining, None
-            take(answer)
+        promise, self.joining = self.joining, None
+        if promise is not None:
+            promise.keep(answer)
 
     def answer_sync(self, answer: Synced) -> None:
         """Give the answer it waits for, if it waits."""
-        if self.syncing is not None:
-            take, self.syncing = self.syncing, None
-            take(answer)
+        promise, self.syncing = self.syncing, None
+        if promise is not None:
+            promise.keep(answer)
 
-    def wait_for_join(self, take: Callable[[Joined], None]) -> None:
+    def wait_for_join(self) -> Promise:
         """Let it wait; one that has waited before on another connection is sent away."""
         self.answer_join(Joined(ErrorCode.REBALANCE_IN_PROGRESS, self.member_id))
-        self.joining = take
+        self.joining = Promise()
+        return self.joining
 
-    def wait_for_sync(self, take: Callable[[Synced], None]) -> None:
+    def wait_for_sync(self) -> Promise:
         """Let it wait; one that has waited before on another connection is sent away."""
         self.answer_sync(Synced(ErrorCode.REBALANCE_IN_PROGRESS))
-        self.syncing = take
+        self.syncing = Promise()
+        return self.syncing
 
 
 @dataclass(slots=True, eq=False)
@@ -175,6 +178,13 @@ class Group:
             return ErrorCode.UNKNOWN_MEMBER_ID
         return ErrorCode.NONE
 
+    def speaks(self, protocol_type: str | None, protocol_name: str | None) -> bool:
+        """Whether this generation speaks that; None for a client that does not say."""
+        return protocol_type in (None, self.protocol_type) and protocol_name in (
+            None,
+            self.protocol_name,
+        )
+
     def supports(self, protocol_type: str, protocols: Protocols) -> bool:
         """Whether a member that offers this can be one of the group."""
         if self.state is EMPTY:
@@ -203,10 +213,18 @@ class Group:
             self.pending.add(member_id)
             self._hold(ENTRY_BYTES + len(member_id))
 
-    def offer(self, member: Member, protocols: Protocols) -> None:
-        """A member that is there offers something else."""
+    def update(
+        self,
+        member: Member,
+        protocols: Protocols,
+        session_timeout_ms: int,
+        rebalance_timeout_ms: int,
+    ) -> None:
+        """A member that is there joins again, with what it offers and asks for now."""
         self._count(member, -1)
         member.protocols = protocols
+        member.session_timeout_ms = session_timeout_ms
+        member.rebalance_timeout_ms = rebalance_timeout_ms
         self._count(member, 1)
 
     def assign(self, assignments: Mapping[str, bytes]) -> None:

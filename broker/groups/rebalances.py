@@ -54,9 +54,6 @@ class Ledger(Protocol):
     def when_durable(self, message: A, refusal: Callable[[], A]) -> A | Promise:
         """A response that stands once all that is written is durable: it, or a promise of it."""
 
-    def answer(self, message: A, refusal: A, take: Callable[[A], None]) -> None:
-        """Give `take` the message once all that is written is durable; the refusal if it fails."""
-
 
 class Rebalances:
     """Leads groups from generation to generation.
@@ -119,12 +116,12 @@ class Rebalances:
         group.leave_memory()
         group.move(DEAD, self._clock.now_ms())
 
-    def begin_or_complete(self, group: Group) -> None:
+    def begin_or_complete(self, group: Group, *, keeps_delay: bool = True) -> None:
         """Begin a rebalance; if one is under way, see whether it is complete."""
         if PREPARING in NEXT[group.state]:
             self.begin(group)
         else:
-            self.complete_if_ready(group)
+            self.complete_if_ready(group, keeps_delay=keeps_delay)
 
     def begin(self, group: Group) -> None:
         """Begin a rebalance."""
@@ -147,14 +144,23 @@ class Rebalances:
             self._await_joins_under_way(group, JOINS_UNDER_WAY_MS_MAX)
         elif is_first:
             self._delay_first(group, delay_ms, max(group.rebalance_timeout_ms - delay_ms, 0))
-        elif group.has_everybody:
-            self._complete(group)
         else:
-            self._wait_for_joins(group)
+            self.complete_if_ready(group)
+            if group.state is PREPARING:
+                self._wait_for_joins(group)
 
-    def complete_if_ready(self, group: Group) -> None:
-        """End the joining when nobody is missing; the delay of a first rebalance is kept."""
-        if group.state is PREPARING and group.previous is not EMPTY and group.has_everybody:
+    def complete_if_ready(self, group: Group, *, keeps_delay: bool = True) -> None:
+        """End the joining when nobody is missing.
+
+        Args:
+            keeps_delay: not while a first rebalance is delayed.
+        """
+        # 1. the first of ten members joins a new group  2. nobody is missing, as nobody else is
+        # known: it would be a generation of one  3. each of the other nine would begin another
+        # rebalance. So a group that was Empty is not complete before its delay has ended.
+        if group.state is not PREPARING or (keeps_delay and group.previous is EMPTY):
+            return
+        if group.has_everybody:
             self._complete(group)
 
     def synced(self, group: Group, member_id: str) -> None:
@@ -182,10 +188,11 @@ class Rebalances:
         refusal = Synced(ErrorCode.NOT_COORDINATOR)
 
         def give(member: Member) -> None:
-            if member.syncing is not None:
-                take, member.syncing = member.syncing, None
+            promise, member.syncing = member.syncing, None
+            if promise is not None:
                 self.expect_heartbeat(group, member)
-                self._ledger.answer(group.synced(member), refusal, take)
+                synced = group.synced(member)
+                promise.keep_with(lambda: self._ledger.when_durable(synced, lambda: refusal))
 
         each_alone(group.members.values(), give, "giving a member its assignment")
 
@@ -230,12 +237,17 @@ class Rebalances:
 
     def _complete(self, group: Group) -> None:
         """Everybody has joined or time is up: begin the generation with those who have."""
+        # 1. a process is stopped for minutes while its group rebalances  2. the time for joining is
+        # up: it is no member any more, or nobody of the others could ever go on  3. it wakes up and
+        # writes on, commits, heartbeats: its id is unknown, so it joins anew.
         self._timers.cancel(("join", group.group_id, ""))
         for member in tuple(group.members.values()):
             if member.joining is None and member.group_instance_id is None:
                 self.forget(group, member.member_id)
+        # A static member is not removed: 1. it is restarted, which takes longer than the rebalance
+        # 2. its partitions would go to others and come back (KIP-345). It keeps its place until its
+        # session ends. If only such are left, nobody is there to lead: wait for those sessions.
         if not group.elect() and group.members:
-            # Only static members are left and none has come: wait until their sessions end.
             self._wait_for_joins(group)
             return
         group.begin_generation(self._clock.now_ms())
@@ -249,7 +261,8 @@ class Rebalances:
             )
         )
         if group.state is EMPTY:
-            # If this is not written, the generation before is back after a crash, and expires.
+            # 1. this cannot be written  2. after a crash the generation before is back, with its
+            # members  3. none of them heartbeats, and their sessions end: nothing is lost by it.
             with suppress(StorageError):
                 self._ledger.commit([GroupRecord(group.group_id, group.record({}))])
             return
@@ -268,6 +281,10 @@ class Rebalances:
         )
 
     def _expire_sync(self, group: Group, generation_id: int) -> None:
+        # 1. a generation begins, and its leader dies before it has assigned  2. all others wait in
+        # their syncs, and who waits is not expired  3. nobody would ever be answered. So whoever
+        # has not asked for its assignment by now goes, and the others begin again without it.
+        # The timer cannot be one of an earlier generation: beginning a rebalance cancels it.
         assert group.generation_id == generation_id
         if group.unsynced:
             for member_id in tuple(group.unsynced):
@@ -275,16 +292,27 @@ class Rebalances:
             self.begin(group)
 
     def _expire_session(self, group: Group, member_id: str) -> None:
+        # Where a rebalance is under way, it may be complete without whoever goes here; and here it
+        # then ends at once, the delay of a first rebalance or not:
+        # 1. a group waits for its first members for 3 s  2. one was told an id, with a session of
+        # 2 s, and does not come back  3. all others are there: their generation begins after 2 s.
+        # Leaving and joining keep the delay. That is Kafka's own shape: in its
+        # removeMemberAndUpdateGenericGroup and removePendingMemberAndUpdateGenericGroup the guard
+        # of maybeCompleteJoinPhase (previousState != EMPTY) is missing.
         if member_id in group.pending:
             group.remove(member_id)
-            if group.state is PREPARING and group.has_everybody:
-                self._complete(group)
+            self.complete_if_ready(group, keeps_delay=False)
             return
         member = group.members.get(member_id)
         if member is None:
             return
+        # 1. a member waits in its join for minutes, as the others are slow  2. it cannot heartbeat
+        # meanwhile: its session ends  3. removed, it would join anew, and the group never settle.
+        # So who waits for us lives, and its session begins anew with the answer. But a new member
+        # has no id to come back with: 1. its connection breaks, it joins again, is one member more
+        # 2. nobody would ever answer for the first. So that one goes (NEW_MEMBER_JOIN_MS_MAX).
         if not member.is_new and (member.joining is not None or member.syncing is not None):
-            return  # it waits for us; its session begins anew with the answer
+            return
         self._tell(
             Event(
                 "member-expired",
@@ -295,10 +323,7 @@ class Rebalances:
             )
         )
         self.forget(group, member_id)
-        if group.state is not PREPARING:
-            self.begin_or_complete(group)
-        elif group.has_everybody:
-            self._complete(group)
+        self.begin_or_complete(group, keeps_delay=False)
 
     def _refuse_syncs(self, group: Group, code: ErrorCode) -> None:
         group.assign({})

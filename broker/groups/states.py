@@ -5,8 +5,9 @@
 
 Dead is also what a group is that nobody has heard of. ANSWERS holds the answer of each state to a
 request that is otherwise right: known member, right generation, fitting protocols. What is wrong
-with the request itself is found before (members.py). Source: ClassicGroupState, ClassicGroup and
-GroupMetadataManager of Kafka.
+with the request itself is found before (coordinator.py, committed.py). Not in the table, as every
+state answers them alike: ListGroups and DescribeGroups, which tell the state, and OffsetFetch.
+Source: ClassicGroupState, ClassicGroup and GroupMetadataManager of Kafka.
 """
 
 from __future__ import annotations
@@ -44,24 +45,28 @@ class Ask(Enum):
     """What can be asked of a group."""
 
     JOIN_NEW = auto()  # without a member id
+    JOIN_GIVEN = auto()  # with an id that was given out and not joined with yet
     JOIN_KNOWN = auto()
     SYNC = auto()
     HEARTBEAT = auto()
     LEAVE = auto()
+    LEAVE_GIVEN = auto()  # an id that was given out and not joined with yet
     COMMIT = auto()  # by a member
     COMMIT_ALONE = auto()  # generation -1 and no member id: for nobody in particular
     DELETE = auto()
-    DELETE_OFFSETS = auto()  # of topics that nobody subscribes to
+    DELETE_OFFSETS = auto()
 
 
 class Then(Enum):
-    """What a state does where it does not refuse; the comment says who carries it out."""
+    """What a state does where it does not refuse."""
 
-    CREATE = auto()  # the group comes into being, and is asked again
-    ADD = auto()  # the member is added, and a rebalance begins
+    CREATE = auto()  # the group comes into being, if there is room, and does as an Empty one
+    ADD = auto()  # the member is added and a rebalance begins, or it is told an id to join with
     PARK = auto()  # answered when everybody has joined, or when the leader has assigned
     REPEAT_OR_REBALANCE = auto()  # the answer again; a rebalance if what the member offers changed
     ALSO_IF_LEADER = auto()  # the same, but a leader always begins a rebalance
+    REBALANCE = auto()  # yes, at once, and a rebalance begins
+    UNLESS_CONSUMED = auto()  # yes, for topics no member subscribes to; no if that is not known
     ANSWER = auto()  # yes, at once
 
 
@@ -73,14 +78,22 @@ Answer = ErrorCode | Then
 _COLUMNS = (EMPTY, PREPARING, COMPLETING, STABLE, DEAD)
 _ROWS: Mapping[Ask, tuple[Answer, ...]] = {
     Ask.JOIN_NEW: (Then.ADD, Then.ADD, Then.ADD, Then.ADD, Then.CREATE),
+    Ask.JOIN_GIVEN: (Then.ADD, Then.ADD, Then.ADD, Then.ADD, _UNKNOWN),
     Ask.JOIN_KNOWN: (_UNKNOWN, Then.PARK, Then.REPEAT_OR_REBALANCE, Then.ALSO_IF_LEADER, _UNKNOWN),
     Ask.SYNC: (_UNKNOWN, _REBALANCE, Then.PARK, Then.ANSWER, _UNKNOWN),
     Ask.HEARTBEAT: (_UNKNOWN, _REBALANCE, Then.ANSWER, Then.ANSWER, _UNKNOWN),
-    Ask.LEAVE: (_UNKNOWN, Then.ANSWER, Then.ANSWER, Then.ANSWER, _UNKNOWN),
+    Ask.LEAVE: (_UNKNOWN, Then.ANSWER, Then.REBALANCE, Then.REBALANCE, _UNKNOWN),
+    Ask.LEAVE_GIVEN: (Then.ANSWER, Then.ANSWER, Then.REBALANCE, Then.REBALANCE, _UNKNOWN),
     Ask.COMMIT: (_UNKNOWN, Then.ANSWER, _REBALANCE, Then.ANSWER, _SINCE_V9_NOT_FOUND),
     Ask.COMMIT_ALONE: (Then.ANSWER, _UNKNOWN, _UNKNOWN, _UNKNOWN, Then.CREATE),
     Ask.DELETE: (Then.ANSWER, _NON_EMPTY, _NON_EMPTY, _NON_EMPTY, _NOT_FOUND),
-    Ask.DELETE_OFFSETS: (Then.ANSWER, Then.ANSWER, Then.ANSWER, Then.ANSWER, _NOT_FOUND),
+    Ask.DELETE_OFFSETS: (
+        Then.ANSWER,
+        Then.UNLESS_CONSUMED,
+        Then.UNLESS_CONSUMED,
+        Then.UNLESS_CONSUMED,
+        _NOT_FOUND,
+    ),
 }
 ANSWERS: Mapping[tuple[GroupState, Ask], Answer] = MappingProxyType(
     {
@@ -89,3 +102,8 @@ ANSWERS: Mapping[tuple[GroupState, Ask], Answer] = MappingProxyType(
         for state, answer in zip(_COLUMNS, row, strict=True)
     }
 )
+
+
+def code_of(answer: Answer) -> ErrorCode:
+    """The code of a refusal; NONE for what is not refused."""
+    return answer if isinstance(answer, ErrorCode) else ErrorCode.NONE

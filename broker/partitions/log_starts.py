@@ -60,7 +60,7 @@ class LogStarts:
         if not self._is_flushed:
             then()
             return
-        promise = self._group_commit.promise(True, lambda: False)
+        promise = self._group_commit.when_durable(True, lambda: False)
         promise.deliver_to(lambda is_durable: then() if is_durable else None)
 
     def pay(self, act: Callable[[], T]) -> T:

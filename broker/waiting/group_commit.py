@@ -92,8 +92,15 @@ class GroupCommit:
         """A log is being deleted; nothing of it needs a flush any more."""
         self._written.pop(log, None)
 
-    def promise(self, message: Any, refusal: Callable[[], Any]) -> Promise:
-        """An answer for when everything written so far is durable."""
+    def when_durable(self, message: Any, refusal: Callable[[], Any]) -> Promise:
+        """A response that stands once all that is written so far is durable: a promise of it.
+
+        For logs of whose durable point the caller knows that it is not far enough: there is nothing
+        to wait for otherwise.
+
+        Args:
+            refusal: makes the response for the case that the flush fails.
+        """
         promise = Promise()
         if self.has_failed:
             promise.keep_with(refusal)

@@ -1,9 +1,9 @@
-"""A promise of an answer that becomes known later, and what stands for one that cannot be made.
+"""The one way to answer later: a promise, and what stands for an answer that cannot be made.
 
-1. a handler, or whoever it asks, returns a Promise instead of the response message  2. the
-connection adopts it, and abandons it if it ends first  3. whoever knows the answer keeps it.
-Who keeps promises: group_commit.py, parked_fetches.py, long_work.py, groups/.
-Tests: tests/unit/broker/waiting/test_isolation.py
+1. whoever cannot answer yet returns a Promise instead of the answer  2. `then` makes of the one
+and the other what is sent  3. the connection adopts a promise, and abandons it if it ends first
+4. whoever knows the answer keeps it. What must be durable is promised by `when_durable`.
+Who keeps promises: group_commit.py, parked_fetches.py, long_work.py, groups/members.py.
 """
 
 from __future__ import annotations
@@ -57,13 +57,18 @@ class Promise:
 
     def keep(self, message: Any) -> None:
         """The answer is `message`."""
+        # 1. a flush fails and refuses who waits  2. its round ends all the same and acknowledges
+        # them  3. whichever came second would be an answer to the next request on that connection.
         assert not self._kept, "a promise is kept once"
         self._kept = True
         self.message = message
         if self.on_kept is not None:
             self.on_kept(message)
-        # Both may know this promise: in a cycle a megabyte of names would stay, answered long ago.
+        # 1. the fetch knows its promise, and the promise how to abandon the fetch; the connection's
+        # `deliver` knows it as well  2. in such a cycle what was answered stays until somebody
+        # looks for garbage, which is seldom  3. a megabyte of names a request fills the memory.
         self.on_abandoned = None
+        # Forgotten before it is called: it may raise, and must not be called again for that.
         deliver, self._deliver = self._deliver, None
         if deliver is not None:
             deliver(message)
@@ -74,10 +79,12 @@ class Promise:
         For whoever keeps one promise among others. It raises only what ends the broker, and then
         this promise has been kept, too.
         """
+        # 1. a round has a hundred waiters, and the response of the third cannot be made  2. raised
+        # from here, that would end the round, and 97 wait for ever  3. only logged, the third does.
         try:
             message = make()
         except ENDS_THE_BROKER as error:
-            self.keep(Failure(error))
+            self.keep(Failure(error))  # first: whoever raises further keeps no promise any more
             raise
         except Exception as error:
             log.exception("an answer could not be made")
@@ -86,3 +93,12 @@ class Promise:
             message.deliver_to(self.keep)
         else:
             self.keep(message)
+
+
+def then(outcome: Any, make: Callable[[Any], Any]) -> Any:
+    """What `make` makes of an answer: at once, or as a promise if the answer is one."""
+    if not isinstance(outcome, Promise):
+        return make(outcome)
+    made = Promise(outcome.on_abandoned)
+    outcome.deliver_to(lambda answer: made.keep_with(lambda: make(answer)))
+    return made

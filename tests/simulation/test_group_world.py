@@ -18,9 +18,9 @@ import pytest
 from minibroker.broker.broker import Broker
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.groups import offsets
-from minibroker.broker.groups.coordinator import Speaker
 from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
+from minibroker.broker.groups.requests import Speaker
 from minibroker.broker.log import state_log
 from minibroker.broker.storage.port import DamagedLog
 from minibroker.broker.waiting.hooks import Hooks
@@ -29,7 +29,7 @@ from minibroker.protocol.errors import ErrorCode
 from minibroker.testing.simulated_disk import Crashed, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedStorage
 
-from tests.support.groups.bare_groups import GROUP, Clock, Groups
+from tests.support.groups.bare_groups import GROUP, Clock, Groups, hear
 
 SEEDS = range(40)
 STEPS = 400
@@ -175,12 +175,12 @@ class GroupWorld:
             else:
                 self.believe(member, synced.code)
 
-        self.groups.coordinator.sync(self.speaker(member), None, None, given, take)
+        hear(self.groups.coordinator.sync(self.speaker(member), None, None, given), take)
 
     def commit(self, member: Member) -> None:
         """Commit the next offset of a partition; acknowledged when the ledger says so."""
         coordinator = self.groups.coordinator
-        code = coordinator.check_commit(self.speaker(member), knows_missing=True)
+        code = coordinator.offsets.check_commit(self.speaker(member), knows_missing=True)
         if code is not ErrorCode.NONE:
             self.believe(member, code)
             return
@@ -197,10 +197,10 @@ class GroupWorld:
         values = [("t", where[1], value)]
         if group_id == ALONE:
             values.append(("other", offset % 30, value))
-        coordinator.commit(group_id, values)
+        coordinator.offsets.commit(group_id, values)
         if group_id == ALONE and offset % 3:
-            coordinator.delete_offsets(ALONE, [("other", offset % 30)])
-        self.groups.ledger.answer((where, offset), None, self.acknowledge)
+            coordinator.offsets.delete(ALONE, [("other", offset % 30)])
+        hear(self.groups.ledger.when_durable((where, offset), lambda: None), self.acknowledge)
 
     def acknowledge(self, committed: tuple[tuple[str, int], int] | None) -> None:
         """A commit has been answered, and what was deleted with it has gone."""
@@ -247,7 +247,7 @@ class GroupWorld:
             self.groups.pass_ms(SETTLE_MS // 20)
             self.groups.flush()
         assert [answers for answers in self.asked if len(answers) != 1] == []
-        group = self.groups.coordinator.find(GROUP)
+        group = self.groups.coordinator.roster.find(GROUP)
         assert group is None or not group.members
         self.check_offsets()
 
@@ -259,7 +259,7 @@ class GroupWorld:
             found = self.groups.offset(partition, group_id)
             assert found is not None, (group_id, partition)
             assert offset <= found, (group_id, partition)
-        others = self.groups.coordinator.offsets_of(ALONE).get("other", {})
+        others = self.groups.coordinator.offsets.of_group(ALONE).get("other", {})
         for partition, offset in self.deleted.items():
             assert partition not in others or others[partition].offset > offset, "it is back"
 
@@ -303,8 +303,8 @@ def test_what_a_killed_broker_had_written_is_told_only_when_it_is_durable() -> N
         return Broker(config, [], World(Clock(), SimulatedStorage(disk), Random(2)), hooks)
 
     value = OffsetCommitValue(offset=7, metadata="", commit_timestamp=Clock().now_ms())
-    start().groups.commit(GROUP, [("t", 0, value)])  # nobody waits for a flush
+    start().groups.offsets.commit(GROUP, [("t", 0, value)])  # nobody waits for a flush
     disk.kill()
-    assert start().groups.offsets_of(GROUP)["t"][0].offset == 7  # told from now on
+    assert start().groups.offsets.of_group(GROUP)["t"][0].offset == 7  # told from now on
     disk.lose_power()
-    assert start().groups.offsets_of(GROUP)["t"][0].offset == 7
+    assert start().groups.offsets.of_group(GROUP)["t"][0].offset == 7

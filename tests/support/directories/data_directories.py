@@ -110,7 +110,7 @@ def full_directory(root: Path, *, seed: int = 0, topics: dict[str, int] = TOPICS
             write(opened, name, index, range(RECORDS))
     topic_id = opened.broker.state.topics["orders"].topic_id
     committed = OffsetCommitValue(offset=3, metadata="", commit_timestamp=NOW_MS, topic_id=topic_id)
-    opened.broker.groups.commit("readers", [("orders", 0, committed)])
+    opened.broker.groups.offsets.commit("readers", [("orders", 0, committed)])
     flush(opened)
     opened.stop()
     return root

@@ -7,16 +7,17 @@ from random import Random
 from typing import Any
 
 from minibroker.broker.config.broker import BrokerConfig
-from minibroker.broker.groups.coordinator import Coordinator, Speaker
-from minibroker.broker.groups.joins import Join
+from minibroker.broker.groups.coordinator import Coordinator
 from minibroker.broker.groups.ledger import Ledger
 from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
+from minibroker.broker.groups.requests import Join, Speaker
 from minibroker.broker.limits import JOIN_UNDER_WAY_MS
 from minibroker.broker.log_lines import Line
 from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Storage
 from minibroker.broker.waiting.group_commit import GroupCommit
+from minibroker.broker.waiting.promise import Promise
 from minibroker.broker.world import World
 
 START_MS = 1_700_000_000_000
@@ -72,7 +73,7 @@ class Groups:
     @property
     def held_bytes(self) -> int:
         """What all groups hold."""
-        return self.coordinator.held_bytes
+        return self.coordinator.roster.held_bytes
 
     def flush(self) -> None:
         """A whole round of flushes."""
@@ -115,12 +116,12 @@ class Groups:
             "gets_id_first": False,
             "can_skip_assignment": True,
         }
-        self.coordinator.join(Join(**{**asked, **more}), take)
+        hear(self.coordinator.join(Join(**{**asked, **more})), take)
 
     def sync(self, joined: Joined, given: dict[str, bytes] | None = None) -> list[Synced]:
         """Sync; the list takes the answer."""
         answers: list[Synced] = []
-        self.coordinator.sync(speaker(joined), None, None, given or {}, answers.append)
+        hear(self.coordinator.sync(speaker(joined), None, None, given or {}), answers.append)
         return answers
 
     def stable(self, **more: Any) -> Joined:
@@ -135,12 +136,20 @@ class Groups:
         value = OffsetCommitValue(
             offset=offset, metadata="", commit_timestamp=self.ledger.clock.now_ms()
         )
-        self.coordinator.commit(group_id, [("t", partition, value)])
+        self.coordinator.offsets.commit(group_id, [("t", partition, value)])
 
     def offset(self, partition: int = 0, group_id: str = GROUP) -> int | None:
         """The committed offset of topic t."""
-        value = self.coordinator.offsets_of(group_id).get("t", {}).get(partition)
+        value = self.coordinator.offsets.of_group(group_id).get("t", {}).get(partition)
         return None if value is None else value.offset
+
+
+def hear(outcome: Any, take: Callable[[Any], None]) -> None:
+    """Give `take` an answer: now, or when the promise of it is kept."""
+    if isinstance(outcome, Promise):
+        outcome.deliver_to(take)
+    else:
+        take(outcome)
 
 
 def speaker(joined: Joined) -> Speaker:

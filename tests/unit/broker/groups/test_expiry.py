@@ -22,7 +22,7 @@ CHECK: dict[str, Any] = {
 
 def other_topic(groups: Groups) -> None:
     value = OffsetCommitValue(offset=1, metadata="", commit_timestamp=groups.ledger.clock.now_ms())
-    groups.coordinator.commit(GROUP, [("other", 0, value)])
+    groups.coordinator.offsets.commit(GROUP, [("other", 0, value)])
 
 
 def test_offsets_without_a_group_live_from_their_commit_on() -> None:
@@ -33,7 +33,7 @@ def test_offsets_without_a_group_live_from_their_commit_on() -> None:
     groups.pass_ms(2 * MINUTE_MS)
     assert (groups.offset(0), groups.offset(1)) == (None, 2)
     groups.pass_ms(10 * MINUTE_MS)
-    assert groups.coordinator.state_of(GROUP) is DEAD
+    assert groups.coordinator.roster.state_of(GROUP) is DEAD
     groups.restart()
     assert groups.offset(1) is None
 
@@ -46,8 +46,8 @@ def test_a_group_keeps_what_it_consumes_and_loses_what_it_has_left() -> None:
     for _ in range(120):
         groups.pass_ms(MINUTE_MS // 10)
         assert groups.coordinator.heartbeat(speaker(member)) is ErrorCode.NONE
-    assert groups.coordinator.state_of(GROUP) is STABLE
-    assert {*groups.coordinator.offsets_of(GROUP)} == {"t"}
+    assert groups.coordinator.roster.state_of(GROUP) is STABLE
+    assert {*groups.coordinator.offsets.of_group(GROUP)} == {"t"}
 
 
 def test_an_empty_group_keeps_its_offsets_from_when_it_became_empty() -> None:
@@ -60,11 +60,11 @@ def test_an_empty_group_keeps_its_offsets_from_when_it_became_empty() -> None:
     groups.coordinator.leave(GROUP, [(member.member_id, None)])
     groups.pass_ms(9 * MINUTE_MS)
     groups.restart()  # since when is written, too
-    assert groups.coordinator.state_of(GROUP) is EMPTY
+    assert groups.coordinator.roster.state_of(GROUP) is EMPTY
     groups.pass_ms(MINUTE_MS - 1)
     assert groups.offset() == 1
     groups.pass_ms(2 * MINUTE_MS)
-    assert groups.coordinator.state_of(GROUP) is DEAD
+    assert groups.coordinator.roster.state_of(GROUP) is DEAD
 
 
 @pytest.mark.parametrize("days", [-400, -2, 2, 400])
@@ -107,7 +107,7 @@ def test_an_offset_with_a_time_of_its_own_goes_then() -> None:
     value = OffsetCommitValue(
         offset=1, metadata="", commit_timestamp=now_ms, expire_timestamp=now_ms + 3 * MINUTE_MS
     )
-    groups.coordinator.commit(GROUP, [("t", 0, value)])
+    groups.coordinator.offsets.commit(GROUP, [("t", 0, value)])
     groups.restart()
     groups.pass_ms(3 * MINUTE_MS - 1)
     assert groups.offset() == 1
@@ -119,10 +119,10 @@ def test_offsets_go_with_their_topic() -> None:
     groups = Groups()
     groups.commit(1)
     other_topic(groups)
-    finished(groups.coordinator.forget_topics(["t"], call))
-    assert {*groups.coordinator.offsets_of(GROUP)} == {"other"}
+    finished(groups.coordinator.offsets.forget_topics(["t"], call))
+    assert {*groups.coordinator.offsets.of_group(GROUP)} == {"other"}
     groups.restart()
-    assert {*groups.coordinator.offsets_of(GROUP)} == {"other"}
+    assert {*groups.coordinator.offsets.of_group(GROUP)} == {"other"}
 
 
 def test_offsets_of_a_topic_that_went_in_a_crash_go_at_the_start() -> None:
@@ -131,6 +131,6 @@ def test_offsets_of_a_topic_that_went_in_a_crash_go_at_the_start() -> None:
         value = OffsetCommitValue(
             offset=1, metadata="", commit_timestamp=groups.ledger.clock.now_ms(), topic_id=topic_id
         )
-        groups.coordinator.commit(GROUP, [(topic, 0, value)])
-    groups.coordinator.forget_topics_but({b"u" * 16})
-    assert {*groups.coordinator.offsets_of(GROUP)} == {"u", "old"}
+        groups.coordinator.offsets.commit(GROUP, [(topic, 0, value)])
+    groups.coordinator.offsets.forget_topics_but({b"u" * 16})
+    assert {*groups.coordinator.offsets.of_group(GROUP)} == {"u", "old"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from minibroker.broker.groups import joins, rebalances, sizes
+from minibroker.broker.groups import coordinator, rebalances, sizes
 from minibroker.broker.groups.members import Joined
 from minibroker.broker.groups.states import PREPARING
 from minibroker.broker.limits import JOIN_UNDER_WAY_MS, JOINS_UNDER_WAY_MS_MAX
@@ -37,13 +37,13 @@ def test_a_group_takes_as_many_members_as_it_may() -> None:
     groups = Groups(group_max_size=2)
     groups.stable()
     assert groups.join() == []
-    assert groups.coordinator.state_of(GROUP) is PREPARING
+    assert groups.coordinator.roster.state_of(GROUP) is PREPARING
     groups.join()
     assert groups.join()[0].code is FULL
 
 
 def test_what_members_say_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joins, "GROUP_BYTES_MAX", 10_000)
+    monkeypatch.setattr(coordinator, "GROUP_BYTES_MAX", 10_000)
     groups = Groups()
     loud = (("range", b"x" * 9_000),)
     assert groups.join(protocols=loud)[0].code is FULL, "the first member, too"
@@ -76,7 +76,7 @@ def test_what_groups_held_is_given_back(end: str) -> None:
             groups.join(member.member_id, protocols=(("range", b"z" * 10),))
             groups.join(gets_id_first=True)
             groups.pass_ms(1_000_000)
-        finished(groups.coordinator.delete(GROUP))
+        finished(groups.coordinator.roster.delete(GROUP))
     assert groups.held_bytes == before
 
 
@@ -89,14 +89,14 @@ def test_an_assignment_beyond_the_bound_begins_another_rebalance(
     groups.let_join()
     synced = groups.sync(joining[0], {joining[0].member_id: b"x" * 10_000})
     assert synced[0].code is ErrorCode.UNKNOWN_SERVER_ERROR
-    assert groups.coordinator.state_of(GROUP) is PREPARING
+    assert groups.coordinator.roster.state_of(GROUP) is PREPARING
 
 
 def test_what_is_common_of_many_protocols_is_counted_not_searched() -> None:
     groups = Groups()
     many = tuple((f"p{number}", b"") for number in range(20_000))
     groups.stable(protocols=many)
-    group = groups.coordinator.find(GROUP)
+    group = groups.coordinator.roster.find(GROUP)
     assert group is not None
     assert len(group.offers) == 20_000
     offers = CountedLookups(group.offers)
@@ -120,7 +120,7 @@ class CountedLookups(Counter[str]):
 
 
 def test_ids_that_are_given_out_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joins, "GROUP_MEMBERS_MAX", 3)
+    monkeypatch.setattr(coordinator, "GROUP_MEMBERS_MAX", 3)
     groups = Groups()
     codes = [groups.join(gets_id_first=True)[0].code for _ in range(4)]
     assert codes == [ErrorCode.MEMBER_ID_REQUIRED] * 3 + [FULL]
@@ -192,6 +192,26 @@ def test_who_was_told_an_id_and_comes_back_is_in_the_first_generation() -> None:
     groups.let_join()
     assert (first[0].generation_id, second[0].generation_id) == (1, 1)
     assert sorted(member_id for member_id, _, _ in first[0].members) == sorted(told)
+
+
+def test_an_id_that_is_not_used_ends_the_delay_when_all_others_are_there() -> None:
+    """As in Kafka: its expiry does not look whether the group was Empty."""
+    groups = Groups(group_initial_rebalance_delay_ms=10 * SESSION_MS)
+    groups.join(gets_id_first=True)
+    first = groups.join()
+    groups.pass_ms(SESSION_MS - 1)
+    assert first == []
+    groups.pass_ms(1)
+    assert first[0].generation_id == 1
+
+
+def test_who_leaves_does_not_end_the_delay() -> None:
+    groups = Groups(group_initial_rebalance_delay_ms=10 * SESSION_MS)
+    given = groups.join(gets_id_first=True)[0]
+    first = groups.join()
+    assert groups.coordinator.leave(GROUP, [(given.member_id, None)]) == [ErrorCode.NONE]
+    groups.pass_ms(SESSION_MS)
+    assert first == []
 
 
 def test_who_was_told_an_id_and_does_not_come_back_is_not_waited_for_long() -> None:

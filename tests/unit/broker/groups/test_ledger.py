@@ -21,7 +21,7 @@ from minibroker.broker.storage.names import GROUPS_LOG
 from minibroker.broker.storage.port import Storage, StorageError
 from minibroker.protocol.errors import ErrorCode
 
-from tests.support.groups.bare_groups import GROUP, START_MS, Groups, speaker
+from tests.support.groups.bare_groups import GROUP, START_MS, Groups, hear, speaker
 
 LIVE = 100
 ONE = OffsetCommitValue(offset=1, leader_epoch=2, metadata="m", commit_timestamp=3)
@@ -54,11 +54,11 @@ def test_a_commit_is_answered_when_it_is_flushed() -> None:
     groups = Groups(durability="fsync", log_dirs=("data",))
     answers: list[str] = []
     groups.commit(1)
-    groups.ledger.answer("yes", "no", answers.append)
+    hear(groups.ledger.when_durable("yes", lambda: "no"), answers.append)
     assert answers == []
     groups.flush()
     assert answers == ["yes"]
-    groups.ledger.answer("at once", "no", answers.append)
+    hear(groups.ledger.when_durable("at once", lambda: "no"), answers.append)
     assert answers == ["yes", "at once"]
 
 
@@ -66,7 +66,7 @@ def test_a_failed_flush_refuses_who_waits() -> None:
     groups = Groups(durability="fsync", log_dirs=("data",))
     answers: list[str] = []
     groups.commit(1)
-    groups.ledger.answer("yes", "no", answers.append)
+    hear(groups.ledger.when_durable("yes", lambda: "no"), answers.append)
     groups.group_commit.fail(groups.group_commit.begin())
     assert answers == ["no"]
 
@@ -148,7 +148,7 @@ def test_a_crash_at_any_step_of_a_rewrite_loses_nothing() -> None:
     for picture, known in zip(film, acknowledged, strict=True):
         again = Groups(picture)
         assert again.coordinator.heartbeat(speaker(member)) is ErrorCode.NONE
-        offsets = again.coordinator.offsets_of(GROUP)["t"]
+        offsets = again.coordinator.offsets.of_group(GROUP)["t"]
         assert set(offsets) == set(range(SNAPSHOT_STEP + 50)) - {1} | {0}
         assert known < 1000 or offsets[2].offset >= known - 1
 
@@ -170,7 +170,7 @@ def test_a_new_group_on_a_full_disk_does_not_come_into_being() -> None:
     storage.is_full = True
     with pytest.raises(StorageError):
         groups.join()
-    assert groups.coordinator.find(GROUP) is None
+    assert groups.coordinator.roster.find(GROUP) is None
 
 
 def test_an_assignment_that_cannot_be_written_is_refused_and_made_again(

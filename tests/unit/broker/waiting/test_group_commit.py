@@ -42,7 +42,7 @@ class Waiter:
         self.rounds_wanted += 1
 
     def wait(self, answer: str) -> None:
-        promise = self.commit.promise(answer, lambda: f"refused {answer}")
+        promise = self.commit.when_durable(answer, lambda: f"refused {answer}")
         promise.deliver_to(self.answers.append)
 
 

@@ -21,7 +21,7 @@ from minibroker.broker.waiting.parked_fetches import ParkedFetch, ParkedFetches
 from minibroker.broker.waiting.promise import Failure, Promise
 from minibroker.protocol.errors import TEXT_LENGTH_MAX, ApiError, ErrorCode, Refused
 
-from tests.support.groups.bare_groups import GROUP, Groups, speaker
+from tests.support.groups.bare_groups import GROUP, Groups, hear, speaker
 from tests.support.worlds.timed_broker import Machine
 from tests.unit.broker.waiting.test_group_commit import Log
 from tests.unit.broker.waiting.test_parked_fetches import Place
@@ -84,7 +84,7 @@ class Waiters:
 
     def wait(self) -> None:
         for name in "abc":
-            promise = self.commit.promise(name, partial("no {}".format, name))
+            promise = self.commit.when_durable(name, partial("no {}".format, name))
             promise.deliver_to(fail if name == "b" else self.told.append)
 
 
@@ -110,8 +110,8 @@ def test_a_failed_round_is_refused_to_all_but_the_one_who_cannot_hear() -> None:
 def test_a_refusal_that_cannot_be_made_is_a_failure_for_its_own_request() -> None:
     told: list[Any] = []
     commit = GroupCommit(lambda: None)
-    commit.promise("a", fail).deliver_to(told.append)
-    commit.promise("b", lambda: "no b").deliver_to(told.append)
+    commit.when_durable("a", fail).deliver_to(told.append)
+    commit.when_durable("b", lambda: "no b").deliver_to(told.append)
     commit.refuse_all()
     assert isinstance(told[0], Failure)
     assert told[1:] == ["no b"]
@@ -310,12 +310,12 @@ def test_a_member_that_cannot_get_its_part_keeps_nobody_from_theirs(how: str) ->
     synced: dict[str, list[Synced]] = {"a": [], "c": []}
     leader = told["a"][0] if told["a"][0].members else told["c"][0]
     other = told["c"][0] if leader is told["a"][0] else told["a"][0]
-    members = groups.coordinator.find(GROUP).members  # type: ignore[union-attr]
+    members = groups.coordinator.roster.find(GROUP).members  # type: ignore[union-attr]
     middle = next(each for each in members.values() if each.client_id == "b")
-    middle.syncing = fail
-    groups.coordinator.sync(speaker(other), None, None, {}, synced["c"].append)
+    middle.wait_for_sync().deliver_to(fail)
+    hear(groups.coordinator.sync(speaker(other), None, None, {}), synced["c"].append)
     if how == "assigned":
-        groups.coordinator.sync(speaker(leader), None, None, {}, synced["a"].append)
+        hear(groups.coordinator.sync(speaker(leader), None, None, {}), synced["a"].append)
         assert [len(synced[name]) for name in "ac"] == [1, 1]
     else:
         groups.coordinator.release_all()
@@ -328,14 +328,14 @@ def test_a_group_that_cannot_expire_keeps_the_others_from_nothing(
     groups = Groups()
     for name in "xyz":
         groups.commit(1, group_id=name)
-    offsets_of = groups.coordinator.offsets_of
+    offsets_of = groups.coordinator.offsets.of_group
 
     def look(group_id: str) -> Any:
         return fail() if group_id == "y" else offsets_of(group_id)
 
-    monkeypatch.setattr(groups.coordinator, "offsets_of", look)
+    monkeypatch.setattr(groups.coordinator.offsets, "of_group", look)
     groups.pass_ms(8 * 86_400_000)
-    assert {each.group_id for each in groups.coordinator.groups()} == {"y"}
+    assert {each.group_id for each in groups.coordinator.roster.all()} == {"y"}
     assert tracebacks(caplog) >= 1
 
 
