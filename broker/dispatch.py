@@ -1,12 +1,11 @@
 """(API, version) -> handler: one file in apis/ for each API that is served.
 
-Which files those are is told by apis/served.py. A handler is a
-plain function `handle(broker, request, session)`; it returns the response message, a promise of
-it, None for "no answer", or a generator that returns one of these: long work
-(waiting/long_work.py), which is encoded in steps as well. Beside it, `refusal(message, code, why)`
-makes the response that refuses the whole request: ApiError and storage failures end up there, and
-only here. It looks at nothing but what it is given: that of a long request is made off the loop,
-and encoded in steps.
+Which files those are is told by apis/served.py; a handler sits on its route. It is a plain
+function `handle(broker, request, session)` that returns the response message, a promise of it,
+None for "no answer", or a generator that returns one of these: long work (waiting/long_work.py),
+which is encoded in steps as well. Beside it, `refusal(message, code, why)` makes the response that
+refuses the whole request: ApiError and storage failures end up there, and only here. It looks at
+nothing but what it is given: that of a long request is made off the loop, and encoded in steps.
 Tests: tests/system/answers/test_answers.py
 """
 
@@ -19,9 +18,9 @@ from importlib import import_module
 from types import GeneratorType
 from typing import Any
 
-from ..protocol.connection import Encoded, Request
+from ..protocol.connection import Encoded, Request, Route
 from ..protocol.errors import ApiError, ErrorCode
-from .apis.served import READS, SERVED
+from .apis.served import READS
 from .broker import Broker
 from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
 from .log_lines import Event
@@ -44,7 +43,6 @@ class Dispatch:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._handlers: dict[int, tuple[Handler, Refusal]] = {}
 
     @property
     def work(self) -> LongWork:
@@ -65,8 +63,8 @@ class Dispatch:
             CloseConnection: the protocol has no way to answer.
             FlushFailed: the broker must stop.
         """
-        key = request.route.api.key
-        handler, _ = self._handlers.get(key) or self._load(key)
+        route = request.route
+        handler: Handler = route.handle or _load(route).handle
         try:
             outcome = handler(self._broker, request, session)
         except Exception as error:  # noqa: BLE001  told to the client, or raised again
@@ -76,7 +74,7 @@ class Dispatch:
         if type(outcome) is not GeneratorType:
             return outcome
         steps = self._in_steps(request, session, outcome)
-        outcome = self._broker.work.begin(steps, is_droppable=SERVED[key].name in READS)
+        outcome = self._broker.work.begin(steps, is_droppable=route.api.name in READS)
         if isinstance(outcome, CloseConnection):
             raise outcome
         return outcome
@@ -146,14 +144,16 @@ class Dispatch:
         Raises:
             CloseConnection: the protocol has no way to say so.
         """
-        key = request.route.api.key
-        _, refusal = self._handlers.get(key) or self._load(key)
+        route = request.route
+        refusal: Refusal = route.refusal or _load(route).refusal
         return refusal(request.message, code, why)
 
-    def _load(self, key: int) -> tuple[Handler, Refusal]:
-        module = import_module(f".apis.{SERVED[key].module_name}", __package__)
-        loaded = self._handlers[key] = (module.handle, module.refusal)
-        return loaded
+
+def _load(route: Route) -> Route:
+    """Put the handler where its requests come by."""
+    module = import_module(f".apis.{route.api.module_name}", __package__)
+    route.handle, route.refusal = module.handle, module.refusal
+    return route
 
 
 def _encoding(request: Request, message: Any, bytes_max: int | None) -> Steps:

@@ -46,13 +46,19 @@ class UnsupportedApi(LookupError):
 
 
 class Route:
-    """How requests of one (API, version) are read and answered."""
+    """How requests of one (API, version) are read and answered.
 
-    __slots__ = ("api", "decode", "encode", "head", "version")
+    Attributes:
+        handle, refusal: whoever serves it puts them here, at its first request; None until then.
+    """
+
+    __slots__ = ("api", "decode", "encode", "handle", "head", "refusal", "version")
 
     def __init__(self, api: Api, version: int) -> None:
         self.api = api
         self.version = version
+        self.handle: Any = None
+        self.refusal: Any = None
         self.decode = decoder(request_type(api.key), version)
         self.encode = encoder(response_type(api.key), version)
         self.head = (

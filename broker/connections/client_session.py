@@ -70,8 +70,7 @@ class ClientSession(asyncio.BufferedProtocol):
         self._waits_for_turn = False
         self._decoding_bytes = 0  # a frame that is being decoded in steps
         self.held_bytes = 0
-        fault_path = server.fault_path
-        self._detour = fault_path.detour(self) if fault_path is not None else None
+        self._detour = server.fault_path.detour(self) if server.fault_path is not None else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
@@ -287,7 +286,7 @@ class ClientSession(asyncio.BufferedProtocol):
                 return True
             outcome = self._dispatch.handle(request, self._session)
             if isinstance(outcome, Promise):
-                self.settle(request, outcome)
+                self.answer_later(request, outcome)
             else:
                 self._write_down(request, outcome)
         except CloseConnection as error:
@@ -320,14 +319,10 @@ class ClientSession(asyncio.BufferedProtocol):
         """The response message that refuses the whole request; raises CloseConnection."""
         return self._dispatch.refuse(request, code, why)
 
-    def settle(self, request: Request, outcome: Any) -> None:
-        """Answer now, or when a Promise is kept."""
-        if not isinstance(outcome, Promise):
-            self._write_down(request, outcome)
-            return
-        promise = outcome
-        if isinstance(outcome, Working) and outcome.is_working:
-            self._wait_for(outcome)
+    def answer_later(self, request: Request, promise: Promise) -> None:
+        """Answer when the promise is kept."""
+        if isinstance(promise, Working) and promise.is_working:
+            self._wait_for(promise)
 
         def deliver(message: Any) -> None:
             self.release(promise)

@@ -56,8 +56,8 @@ class Connection(Protocol):
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
         """The response message that refuses the whole request; raises CloseConnection."""
 
-    def settle(self, request: Request, outcome: Any) -> None:
-        """Answer now, or when a Promise is kept."""
+    def answer_later(self, request: Request, promise: Promise) -> None:
+        """Answer when the promise is kept."""
 
     def answer(self, request: Request, message: Any) -> None:
         """Answer soon, None for no answer; also after the end."""
@@ -204,13 +204,14 @@ class Detour:
         except CloseConnection:
             exchange.close("connection closed")
             raise
-        if isinstance(outcome, Promise) and not outcome.is_kept:
+        if isinstance(outcome, Promise) and outcome.is_kept:
+            outcome = outcome.message
+        if isinstance(outcome, Promise):
             outcome.on_kept = lambda message: exchange.close(answered(message))
-        elif isinstance(outcome, Promise):
-            exchange.close(answered(outcome.message))
+            self._connection.answer_later(request, outcome)
         else:
             exchange.close(answered(outcome))
-        self._connection.settle(request, outcome)
+            self._connection.answer(request, outcome)
 
     async def _surviving(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work, and end the connection or the broker if it cannot be done."""

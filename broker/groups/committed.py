@@ -3,6 +3,7 @@
 What is asked is answered by the table in states.py, as for members (coordinator.py). An offset goes
 when somebody deletes it, with its topic, with its group, or when it expires (offsets.py).
 Source: Kafka's OffsetMetadataManager, ClassicGroup.validateOffsetCommit, validateOffsetDelete.
+Tests: tests/unit/broker/groups/test_expiry.py, tests/simulation/test_group_world.py
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ on what they say. Committed offsets are committed.py's, the groups themselves ro
 Source: GroupMetadataManager.classicGroupJoin, classicGroupSync, classicGroupHeartbeat,
 classicGroupLeave, updateStaticMemberThenRebalanceOrCompleteJoin; codes for a group id that is
 empty, or a session timeout out of bounds, are GroupCoordinatorService's. KIP-345, KIP-394.
+Tests: tests/unit/broker/groups/test_joins.py, tests/unit/broker/groups/test_states.py
 """
 
 from __future__ import annotations

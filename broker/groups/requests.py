@@ -1,6 +1,7 @@
 """What is asked of groups: a join, and who speaks in everything else.
 
 Source: JoinGroupRequest.json; KIP-345 (instance ids), KIP-394, KIP-814.
+Tests: tests/unit/broker/groups/test_joins.py
 """
 
 from __future__ import annotations

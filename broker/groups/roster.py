@@ -1,4 +1,7 @@
-"""Which groups there are: as the log tells of them, as they are made, until they are deleted."""
+"""Which groups there are: as the log tells of them, as they are made, until they are deleted.
+
+Tests: tests/unit/broker/groups/test_states.py, tests/unit/broker/groups/test_ledger.py
+"""
 
 from __future__ import annotations
 

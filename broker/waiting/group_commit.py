@@ -68,6 +68,7 @@ class GroupCommit:
         self._is_running = False
         self._is_wanted = False
         self._expected_count = 0
+        self._count_when_wanted = 0
         self._rounds_alone = 0
         self.has_failed = False
 
@@ -86,6 +87,9 @@ class GroupCommit:
 
     def written(self, log: Flushable) -> None:
         """A log was appended to."""
+        # A log, and not where it ends: 1. batch 7 is noted  2. batch 8 comes before the round
+        # begins, and its flush makes both durable  3. waiting for the mark of 7 alone, 8 would
+        # take a flush of its own. The marks are taken when the round begins.
         self._written[log] = None
 
     def forget(self, log: Flushable) -> None:
@@ -118,10 +122,18 @@ class GroupCommit:
     def begin(self) -> Round:
         """Start a round; `finish` or `fail` must follow before the next."""
         assert not self._is_running
-        if self.awaits_company:  # in vain
+        # 1. four clients send one batch each and wait  2. a fifth has ended: four are fewer than
+        # last time, so their round waits as long as it may, and finds as many as it had
+        # 3. where few of many come again at once, each round would be so much later for nothing.
+        # So after a wait in which nobody came the next rounds do not wait. If somebody came, it
+        # was worth it, though not all did: the next round expects only as many as were here.
+        if self.awaits_company and len(self._waiting) <= self._count_when_wanted:
             self._rounds_alone = ROUNDS_ALONE
         elif self._rounds_alone:
             self._rounds_alone -= 1
+        # 1. a round flushes a log up to offset 100  2. batches up to 120 come while it does
+        # 3. a mark taken when the flush has ended would say 120, of which 20 are not on the disk.
+        # So files and marks are taken together, here; what is written from now on is for the next.
         files = tuple(file for log in self._written for file in log.dirty_files())
         marks = tuple((log, log.mark()) for log in self._written)
         # From here on nothing raises: who waits is never out of both, this round and the next.
@@ -134,8 +146,11 @@ class GroupCommit:
         """The files of a round are flushed: move the durable points, answer who waited."""
         self._is_running = False
         self._expected_count = len(round_.waiting) + len(self._waiting)
-        # All is flushed, whatever a log makes of it: who waited is answered in any case, and who
-        # came meanwhile has no other way to get a round.
+        # 1. five logs were flushed, and the second cannot move its durable point  2. raised from
+        # here, nobody of this round would be answered, and who came meanwhile would wait for a
+        # round that nobody wants any more  3. all of them hang, with their batches on disk.
+        # All is flushed, whatever a log makes of it: so each of the three is done in any case, and
+        # the points move first, as who is answered may read at once what was acknowledged.
         each_alone(
             (
                 lambda: each_alone(round_.marks, _move, "moving a durable point"),
@@ -148,6 +163,9 @@ class GroupCommit:
 
     def fail(self, round_: Round) -> None:
         """A flush failed: refuse all who waited, and whoever still comes; the broker stops."""
+        # 1. fsync fails: the kernel has marked the pages clean and may have dropped them  2. it is
+        # asked again, has nothing to write, and says that all is well  3. batch 7 is acknowledged
+        # and is not there after a power loss. So no second flush can make good for the first.
         self._is_running = False
         self._waiting[:0] = round_.waiting
         self.refuse_all()
@@ -159,12 +177,14 @@ class GroupCommit:
         each_alone(waiting, _refuse, "refusing after a failed flush")
 
     def _want_again(self) -> None:
+        # Who came while the round ran found it running and could not ask for the next (see _want).
         if self._waiting or self._reader_waits:
             self._want()
 
     def _want(self) -> None:
         if not (self._is_wanted or self._is_running or self.has_failed):
             self._is_wanted = True
+            self._count_when_wanted = len(self._waiting)
             self._on_wanted()
 
 

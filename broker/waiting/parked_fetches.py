@@ -74,13 +74,15 @@ class ParkedFetch:
             if partition.waiting is None:
                 partition.waiting = {}
                 partition.told_bytes = partition.readable_bytes
-            # What has come and not been told yet was there when this fetch looked: all are told of
-            # it soon, and to this one it must not count.
+            # 1. ten bytes come, and those who wait are to be told soon  2. a fetch looks, finds
+            # them, wants more, and parks  3. it is told of the same ten with all others: counted
+            # twice, they would complete it with less than it asked for. So they count against it.
             self.missing_bytes += partition.readable_bytes - partition.told_bytes
             partition.waiting[self] = None
 
     def finish(self) -> None:
         """It waits no longer."""
+        # First: whatever fails below, nobody is to make it ready a second time.
         self.is_done = True
         self.forget()
         for partition in self.partitions:
@@ -91,6 +93,9 @@ class ParkedFetch:
 
     def abandon(self) -> None:
         """Nobody wants its answer any more."""
+        # 1. a fetch has become ready, and stands in line to be answered  2. its connection ends
+        # 3. it would still be read from disk for, and its promise kept to nobody. In line it stays,
+        # as searching for it would cost more than passing over it.
         self.is_wanted = False
         self.finish()
 
@@ -140,6 +145,10 @@ class ParkedFetches:
         self._waiting[number] = fetch
         self._partition_count += len(fetch.partitions)
         fetch.forget = lambda: self._forget(number)
+        # 1. a consumer fetches with a limit of ten minutes, and is answered at once, again and
+        # again  2. each leaves its deadline in the heap, where only the first can be taken out
+        # 3. a thousand a second are 600,000 before the first of them comes up. So the heaps are
+        # made anew from those who still wait whenever most of their entries are of others.
         if len(self._deadlines) > 2 * len(self._waiting) + DONE_KEPT:
             self._deadlines = [(each.deadline_ms, n) for n, each in self._waiting.items()]
             self._largest = [(-len(each.partitions), n) for n, each in self._waiting.items()]
@@ -150,6 +159,7 @@ class ParkedFetches:
             heapq.heappush(self._largest, (-len(fetch.partitions), number))
         if self._deadlines[0][1] == number:
             self._on_earlier()
+        # Whoever waits at most partitions costs most and loses least: it asks again at once.
         while self._partition_count > PARKED_PARTITIONS_MAX:
             _, number = heapq.heappop(self._largest)
             if number in self._waiting:
@@ -169,6 +179,9 @@ class ParkedFetches:
 
     def take_ready(self) -> None:
         """Tell who waits what has become readable, and answer those who have waited long enough."""
+        # 1. a thousand fetches wait for one partition, and are answered in steps, over turns
+        # 2. another append makes others ready meanwhile  3. two runs over the same line would each
+        # take a part of what the other counts on. So one runs, and takes up what comes meanwhile.
         self._is_ready_due = False
         if not self._is_answering:
             self._is_answering = True
@@ -205,6 +218,9 @@ class ParkedFetches:
 
     def _tell_all(self, partition: Readable) -> Generator[None, Any, None]:
         """Tell everyone who waits for a partition how much more there is."""
+        # Telling takes several turns. 1. a hundred of a thousand are told of ten bytes  2. five
+        # more come  3. noted as told only at the end, the five would be, and nobody has heard of
+        # them. Who parks meanwhile is not of `waiting`: it was there already when it looked.
         grown_bytes = partition.readable_bytes - partition.told_bytes
         partition.told_bytes = partition.readable_bytes
 
@@ -243,6 +259,8 @@ class ParkedFetches:
 
 
 def _answer(fetch: ParkedFetch) -> None:
+    # 1. one partition's list of who waits is broken, and leaving it raises  2. the fetch has left
+    # the line: nobody would come back to it, and its consumer waits until its own timeout.
     try:
         fetch.finish()
     finally:

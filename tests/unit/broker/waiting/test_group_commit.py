@@ -81,6 +81,22 @@ def test_who_has_waited_in_vain_does_not_wait_again_soon() -> None:
     assert waiter.commit.awaits_company
 
 
+def test_a_wait_to_which_somebody_came_was_not_in_vain() -> None:
+    waiter, log = Waiter(), Log()
+    waiter.commit.written(log)
+    for name in "abc":
+        waiter.wait(name)
+    play_round(waiter)
+    for name in "ab":
+        waiter.wait(name)
+    assert waiter.commit.awaits_company
+    play_round(waiter)  # b came, c did not
+    waiter.wait("a")
+    assert waiter.commit.awaits_company, "b will come again"
+    waiter.wait("b")
+    assert not waiter.commit.awaits_company, "c is not expected any more"
+
+
 def test_nothing_is_flushed_while_nobody_waits() -> None:
     waiter = Waiter()
     waiter.commit.written(Log())
