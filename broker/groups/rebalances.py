@@ -294,8 +294,8 @@ class Rebalances:
     def _expire_session(self, group: Group, member_id: str) -> None:
         # Where a rebalance is under way, it may be complete without whoever goes here; and here it
         # then ends at once, the delay of a first rebalance or not:
-        # 1. a group waits for its first members for 3 s  2. one was told an id, with a session of
-        # 2 s, and does not come back  3. all others are there: their generation begins after 2 s.
+        # 1. a group waits a minute for its first members  2. one was told an id, with a session of
+        # 10 s, and does not come back  3. all others are there: their generation begins after 10 s.
         # Leaving and joining keep the delay. That is Kafka's own shape: in its
         # removeMemberAndUpdateGenericGroup and removePendingMemberAndUpdateGenericGroup the guard
         # of maybeCompleteJoinPhase (previousState != EMPTY) is missing.
