@@ -9,8 +9,6 @@ Ours: the first rebalance of a group is not delayed (group.initial.rebalance.del
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.join_group import (
@@ -22,14 +20,14 @@ from ..broker import Broker
 from ..groups.members import Joined
 from ..groups.requests import Join, coordinator_code
 from ..session import Session
-from ..waiting.promise import then
+from ..waiting.promise import Promise, then
 
 ID_FIRST_SINCE = 4
 NULL_PROTOCOL_SINCE = 7
 SKIP_ASSIGNMENT_SINCE = 9
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Any:
+def handle(broker: Broker, request: Request, session: Session) -> JoinGroupResponse | Promise:
     """Join; answered when the generation begins."""
     message: JoinGroupRequest = request.message
     version = request.route.version

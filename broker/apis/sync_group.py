@@ -6,8 +6,6 @@ Ours: the assignment is answered when it is durable.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
@@ -15,12 +13,12 @@ from ..broker import Broker
 from ..groups.members import Synced
 from ..groups.requests import Speaker, coordinator_code
 from ..session import Session
-from ..waiting.promise import then
+from ..waiting.promise import Promise, then
 
 PROTOCOL_SINCE = 5
 
 
-def handle(broker: Broker, request: Request, session: Session) -> Any:
+def handle(broker: Broker, request: Request, session: Session) -> SyncGroupResponse | Promise:
     """Give a member its assignment, once the leader has made it."""
     message: SyncGroupRequest = request.message
     if request.route.version >= PROTOCOL_SINCE and None in (

@@ -11,10 +11,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ...protocol.errors import ErrorCode
 from .isolation import ENDS_THE_BROKER
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 log = logging.getLogger("minibroker")
 
@@ -95,7 +98,7 @@ class Promise:
             self.keep(message)
 
 
-def then(outcome: Any, make: Callable[[Any], Any]) -> Any:
+def then(outcome: A | Promise, make: Callable[[A], B]) -> B | Promise:
     """What `make` makes of an answer: at once, or as a promise if the answer is one."""
     if not isinstance(outcome, Promise):
         return make(outcome)

@@ -8,6 +8,12 @@ import pytest
 from minibroker.broker.waiting.promise import Failure, Promise, then
 
 
+def promised(outcome: Any) -> Promise:
+    """What is no answer yet."""
+    assert isinstance(outcome, Promise)
+    return outcome
+
+
 def test_what_is_known_is_made_into_a_response_at_once() -> None:
     assert then(20, str) == "20"
 
@@ -15,8 +21,7 @@ def test_what_is_known_is_made_into_a_response_at_once() -> None:
 def test_what_is_promised_is_made_into_a_response_when_it_is_known() -> None:
     told: list[Any] = []
     promise = Promise()
-    response = then(promise, str)
-    assert isinstance(response, Promise)
+    response = promised(then(promise, str))
     response.deliver_to(told.append)
     assert told == []
     promise.keep(20)
@@ -26,14 +31,12 @@ def test_what_is_promised_is_made_into_a_response_when_it_is_known() -> None:
 def test_a_promise_of_what_is_known_by_now_is_kept() -> None:
     promise = Promise()
     promise.keep(20)
-    response = then(promise, str)
-    assert response.is_kept
-    assert response.message == "20"
+    assert promised(then(promise, str)).message == "20"
 
 
 def test_a_response_that_cannot_be_made_is_a_failure_and_not_raised_at_who_keeps() -> None:
     promise = Promise()
-    response = then(promise, int)
+    response = promised(then(promise, int))
     promise.keep("no number")
     assert isinstance(response.message, Failure)
 
@@ -43,7 +46,7 @@ def test_what_ends_the_broker_is_raised_at_who_keeps_and_answered_first() -> Non
         raise AssertionError("broken")
 
     promise = Promise()
-    response = then(promise, broken)
+    response = promised(then(promise, broken))
     with pytest.raises(AssertionError, match="broken"):
         promise.keep(1)
     assert isinstance(response.message, Failure)
@@ -51,7 +54,8 @@ def test_what_ends_the_broker_is_raised_at_who_keeps_and_answered_first() -> Non
 
 def test_who_abandons_the_response_abandons_what_it_waits_for() -> None:
     abandoned: list[str] = []
-    response = then(Promise(lambda: abandoned.append("fetch")), str)
+    response = promised(then(Promise(lambda: abandoned.append("fetch")), str))
+    assert response.on_abandoned is not None
     response.on_abandoned()
     assert abandoned == ["fetch"]
 
