@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Generic, Self
 
 from .cluster.cluster import Cluster
-from .cluster.list_offsets import EARLIEST, LATEST, OffsetAndTimestamp, Offsets
+from .cluster.list_offsets import EARLIEST, LATEST, OffsetAndTimestamp, OffsetLookup
 from .config import ConsumerConfig, OffsetReset, options_of
 from .door import door, place_door
 from .door.owner import Owner
@@ -117,7 +117,7 @@ class Consumer(Generic[K, V]):
         self._fetcher = fetcher
         self._subscription = Subscription()
         self._cluster = Cluster(config, Random(), self._on_change, self._on_failure)
-        offsets = Offsets(config, self._cluster)
+        offsets = OffsetLookup(config, self._cluster)
         self._fetching = Fetching(config, self._cluster, fetcher, offsets, self._committed)
         self._positions = Positions(config, self._cluster, fetcher, self._fetching, offsets)
         self._member: GroupMember[K, V] | None = None

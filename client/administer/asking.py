@@ -19,7 +19,7 @@ from ..cluster.backoff import backoff_ms
 from ..cluster.cluster import Cluster, bounded
 from ..cluster.connection import Connection
 from ..cluster.coordinator import find_coordinator
-from ..cluster.list_offsets import Offsets
+from ..cluster.list_offsets import OffsetLookup
 from ..config import ConnectionConfig
 from ..door.owner import Owner
 from ..errors import ClientError, Fatal, Retriable, UnsupportedApi
@@ -48,7 +48,7 @@ class Asking:
         self.timeout_ms = timeout_ms
         self._random = Random()
         self.cluster = Cluster(config, self._random, lambda: None)
-        self.offsets = Offsets(config, self.cluster)
+        self.offsets = OffsetLookup(config, self.cluster)
 
     async def persist(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Do `ask` until it neither loses its connection nor raises Retriable.

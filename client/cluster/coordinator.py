@@ -63,7 +63,7 @@ def version_max(connection: Connection, api_key: int) -> int:
     return -1 if offered is None else min(offered[1], APIS[api_key].versions[1])
 
 
-class Coordinator:
+class CoordinatorConnection:
     """The coordinator of one group, for one member.
 
     Attributes:

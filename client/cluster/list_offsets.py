@@ -51,7 +51,7 @@ class EpochEnd(NamedTuple):
     end_offset: int
 
 
-class Offsets:
+class OffsetLookup:
     """Looks offsets up for one client."""
 
     def __init__(self, config: ConnectionConfig, cluster: Cluster) -> None:

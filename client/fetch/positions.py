@@ -11,7 +11,7 @@ from typing import Generic
 
 from ...protocol.errors import ErrorCode
 from ..cluster.cluster import Cluster, bounded
-from ..cluster.list_offsets import LATEST, OffsetAndTimestamp, Offsets
+from ..cluster.list_offsets import LATEST, OffsetAndTimestamp, OffsetLookup
 from ..config import ConsumerConfig
 from ..door import door, place_door
 from ..errors import Retriable
@@ -30,7 +30,7 @@ class Positions(Generic[K, V]):
         cluster: Cluster,
         fetcher: Fetcher[K, V],
         fetching: Fetching[K, V],
-        offsets: Offsets,
+        offsets: OffsetLookup,
     ) -> None:
         self._config = config
         self._cluster = cluster

@@ -15,7 +15,7 @@ from typing import Generic
 from ...protocol.messages.fetch import FetchResponse
 from ..cluster.cluster import Cluster
 from ..cluster.connection import Connection
-from ..cluster.list_offsets import EARLIEST, LATEST, Offsets
+from ..cluster.list_offsets import EARLIEST, LATEST, OffsetLookup
 from ..config import ConsumerConfig
 from ..errors import ClientError, ConnectionFailed, Fatal, RequestTimedOut, Retriable, defect
 from ..partitions import OffsetAndMetadata, TopicPartition
@@ -43,7 +43,7 @@ class Fetching(Generic[K, V]):
         config: ConsumerConfig,
         cluster: Cluster,
         fetcher: Fetcher[K, V],
-        offsets: Offsets,
+        offsets: OffsetLookup,
         committed: Callable[
             [Iterable[TopicPartition]], Awaitable[Mapping[TopicPartition, OffsetAndMetadata]]
         ],

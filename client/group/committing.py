@@ -14,12 +14,12 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from ...protocol.messages.offset_fetch import OffsetFetchResponse
 from ..cluster.cluster import bounded
-from ..cluster.coordinator import Coordinator, version_max
+from ..cluster.coordinator import CoordinatorConnection, version_max
 from ..config import ConsumerConfig
 from ..errors import ClientError, ConnectionFailed, Fatal, Fenced, RequestTimedOut, Retriable
 from ..partitions import OffsetAndMetadata, TopicPartition, name_of
 from .assignors import NO_GENERATION
-from .membership import VERDICTS, Membership, Verdict
+from .membership import NEXT_STEPS, Membership, NextStep
 from .offsets_wire import commit_codes, commit_topics, fetch_request, fetched
 from .subscription import Subscription
 
@@ -38,7 +38,7 @@ class Committing:
     def __init__(
         self,
         config: ConsumerConfig,
-        coordinator: Coordinator,
+        coordinator: CoordinatorConnection,
         membership: Membership,
         subscription: Subscription,
         is_settled: asyncio.Event,
@@ -73,12 +73,12 @@ class Committing:
                         self._request(offsets), self._config.request_timeout_ms
                     )
                 except OUTCOME_UNKNOWN:
-                    verdict = Verdict.FIND
+                    step = NextStep.FIND
                 else:
-                    verdict = self._judge(commit_codes(answer), generation)
-                if verdict is Verdict.DONE:
+                    step = self._judge(commit_codes(answer), generation)
+                if step is NextStep.DONE:
                     return
-                if verdict is Verdict.FIND:
+                if step is NextStep.FIND:
                     self._coordinator.forget()
                 await asyncio.sleep(self._coordinator.backoff_ms(attempts) / 1000)
                 attempts += 1
@@ -113,7 +113,7 @@ class Committing:
                 if not code.retriable:
                     raise self._membership.error_of(code)
                 self._coordinator.last_problem = f"{code.name}: {code.text}"
-                if VERDICTS["OffsetCommit"].get(code) is Verdict.FIND:
+                if NEXT_STEPS["OffsetCommit"].get(code) is NextStep.FIND:
                     self._coordinator.forget()
                 await asyncio.sleep(self._coordinator.backoff_ms(attempts) / 1000)
                 attempts += 1
@@ -130,28 +130,28 @@ class Committing:
             topics=commit_topics(offsets),
         )
 
-    def _judge(self, codes: Mapping[TopicPartition, ErrorCode], generation: int) -> Verdict:
+    def _judge(self, codes: Mapping[TopicPartition, ErrorCode], generation: int) -> NextStep:
         """What the answer as a whole asks for. Raises as commit()."""
         for place, code in codes.items():
             if not code:
                 continue
-            verdict = self._membership.judge("OffsetCommit", code, generation=generation)
+            step = self._membership.judge("OffsetCommit", code, generation=generation)
             where = f"group {self._membership.group_id}, {name_of(place)}"
-            if verdict is Verdict.REJOIN:
+            if step is NextStep.REJOIN:
                 raise Retriable(
                     f"{where}: {code.name}: nothing was committed; ask for the next records, "
                     "then commit again what is still assigned",
                     code=code,
                 )
-            if verdict in (Verdict.NEW_GENERATION, Verdict.NEW_MEMBER):
+            if step in (NextStep.NEW_GENERATION, NextStep.NEW_MEMBER):
                 raise self._outside(code)
-            if verdict is Verdict.FAIL:
+            if step is NextStep.FAIL:
                 kind = Fenced if code is ErrorCode.FENCED_INSTANCE_ID else Fatal
                 raise kind(f"{where}: {code.name}: {code.text}", code=code)
             self._coordinator.last_problem = f"{where}: {code.name}: {code.text}"
-            return verdict
+            return step
         self._membership.figures.commit_total += 1
-        return Verdict.DONE
+        return NextStep.DONE
 
     def _outside(self, code: ErrorCode = ErrorCode.UNKNOWN_MEMBER_ID) -> ClientError:
         return Fenced(

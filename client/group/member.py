@@ -22,7 +22,7 @@ from ...protocol.messages.heartbeat import HeartbeatResponse
 from ...protocol.messages.join_group import JoinGroupResponse
 from ...protocol.messages.sync_group import SyncGroupResponse
 from ..cluster.cluster import Cluster
-from ..cluster.coordinator import Coordinator, version_max
+from ..cluster.coordinator import CoordinatorConnection, version_max
 from ..config import ConsumerConfig
 from ..errors import ClientError, Fatal, Retriable
 from ..fetch.position import K, V
@@ -30,7 +30,7 @@ from ..fetch.pump import Fetching
 from ..partitions import OffsetAndMetadata, TopicPartition
 from .assignors import NO_GENERATION, decode_places
 from .committing import OUTCOME_UNKNOWN, Committing
-from .membership import NO_MEMBER_ID, Event, Membership, State, Verdict
+from .membership import NO_MEMBER_ID, Event, Membership, NextStep, State
 from .subscription import Subscription
 
 LOG = logging.getLogger("minibroker.client")
@@ -59,7 +59,7 @@ class GroupMember(Generic[K, V]):
         self._fetcher = fetching.fetcher
         self._subscription = subscription
         self._membership = Membership(config, group_id, self._fetcher.figures)
-        self._coordinator = Coordinator(group_id, config, cluster, random)
+        self._coordinator = CoordinatorConnection(group_id, config, cluster, random)
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._is_settled = asyncio.Event()
@@ -169,23 +169,23 @@ class GroupMember(Generic[K, V]):
             return True
         self._is_settled.clear()
         try:
-            verdict = await self._join(topics)
-            if verdict is Verdict.DONE:
-                verdict, places = await self._sync()
+            step = await self._join(topics)
+            if step is NextStep.DONE:
+                step, places = await self._sync()
         except (Retriable, *OUTCOME_UNKNOWN) as error:
             LOG.info("group %s: joining failed: %s", membership.group_id, error)
-            verdict = Verdict.FIND
+            step = NextStep.FIND
         finally:
             if membership.state in (State.JOINING, State.SYNCING):
                 membership.move(Event.REBALANCE)
             self._is_settled.set()
-        if verdict is Verdict.FAIL and membership.failure is not None:
+        if step is NextStep.FAIL and membership.failure is not None:
             raise membership.failure
-        if verdict is Verdict.FIND:
+        if step is NextStep.FIND:
             self._coordinator.forget()
-        if verdict is Verdict.DONE:
+        if step is NextStep.DONE:
             await self._adopt(frozenset(places))
-        return verdict in (Verdict.DONE, Verdict.REJOIN)
+        return step in (NextStep.DONE, NextStep.REJOIN)
 
     async def _prepare(self, topics: frozenset[str]) -> None:
         """Give up what may not be kept while the group rebalances."""
@@ -199,7 +199,7 @@ class GroupMember(Generic[K, V]):
             lost = self._drop(self._owned)
             await self._tell(self._subscription.listener.on_partitions_lost, lost)
 
-    async def _join(self, topics: frozenset[str]) -> Verdict:
+    async def _join(self, topics: frozenset[str]) -> NextStep:
         membership = self._membership
         owned = self._owned if self._config.is_cooperative else ()
         request = membership.join_request(topics, owned, "rebalance")
@@ -208,14 +208,14 @@ class GroupMember(Generic[K, V]):
             request, max(timeout_ms, self._config.request_timeout_ms)
         )
         try:
-            verdict = membership.on_join(answer)
+            step = membership.on_join(answer)
         except DecodeError as error:
             raise Fatal(f"group {membership.group_id}: a member's words: {error}") from error
         if membership.generation != NO_GENERATION:
             self._joined_topics = topics
-        return verdict
+        return step
 
-    async def _sync(self) -> tuple[Verdict, list[TopicPartition]]:
+    async def _sync(self) -> tuple[NextStep, list[TopicPartition]]:
         membership = self._membership
         assignment: dict[str, list[TopicPartition]] = {}
         if membership.is_leader and membership.assignor is not None:
@@ -226,11 +226,11 @@ class GroupMember(Generic[K, V]):
         answer: SyncGroupResponse = await self._coordinator.ask(
             membership.sync_request(assignment), self._config.request_timeout_ms
         )
-        verdict = membership.on_sync(answer)
-        if verdict is not Verdict.DONE:
-            return verdict, []
+        step = membership.on_sync(answer)
+        if step is not NextStep.DONE:
+            return step, []
         try:
-            return verdict, decode_places(answer.assignment)
+            return step, decode_places(answer.assignment)
         except DecodeError as error:
             raise Fatal(f"group {membership.group_id}: the leader's words: {error}") from error
 
@@ -370,7 +370,7 @@ class GroupMember(Generic[K, V]):
                 wait_ms = config.retry_backoff_ms
                 continue
             code = error_code(answer.error_code)
-            if membership.judge("Heartbeat", code, generation=generation) is Verdict.FIND:
+            if membership.judge("Heartbeat", code, generation=generation) is NextStep.FIND:
                 self._coordinator.forget()
                 wait_ms = config.retry_backoff_ms
             self._heed()

@@ -1,7 +1,7 @@
 """One member of a consumer group: what it may do next, and what a coordinator's answers mean.
 
 Sans-IO: answers in, requests and verdicts out. The two tables are the whole protocol: MOVES says
-which event leads from which state to which, VERDICTS what each error code of each request asks
+which event leads from which state to which, NEXT_STEPS what each error code of each request asks
 for; a code in no row ends the membership. Waiting, retrying and calling the application's listener
 is for member.py.
 Source: AbstractCoordinator.java, ConsumerCoordinator.java; KIP-345 (static members), KIP-394
@@ -82,7 +82,7 @@ MOVES: dict[State, dict[Event, State]] = {
 }
 
 
-class Verdict(Enum):
+class NextStep(Enum):
     """What an answer asks for."""
 
     DONE = auto()
@@ -95,23 +95,23 @@ class Verdict(Enum):
 
 
 EVERYWHERE = {
-    ErrorCode.NONE: Verdict.DONE,
-    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS: Verdict.AGAIN,
-    ErrorCode.COORDINATOR_NOT_AVAILABLE: Verdict.FIND,
-    ErrorCode.NOT_COORDINATOR: Verdict.FIND,
-    ErrorCode.UNKNOWN_MEMBER_ID: Verdict.NEW_MEMBER,
-    ErrorCode.ILLEGAL_GENERATION: Verdict.NEW_GENERATION,
-    ErrorCode.REBALANCE_IN_PROGRESS: Verdict.REJOIN,
+    ErrorCode.NONE: NextStep.DONE,
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS: NextStep.AGAIN,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: NextStep.FIND,
+    ErrorCode.NOT_COORDINATOR: NextStep.FIND,
+    ErrorCode.UNKNOWN_MEMBER_ID: NextStep.NEW_MEMBER,
+    ErrorCode.ILLEGAL_GENERATION: NextStep.NEW_GENERATION,
+    ErrorCode.REBALANCE_IN_PROGRESS: NextStep.REJOIN,
 }
-VERDICTS: dict[str, dict[ErrorCode, Verdict]] = {
-    "JoinGroup": {**EVERYWHERE, ErrorCode.MEMBER_ID_REQUIRED: Verdict.REJOIN},
+NEXT_STEPS: dict[str, dict[ErrorCode, NextStep]] = {
+    "JoinGroup": {**EVERYWHERE, ErrorCode.MEMBER_ID_REQUIRED: NextStep.REJOIN},
     "SyncGroup": EVERYWHERE,
     "Heartbeat": EVERYWHERE,
     "OffsetCommit": {
         **EVERYWHERE,
-        ErrorCode.REQUEST_TIMED_OUT: Verdict.FIND,
-        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: Verdict.AGAIN,
-        ErrorCode.UNSTABLE_OFFSET_COMMIT: Verdict.AGAIN,
+        ErrorCode.REQUEST_TIMED_OUT: NextStep.FIND,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: NextStep.AGAIN,
+        ErrorCode.UNSTABLE_OFFSET_COMMIT: NextStep.AGAIN,
     },
 }
 
@@ -195,16 +195,16 @@ class Membership:
             reason=reason,
         )
 
-    def on_join(self, answer: JoinGroupResponse) -> Verdict:
+    def on_join(self, answer: JoinGroupResponse) -> NextStep:
         """Take in the answer to JoinGroup. Raises DecodeError if a member's words make no sense."""
         if self.state is not State.JOINING:
-            return Verdict.REJOIN  # a heartbeat or the application was told otherwise meanwhile
+            return NextStep.REJOIN  # a heartbeat or the application was told otherwise meanwhile
         code = error_code(answer.error_code)
         if code is ErrorCode.MEMBER_ID_REQUIRED:
             self.member_id = answer.member_id
-        verdict = self.judge("JoinGroup", code)
-        if verdict is not Verdict.DONE:
-            return verdict
+        step = self.judge("JoinGroup", code)
+        if step is not NextStep.DONE:
+            return step
         name = answer.protocol_name or ""
         if name not in self._config.partition_assignment_strategy:
             raise Fatal(
@@ -222,7 +222,7 @@ class Membership:
         ]
         self._skips_assigning = answer.skip_assignment
         self.move(Event.JOINED)
-        return verdict
+        return step
 
     def sync_request(self, assignment: Mapping[str, Iterable[TopicPartition]]) -> SyncGroupRequest:
         """Ask what to read; the leader says what everybody reads, all others nothing."""
@@ -240,17 +240,17 @@ class Membership:
             ],
         )
 
-    def on_sync(self, answer: SyncGroupResponse) -> Verdict:
+    def on_sync(self, answer: SyncGroupResponse) -> NextStep:
         """Take in the answer to SyncGroup; what it assigns is for the caller."""
         if self.state is not State.SYNCING:
-            return Verdict.REJOIN
-        verdict = self.judge("SyncGroup", error_code(answer.error_code))
-        if verdict is Verdict.DONE:
+            return NextStep.REJOIN
+        step = self.judge("SyncGroup", error_code(answer.error_code))
+        if step is NextStep.DONE:
             self.move(Event.SYNCED)
             self.figures.rebalance_total += 1
         else:
             self.figures.failed_rebalance_total += 1
-        return verdict
+        return step
 
     def heartbeat_request(self) -> HeartbeatRequest:
         """Tell the coordinator that this member lives."""
@@ -268,31 +268,31 @@ class Membership:
         identity = MemberIdentity(member_id=self.member_id, reason=reason)
         return LeaveGroupRequest(group_id=self.group_id, members=[identity])
 
-    def judge(self, request: str, code: ErrorCode, *, generation: int | None = None) -> Verdict:
+    def judge(self, request: str, code: ErrorCode, *, generation: int | None = None) -> NextStep:
         """What an error code means, and the change of state that it brings.
 
         Args:
-            request: a key of VERDICTS.
+            request: a key of NEXT_STEPS.
             generation: in which the request was sent; an answer to an older one changes nothing.
         """
-        verdict = VERDICTS[request].get(code, Verdict.FAIL)
+        step = NEXT_STEPS[request].get(code, NextStep.FAIL)
         if request == "Heartbeat":
             self.figures.heartbeat_total += 1
         if generation is not None and generation != self.generation:
-            return verdict
-        if verdict is Verdict.REJOIN:
+            return step
+        if step is NextStep.REJOIN:
             if request in ("JoinGroup", "SyncGroup") or self.state is State.STABLE:
                 self.move(Event.REBALANCE)
-        elif verdict is Verdict.NEW_GENERATION:
+        elif step is NextStep.NEW_GENERATION:
             self.lose()
-        elif verdict is Verdict.NEW_MEMBER:
+        elif step is NextStep.NEW_MEMBER:
             self.member_id = NO_MEMBER_ID
             self.lose()
-        elif verdict is Verdict.FAIL and (
+        elif step is NextStep.FAIL and (
             request != "OffsetCommit" or code is ErrorCode.FENCED_INSTANCE_ID
         ):
             self.fail(self.error_of(code))
-        return verdict
+        return step
 
     def fail(self, error: ClientError) -> None:
         """End the membership; the application is told why."""

@@ -8,7 +8,7 @@ import pytest
 from minibroker.client.config import ConsumerConfig
 from minibroker.client.errors import Fatal, Fenced
 from minibroker.client.group.assignors import NO_GENERATION
-from minibroker.client.group.membership import MOVES, VERDICTS, Event, Membership, State, Verdict
+from minibroker.client.group.membership import MOVES, NEXT_STEPS, Event, Membership, NextStep, State
 from minibroker.client.partitions import TopicPartition
 from minibroker.protocol.consumer_protocol import decode_subscription
 from minibroker.protocol.errors import ErrorCode
@@ -35,8 +35,8 @@ def joined(code: int = 0, **said: object) -> JoinGroupResponse:
 
 def stable() -> Membership:
     membership = joining()
-    assert membership.on_join(joined()) is Verdict.DONE
-    assert membership.on_sync(SyncGroupResponse(error_code=0, assignment=b"")) is Verdict.DONE
+    assert membership.on_join(joined()) is NextStep.DONE
+    assert membership.on_sync(SyncGroupResponse(error_code=0, assignment=b"")) is NextStep.DONE
     return membership
 
 
@@ -63,7 +63,7 @@ def test_an_event_without_a_row_changes_nothing(state: State, event: Event) -> N
 
 def test_a_new_member_joins_again_with_the_id_it_is_given() -> None:
     membership = joining()
-    assert membership.on_join(joined(E.MEMBER_ID_REQUIRED)) is Verdict.REJOIN
+    assert membership.on_join(joined(E.MEMBER_ID_REQUIRED)) is NextStep.REJOIN
     request = membership.join_request(["t"], [], "test")
     assert (request.member_id, membership.generation) == ("m", NO_GENERATION)
     assert [each.name for each in request.protocols] == ["range", "cooperative-sticky"]
@@ -76,13 +76,13 @@ def test_the_way_to_reading() -> None:
     words = Membership(CONFIG, "g").join_request(["t"], [T0], "test").protocols[0].metadata
     assert decode_subscription(words).topics == ["t"]
     members = [JoinGroupResponseMember(member_id="m", metadata=words)]
-    assert membership.on_join(joined(members=members)) is Verdict.DONE
+    assert membership.on_join(joined(members=members)) is NextStep.DONE
     assert (membership.state, membership.is_leader, membership.beats) == (
         State.SYNCING, True, True,
     )  # fmt: skip
     request = membership.sync_request({"m": [T0]})
     assert (request.generation_id, request.protocol_name) == (3, "range")
-    assert membership.on_sync(SyncGroupResponse(error_code=0, assignment=b"")) is Verdict.DONE
+    assert membership.on_sync(SyncGroupResponse(error_code=0, assignment=b"")) is NextStep.DONE
     assert membership.state is State.STABLE
 
 
@@ -116,7 +116,7 @@ def test_what_a_code_does_to_a_stable_member(
 
 def test_an_answer_to_an_older_generation_changes_nothing() -> None:
     membership = stable()
-    assert membership.judge("Heartbeat", E.UNKNOWN_MEMBER_ID, generation=2) is Verdict.NEW_MEMBER
+    assert membership.judge("Heartbeat", E.UNKNOWN_MEMBER_ID, generation=2) is NextStep.NEW_MEMBER
     assert membership.state is State.STABLE
 
 
@@ -126,13 +126,13 @@ def test_a_heartbeat_answered_while_joining_does_not_disturb_the_join() -> None:
     membership.join_request(["t"], [], "test")
     assert not membership.beats
     membership.judge("Heartbeat", E.REBALANCE_IN_PROGRESS, generation=3)
-    assert membership.on_join(joined()) is Verdict.DONE
+    assert membership.on_join(joined()) is NextStep.DONE
 
 
 def test_an_answer_to_join_after_the_membership_was_lost_is_not_believed() -> None:
     membership = joining()
     membership.lose()
-    assert membership.on_join(joined()) is Verdict.REJOIN
+    assert membership.on_join(joined()) is NextStep.REJOIN
     assert (membership.state, membership.generation) == (State.OUTSIDE, NO_GENERATION)
 
 
@@ -151,16 +151,16 @@ def test_what_ends_a_membership_says_what_to_do(
 ) -> None:
     config = ConsumerConfig(bootstrap_servers=(("h", 1),), group_id="g", group_instance_id="i")
     membership = joining(config)
-    assert membership.on_join(joined(code)) is Verdict.FAIL
+    assert membership.on_join(joined(code)) is NextStep.FAIL
     assert isinstance(membership.failure, kind)
     assert text in str(membership.failure)
     assert membership.state is State.FAILED
 
 
 def test_every_request_is_told_about_every_coordinator_problem() -> None:
-    for verdicts in VERDICTS.values():
-        assert verdicts[E.NOT_COORDINATOR] is verdicts[E.COORDINATOR_NOT_AVAILABLE] is Verdict.FIND
-        assert verdicts[E.COORDINATOR_LOAD_IN_PROGRESS] is Verdict.AGAIN
+    for verdicts in NEXT_STEPS.values():
+        assert verdicts[E.NOT_COORDINATOR] is verdicts[E.COORDINATOR_NOT_AVAILABLE] is NextStep.FIND
+        assert verdicts[E.COORDINATOR_LOAD_IN_PROGRESS] is NextStep.AGAIN
 
 
 def test_leaving_speaks_the_language_of_old_brokers() -> None:
