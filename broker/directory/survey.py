@@ -31,7 +31,7 @@ from ..log.identity import (
     read_topic_id,
 )
 from ..log.recovery import segment_offsets
-from ..storage.data_directory import Mark, check_cluster, write_mark
+from ..storage.data_directory import OwnerMark, check_cluster, write_mark
 from ..storage.names import FILES, GROUPS_LOG, META_PROPERTIES, METADATA_LOG
 from ..storage.port import DirectoryRefused, NoSpace, Storage, StorageError, log_command
 from ..world import World
@@ -112,7 +112,7 @@ def survey(
 
 def claim(
     world: World,
-    mark: Mark | None,
+    mark: OwnerMark | None,
     state: ClusterMetadata,
     restart: Restart,
     *,
@@ -142,7 +142,7 @@ def claim(
         warn(f"left alone, because it is not of this broker: {shown}")
     if mark is None:
         cluster_id = state.cluster_id or drawn_id(world.random)
-        mark = Mark(cluster_id, node_id, drawn_id(world.random))
+        mark = OwnerMark(cluster_id, node_id, drawn_id(world.random))
         # A directory of 0.1.0 on a full disk is still read; the next start marks it.
         with suppress(NoSpace) if state.cluster_id else nullcontext():
             write_mark(storage, mark)

@@ -41,7 +41,7 @@ _NAMES_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class OwnerMark:
     """The mark of a data directory.
 
     Args:
@@ -53,7 +53,7 @@ class Mark:
     directory_id: str
 
 
-def examine(storage: Storage) -> Mark | None:
+def examine(storage: Storage) -> OwnerMark | None:
     """The mark of a directory of ours; None for an empty one, or one of 0.1.0.
 
     Raises:
@@ -69,7 +69,7 @@ def examine(storage: Storage) -> Mark | None:
     return None
 
 
-def write_mark(storage: Storage, mark: Mark) -> None:
+def write_mark(storage: Storage, mark: OwnerMark) -> None:
     """Mark a directory as ours, durably. Raises StorageError."""
     lines = (
         "# A data directory of minibroker. Without this file it is taken for somebody else's.",
@@ -82,7 +82,7 @@ def write_mark(storage: Storage, mark: Mark) -> None:
     storage.replace(META_PROPERTIES, "".join(f"{line}\n" for line in lines).encode())
 
 
-def check_cluster(storage: Storage, mark: Mark, cluster_id: str) -> None:
+def check_cluster(storage: Storage, mark: OwnerMark, cluster_id: str) -> None:
     """Raise DirectoryRefused if the metadata log is another cluster's than the directory."""
     if cluster_id in ("", mark.cluster_id):
         return
@@ -103,7 +103,7 @@ def verify(storage: Storage) -> None:
         raise StorageError(storage.full_path(METADATA_LOG), why)
 
 
-def _read_mark(storage: Storage, names: Sequence[str]) -> Mark:
+def _read_mark(storage: Storage, names: Sequence[str]) -> OwnerMark:
     path = storage.full_path(META_PROPERTIES)
     text = storage.read_bytes(META_PROPERTIES).decode("utf-8", "replace")
     pairs = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
@@ -124,7 +124,7 @@ def _read_mark(storage: Storage, names: Sequence[str]) -> Mark:
             "good copy; or remove this one file: if the rest is a data directory of minibroker, "
             "the next start writes it anew. Nothing was changed"
         )
-    return Mark(values["cluster.id"], int(node_id), values.get("directory.id", ""))
+    return OwnerMark(values["cluster.id"], int(node_id), values.get("directory.id", ""))
 
 
 def _is_ours(storage: Storage, content: Sequence[str]) -> bool:
