@@ -1,7 +1,7 @@
 """EDGE: the layers of configuration that stand outside a command line: a file, the environment.
 
 `serve` puts its options on top; `healthcheck` learns from them where the broker listens.
-Tests: tests/system/commands/test_serve.py
+Tests: tests/unit/cli/commands/test_healthcheck.py
 """
 
 from __future__ import annotations

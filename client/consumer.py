@@ -7,7 +7,7 @@
 With a group_id the members of the group share the partitions, and positions are committed; without
 one every partition is read. What to fetch is decided in fetch/fetcher.py and performed in
 fetch/pump.py, the group is group/member.py. Names follow aiokafka where it has them.
-Tests: tests/system/client/test_client.py
+Tests: tests/system/client/test_client.py, tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

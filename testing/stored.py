@@ -1,7 +1,7 @@
 """EDGE: what a partition holds, read back over the wire batch by batch, for checks and pictures.
 
 Nothing here trusts a consumer library: Fetch, batch headers, records. Works against any Kafka.
-Tests: tests/unit/cli/showing/test_demo_report.py
+Tests: tests/system/testing/test_faults.py
 """
 
 from __future__ import annotations

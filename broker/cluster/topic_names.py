@@ -2,7 +2,7 @@
 
 Source: Kafka's Topic.validate and ReplicationControlManager: [a-zA-Z0-9._-], at most 249
 characters, not "." or ".."; two names that differ only in '.' and '_' collide in metric names.
-Tests: tests/system/answers/test_admin_answers.py
+Tests: tests/unit/broker/test_broker.py
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 It stands around any storage (storage.py), only in brokers that were started with faults, and costs
 one test an operation while no rule of storage is armed. Flushes run in threads, so rules are
 judged under a lock.
-Tests: tests/system/directory/test_storage_faults.py
+Tests: tests/system/testing/test_faults.py, tests/system/directory/test_storage_faults.py
 """
 
 from __future__ import annotations

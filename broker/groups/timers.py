@@ -2,7 +2,7 @@
 
 A deadline that moves away costs no work: its place in the heap is looked at when it comes up.
 All instants are of the monotonic clock, in ms.
-Tests: tests/system/answers/test_group_transcripts.py
+Tests: tests/unit/broker/groups/test_joins.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EDGE: what long work (long_work.py) gets of the event loop: slices of its turns, and threads.
 
 Real time, read at each yield of the work. The simulated worlds have slices of their own.
-Tests: tests/unit/broker/apis/test_long_requests.py
+Tests: tests/system/neighbours/test_long_requests.py
 """
 
 from __future__ import annotations

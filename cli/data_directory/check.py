@@ -8,7 +8,7 @@ refusal says, to see whether more would be refused. Rows, by kind:
     log      sound               cut       a start would cut a tail, and say so
     damaged  a reader meets it   refused   the broker would not start
     would    what the start would log      verdict   one sentence, the last row
-Tests: tests/system/directory/test_data_directories.py
+Tests: tests/unit/cli/commands/test_log.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """EDGE: Admin's calls about topics, partitions, configurations and records.
 
-Tests: tests/system/client/test_lying_broker.py
+Tests: tests/system/client/test_client_groups.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long to wait before trying again.
 
 Source: ExponentialBackoff.java: min(max, initial * 2^attempts * U(0.8, 1.2)).
-Tests: tests/simulation/test_producer_world.py
+Tests: tests/unit/client/produce/test_sender.py
 """
 
 from __future__ import annotations

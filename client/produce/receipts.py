@@ -1,7 +1,7 @@
 """EDGE: what `send` and `send_many` hand out: the record on its way, and receipts.
 
 Read next: producer.py.
-Tests: tests/unit/client/produce/test_sender.py
+Tests: tests/system/client/test_client_defects.py
 """
 
 from __future__ import annotations
