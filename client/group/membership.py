@@ -1,6 +1,6 @@
 """One member of a consumer group: what it may do next, and what a coordinator's answers mean.
 
-Sans-IO: answers in, requests and verdicts out. The two tables are the whole protocol: MOVES says
+Sans-IO: answers in, requests and next steps out. The two tables are the whole protocol: MOVES says
 which event leads from which state to which, NEXT_STEPS what each error code of each request asks
 for; a code in no row ends the membership. Waiting, retrying and calling the application's listener
 is for member.py.
