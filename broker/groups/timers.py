@@ -2,7 +2,6 @@
 
 A deadline that moves away costs no work: its place in the heap is looked at when it comes up.
 All instants are of the monotonic clock, in ms.
-Tests: tests/unit/broker/groups/test_joins.py
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import heapq
 from collections.abc import Callable, Iterator
 
 from ..waiting.isolation import call, each_alone
+
+DONE_KEPT = 64  # places in the heap of what is cancelled that are not worth a sweep
 
 Key = tuple[str, str, str]
 """What is waited for, the group, the member (or "")."""
@@ -34,7 +35,15 @@ class Timers:
         if known is not None and known[0] <= at_ms:
             return
         first = self.next_deadline_ms() if self._heap else None
-        heapq.heappush(self._heap, (at_ms, key))
+        # 1. a member joins again and again, with a rebalance timeout of three weeks  2. each
+        # generation waits for syncs, and is cancelled by the next: its place in the heap stays
+        # until it comes up  3. a thousand a second fill the memory. So the heap is made anew from
+        # what is waited for whenever most of its places are of nothing any more.
+        if len(self._heap) > 2 * len(self._due) + DONE_KEPT:
+            self._heap = [(due_ms, each) for each, (due_ms, _) in self._due.items()]
+            heapq.heapify(self._heap)
+        else:
+            heapq.heappush(self._heap, (at_ms, key))
         if self.on_earlier is not None and (first is None or at_ms < first):
             self.on_earlier()
 
