@@ -1,8 +1,11 @@
-"""Transactions: what one transactional id is in, what may follow, and what is durable of it.
+"""Transactions: what a transactional id is in, what may follow, and what is durable of it.
 
-Pure: requests and time go in, answers and records come out; nothing here does I/O or reads a clock.
-Nothing is served yet: no partition holds an open transaction, and no handler asks.
-records.py has the record of `__transaction_state`, byte for byte Kafka's.
+Pure: requests and time go in, decisions come out; nothing here does I/O or reads a clock, and
+nothing is served yet: no handler asks, and no partition holds an open transaction.
+Read states.py (what each state answers), transaction.py (one id, and its transitions), outcomes.py
+(what a request comes to), endings.py (in which order a transaction ends, and why), coordinator.py,
+initialising.py and ending_requests.py (the requests), claims.py (a start), fold.py and records.py
+(what is durable).
 Source: Kafka's TransactionCoordinator, TransactionStateManager and TransactionMetadata; KIP-98,
-KIP-890.
+KIP-360, KIP-890.
 """

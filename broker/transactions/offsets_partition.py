@@ -1,0 +1,22 @@
+"""Which partition of `__consumer_offsets` a group's offsets are in, as Kafka's clients see it.
+
+DescribeTransactions tells it, and the records of a transaction hold it.
+Source: Utils.abs and String.hashCode, by GroupMetadataManager.partitionFor of Kafka.
+Tests: tests/unit/broker/transactions/test_adding.py
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OFFSETS_TOPIC: Final = "__consumer_offsets"
+
+
+def offsets_partition(group_id: str, partition_count: int) -> int:
+    """The partition of a group, among `offsets.topic.num.partitions`."""
+    hashed = 0
+    units = group_id.encode("utf-16-be", "surrogatepass")
+    for high, low in zip(units[::2], units[1::2], strict=True):
+        hashed = (31 * hashed + (high << 8 | low)) & 0xFFFFFFFF
+    signed = hashed - 2**32 if hashed >= 2**31 else hashed
+    return 0 if signed == -(2**31) else abs(signed) % partition_count
