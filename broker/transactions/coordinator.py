@@ -133,7 +133,7 @@ class Coordinator:
             return refused(wrong)
         if verdict is Then.WAIT:
             return Postponed(transactional_id)
-        added = before.partitions if verdict is Then.LOOK else ()
+        added = set(before.partitions) if verdict is Then.LOOK else set()
         not_added = ErrorCode.TRANSACTION_ABORTABLE
         codes = {each: ErrorCode.NONE if each in added else not_added for each in partitions}
         return Settled(Answer(by_partition=codes))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ...protocol.errors import ErrorCode
 from .coordinator import Coordinator, wrong_producer
 from .outcomes import Answer, Ends, Outcome, Postponed, Settled, refused
-from .states import ANSWERS, Ask, Then
+from .states import ANSWERS, COMPLETE_ABORT, Ask, Then
 from .transaction import BUMPING, LAST_EPOCH, NONE, Now, Transaction, prepared
 
 _FENCED = ErrorCode.PRODUCER_FENCED
@@ -78,7 +78,7 @@ def end_bumping(
             return Postponed(transactional_id)
         wrong = wrong_producer(before, producer_id, producer_epoch)
         return Postponed(transactional_id) if wrong is None else refused(wrong)
-    is_retry = _was_before(before, producer_id, producer_epoch)
+    is_retry = _was_before(before, producer_id, producer_epoch, coordinator.state.level)
     if not is_retry:
         wrong = wrong_producer(before, producer_id, producer_epoch)
         if wrong is not None:
@@ -109,11 +109,16 @@ def _next_epoch_is_due(coordinator: Coordinator, transactional_id: str) -> bool:
     return coordinator.endings[transactional_id].prepare.client_version >= BUMPING
 
 
-def _was_before(before: Transaction, producer_id: int, producer_epoch: int) -> bool:
-    """Whether these are the producer id and epoch from before the last ending."""
+def _was_before(before: Transaction, producer_id: int, producer_epoch: int, level: int) -> bool:
+    """Whether these are the producer id and epoch from before the last ending, which bumped them.
+
+    In Kafka the epoch before is always taken for that: 1. a timeout aborts the transaction of epoch
+    0  2. the producer goes on with epoch 1, and commits by EndTxn v4, without a bump  3. a late
+    EndTxn v5 of epoch 0 is told that its transaction is committed. It is asked here who has bumped.
+    """
     if producer_id == before.producer_id and producer_epoch + 1 == before.producer_epoch:
-        return True
-    return (producer_id, producer_epoch) == (
-        before.previous_producer_id,
-        LAST_EPOCH,
-    ) and before.producer_epoch == 0
+        # Below level 2 the record of a fence does not tell it from an ending by EndTxn v4.
+        may_be_a_fence = level < BUMPING and before.state is COMPLETE_ABORT
+        return before.client_version >= BUMPING or may_be_a_fence
+    was_last = (producer_id, producer_epoch) == (before.previous_producer_id, LAST_EPOCH)
+    return was_last and before.producer_epoch == 0

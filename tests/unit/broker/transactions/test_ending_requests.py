@@ -94,6 +94,20 @@ def test_the_version_of_the_request_decides(stage: Transactions) -> None:
     assert stage.end5(P, 0, commit=True) == (0, P, 1)
 
 
+@pytest.mark.parametrize("commit", [True, False])
+def test_who_was_timed_out_is_not_told_of_the_ending_of_another(commit: bool) -> None:
+    """Kafka answers (0, p, 1): the late EndTxn of epoch 0 would be told what epoch 1 has done."""
+    stage = Transactions()
+    stage.init()
+    stage.add(P, 0, A)
+    stage.pass_ms(60_001)
+    stage.time_out()
+    assert stage.init(P, 0) == (0, P, 1)
+    stage.add(P, 1, A)
+    assert stage.end(P, 1, commit=commit) == 0
+    assert stage.end5(P, 0, commit=commit) == (90, -1, -1)
+
+
 def test_the_last_epochs_of_a_new_client(stage: Transactions) -> None:
     stage.at_epoch(32765)
     pid = stage.state.transactions[ID].producer_id
