@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -166,3 +167,15 @@ def test_an_api_is_served_if_and_only_if_it_has_a_handler() -> None:
     for key, api in APIS.items():
         assert (key in SERVED) == (handler_file(api) in LISTED), api.name
         assert (key in SERVED) != (api.name in NOT_SERVED), api.name
+
+
+def test_every_room_is_in_the_package() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        told = tomllib.load(file)["tool"]["setuptools"]["packages"]
+    rooms = {
+        f"minibroker.{name.removesuffix('/__init__.py').replace('/', '.')}"
+        for name in LISTED
+        if name.partition("/")[0] in PRODUCT and name.endswith("/__init__.py")
+    }
+    rooms -= {"minibroker.testing.pytest_entry"}  # a package of its own name
+    assert rooms <= set(told)
