@@ -91,8 +91,17 @@ class Tally:
 
 
 def run_seeds(campaign: Campaign, seeds: range) -> Tally:
-    """Run worlds one after the other, up to the first that goes wrong."""
-    logging.getLogger("minibroker").setLevel(logging.CRITICAL + 1)
+    """Run worlds one after the other, up to the first that goes wrong; their log is not shown."""
+    logger = logging.getLogger("minibroker")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        return _run(campaign, seeds)
+    finally:
+        logger.setLevel(before)  # tests of what is logged may follow in this process
+
+
+def _run(campaign: Campaign, seeds: range) -> Tally:
     tally = Tally()
     for seed in seeds:
         world = BrokerWorld(seed, durability=campaign.durability, ends=campaign.ends)
