@@ -256,8 +256,8 @@ async def _create_topic(port: int) -> None:
 def _promises(path: Path) -> list[Promise]:
     if not path.exists():
         return []
-    lines = path.read_text().splitlines()
-    return [Promise(*map(int, line.split())) for line in lines]
+    whole, _, _ = path.read_text().rpartition("\n")  # behind it a line that is being written
+    return [Promise(*map(int, line.split())) for line in whole.splitlines()]
 
 
 def _judge_topics(steps: list[tuple[str, int]], seen: Look) -> list[str]:
