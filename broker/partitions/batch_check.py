@@ -9,7 +9,7 @@ Tests: tests/unit/broker/partitions/test_partition.py
 
 from __future__ import annotations
 
-from ...protocol.batch.check import RUN_MIN, check_records
+from ...protocol.batch.check import check_records
 from ...protocol.batch.header import (
     CODEC_BITS,
     CONTROL_BIT,
@@ -32,7 +32,6 @@ from ..config.topic import TopicConfig
 from .opened import Opened
 
 NO_TIMESTAMP = -1
-LOOKED_AT_IN_PLACE_BYTES = 4096
 _CODEC_MAX = int(Codec.ZSTD)
 _OLD_BATCH_BYTES_MIN = 14  # the shortest batch_length any format has had (LegacyRecord)
 
@@ -89,11 +88,7 @@ def examine(
         if opened.refused is not None:
             return opened.refused
     else:
-        # Few records are looked at where they lie, since copying takes longer the larger they are;
-        # bytes are quicker to look at byte by byte, and the only ones to be compared by columns.
-        count = header.records_count
-        looked_at = batch if count < RUN_MIN and size > LOOKED_AT_IN_PLACE_BYTES else bytes(batch)
-        deltas = check_records(looked_at, HEADER_BYTES, count)
+        deltas = check_records(batch, HEADER_BYTES, header.records_count)
         if deltas is None:
             return _explained(batch)
     base = header.base_timestamp

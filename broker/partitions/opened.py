@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...protocol.batch.check import RUN_MIN, TooLongError, check_records
+from ...protocol.batch.check import TooLongError, check_records
 from ...protocol.batch.header import CODEC_BITS, HEADER_BYTES, BatchHeader, Buffer
 from ...protocol.batch.writing import packed_anew
 from ...protocol.compression import (
@@ -100,14 +100,9 @@ def open_batch(
     if len(batch) > config.max_message_bytes:
         return Opened()  # refused for its size, before anything is unpacked
     try:
-        packed = memoryview(batch)[HEADER_BYTES:]
-        if not (codec or wanted) and header.records_count < RUN_MIN:
-            # Few are looked at where they lie, since copying takes longer the larger they are.
-            deltas = check_records(packed, 0, header.records_count, parts_max)
-            return Opened(refused=_BAD_RECORDS) if deltas is None else Opened(deltas)
-        body = bytes(packed)
+        body: Buffer = memoryview(batch)[HEADER_BYTES:]
         if codec:
-            body = decompress(Codec(codec), body, size_max=size_max)
+            body = decompress(Codec(codec), bytes(body), size_max=size_max)
     except TooMuchError:
         return Opened(refused=_TOO_MUCH)
     except CompressionError as error:
@@ -121,10 +116,10 @@ def open_batch(
         return Opened(deltas)
     try:
         if wanted:
-            body = compress(wanted, body, level=config.codec_level)
+            body = compress(wanted, bytes(body), level=config.codec_level)
     except MissingCodecError as error:
         return Opened(refused=_cannot_be_packed(error))
-    return Opened(deltas, batch=packed_anew(header, wanted, body))
+    return Opened(deltas, batch=packed_anew(header, wanted, bytes(body)))
 
 
 _TOO_MUCH = Refused(

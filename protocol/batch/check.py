@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 Body: TypeAlias = bytes | bytearray | memoryview
 
 RUN_MIN: Final = 16  # records of one size in a row that are worth a look at all of them at once
+COPIED_BYTES_MAX: Final = 4096  # so much is copied to be looked at, if it is not bytes
 _NOWHERE: Final = -(2**62)  # as an index into any bytes: IndexError
 _NULL: Final = 1  # -1 as it is written
 
@@ -46,8 +47,7 @@ def check_records(
     """The least and the greatest timestamp delta of `count` records; None unless all are good.
 
     Args:
-        body: bytes that end with the last record, as they are or decompressed. RUN_MIN records or
-            more must be bytes, of the class of that name.
+        body: ends with the last record, as it is or decompressed.
         position: where the first record begins.
         count: at least 1.
         parts_max: how many records and headers to look at one by one; those that are compared by
@@ -56,11 +56,14 @@ def check_records(
     """
     left = [parts_max]
     try:
-        if count < RUN_MIN:
-            position, least, greatest = _walk(body, position, 0, count, left)
+        # Only bytes can be compared by columns, and one by one they are quicker to look at. But
+        # few large records are looked at where they lie: copying takes longer the larger they are.
+        if count >= RUN_MIN:
+            position, least, greatest = _runs(bytes(body), position, count, left)
         else:
-            assert isinstance(body, bytes), "columns are compared by what only bytes can do"
-            position, least, greatest = _runs(body, position, count, left)
+            if len(body) <= COPIED_BYTES_MAX:
+                body = bytes(body)
+            position, least, greatest = _walk(body, position, 0, count, left)
     except IndexError:
         return None
     return (least, greatest) if position == len(body) else None
