@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 from minibroker.broker.apis.served import NOT_SERVED, SERVED, handler_file
 from minibroker.protocol.apis import APIS
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT, repository_paths
+
 ENTRIES_MAX = 20  # of a folder: what can be taken in at a glance, and a little more
 # folder -> why it has more: each file there is one thing of a kind
 LONG_LISTS = {
@@ -63,22 +63,7 @@ NO_FILES = {"a.py", "records.py", "misspelt.py", "test_failing.py", "__main__.py
 PRODUCT = {"broker", "cli", "client", "protocol", "testing"}
 
 
-def listed() -> list[str]:
-    """What git tracks; all there is where there is no git."""
-    try:
-        done = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
-    return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
-
-
-LISTED = listed()
+LISTED = repository_paths()
 
 
 def room_of(path: PurePosixPath) -> str:

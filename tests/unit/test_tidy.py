@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT, repository_paths
+
 FILE_LINES_MAX = 500
 # file -> what writes it; people read that
 WRITTEN = {"client/blocking.py": "tests/support/pages/blocking_face.py"}
@@ -315,18 +315,6 @@ RULES: list[Rule] = [
     modules_say_where_they_are_tested,
     nothing_outside_is_named,
 ]
-
-
-def repository_paths() -> list[str]:
-    """The files git tracks; without git every file outside hidden and built folders."""
-    git = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False
-    )
-    if git.returncode == 0 and git.stdout:
-        return git.stdout.rstrip("\0").split("\0")
-    found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
-    skip = re.compile(r"\..*|build|dist|__pycache__|.*\.egg-info")
-    return [str(path) for path in found if not any(map(skip.fullmatch, path.parts[:-1]))]
 
 
 @pytest.fixture(scope="module")
