@@ -209,6 +209,12 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 # answered at once with what there is. At 300 bytes each it is 75 MB.
 PARKED_PARTITIONS_MAX = 250_000
 
+# How long a request waits for the ending of a transaction before it is told to come again, in ms:
+# as long as Kafka's partitions try to verify a batch. And after which time a marker is tried again
+# that found no room.
+POSTPONED_MS_MAX = 100
+ENDING_RETRY_MS = 1000
+
 # What the records of one batch may take, unpacked, for a search by time to look into it: beyond it
 # the answer for that partition is 2 CORRUPT_MESSAGE. A thousand bytes of gzip may be a million.
 SEARCHED_BYTES_MAX = 64 * 1024 * 1024

@@ -1,9 +1,10 @@
 """The broker's configuration: one frozen value, Kafka's property names, every default decided here.
 
 A field is declared once, with its property name, default and documentation; DescribeConfigs, the
-readers in sources.py and `minibroker serve --help` all derive from it. `durability` and
-`replication.factor.lenient` are ours, everything else is Kafka's. Those marked dynamic may change
-while the broker runs (cluster/running_config.py); all of them are dynamic in Kafka too.
+readers in sources.py and `minibroker serve --help` all derive from it. `durability`,
+`replication.factor.lenient` and `transaction.version` (a feature there) are ours, all else Kafka's.
+Those marked dynamic may change while the broker runs (cluster/running_config.py); all of them are
+dynamic in Kafka too.
 What a topic may override stands in topic.py; fixed bounds stand in limits.py.
 Tests: tests/unit/broker/config/test_config.py
 """
@@ -286,6 +287,52 @@ class BrokerConfig:
         600_000,
         "How often is looked for such producer ids, in ms.",
         at_least=1,
+    )
+    transaction_version: int = _setting(
+        "transaction.version",
+        _INT,
+        2,
+        "The level at which Kafka's feature of that name is finalized: 2 is KIP-890, 0 offers no "
+        "client the new way.",
+        at_least=0,
+        at_most=2,
+    )
+    transaction_max_timeout_ms: int = _setting(
+        "transaction.max.timeout.ms",
+        _INT,
+        900_000,
+        "The longest time a producer may let its transactions be open for, in ms.",
+        at_least=1,
+    )
+    transactional_id_expiration_ms: int = _setting(
+        "transactional.id.expiration.ms",
+        _INT,
+        WEEK_MS,
+        "A transactional id without an open transaction that has not been used for so long is "
+        "forgotten, in ms.",
+        at_least=1,
+    )
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int = _setting(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        _INT,
+        10_000,
+        "How often is looked for transactions that are open for too long, in ms.",
+        at_least=1,
+    )
+    transaction_remove_expired_transaction_cleanup_interval_ms: int = _setting(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        _INT,
+        3_600_000,
+        "How often is looked for transactional ids to forget, in ms.",
+        at_least=1,
+    )
+    transaction_partition_verification_enable: bool = _setting(
+        "transaction.partition.verification.enable",
+        _BOOLEAN,
+        True,
+        "Whether a batch of an older client is only taken where its partition was added to the "
+        "transaction; without it a late batch may hold up readers for good.",
+        dynamic=True,
     )
     log_roll_ms: int = _setting(
         "log.roll.ms",

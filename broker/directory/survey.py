@@ -32,14 +32,14 @@ from ..log.identity import (
 )
 from ..log.recovery import segment_offsets
 from ..storage.data_directory import OwnerMark, check_cluster, write_mark
-from ..storage.names import FILES, GROUPS_LOG, META_PROPERTIES, METADATA_LOG
+from ..storage.names import FILES, META_PROPERTIES, STATE_LOGS
 from ..storage.port import DirectoryRefused, NoSpace, Storage, StorageError, log_command
 from ..world import World
 from .restart import Restart
 
 OF_THE_BROKER: Final = frozenset(
     (
-        *(METADATA_LOG, GROUPS_LOG, META_PROPERTIES, *FILES),
+        *(*STATE_LOGS, META_PROPERTIES, *FILES),
         *(".lock", "lost+found"),
     )
 )

@@ -12,10 +12,12 @@ RECOVERY_POINTS: Final = "recovery-points"  # up to where each log had been flus
 CLEAN_STOP: Final = "clean-stop"  # what every log was when the broker stopped
 RUNNING_TIME: Final = "running-time"  # for how long brokers have run here
 RESERVE: Final = "reserve"  # space for deletions on a full disk
-FILES: Final = (RECOVERY_POINTS, CLEAN_STOP, RUNNING_TIME, RESERVE)
+ADOPTED_TRANSACTIONS: Final = "adopted-transactions"  # their log was adopted or set aside
+FILES: Final = (RECOVERY_POINTS, CLEAN_STOP, RUNNING_TIME, RESERVE, ADOPTED_TRANSACTIONS)
 
 # The broker's own logs. Their directories stand beside those of topics: a topic of such a name
 # would write into them.
 METADATA_LOG: Final = "__cluster_metadata-0"
 GROUPS_LOG: Final = "__consumer_offsets-0"
-STATE_LOGS: Final = (METADATA_LOG, GROUPS_LOG)
+TRANSACTIONS_LOG: Final = "__transaction_state-0"
+STATE_LOGS: Final = (METADATA_LOG, GROUPS_LOG, TRANSACTIONS_LOG)

@@ -13,7 +13,7 @@ Tests: tests/unit/broker/transactions/test_adding.py, tests/unit/broker/transact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,6 +23,7 @@ from .fold import Change, TransactionsState
 from .outcomes import Answer, Ends, Outcome, Postponed, Settled, refused
 from .states import (
     ANSWERS,
+    ONGOING,
     PREPARE_ABORT,
     PREPARE_COMMIT,
     PREPARED,
@@ -39,6 +40,7 @@ from .transaction import (
     Transaction,
     extended,
     fenced,
+    without,
 )
 
 COORDINATOR_EPOCH: Final = 0  # one node: nobody else ever coordinates
@@ -181,6 +183,14 @@ class Coordinator:
         """A marker is appended, or its partition is no more; whether that was the last one."""
         return self.endings[transactional_id].mark(partition)
 
+    def forget(self, transactional_id: str, partition: TopicPartition) -> None:
+        """A partition of an ending is no more, and its markers are not due yet."""
+        ending = self.endings[transactional_id]
+        ending.unmarked.discard(partition)
+        if ending.step is Step.BEGUN:
+            left = tuple(each for each in ending.prepare.partitions if each != partition)
+            ending.prepare = replace(ending.prepare, partitions=left)
+
     def complete(self, transactional_id: str, now: Now) -> Change:
         """All markers are durable: the Complete* to write; again if it could not be written."""
         return Change(transactional_id, self.endings[transactional_id].complete(now))
@@ -202,30 +212,46 @@ class Coordinator:
             return False
         return producer_epoch <= ending.producer_epoch
 
-    def time_out(self, now: Now) -> list[Ends]:
-        """Fence every transaction that has been open for longer than its timeout."""
+    def time_out(self, names: Iterable[str], now: Now) -> list[Ends]:
+        """Fence every transaction of these ids that has been open for longer than its timeout."""
         late = [
             name
-            for name, each in self.state.transactions.items()
+            for name, each in self._known(names)
             if ANSWERS[self.standing(name), Ask.TIME_OUT] is Then.FENCE
             and each.began_at_ms + each.timeout_ms < now.running_ms
         ]
         return [self.fence(name, now) for name in late]
 
-    def expire(self, expiration_ms: int, now: Now) -> list[Change]:
-        """Removals of all idle ids that nobody has used for `transactional.id.expiration.ms`."""
+    def expire(self, names: Iterable[str], expiration_ms: int, now: Now) -> list[Change]:
+        """Removals of those ids that nobody has used for `transactional.id.expiration.ms`."""
         return [
             Change(name, None)
-            for name, each in self.state.transactions.items()
+            for name, each in self._known(names)
             if ANSWERS[self.standing(name), Ask.EXPIRE] is Then.REMOVE
             and each.used_at_ms + expiration_ms <= now.running_ms
         ]
+
+    def without_topic(self, topic: str, names: Iterable[str], now: Now) -> list[Change]:
+        """A topic was deleted: what becomes of those ids whose open transaction has it."""
+        return [
+            Change(name, without(each, topic, now))
+            for name, each in self._known(names)
+            if each.state is ONGOING
+            and name not in self.endings
+            and any(where.topic == topic for where in each.partitions)
+        ]
+
+    def _known(self, names: Iterable[str]) -> Iterator[tuple[str, Transaction]]:
+        for name in names:
+            found = self.state.transactions.get(name)
+            if found is not None:
+                yield name, found
 
     def start(self, now: Now) -> list[str]:
         """Take up what a start has found, which is durable. Once, before the first request.
 
         Returns:
-            The ids that are decided and not complete: their `endings` give the markers (duty 7).
+            The ids that are decided and not complete. Claims find where their markers are missing.
         """
         for name, each in self.state.transactions.items():
             # No clock ran through the stop; what the wall clock says counts, within bounds.
@@ -234,8 +260,7 @@ class Coordinator:
             clocked = replace(each, began_at_ms=began, used_at_ms=used)
             self.state.transactions[name] = clocked
             if each.state in PREPARED:
-                ending = self.endings[name] = found(clocked, COORDINATOR_EPOCH)
-                ending.mark_if_all()
+                self.endings[name] = found(clocked, COORDINATOR_EPOCH)
         return list(self.endings)
 
 

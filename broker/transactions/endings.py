@@ -5,8 +5,8 @@ in the state log, until its Complete* is written. Step has the order, and what e
 in any other order it is an AssertionError.
 
 A crash before Prepare* is durable leaves an Ongoing transaction, or a decision that nobody was told
-of; after it, the start begins again at DECIDED (duty 7). Markers may then be there twice, which no
-reader minds. That readers see a marker only when it is durable (duty 6) is the partitions' own.
+of; after it, the start appends the markers that are missing (duty 7). That a marker is seen only
+when it is durable (duty 6) is the partitions' own. Who does all this: completion.py.
 """
 
 from __future__ import annotations
@@ -121,8 +121,11 @@ def begun(before: Transaction, prepare: Transaction, coordinator_epoch: int) -> 
 def found(prepare: Transaction, coordinator_epoch: int) -> Ending:
     """The ending that a start finds decided: Prepare* is durable, its markers may be there or not.
 
+    Where they are missing the partitions say: their transaction is open (claims.py). What is listed
+    in Prepare* may have been marked, deleted, or be another topic of that name by now.
     Which epoch the transaction had is not known, its own or the one before: both are closed.
     """
     ending = begun(prepare, prepare, coordinator_epoch)
-    ending.step = Step.DECIDED
+    ending.unmarked = set()
+    ending.step = Step.MARKED
     return ending

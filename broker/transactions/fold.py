@@ -56,6 +56,11 @@ class TransactionsState:
         else:
             self.transactions[name] = transaction
 
+    def producer_ids(self) -> Iterator[int]:
+        """Every producer id that is known here; some more than once."""
+        for each in self.transactions.values():
+            yield from (each.producer_id, each.previous_producer_id, each.next_producer_id)
+
     def state_of(self, transactional_id: str) -> TransactionState:
         """Dead for an id that is not there."""
         found = self.transactions.get(transactional_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
+OFFSETS_PARTITIONS: Final = 50  # offsets.topic.num.partitions, by default in Kafka, always here
 
 
 def offsets_partition(group_id: str, partition_count: int) -> int:

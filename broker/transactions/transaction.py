@@ -138,6 +138,12 @@ def extended(
     return replace(after, start_ms=now.wall_ms, began_at_ms=now.running_ms)
 
 
+def without(before: Transaction, topic: str, now: Now) -> Transaction:
+    """Without the partitions of a topic that has been deleted; it stays open, if for nothing."""
+    partitions = tuple(each for each in before.partitions if each.topic != topic)
+    return replace(_moved(before, ONGOING, now), partitions=partitions)
+
+
 def prepared(
     before: Transaction,
     now: Now,

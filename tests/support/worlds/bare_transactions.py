@@ -51,8 +51,17 @@ class Transactions:
         self.state = self.replayed()
         self.coordinator = self._coordinator()
         for name in self.coordinator.start(self.now):
+            self._claim(name)
             if not self.holds:
                 self.finish(name)
+
+    def _claim(self, name: str) -> None:
+        """As claims.py does it: a partition without this ending's marker holds it open."""
+        decided = self.state.transactions[name]
+        which = decided.producer_id, decided.producer_epoch
+        for partition in decided.partitions:
+            if not any(at == partition and each[:2] == which for at, each in self.markers):
+                self.coordinator.endings[name].also(partition)
 
     def replayed(self) -> TransactionsState:
         """The state that the log says."""
@@ -157,7 +166,10 @@ class Transactions:
 
     def time_out(self) -> list[str]:
         """The sweep, and all that follows; whom it hit."""
-        ended = [each.transactional_id for each in self.coordinator.time_out(self.now)]
+        ended = [
+            each.transactional_id
+            for each in self.coordinator.time_out([*self.state.transactions], self.now)
+        ]
         for name in ended:
             self.finish(name)
         return ended

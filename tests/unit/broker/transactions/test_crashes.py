@@ -62,7 +62,16 @@ class World:
             assert value is None or isinstance(value, bytes)
             self.state.apply(self.state.decode(key, value))
         self.coordinator = Coordinator(self.state, lambda: next(self.ids), 10**6)
-        self.coordinator.start(self.now)
+        marked = {
+            (partition, marker[:2])
+            for partition, marker in self.markers.entries
+            if isinstance(marker, Marker)
+        }
+        for name in self.coordinator.start(self.now):
+            decided = self.state.transactions[name]
+            for partition in decided.partitions:  # what claims.py finds open
+                if (partition, (decided.producer_id, decided.producer_epoch)) not in marked:
+                    self.coordinator.endings[name].also(partition)
         self.waiting.clear()
 
     def write(self, *changes: Change) -> None:

@@ -81,7 +81,7 @@ def test_what_is_decided_neither_times_out_nor_expires() -> None:
     stage = held(bumps=False)
     stage.pass_ms(10**9)
     assert stage.time_out() == []
-    assert stage.coordinator.expire(1, stage.now) == []
+    assert stage.coordinator.expire([ID], 1, stage.now) == []
 
 
 @pytest.mark.parametrize("bumps", [True, False])

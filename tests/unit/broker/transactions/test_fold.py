@@ -195,7 +195,7 @@ def draw_request(stage: Transactions, data: st.DataObject) -> None:
             stage.pass_ms(data.draw(st.sampled_from([1, 61_000])))
             stage.time_out()
         case 8:
-            stage.write(stage.coordinator.expire(100_000, stage.now))
+            stage.write(stage.coordinator.expire([*stage.state.transactions], 100_000, stage.now))
         case 9:
             stage.holds = not stage.holds
             for each in list(stage.coordinator.endings):

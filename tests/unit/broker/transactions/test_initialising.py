@@ -217,7 +217,7 @@ def test_an_id_that_expired_starts_anew() -> None:
     stage.init()
     stage.init()
     stage.pass_ms(4000)
-    stage.write(stage.coordinator.expire(4000, stage.now))
+    stage.write(stage.coordinator.expire([ID], 4000, stage.now))
     assert ID not in stage.state.transactions
     assert stage.verify(P, 1) == 49
     assert stage.add(P, 1, A) == 49

@@ -129,10 +129,10 @@ def test_time_ends_what_is_ongoing_and_forgets_what_is_idle(state: str) -> None:
     assert stage.time_out() == (["id"] if state == "Ongoing" else [])
     stage, _ = in_state(state)
     stage.pass_ms(1000)
-    removals = stage.coordinator.expire(1000, stage.now)
+    removals = stage.coordinator.expire(["id"], 1000, stage.now)
     idle = state in ("Empty", "CompleteCommit", "CompleteAbort")
     assert [each.transactional_id for each in removals] == (["id"] if idle else [])
-    assert stage.coordinator.expire(1001, stage.now) == []
+    assert stage.coordinator.expire(["id"], 1001, stage.now) == []
 
 
 def test_the_table_is_whole() -> None:
