@@ -5,6 +5,8 @@ Stored        a record as the log holds it             Proxy         faults befo
 RemoteFaults  arms RemoteFault rules in a child        ChildBrokerError  what went wrong with one
 findings      judges what a producer was told (Sent: Acknowledged, Failed) against what is stored
               (Kept); each Finding names the promise that was Broken
+transaction_findings  judges a TransactionHistory, which is written down while it happens: each
+              TransactionFinding names the Breach; a Fate is how a transaction ends
 """
 
 from __future__ import annotations
@@ -19,13 +21,17 @@ if TYPE_CHECKING:
     from .proxy import Proxy
     from .remote_faults import RemoteFault, RemoteFaults
     from .stored import Stored
+    from .transaction_history import Fate, TransactionHistory
+    from .transaction_judge import Breach, TransactionFinding, transaction_findings
 
 HOMES = {
     "Acknowledged": ".history",
+    "Breach": ".transaction_judge",
     "Broken": ".history",
     "ChildBroker": ".child_broker",
     "ChildBrokerError": ".child_wire",
     "Failed": ".history",
+    "Fate": ".transaction_history",
     "Finding": ".history",
     "Kept": ".history",
     "Proxy": ".proxy",
@@ -34,15 +40,20 @@ HOMES = {
     "Sent": ".history",
     "Stored": ".stored",
     "TestBroker": ".in_process",
+    "TransactionFinding": ".transaction_judge",
+    "TransactionHistory": ".transaction_history",
     "findings": ".history",
+    "transaction_findings": ".transaction_judge",
 }
 
 __all__ = [
     "Acknowledged",
+    "Breach",
     "Broken",
     "ChildBroker",
     "ChildBrokerError",
     "Failed",
+    "Fate",
     "Finding",
     "Kept",
     "Proxy",
@@ -51,7 +62,10 @@ __all__ = [
     "Sent",
     "Stored",
     "TestBroker",
+    "TransactionFinding",
+    "TransactionHistory",
     "findings",
+    "transaction_findings",
 ]
 
 if not TYPE_CHECKING:  # a __getattr__ that a checker can see would make every name right for it
