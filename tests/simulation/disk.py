@@ -16,7 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from tests.support.worlds.broker_world import BrokerWorld, Outcome
+from tests.support.worlds.broker_world import BrokerWorld
+from tests.support.worlds.crashing_world import Outcome
 
 NEVER = (
     "duplicated: ",

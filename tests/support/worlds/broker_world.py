@@ -12,15 +12,14 @@ id are sent again: each must be answered with its first offset, and nothing may 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from random import Random
 
-from minibroker.broker.cluster.records import MetadataError
 from minibroker.broker.directory.survey import UnknownPartitions
-from minibroker.broker.storage.port import DamagedLog, DirectoryRefused, StorageError
+from minibroker.broker.storage.port import StorageError
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
-from minibroker.testing.simulated_disk import IO_ERROR, Crashed
+from minibroker.testing.simulated_disk import Crashed
 
+from tests.support.worlds.crashing_world import CrashingWorld, Outcome
 from tests.support.worlds.judging import create_topic, read_log, send_again, topic_names
 from tests.support.worlds.log_history import (
     History,
@@ -29,7 +28,6 @@ from tests.support.worlds.log_history import (
     judge_topics,
     newest_of_each,
 )
-from tests.support.worlds.machine import Machine
 from tests.support.worlds.simulated_clients import PARTITIONS, Founder, Producer, Reader
 from tests.support.worlds.stranger import (
     STRANGER,
@@ -44,34 +42,10 @@ FETCH_BYTES = 20_000
 EARLIEST = -2
 STRANGERS = 0.15  # of all restarts find a partition of another broker
 LONGEST_MS = 10_000.0
-STARTS_MAX = 40
 PLACES = [(TOPIC, index) for index in range(PARTITIONS)]
 
 
-@dataclass
-class Outcome:
-    """What came of a run.
-
-    Attributes:
-        found: everything wrong; the run ends at the first restart that finds something.
-        refused: why the broker did not start; "" if it did.
-        retries: batches sent again after restarts and recognised.
-    """
-
-    found: list[str] = field(default_factory=list)
-    refused: str = ""
-    acknowledged: int = 0
-    restarts: int = 0
-    power_losses: int = 0
-    retries: int = 0
-
-    @property
-    def has_lost(self) -> bool:
-        """Whether something acknowledged was lost."""
-        return any("lost" in each or "gone" in each for each in self.found)
-
-
-class BrokerWorld:
+class BrokerWorld(CrashingWorld):
     """A machine with its clients.
 
     Args:
@@ -80,15 +54,10 @@ class BrokerWorld:
     """
 
     def __init__(self, seed: int, *, durability: str, ends: Sequence[str]) -> None:
-        self.random = random = Random(f"{seed} {durability} {ends}")
-        self.machine = Machine(random, durability)
-        self.machine.crashed = self._crashed
+        random = Random(f"{seed} {durability} {ends}")
+        super().__init__(random, durability=durability, ends=ends)
         self.history = History()
-        self.outcome = Outcome()
-        self.is_over = False
         self._stranger: dict[str, bytes] | None = None
-        self._ends = tuple(ends)
-        self._next_end = random.choice(self._ends)
         self._configs = {
             "internal.segment.bytes": str(random.choice((2_500, 6_000, 40_000))),
             "index.interval.bytes": str(random.choice((0, 300))),
@@ -127,17 +96,10 @@ class BrokerWorld:
         self._founder.found(random.choice((1, 6)))
         self._reader.go_on()
         length_ms = random.choice((30, 150, 400))
-        for _ in range(random.randint(1, 4)):
-            end = self._crash_soon if random.random() < 0.6 else self._end_now
-            machine.at(random.uniform(0, length_ms), end)
+        self._draw_troubles(length_ms)
         for _ in range(random.choice((0, 1, 4))):
             cut = random.choice([each.cut for each in (*self._clients, self._reader)])
             machine.at(random.uniform(0, length_ms), cut)
-        if random.random() < 0.3:
-            troubles = [self._fill_disk, self._fail_writes, self._fail_flush]
-            if "power" not in self._ends:
-                troubles.pop()  # it costs what power loss costs, see _crashed
-            machine.at(random.uniform(0, length_ms), random.choice(troubles))
         if random.random() < 0.2:
             machine.at(random.uniform(0, length_ms), self._take_many_ids)
 
@@ -146,12 +108,8 @@ class BrokerWorld:
         return self.is_over or (is_done and self.machine.broker is not None)
 
     def _end_well(self) -> None:
-        """Crash once more, and look at everything with nobody at work."""
         self._reader.is_stopped = True
-        self.machine.disk.trouble = None
-        self.machine.disk.capacity_bytes = None
-        self._next_end = self.random.choice([end for end in self._ends if end != "stop"])
-        self._crashed("the end")
+        super()._end_well()
 
     def _hanging(self) -> None:
         open_ = [each for each in self.history.sent if each.acknowledged_at is None]
@@ -160,58 +118,6 @@ class BrokerWorld:
 
     def _life_of(self, place: Place) -> int:
         return self.history.lives.get(place[0], -1)
-
-    def _crash_soon(self) -> None:
-        """The n-th step of the disk from now on is the last."""
-        disk = self.machine.disk
-        self._next_end = self.random.choice(self._ends)
-        disk.crash_at = disk.steps + self.random.choice((1, 5, 40)) + self.random.randrange(10)
-
-    def _end_now(self) -> None:
-        machine = self.machine
-        if machine.broker is None:
-            return
-        self._next_end = self.random.choice(self._ends)
-        if self._next_end != "stop":
-            raise Crashed("now")
-        if machine.is_flushing:
-            machine.at(machine.now_ms + 1, self._end_now)
-            return
-        try:
-            machine.stop()
-            machine.note("stopped")
-        except StorageError as error:
-            raise Crashed(f"exit 1: {error}") from error
-        machine.disk.kill()
-        self._mend()
-        self._start()
-
-    def _fill_disk(self) -> None:
-        disk = self.machine.disk
-        used = sum(len(node.data) for _, node in disk.files())
-        disk.capacity_bytes = used + self.random.choice((0, 100, 2_000))
-        self.machine.note("the disk is full")
-        self._mend_later()
-
-    def _fail_writes(self) -> None:
-        chance, kinds = self.random.choice((0.2, 1.0)), ("write", "cut", "name")
-        self.machine.disk.trouble = lambda kind, path: (
-            IO_ERROR if kind in kinds and self.random.random() < chance else ""
-        )
-        self.machine.note("writes fail")
-        self._mend_later()
-
-    def _fail_flush(self) -> None:
-        self.machine.disk.trouble = lambda kind, path: IO_ERROR if kind == "flush" else ""
-        self.machine.note("flushes fail")
-        self._mend_later()
-
-    def _mend_later(self) -> None:
-        self.machine.at(self.machine.now_ms + self.random.choice((5, 50)), self._mend)
-
-    def _mend(self) -> None:
-        self.machine.disk.capacity_bytes = self.machine.disk.trouble = None
-        self.machine.note("the disk is well")
 
     def _take_many_ids(self) -> None:
         machine = self.machine
@@ -226,56 +132,24 @@ class BrokerWorld:
         except StorageError as error:
             raise Crashed(f"exit 1: {error}") from error
 
-    def _crashed(self, why: str) -> None:
-        """The broker has ended; start it again."""
-        machine, disk = self.machine, self.machine.disk
-        machine.end()
-        # After a failed flush the page cache says more than the disk will ever have. Where no
-        # power is lost no flush fails either (_begin leaves that trouble out): what ends a broker
-        # there is a name that could not be changed, which takes nothing out of the page cache.
-        is_flush = why.startswith("exit 1") and "power" in self._ends
-        if self._next_end == "power" or is_flush:
-            disk.lose_power()
-            self.outcome.power_losses += 1
-            machine.note(f"POWER LOST: {why}")
-        else:
-            disk.kill()
-            machine.note(f"KILLED: {why}")
-        self._mend()
+    def before_start(self) -> None:
         if self._stranger is None and self.random.random() < STRANGERS:
-            self._stranger = put_stranger(disk, self.random)
-            machine.note("somebody has copied a partition of another broker here")
-        if self.random.random() < 0.2:
-            disk.crash_at = disk.steps + self.random.randint(1, 60)
-            self._next_end = self.random.choice([end for end in self._ends if end != "stop"])
-        self._start()
+            self._stranger = put_stranger(self.machine.disk, self.random)
+            self.machine.note("somebody has copied a partition of another broker here")
 
-    def _start(self) -> None:
-        machine = self.machine
-        assert machine.starts < STARTS_MAX, "it never starts"
-        try:
-            machine.start()
-            machine.note("started")
-            if self._stranger is not None:
-                self.outcome.found.append("stranger: the broker started, and did not say whose")
-            self.outcome.restarts += 1
-            if self.history.lives:
-                self._judge()
-        except Crashed as crash:
-            self._crashed(str(crash))
-        except UnknownPartitions as error:
-            self._refused_for_stranger(error)
-        except (DamagedLog, DirectoryRefused, MetadataError, StorageError) as error:
-            self.outcome.refused = f"{type(error).__name__}: {error}"
-            self.is_over = True
+    def look(self) -> None:
+        if self._stranger is not None:
+            self.outcome.found.append("stranger: the broker started, and did not say whose")
+        if self.history.lives:
+            self._judge()
 
-    def _refused_for_stranger(self, error: UnknownPartitions) -> None:
+    def refused(self, error: Exception) -> None:
         """Nobody knows a partition: rightly, if it is the stranger, and it is as it was."""
         machine, stranger = self.machine, self._stranger
         machine.note(f"refused: {error}")
-        if stranger is None or [each.directory for each in error.unknown] != [STRANGER]:
-            self.outcome.refused = f"{type(error).__name__}: {error}"
-            self.is_over = True
+        unknown = error.unknown if isinstance(error, UnknownPartitions) else ()
+        if stranger is None or [each.directory for each in unknown] != [STRANGER]:
+            super().refused(error)
         elif files_of_stranger(machine.disk) != stranger:
             self.outcome.found.append("stranger: its files were changed or removed")
             self.is_over = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from random import Random
 from typing import Any
@@ -19,6 +19,7 @@ from minibroker.broker.apis.served import SERVED
 from minibroker.broker.broker import Broker
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.config.listeners import Listener
+from minibroker.broker.config.properties import Value
 from minibroker.broker.dispatch import Dispatch
 from minibroker.broker.limits import SYNC_ALL_FROM_FILES
 from minibroker.broker.session import Session
@@ -36,6 +37,7 @@ from minibroker.testing.simulated_storage import SimulatedFile, SimulatedStorage
 START_MS = 1_700_000_000_000
 RETENTION_CHECK_MS = 20
 TURNS_MAX = 200_000
+BY_NAME_UP_TO = {0: 12}  # Produce: from the next version on topics have ids
 LISTENER = Listener("PLAINTEXT", "sim", 9092, "sim", 9092)
 SESSION = Session("sim:1", "PLAINTEXT", "sim", 9092)
 
@@ -52,7 +54,7 @@ class MachineClock:
         self._machine = machine
 
     def now_ms(self) -> int:
-        return START_MS + int(self._machine.now_ms)
+        return START_MS + int(self._machine.now_ms) + self._machine.wall_set_by_ms
 
     def monotonic_ms(self) -> int:
         return int(self._machine.now_ms)
@@ -111,19 +113,23 @@ class Line:
         self._machine = machine
         self._on_lost = on_lost
         self._slots: deque[Slot] = deque()
-        self._held: deque[tuple[Slot, Any]] = deque()  # behind long work of this connection
+        self._held: deque[tuple[Slot, Any, int | None]] = (
+            deque()
+        )  # behind long work of this connection
         self._is_held = False
         self._start = machine.starts
         self._arrives_ms = self._delivers_ms = 0.0
         self._requests_until_ms = float("inf")
         self.is_open = True
 
-    def send(self, message: Any, on_answer: Callable[[Any], None]) -> None:
-        """Ask the broker something."""
+    def send(
+        self, message: Any, on_answer: Callable[[Any], None], version: int | None = None
+    ) -> None:
+        """Ask the broker something, in the newest version that is served if none is given."""
         machine = self._machine
         slot = Slot(on_answer)
         self._arrives_ms = max(self._arrives_ms, machine.now_ms) + machine.random.uniform(0.05, 2)
-        machine.at(self._arrives_ms, lambda: self._arrive(slot, message))
+        machine.at(self._arrives_ms, lambda: self._arrive(slot, message, version))
 
     def cut(self) -> None:
         """The client hangs up: no answer comes any more, though requests may still arrive."""
@@ -143,22 +149,22 @@ class Line:
             self.is_open = False
             self._on_lost()
 
-    def _arrive(self, slot: Slot, message: Any) -> None:
+    def _arrive(self, slot: Slot, message: Any, version: int | None) -> None:
         machine = self._machine
         if machine.broker is None or self._start != machine.starts:
             return
         if machine.now_ms > self._requests_until_ms:
             return
         self._slots.append(slot)
-        self._held.append((slot, message))
+        self._held.append((slot, message, version))
         if not self._is_held:
             self._handle_all()
 
     def _handle_all(self) -> None:
         self._is_held = False
         while self._held and not self._is_held:
-            slot, message = self._held.popleft()
-            outcome = self._machine.handle(message, partial(self._answered, slot))
+            slot, message, version = self._held.popleft()
+            outcome = self._machine.handle(message, partial(self._answered, slot), version)
             if isinstance(outcome, Working) and outcome.is_working:
                 self._is_held = True
                 outcome.on_worked = self._handle_all
@@ -182,25 +188,31 @@ class Machine:
 
     Args:
         durability: of the broker, fsync or page-cache.
+        settings: of the broker, besides.
 
     Attributes:
+        wall_set_by_ms: by how much somebody has set the wall clock.
         starts: how often a broker has been started or tried to.
         broker: None while it is down.
         crashed: called when a step was the last one, with what it was.
         is_flushing: whether a round of flushes is under way.
     """
 
-    def __init__(self, random: Random, durability: str) -> None:
+    def __init__(
+        self, random: Random, durability: str, settings: Mapping[str, Value] | None = None
+    ) -> None:
         self.random = random
         self.config = BrokerConfig.of(
             {
                 "log.dirs": ("data",),
                 "durability": durability,
                 "log.retention.check.interval.ms": RETENTION_CHECK_MS,
+                **(settings or {}),
             }
         )
         self.disk = SimulatedDisk(random)
         self.now_ms = 0.0
+        self.wall_set_by_ms = 0
         self.starts = 0
         self.broker: Broker | None = None
         self.is_flushing = False
@@ -288,11 +300,14 @@ class Machine:
                 file.flush()
             broker.finish_round(round_)
 
-    def handle(self, message: Any, on_answer: Callable[[Any], None]) -> Any:
+    def handle(
+        self, message: Any, on_answer: Callable[[Any], None], version: int | None = None
+    ) -> Any:
         """Let the broker handle a request; returns what its handler did. Raises Crashed."""
         assert self._dispatch is not None
         api = api_of(type(message))
-        route = _routes().find(api.key, api.versions[1])
+        newest = min(api.versions[1], BY_NAME_UP_TO.get(api.key, api.versions[1]))
+        route = _routes().find(api.key, newest if version is None else version)
         try:
             answer = self._dispatch.handle(Request(route, 0, "sim", message), SESSION)
         except FlushFailed as error:
@@ -304,11 +319,11 @@ class Machine:
             on_answer(_plain(answer))
         return answer
 
-    def ask(self, message: Any) -> Any:
+    def ask(self, message: Any, version: int | None = None) -> Any:
         """Handle a request here and now, flush included. Raises Crashed, StorageError."""
         answers: list[Any] = []
         assert self.broker is not None
-        self.handle(message, answers.append)
+        self.handle(message, answers.append, version)
         while not answers:
             self.broker.work.go_on()
             self.flush_now()

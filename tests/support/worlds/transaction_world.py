@@ -1,0 +1,190 @@
+"""One run of transactional producers over a broker that crashes, decided by a seed.
+
+    outcome = TransactionWorld(seed, durability="fsync", ends=("kill", "power")).run()
+
+Applications of several instances each, old and new clients, zombies among them, write to the same
+partitions, beside a plain writer and readers of both isolations; the wall clock is set, connections
+are cut, the disk is full or fails, the broker crashes and starts. At the end each id is claimed
+once more, so that nothing is open, and all that was told is held against all that can be read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from random import Random
+
+from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
+from minibroker.testing import TransactionHistory, transaction_findings
+
+from tests.support.worlds.crashing_world import CrashingWorld, Outcome
+from tests.support.worlds.judging import create_topic
+from tests.support.worlds.transaction_readers import (
+    OFFSET_FETCH,
+    TOPIC,
+    OffsetReader,
+    PlainWriter,
+    Reader,
+    offset_fetch,
+    offset_in,
+    read_all,
+)
+from tests.support.worlds.transactional_program import NEW, OLD, OLDER, TransactionalProgram
+
+LONGEST_MS = 20_000.0
+SETTINGS = {
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 20,
+    "transaction.remove.expired.transaction.cleanup.interval.ms": 1_000,
+}
+HOUR_MS = 3_600_000
+CLAIMS_MAX = 200
+INIT = 4
+LATER = frozenset((14, 15, 16, 51, 56))
+
+
+class TransactionWorld(CrashingWorld):
+    """A machine with applications.
+
+    Args:
+        durability, ends: as for every CrashingWorld.
+    """
+
+    def __init__(self, seed: int, *, durability: str, ends: Sequence[str]) -> None:
+        random = Random(f"transactions {seed} {durability} {ends}")
+        super().__init__(random, durability=durability, ends=ends, settings=SETTINGS)
+        self.history = TransactionHistory()
+        self._partitions = random.choice((1, 2, 4))
+        self._configs = {
+            "internal.segment.bytes": str(random.choice((1_000, 4_000, 40_000))),
+            "index.interval.bytes": str(random.choice((0, 300, 4_096))),
+            "retention.ms": "-1",
+        }
+        if random.random() < 0.15:
+            self._configs["retention.bytes"] = str(random.choice((0, 3_000)))
+        offsets = itertools.count(1)
+        self._ids = [f"app{number}" for number in range(random.choice((1, 1, 2, 3)))]
+        self.programs = [
+            TransactionalProgram(
+                self.machine,
+                self.history,
+                f"{name}{'abc'[number]}",
+                transactional_id=name,
+                versions=random.choice((NEW, NEW, OLD, OLDER)),
+                partitions=self._partitions,
+                offsets=offsets,
+                timeout_ms=random.choice((100, 1_000, 60_000)),
+                count=random.choice((3, 8, 20)),
+            )
+            for name in self._ids
+            for number in range(random.choice((1, 1, 2, 3)))
+        ]
+        self.keys = [(each.group, 0) for each in self.programs]
+        self._readers = [
+            Reader(self.machine, self.history, name, self._partitions, is_committed=is_committed)
+            for name, is_committed in (("committed", True), ("uncommitted", False))
+        ]
+        self._offsets = OffsetReader(self.machine, self.history, sorted(set(self.keys)))
+        self._plain = PlainWriter(
+            self.machine, self.history, self._partitions, random.choice((0, 10))
+        )
+        self._is_begun = False
+
+    def run(self) -> Outcome:
+        """Let everything happen; returns what is wrong with it."""
+        self._start()
+        if not self.is_over:
+            create_topic(self.machine, TOPIC, self._partitions, self._configs)
+            self._is_begun = True
+            self._begin()
+            done = self.machine.run(LONGEST_MS, self._is_done)
+            if not self.is_over and not done:
+                hanging = [each.name for each in (*self.programs, self._plain) if not each.is_done]
+                self.outcome.found.append(f"hanging: {hanging}")
+            elif not self.is_over:
+                self._finish()
+        self.outcome.found += self._wrong()
+        self.outcome.acknowledged = sum(each.committed for each in self.programs)
+        return self.outcome
+
+    def _begin(self) -> None:
+        random, machine = self.random, self.machine
+        length_ms = random.choice((50, 200, 600))
+        self._plain.start()
+        for reader in (*self._readers, self._offsets):
+            reader.start()
+        for program in self.programs:
+            machine.at(random.choice((0.0, random.uniform(0, length_ms))), program.start)
+        self._draw_troubles(length_ms)
+        everybody = (*self.programs, *self._readers, self._offsets)
+        for _ in range(random.choice((0, 2, 8))):
+            machine.at(random.uniform(0, length_ms), random.choice(everybody).cut)
+        if random.random() < 0.3:
+            machine.at(random.uniform(0, length_ms), self._set_clock)
+
+    def _set_clock(self) -> None:
+        self.machine.wall_set_by_ms = self.random.choice((-HOUR_MS, -50, 50, HOUR_MS))
+        self.machine.note(f"the wall clock is set by {self.machine.wall_set_by_ms} ms")
+
+    def _is_done(self) -> bool:
+        is_done = all(each.is_done for each in self.programs) and self._plain.is_done
+        return self.is_over or (is_done and self.machine.broker is not None)
+
+    def _wrong(self) -> list[str]:
+        everybody = (*self.programs, *self._readers, self._offsets)
+        return [each for one in everybody for each in one.wrong]
+
+    def look(self) -> None:
+        """After a start: what can be read now must be what can be read in the end."""
+        if self._is_begun:
+            for partition in range(self._partitions):
+                for is_committed in (True, False):
+                    start, end, kept = read_all(self.machine, partition, is_committed=is_committed)
+                    self.history.read(partition, start, end, kept, is_committed=is_committed)
+
+    def _finish(self) -> None:
+        """Crash once more, claim every id, and judge."""
+        for reader in (*self._readers, self._offsets):
+            reader.is_stopped = True
+        self._end_well()
+        if self.is_over:
+            return
+        for name in self._ids:
+            self._claim(name)
+        committed, stored, log_starts = {}, {}, {}
+        for partition in range(self._partitions):
+            _, stable, committed[partition] = read_all(self.machine, partition, is_committed=True)
+            start, end, stored[partition] = read_all(self.machine, partition, is_committed=False)
+            log_starts[partition] = start
+            if stable != end:
+                text = f"{partition}: the last stable offset is {stable}, and nothing is open"
+                self.outcome.found.append(f"{text} up to {end}")
+        offsets = {}
+        for key in sorted(set(self.keys)):
+            code, offsets[key] = offset_in(
+                self.machine.ask(offset_fetch(key, is_stable=True), OFFSET_FETCH)
+            )
+            if code:
+                self.outcome.found.append(f"OffsetFetch of {key} was answered {code} at the end")
+        self.outcome.found += [
+            f"{each.broken.value}: {each.text}"
+            for each in transaction_findings(
+                self.history,
+                committed=committed,
+                stored=stored,
+                offsets=offsets,
+                log_starts=log_starts,
+            )
+        ]
+
+    def _claim(self, name: str) -> None:
+        """Take an id, so that whatever is open is aborted."""
+        self.history.claim(f"the last of {name}", name)
+        message = InitProducerIdRequest(transactional_id=name, transaction_timeout_ms=60_000)
+        for _ in range(CLAIMS_MAX):
+            answer = self.machine.ask(message, INIT)
+            if not answer.error_code:
+                epoch = answer.producer_epoch
+                self.history.granted(f"the last of {name}", answer.producer_id, epoch)
+                return
+            assert answer.error_code in LATER, f"InitProducerId of {name}: {answer.error_code}"
+        self.outcome.found.append(f"hanging: nobody can claim {name}")
