@@ -43,7 +43,7 @@ from .partitions.open_partitions import OpenPartitions
 from .partitions.partition import Partition
 from .partitions.producer_expiry import ProducerExpiry
 from .partitions.retention import Retention
-from .storage.data_directory import examine
+from .storage.data_directory import owner_mark
 from .storage.names import GROUPS_LOG, METADATA_LOG
 from .storage.port import FlushFailed, NoSpace, StorageError
 from .waiting.deadlines import Deadlines
@@ -83,7 +83,7 @@ class Broker:
         self.parked = ParkedFetches(ready, hooks.deadline_moved, begin)
         self._deadlines = Deadlines(self.parked)
         self.held = HeldBytes(config.queued_max_request_bytes)
-        mark = examine(world.storage)
+        mark = owner_mark(world.storage)
         self.restart = Restart(world.storage, hooks.warn)
         self.state = ClusterMetadata()
         self._metadata = StateLog(

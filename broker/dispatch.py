@@ -35,7 +35,7 @@ Refusal = Callable[[Any, ErrorCode, str], Any]
 
 TOO_LONG = f"the answer would be longer than {ANSWER_BYTES_MAX} bytes; ask for less at a time"
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 class Dispatch:
@@ -135,7 +135,7 @@ class Dispatch:
             peer=session.peer,
             client_id=request.client_id,
         )
-        log.error(event, exc_info=error)
+        logger.error(event, exc_info=error)
         return ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here"
 
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:

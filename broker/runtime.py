@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .faults.detour import FaultPath
     from .faults.rules import ArmedRule, Faults
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 EVERYWHERE = "0.0.0.0"
 BACKLOG = 1024  # connections the kernel accepts ahead of us
 
@@ -158,8 +158,8 @@ class Runtime:
             flush_wanted=self._round_wanted,
             fetches_ready=self._fetches_ready,
             deadline_moved=self._arm_timer,
-            warn=log.warning,
-            tell=log.info,
+            warn=logger.warning,
+            tell=logger.info,
             slices=self._slices,
         )
         try:
@@ -289,7 +289,7 @@ class Runtime:
 
     def _break(self, error: Exception) -> None:
         """Nothing that waits for a flush can be acknowledged any more: refuse it, and stop."""
-        log.critical(Event("broken", why=error, then="the broker stops"), exc_info=error)
+        logger.critical(Event("broken", why=error, then="the broker stops"), exc_info=error)
         if not self.failed.done():
             self._fail(error)
             self._isolated(self.broker.commit.refuse_all)
@@ -335,7 +335,7 @@ class Runtime:
             self._flush_s = self._loop.time() - self._flush_began
             self._isolated(lambda: self.broker.finish_round(round_))
         else:
-            log.critical(Event("flush-failed", why=error, then="the broker stops"))
+            logger.critical(Event("flush-failed", why=error, then="the broker stops"))
             self._isolated(lambda: self.broker.commit.fail(round_))
             self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
         if self.fault_path is not None:
@@ -351,7 +351,7 @@ class Runtime:
             else:
                 await asyncio.wait([self._flushing], timeout=deadline - self._loop.time())
             if self._loop.time() >= deadline:
-                log.error(Event("stop-does-not-end", waited_ms=STOP_MS_MAX))
+                logger.error(Event("stop-does-not-end", waited_ms=STOP_MS_MAX))
                 return
         await asyncio.sleep(0)  # lets promises kept in this turn reach their connections
 
@@ -365,7 +365,7 @@ class Runtime:
         try:
             verify(self._world.storage)
         except StorageError as error:
-            log.critical(Event("data-directory-lost", why=error))
+            logger.critical(Event("data-directory-lost", why=error))
             for server in self._sockets:
                 server.close()
             self.broker.commit.refuse_all()

@@ -50,7 +50,7 @@ else:
     K = TypeVar("K")
     V = TypeVar("V")
 
-LOG = logging.getLogger("minibroker.client")
+logger = logging.getLogger("minibroker.client")
 NO_HEADERS: Headers = ()  # the default, by identity; an empty tuple that is another costs only time
 STOP_ON_ERROR_MS = 1_000  # what leaving `async with` on an exception waits for open batches
 
@@ -170,7 +170,7 @@ class Producer(Generic[K, V]):
             if cluster.failure is None and not self._sending.sender.fatal:
                 await self._flush(limit_ms)
         except DeliveryTimeout as error:
-            LOG.warning("stopped before everything was confirmed: %s", error)
+            logger.warning("stopped before everything was confirmed: %s", error)
         finally:
             self._sending.stop()
             self._sending.sender.fail_all(_stopped)

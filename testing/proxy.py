@@ -38,14 +38,14 @@ from ..protocol.apis import APIS
 from ..protocol.errors import DecodeError
 from ..protocol.framing import Buffer, FrameBuffer, FrameError, frame
 from .proxy_addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
-from .proxy_rules import Exchange, Outcome, UnreadableRequest, expects_answer, performable
+from .proxy_rules import Outcome, RelayedRequest, UnreadableRequest, expects_answer, performable
 
-LOG = logging.getLogger("minibroker.proxy")
+logger = logging.getLogger("minibroker.proxy")
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024  # socket.request.max.bytes of Kafka
 READ_BYTES = 64 * 1024
 IN_FLIGHT_MAX = 1_000  # requests of one connection waiting for an answer; then reading stops
-HISTORY_MAX = 10_000  # exchanges remembered
+HISTORY_MAX = 10_000  # requests remembered
 CONNECT_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
 
@@ -75,9 +75,9 @@ class Proxy:
         port: 0 picks a free one.
 
     Attributes:
-        history: the newest exchanges, oldest first.
+        history: the newest requests, oldest first.
         requests: requests seen, by API name.
-        on_outcome: called with each exchange when its outcome is known.
+        on_outcome: called with each request when its outcome is known.
         outcomes: what became of requests of an API: (API name, Outcome) -> count.
     """
 
@@ -91,11 +91,11 @@ class Proxy:
         self.faults = Faults()
         for rule in rules:
             self.arm(rule)
-        self.history: deque[Exchange] = deque(maxlen=HISTORY_MAX)
+        self.history: deque[RelayedRequest] = deque(maxlen=HISTORY_MAX)
         self.requests: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self._connections = 0
-        self.on_outcome: Callable[[Exchange], None] = _nobody_asks
+        self.on_outcome: Callable[[RelayedRequest], None] = _nobody_asks
         self._broken: list[Exception] = []
         self._noted = asyncio.Event()  # set whenever something has become of a request
         self._main: asyncio.Task[None] | None = None
@@ -201,24 +201,24 @@ class Proxy:
                     group.create_task(link.carry_requests(reader, upstream))
                     group.create_task(link.carry_replies(upstream_reader, writer))
             except* (_LinkClosed, OSError, TimeoutError) as ended:
-                LOG.debug("connection %d: %s", number, ended.exceptions[0])
+                logger.debug("connection %d: %s", number, ended.exceptions[0])
             except* (FrameError, DecodeError, UnreadableRequest, UnreadableAnswer) as ended:
-                LOG.warning("connection %d closed: %s", number, ended.exceptions[0])
+                logger.warning("connection %d closed: %s", number, ended.exceptions[0])
             except* _PredicateFailed as ended:
-                LOG.error("connection %d closed: a rule's predicate failed", number)
+                logger.error("connection %d closed: a rule's predicate failed", number)
                 self._broken += [each.error for each in _leaves(ended)]
             except* Exception as ended:  # a bug of ours, and no reason to leave all others
-                LOG.exception("connection %d closed", number, exc_info=ended)
+                logger.exception("connection %d closed", number, exc_info=ended)
 
-    def _note(self, exchange: Exchange, outcome: Outcome) -> None:
-        exchange.outcome = outcome
-        self.outcomes[exchange.api, outcome] += 1
+    def _note(self, relayed: RelayedRequest, outcome: Outcome) -> None:
+        relayed.outcome = outcome
+        self.outcomes[relayed.api, outcome] += 1
         self._noted.set()
-        self.on_outcome(exchange)
+        self.on_outcome(relayed)
 
 
-def _nobody_asks(exchange: Exchange) -> None:
-    """What happens to an exchange when nobody wants to know."""
+def _nobody_asks(relayed: RelayedRequest) -> None:
+    """What happens to a request when nobody wants to know."""
 
 
 class _Link:
@@ -227,8 +227,8 @@ class _Link:
     def __init__(self, proxy: Proxy, number: int) -> None:
         self._proxy = proxy
         self._number = number
-        self._open: deque[tuple[Exchange, list[ArmedRule]]] = deque()
-        self._coming: Exchange | None = None  # not forwarded yet
+        self._open: deque[tuple[RelayedRequest, list[ArmedRule]]] = deque()
+        self._coming: RelayedRequest | None = None  # not forwarded yet
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._is_silent = False
 
@@ -256,92 +256,90 @@ class _Link:
 
     def end(self) -> None:
         """The connection has ended: nobody answers what is open."""
-        for exchange in (self._coming, *(exchange for exchange, _ in self._open)):
-            if exchange is not None and exchange.outcome is Outcome.OPEN:
+        for relayed in (self._coming, *(relayed for relayed, _ in self._open)):
+            if relayed is not None and relayed.outcome is Outcome.OPEN:
                 try:
-                    self._proxy._note(exchange, Outcome.CLOSED)
+                    self._proxy._note(relayed, Outcome.CLOSED)
                 except OSError as error:  # whoever read our lines has gone
-                    LOG.debug("connection %d: %s", self._number, error)
+                    logger.debug("connection %d: %s", self._number, error)
 
     async def _forward_request(self, request: memoryview, upstream: asyncio.StreamWriter) -> None:
-        exchange = self._coming = _exchange(self._number, request)
+        relayed = self._coming = _relayed(self._number, request)
         proxy = self._proxy
-        proxy.requests[exchange.api] += 1
-        proxy.history.append(exchange)
-        covering = [armed for armed in proxy.faults.rules if _covers(armed, exchange)]
+        proxy.requests[relayed.api] += 1
+        proxy.history.append(relayed)
+        covering = [armed for armed in proxy.faults.rules if _covers(armed, relayed)]
         if proxy.on_outcome is not _nobody_asks:
-            exchange.describe()
-        answered = expects_answer(exchange)
-        exchange.forget_request()
+            relayed.describe()
+        answered = expects_answer(relayed)
+        relayed.forget_request()
         for armed in due(Instant.REQUEST, covering):
             match armed.rule.action:
                 case Disconnect():
-                    proxy._note(exchange, Outcome.CUT)
-                    raise _LinkClosed(f"cut at {exchange.api}")
+                    proxy._note(relayed, Outcome.CUT)
+                    raise _LinkClosed(f"cut at {relayed.api}")
                 case Delay(delay_ms):
                     await asyncio.sleep(delay_ms / 1000)
         if answered:
             await self._room.acquire()
-            self._open.append((exchange, covering))
+            self._open.append((relayed, covering))
         else:
-            proxy._note(exchange, Outcome.UNANSWERED)
+            proxy._note(relayed, Outcome.UNANSWERED)
         self._coming = None
         await _send(upstream, [request])
 
     async def _forward_reply(self, reply: memoryview, writer: asyncio.StreamWriter) -> None:
-        exchange, covering = self._take_open(reply)
-        parts = self._rewritten(exchange, reply)
+        relayed, covering = self._take_open(reply)
+        parts = self._rewritten(relayed, reply)
         if self._is_silent:
-            self._proxy._note(exchange, Outcome.SWALLOWED)
+            self._proxy._note(relayed, Outcome.SWALLOWED)
             return
         for armed in due(Instant.REPLY, covering):
             match armed.rule.action:
                 case LoseReply(then):
-                    self._proxy._note(exchange, Outcome.LOST)
+                    self._proxy._note(relayed, Outcome.LOST)
                     if then == "close":
-                        raise _LinkClosed(f"lost the answer to {exchange.api}")
+                        raise _LinkClosed(f"lost the answer to {relayed.api}")
                     self._is_silent = True
                     return
                 case TearReply(bytes_sent):
-                    self._proxy._note(exchange, Outcome.TORN)
+                    self._proxy._note(relayed, Outcome.TORN)
                     whole = b"".join(frame(parts))
                     writer.write(whole[: min(bytes_sent, len(whole) - 1)])
-                    raise _LinkClosed(f"tore the answer to {exchange.api}")
+                    raise _LinkClosed(f"tore the answer to {relayed.api}")
                 case Delay(delay_ms):
                     await asyncio.sleep(delay_ms / 1000)
-        self._proxy._note(exchange, Outcome.ANSWERED)
+        self._proxy._note(relayed, Outcome.ANSWERED)
         await _send(writer, parts)
 
-    def _take_open(self, reply: memoryview) -> tuple[Exchange, list[ArmedRule]]:
-        """The oldest open exchange, which this must be the answer to."""
+    def _take_open(self, reply: memoryview) -> tuple[RelayedRequest, list[ArmedRule]]:
+        """The oldest open request, which this must be the answer to."""
         if not self._open or len(reply) < _CORRELATION_ID.size:
             raise FrameError("an answer came that nobody asked for")
-        exchange, covering = self._open.popleft()
+        relayed, covering = self._open.popleft()
         self._room.release()
         (correlation_id,) = _CORRELATION_ID.unpack_from(reply)
-        if correlation_id != exchange.correlation_id:
-            raise FrameError(
-                f"answer {correlation_id} came where {exchange.correlation_id} was due"
-            )
-        return exchange, covering
+        if correlation_id != relayed.correlation_id:
+            raise FrameError(f"answer {correlation_id} came where {relayed.correlation_id} was due")
+        return relayed, covering
 
-    def _rewritten(self, exchange: Exchange, reply: memoryview) -> Sequence[Buffer]:
-        if exchange.api_key == API_VERSIONS:
+    def _rewritten(self, relayed: RelayedRequest, reply: memoryview) -> Sequence[Buffer]:
+        if relayed.api_key == API_VERSIONS:
             rules = self._proxy.faults.rules
             read = ALWAYS_ADDRESSED.union(*(armed.rule.must_read for armed in rules))
-            return offered(exchange.version, reply, read)
+            return offered(relayed.version, reply, read)
         address = (self._proxy.host, self._proxy.port)
-        return behind(exchange.api_key, exchange.version, reply, address)
+        return behind(relayed.api_key, relayed.version, reply, address)
 
 
-def _exchange(number: int, request: memoryview) -> Exchange:
+def _relayed(number: int, request: memoryview) -> RelayedRequest:
     """Read what every request begins with, also those of APIs unknown here."""
     if len(request) < _REQUEST.size:
         raise FrameError(f"a request of {len(request)} bytes has no header")
     api_key, version, correlation_id, length = _REQUEST.unpack_from(request)
     client_id = bytes(request[_REQUEST.size : _REQUEST.size + max(length, 0)])
     api = APIS.get(api_key)
-    return Exchange(
+    return RelayedRequest(
         connection=number,
         api_key=api_key,
         api=api.name if api is not None else f"key {api_key}",
@@ -352,9 +350,9 @@ def _exchange(number: int, request: memoryview) -> Exchange:
     )
 
 
-def _covers(armed: ArmedRule, exchange: Exchange) -> bool:
+def _covers(armed: ArmedRule, relayed: RelayedRequest) -> bool:
     try:
-        return armed.rule.covers(exchange)
+        return armed.rule.covers(relayed)
     except (DecodeError, UnreadableRequest):
         raise
     except Exception as error:

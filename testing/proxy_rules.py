@@ -44,7 +44,7 @@ class UnreadableRequest(ValueError):
 
 
 @dataclass(slots=True)
-class Exchange:
+class RelayedRequest:
     """One request on its way through the proxy, and what became of it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Exchange:
         version: of the API, as in the request.
         client_id: "" if the client sent none.
         about: what it asks, in short; "" where this code cannot read it.
-        outcome: changes as the exchange goes on.
+        outcome: changes as it goes on.
     """
 
     connection: int
@@ -107,7 +107,7 @@ class Exchange:
         self.frame = self._message = None
 
 
-def expects_answer(exchange: Exchange) -> bool:
+def expects_answer(relayed: RelayedRequest) -> bool:
     """False for Produce with acks=0, which is the only request without an answer.
 
     Works for every version, since what stands before acks has not changed but for its encoding.
@@ -116,15 +116,15 @@ def expects_answer(exchange: Exchange) -> bool:
         DecodeError: the header is malformed.
         UnreadableRequest: it ends before acks.
     """
-    if exchange.api_key != _PRODUCE or exchange.frame is None:
+    if relayed.api_key != _PRODUCE or relayed.frame is None:
         return True
-    frame = exchange.frame
+    frame = relayed.frame
     _, position = decode_request_header(frame)
-    if APIS[_PRODUCE].is_flexible(exchange.version):
+    if APIS[_PRODUCE].is_flexible(relayed.version):
         try:
             length, position = read_uvarint(frame, position, len(frame))
         except ValueError as error:
-            raise UnreadableRequest(f"Produce v{exchange.version}: {error}") from error
+            raise UnreadableRequest(f"Produce v{relayed.version}: {error}") from error
         position += max(length - 1, 0)  # compact: the length plus one, 0 for null
     else:
         length = int.from_bytes(frame[position : position + 2], "big", signed=True)

@@ -43,7 +43,7 @@ from .transports import JOIN_BYTES_MAX, close_in_time, write_parts
 if TYPE_CHECKING:
     from .server import Server
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 class ClientSession(asyncio.BufferedProtocol):
@@ -274,7 +274,7 @@ class ClientSession(asyncio.BufferedProtocol):
         """What could not be decoded has ended the connection: False."""
         if not isinstance(why, ProtocolError | DecodeError):
             # A codec's bug, a broken invariant of it included: others have codecs of their own.
-            log.error(Event("request-unreadable", peer=self.peer), exc_info=why)
+            logger.error(Event("request-unreadable", peer=self.peer), exc_info=why)
         self.hang_up(why, frame)
         return False
 
@@ -294,7 +294,7 @@ class ClientSession(asyncio.BufferedProtocol):
         except ENDS_THE_BROKER as error:
             self._server.on_broken(error)
         except Exception as error:
-            log.exception(Event("request-failed", peer=self.peer))
+            logger.exception(Event("request-failed", peer=self.peer))
             self.hang_up(error, frame)
         else:
             return self._transport is not None
@@ -376,7 +376,7 @@ class ClientSession(asyncio.BufferedProtocol):
         except Exception:
             if type(message) is not Failure:  # told already, by whoever could not make it
                 api, version = request.route.api.name, request.route.version
-                log.exception(Event("answer-failed", api=api, version=version, peer=self.peer))
+                logger.exception(Event("answer-failed", api=api, version=version, peer=self.peer))
         try:
             why = "the broker could not make or write the answer"
             refusal = self.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR, why)

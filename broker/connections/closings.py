@@ -13,7 +13,7 @@ from ...protocol.api_names import api_name
 from ...protocol.framing import FrameError
 from ..log_lines import Event, OncePerSecond
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 NO_FRAME = memoryview(b"")
 
 _HEAD = Struct(">hhih")  # api_key, api_version, correlation_id, length of client_id
@@ -40,7 +40,7 @@ class Closings:
         if left_out is None:
             return
         hint = size_hint(why.size) if isinstance(why, FrameError) else None
-        log.warning(
+        logger.warning(
             Event(
                 "connection-closed",
                 peer=peer,
@@ -55,7 +55,7 @@ class Closings:
         """A connection is one too many."""
         left_out = self._limit.left_out(f"refused {_host(peer)}", now_ms)
         if left_out is not None:
-            log.warning(
+            logger.warning(
                 Event(
                     "connection-refused",
                     peer=peer,

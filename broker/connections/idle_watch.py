@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..log_lines import Event
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 class Watched(Protocol):
@@ -56,7 +56,7 @@ class IdleWatch:
         idle_ms = (self._loop.time() - connection.active_at) * 1000
         if idle_ms >= limit_ms and connection.is_idle:
             why = f"idle for {idle_ms:.0f} ms"
-            log.info(Event("connection-closed", peer=connection.peer, why=why))
+            logger.info(Event("connection-closed", peer=connection.peer, why=why))
             connection.close()
             return
         rest_ms = max(limit_ms - idle_ms, 10 if connection.is_idle else limit_ms / 2)

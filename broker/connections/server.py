@@ -29,7 +29,7 @@ from .turns import Turns
 if TYPE_CHECKING:
     from ..faults.detour import FaultPath
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 class Server:
@@ -149,7 +149,7 @@ class Server:
             return
         self._told_at = now_ms
         most = max(self.connections, key=lambda each: each.held_bytes, default=None)
-        log.warning(
+        logger.warning(
             Event(
                 "memory-short",
                 held_bytes=self.held.total,

@@ -31,7 +31,7 @@ from ..log.identity import (
 from ..log.log import Log, LogConfig
 from ..log.recovery import Known
 from ..log.state_log import StateLog
-from ..storage.data_directory import check_cluster, examine, write_mark
+from ..storage.data_directory import check_cluster, owner_mark, write_mark
 from ..storage.names import METADATA_LOG, STATE_LOGS
 from ..storage.overlay import Overlay
 from ..storage.port import DirectoryRefused, Storage
@@ -63,7 +63,7 @@ class Adoption:
         self._storage = storage
         self._now_ms = now_ms
         self._random = random
-        self._mark = examine(storage)
+        self._mark = owner_mark(storage)
         self._restart = Restart(storage, warn)
 
     def unknown(self) -> list[str]:

@@ -122,7 +122,7 @@ def claim(
     """Take a data directory for this broker, before anything but its own checkpoints is written.
 
     Args:
-        mark: what examine() has found.
+        mark: what owner_mark() has found.
         state: as the metadata log says.
     Returns: the cluster id, and what the start is to do.
     Raises:

@@ -47,7 +47,7 @@ from .scope import Part
 logger = logging.getLogger("minibroker")
 
 
-class Connection(Protocol):
+class Detourable(Protocol):
     """A client's connection, as a detour needs it."""
 
     def handle(self, request: Request) -> Any:
@@ -95,7 +95,7 @@ class FaultPath:
         self._changed = asyncio.Event()
         faults.on_disarmed = self._note
 
-    def detour(self, connection: Connection) -> Detour:
+    def detour(self, connection: Detourable) -> Detour:
         """For a connection that has been accepted."""
         self._connections += 1
         return Detour(self, connection, self._connections)
@@ -150,7 +150,7 @@ class _Open:
 class Detour:
     """The way of one connection's requests."""
 
-    def __init__(self, path: FaultPath, connection: Connection, number: int) -> None:
+    def __init__(self, path: FaultPath, connection: Detourable, number: int) -> None:
         self._path = path
         self._connection = connection
         self._number = number

@@ -16,6 +16,7 @@ from ..cluster.records import LogStartsRecord, MetadataRecord, RemovedRecord
 from ..directory.reserve import Reserve
 from ..waiting.group_commit import GroupCommit
 from ..waiting.isolation import each_alone
+from ..waiting.promise import Promise
 from .partition import Partition
 
 T = TypeVar("T")
@@ -54,14 +55,10 @@ class LogStarts:
         """Write up to where segments go. Raises StorageError: nothing is written."""
         self._write(offsets, RemovedRecord)
 
-    def once_durable(self, partitions: Sequence[Partition], then: Callable[[], None]) -> None:
-        """Call `then` once all that was written is durable, in these partitions, too."""
+    def when_durable(self, partitions: Sequence[Partition]) -> bool | Promise:
+        """Whether all that was written is durable, in these partitions, too: True or a promise."""
         each_alone(partitions, self._group_commit.written, "having a log flushed")
-        if not self._is_flushed:
-            then()
-            return
-        promise = self._group_commit.when_durable(True, lambda: False)
-        promise.deliver_to(lambda is_durable: then() if is_durable else None)
+        return not self._is_flushed or self._group_commit.when_durable(True, lambda: False)
 
     def pay(self, act: Callable[[], T]) -> T:
         """Do something that makes room, on a full disk, too: Reserve.pay."""

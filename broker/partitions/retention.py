@@ -23,6 +23,7 @@ from ..log_lines import Event
 from ..storage.port import StorageError
 from ..waiting.hooks import Hooks
 from ..waiting.isolation import each_alone
+from ..waiting.promise import Promise, then
 from ..world import Clock
 from .partition import Partition
 from .sweep import Sweep
@@ -90,8 +91,8 @@ class Ground(Protocol):
     def note_removals(self, offsets: Mapping[Partition, int]) -> None:
         """Write up to where segments go. May raise StorageError."""
 
-    def once_durable(self, partitions: Sequence[Partition], then: Callable[[], None]) -> None:
-        """Call `then` once all that was written is durable, and the logs of these partitions.
+    def when_durable(self, partitions: Sequence[Partition]) -> bool | Promise:
+        """Whether all that was written is durable, with the logs of these: True, or a promise.
 
         1. a log begins a new segment  2. its old ones are removed  3. power lost: the new one was
         never flushed, and a log whose old segments are half gone looks damaged.
@@ -186,12 +187,13 @@ class Retention:
         return cut
 
     def _remove_later(self, partitions: Sequence[Partition]) -> None:
-        def go_on() -> None:
-            self._to_note.extend(partitions)
-            self._hooks.deadline_moved()
+        def go_on(is_durable: bool) -> None:
+            if is_durable:
+                self._to_note.extend(partitions)
+                self._hooks.deadline_moved()
 
         if partitions:
-            self._ground.once_durable(partitions, go_on)
+            then(self._ground.when_durable(partitions), go_on)
 
     def _note_some(self) -> None:
         offsets: dict[Partition, int] = {}
@@ -209,9 +211,10 @@ class Retention:
 
         each_alone(partitions, look, "looking for what may be removed")
 
-        def go_on() -> None:
-            self._removing.extend(offsets.items())
-            self._hooks.deadline_moved()
+        def go_on(is_durable: bool) -> None:
+            if is_durable:
+                self._removing.extend(offsets.items())
+                self._hooks.deadline_moved()
 
         if offsets:
             try:
@@ -219,7 +222,7 @@ class Retention:
             except StorageError as error:
                 self._put_off(error)
             else:
-                self._ground.once_durable((), go_on)
+                then(self._ground.when_durable(()), go_on)
 
     def _remove_some(self) -> None:
         partition, offset = self._removing.popleft()  # first: one that raises is not tried for ever

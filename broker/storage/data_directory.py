@@ -53,7 +53,7 @@ class OwnerMark:
     directory_id: str
 
 
-def examine(storage: Storage) -> OwnerMark | None:
+def owner_mark(storage: Storage) -> OwnerMark | None:
     """The mark of a directory of ours; None for an empty one, or one of 0.1.0.
 
     Raises:

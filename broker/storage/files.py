@@ -23,7 +23,7 @@ from itertools import islice
 from typing import Final
 
 from ..limits import FILES_GIVEN_BACK, OPEN_FILES_MAX
-from .data_directory import examine
+from .data_directory import owner_mark
 from .port import Buffer, StorageError
 from .root import DIRECTORY_MODE, Root, make_root, named, refusal
 
@@ -274,7 +274,7 @@ class FileStorage:
         if os.path.isdir(path):
             looked_at = DirectoryLookedAt(path)
             try:
-                examine(looked_at)
+                owner_mark(looked_at)
             finally:
                 looked_at.close()
         return cls(path, open_files_max)

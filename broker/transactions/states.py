@@ -103,9 +103,9 @@ _END_NOTHING, _ANSWER, _REMOVE, _NOTHING = (
     Then.NOTHING,
 )
 
-Verdict = ErrorCode | Then
+Entry = ErrorCode | Then
 _COLUMNS = (EMPTY, ONGOING, PREPARE_COMMIT, PREPARE_ABORT, COMPLETE_COMMIT, COMPLETE_ABORT, DEAD)
-_ROWS: Mapping[Ask, tuple[Verdict, ...]] = {
+_ROWS: Mapping[Ask, tuple[Entry, ...]] = {
     Ask.INITIALISE: (_BUMP, Then.FENCE, _WAIT, _WAIT, _BUMP, _BUMP, Then.CREATE),
     Ask.ADD: (_BEGIN, Then.ADD, _WAIT, _WAIT, _BEGIN, _BEGIN, _NOT_THERE),
     Ask.VERIFY: (_NOT_ADDED, Then.LOOK, _WAIT, _WAIT, _NOT_ADDED, _NOT_ADDED, _NOT_THERE),
@@ -121,7 +121,7 @@ _ROWS: Mapping[Ask, tuple[Verdict, ...]] = {
     Ask.TIME_OUT: (_NOTHING, Then.FENCE, *[_NOTHING] * 5),
     Ask.EXPIRE: (_REMOVE, _NOTHING, _NOTHING, _NOTHING, _REMOVE, _REMOVE, _NOTHING),
 }
-ANSWERS: Mapping[tuple[TransactionState, Ask], Verdict] = MappingProxyType(
+ANSWERS: Mapping[tuple[TransactionState, Ask], Entry] = MappingProxyType(
     {
         (state, ask): verdict
         for ask, row in _ROWS.items()

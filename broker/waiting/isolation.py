@@ -15,7 +15,7 @@ from ..storage.port import FlushFailed
 
 T = TypeVar("T")
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 ENDS_THE_BROKER = (FlushFailed, AssertionError)
 
@@ -35,7 +35,7 @@ def each_alone(items: Iterable[T], work: Callable[[T], object], what: str) -> No
         except ENDS_THE_BROKER as error:
             end = end or error
         except Exception:
-            log.exception("%s failed", what)
+            logger.exception("%s failed", what)
     if end is not None:
         raise end
 

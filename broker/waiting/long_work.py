@@ -25,7 +25,7 @@ from ..limits import ASIDES_MAX, JOBS_ACTIVE_MAX
 from .isolation import ENDS_THE_BROKER
 from .promise import Failure, Promise
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 class Aside:
@@ -291,7 +291,7 @@ class LongWork:
         except ENDS_THE_BROKER:
             raise  # and leave it unanswered: after a failed flush no answer is true
         except Exception as error:
-            log.exception("long work failed")
+            logger.exception("long work failed")
             job.promise.worked(Failure(error))
         else:
             self._put(job, self._active)

@@ -19,7 +19,7 @@ from .isolation import ENDS_THE_BROKER
 A = TypeVar("A")
 B = TypeVar("B")
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Promise:
             self.keep(Failure(error))  # first: whoever raises further keeps no promise any more
             raise
         except Exception as error:
-            log.exception("an answer could not be made")
+            logger.exception("an answer could not be made")
             message = Failure(error)
         if isinstance(message, Promise):
             message.deliver_to(self.keep)

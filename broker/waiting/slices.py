@@ -18,7 +18,7 @@ from ..log_lines import Event
 from ..storage.port import FlushFailed
 from .long_work import Done, outcome_of
 
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 SLICE_S = SLICE_MS / 1000
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -81,7 +81,7 @@ class LoopSlices:
         except (AssertionError, FlushFailed) as error:
             self._on_broken(error)
         except Exception:
-            log.exception(Event("long-work-failed"))
+            logger.exception(Event("long-work-failed"))
 
 
 def _bound_kept_memory() -> None:

@@ -26,7 +26,7 @@ from ...testing.child_wire import ChildBrokerError
 from ...testing.nursery import NurseryFailed
 from ...testing.proxy import Proxy
 from ..showing.demo_clients import CLIENTS, DemoFailed, missing_library, running_producer
-from ..showing.demo_report import Run, show, verdict
+from ..showing.demo_report import Run, conclusion, show
 from ..showing.story import tell
 from ..showing.story_page import page
 from ..showing.story_scenes import SCENES
@@ -113,7 +113,7 @@ def run(args: Namespace) -> int:
         print("minibroker demo: interrupted", file=sys.stderr)
         return INTERRUPTED
     show(runs, args.client)
-    return 0 if verdict(runs).holds else 1
+    return 0 if conclusion(runs).holds else 1
 
 
 def _tell(args: Namespace) -> int:

@@ -17,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 from ...testing.fault_file import read_fault_file
 from ...testing.fault_forms import rule_text
 from ...testing.proxy import Proxy
-from ...testing.proxy_rules import Exchange, performable
+from ...testing.proxy_rules import RelayedRequest, performable
 from ..terminal.addresses import parse_address
 from ..terminal.visible import visible
 
@@ -87,16 +87,16 @@ async def _serve(proxy: Proxy) -> None:
         await stopping.wait()
 
 
-def _print_line(exchange: Exchange) -> None:
-    client = visible(exchange.client_id or "-")
+def _print_line(relayed: RelayedRequest) -> None:
+    client = visible(relayed.client_id or "-")
     print(
-        f"connection {exchange.connection} {client}: {exchange.api} v{exchange.version} "
-        f"{visible(exchange.about)}".rstrip()
-        + f" -> {exchange.outcome}",
+        f"connection {relayed.connection} {client}: {relayed.api} v{relayed.version} "
+        f"{visible(relayed.about)}".rstrip()
+        + f" -> {relayed.outcome}",
         flush=True,
     )
 
 
-def _print_json(exchange: Exchange) -> None:
+def _print_json(relayed: RelayedRequest) -> None:
     names = ("connection", "client_id", "api", "version", "about", "outcome")
-    print(json.dumps({name: getattr(exchange, name) for name in names}), flush=True)
+    print(json.dumps({name: getattr(relayed, name) for name in names}), flush=True)

@@ -36,7 +36,7 @@ EXAMPLES = (
     "serve",
     "serve --log-dirs ./data --listeners PLAINTEXT://:9092 --set log.retention.hours=1",
 )
-log = logging.getLogger("minibroker")
+logger = logging.getLogger("minibroker")
 STDERR = 2
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -130,14 +130,14 @@ def run(args: Namespace) -> int:
         print(f"minibroker serve: {error}", file=sys.stderr)
         return 2
     for warning in loaded.warnings:
-        log.warning(warning)
+        logger.warning(warning)
     for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
             signal.signal(number, _stop_starting)
     try:
         return _run_loop(loaded, faults)
     except StoppedStarting as stopped:
-        log.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
+        logger.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
         return 0
     except (DirectoryRefused, DamagedLog, StorageError, MetadataError, ListenError) as error:
         print(f"minibroker serve: {error}", file=sys.stderr)
@@ -170,7 +170,7 @@ def _faults(path: str) -> Faults:
     faults = Faults()
     for rule in read_fault_file(path):
         faults.arm(rule)
-    log.warning(Event("faults-armed", rules=len(faults.rules), meaning="it breaks on purpose"))
+    logger.warning(Event("faults-armed", rules=len(faults.rules), meaning="it breaks on purpose"))
     return faults
 
 
@@ -204,9 +204,9 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
         _warn_if_open(listener)
     level = logging.WARNING if config.durability == "memory" else logging.INFO
     meaning = _MEANING[config.durability]
-    log.log(level, Event("durability", durability=config.durability, meaning=meaning))
+    logger.log(level, Event("durability", durability=config.durability, meaning=meaning))
     share = shares()
-    log.info(
+    logger.info(
         Event(
             "descriptors",
             limit=share.limit,
@@ -221,22 +221,22 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
         f"[KafkaServer id={config.node_id}] started",
     )
     if why_not:
-        log.warning(Event("ready-lines-lost", why=why_not, listeners=places))
+        logger.warning(Event("ready-lines-lost", why=why_not, listeners=places))
     runtime.failed.add_done_callback(lambda _: stop.set())
     await stop.wait()
     if not runtime.failed.done():
-        log.info(Event("stopping", signal=received[0]))
+        logger.info(Event("stopping", signal=received[0]))
     giving_back.cancel()
     began = loop.time()
     await runtime.stop()
     if runtime.failed.done():
-        log.critical(Event("stopped", clean=False, why=runtime.failed.result()))
+        logger.critical(Event("stopped", clean=False, why=runtime.failed.result()))
         return 1
-    log.info(Event("stopped", clean=True, took_ms=round((loop.time() - began) * 1000)))
+    logger.info(Event("stopped", clean=True, took_ms=round((loop.time() - began) * 1000)))
     return 0
 
 
 def _warn_if_open(listener: Listener) -> None:
     if not listener.is_loopback:
         why = "it is open to the network, without authentication or encryption"
-        log.warning(Event("listener-open", listener=listener.name, why=why))
+        logger.warning(Event("listener-open", listener=listener.name, why=why))

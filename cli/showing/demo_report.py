@@ -59,21 +59,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Conclusion:
     """Whether the demo showed what it should, and in which words."""
 
     holds: bool
     text: str
 
 
-def verdict(runs: tuple[Run, Run]) -> Verdict:
+def conclusion(runs: tuple[Run, Run]) -> Conclusion:
     """Judge (run without idempotence, run with it)."""
     plain, exact = runs
     if not exact.is_exact:
-        return Verdict(False, "FAILED: the idempotent log is not every line once and in order.")
+        return Conclusion(False, "FAILED: the idempotent log is not every line once and in order.")
     if not plain.duplicates:
-        return Verdict(False, "FAILED: the log without idempotence shows no duplicates.")
-    return Verdict(
+        return Conclusion(False, "FAILED: the log without idempotence shows no duplicates.")
+    return Conclusion(
         True,
         f"Without idempotence {plain.lost} lost acknowledgements left {plain.duplicates} "
         f"duplicates; with it {exact.lost} lost acknowledgements and a kill -9 of the broker "
@@ -84,7 +84,7 @@ def verdict(runs: tuple[Run, Run]) -> Verdict:
 def show(runs: tuple[Run, Run], client: str, console: Console | None = None) -> None:
     """Print the report."""
     console = console or Console(highlight=False)
-    outcome = verdict(runs)
+    outcome = conclusion(runs)
     console.print(_logs(runs))
     console.print(_counts(runs, client))
     console.print(Text(outcome.text, style="bold green" if outcome.holds else "bold red"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import ClientError, Fatal, defect
 
-LOG = logging.getLogger("minibroker.client")
+logger = logging.getLogger("minibroker.client")
 STOP_TIMEOUT_S = 2.0
 
 
@@ -79,7 +79,7 @@ class Background:
         """Something is wrong that nothing here can mend: everybody who waits or asks is told."""
         if self.failure is not None or self.is_stopping:
             return
-        LOG.error("%s", error, exc_info=error.__cause__)
+        logger.error("%s", error, exc_info=error.__cause__)
         self._close(error)
         if self._main is not None:
             self._main.cancel()

@@ -35,7 +35,7 @@ from .backoff import backoff_ms
 from .connection import Connection
 from .metadata import Metadata
 
-LOG = logging.getLogger("minibroker.client")
+logger = logging.getLogger("minibroker.client")
 BOOTSTRAP = -1  # node id of the connection used while no broker is known
 UNREACHABLE_S = 2.5  # after so long without a connection, the log says why
 PARTITION_WAIT_MS = 2_000  # how long a partition that nobody knows may take to appear
@@ -305,7 +305,7 @@ class Cluster:
         self._warned.add(address)
         host, port = address
         text = self._explained(node_id, f"node {node_id} cannot be reached at {host}:{port}")
-        LOG.warning("%s; trying on. %s", text, problem)
+        logger.warning("%s; trying on. %s", text, problem)
 
     def _explained(self, node_id: int, problem: str) -> str:
         servers = self._config.bootstrap_servers

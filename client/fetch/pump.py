@@ -22,7 +22,7 @@ from ..partitions import OffsetAndMetadata, TopicPartition
 from .fetcher import NEVER, FetchCall, Fetcher
 from .position import COMMITTED, NO_POSITION, ConsumerRecord, K, V
 
-LOG = logging.getLogger("minibroker.client")
+logger = logging.getLogger("minibroker.client")
 LOOK_UPS = {"earliest": EARLIEST, "latest": LATEST}
 RECHECK_MS = 100.0
 NOTHING_COMMITTED = OffsetAndMetadata(NO_POSITION)
@@ -78,7 +78,7 @@ class Fetching(Generic[K, V]):
         """Tell whoever reads next, and whoever waits. What is no ClientError is a defect."""
         self.failure = defect("the consumer", error)
         if self.failure is not error:
-            LOG.error("%s", self.failure, exc_info=error)
+            logger.error("%s", self.failure, exc_info=error)
             self.failure.__cause__ = error
         self.wake_waiting()
 

@@ -33,7 +33,7 @@ from .committing import OUTCOME_UNKNOWN, Committing
 from .membership import NO_MEMBER_ID, Event, Membership, NextStep, State
 from .subscription import Subscription
 
-LOG = logging.getLogger("minibroker.client")
+logger = logging.getLogger("minibroker.client")
 JOIN_LAPSE_MS = 5_000  # what JoinGroup may take beyond the rebalance timeout
 STOP_TIMEOUT_S = 5.0
 UNKNOWN_TOPIC_RECHECK_S = 1.0
@@ -103,7 +103,7 @@ class GroupMember(Generic[K, V]):
                     await self._part_with_all()
                     await self._leave("the consumer is closed")
         except (TimeoutError, ClientError, *OUTCOME_UNKNOWN) as error:
-            LOG.warning("group %s was left without a word: %s", self._membership.group_id, error)
+            logger.warning("group %s was left without a word: %s", self._membership.group_id, error)
         finally:
             self._coordinator.forget()
 
@@ -173,7 +173,7 @@ class GroupMember(Generic[K, V]):
             if step is NextStep.DONE:
                 step, places = await self._sync()
         except (Retriable, *OUTCOME_UNKNOWN) as error:
-            LOG.info("group %s: joining failed: %s", membership.group_id, error)
+            logger.info("group %s: joining failed: %s", membership.group_id, error)
             step = NextStep.FIND
         finally:
             if membership.state in (State.JOINING, State.SYNCING):
@@ -251,7 +251,7 @@ class GroupMember(Generic[K, V]):
         # 2. Meanwhile a fetch brings records from the group's committed position.
         # 3. getmany() would hand them out, and the seek come too late: so they are held back.
         self._fetcher.hold_back(added)
-        LOG.info("group %s: reads %s", self._membership.group_id, sorted(places))
+        logger.info("group %s: reads %s", self._membership.group_id, sorted(places))
         await self._tell(self._subscription.listener.on_partitions_assigned, added)
         self._fetcher.let_go(added)
         self._fetching.wake()
@@ -366,7 +366,7 @@ class GroupMember(Generic[K, V]):
                     membership.heartbeat_request(), timeout_ms
                 )
             except (ClientError, *OUTCOME_UNKNOWN) as error:
-                LOG.info("group %s: no heartbeat: %s", membership.group_id, error)
+                logger.info("group %s: no heartbeat: %s", membership.group_id, error)
                 wait_ms = config.retry_backoff_ms
                 continue
             code = error_code(answer.error_code)
@@ -391,7 +391,7 @@ class GroupMember(Generic[K, V]):
         return self._config.max_poll_interval_ms - spent_ms
 
     async def _leave_for_now(self) -> None:
-        LOG.warning(
+        logger.warning(
             "group %s: the application has not asked for records for max_poll_interval_ms=%d ms; "
             "leaving the group until it does",
             self._membership.group_id,
@@ -441,7 +441,7 @@ class GroupMember(Generic[K, V]):
             await self.committing.commit(news, self._config.request_timeout_ms)
             self._stored.update((place, each.offset) for place, each in news.items())
         except ClientError as error:
-            LOG.warning("automatic commit failed: %s", error)
+            logger.warning("automatic commit failed: %s", error)
             self._heed()
 
     async def _tell(

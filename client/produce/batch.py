@@ -26,7 +26,7 @@ NO_SEQUENCE: Final = -1
 OFFSET_UNKNOWN: Final = -1
 
 
-class StoredBatch(NamedTuple):
+class StoredAt(NamedTuple):
     """A batch the broker has acknowledged.
 
     base_offset is OFFSET_UNKNOWN where only the fact is known; log_append_time_ms is -1 unless
@@ -65,7 +65,7 @@ class ProducerBatch:
         growth_bytes: by how much that may grow.
         created_at_ms: when the `send` of its first record began; delivery_timeout_ms counts
             from here.
-        outcome: None until it is known; then StoredBatch, the error, or Split.
+        outcome: None until it is known; then StoredAt, the error, or Split.
         sends: how often it was handed to a connection.
         is_awaited: somebody waits for the outcome, so that lingering would only cost time.
         is_heard: somebody will be told the outcome: who waits in flush() is not.
@@ -130,7 +130,7 @@ class ProducerBatch:
         self.is_on_wire = False
         self.is_refused = False
         self.is_passed = False
-        self.outcome: StoredBatch | Split | ClientError | None = None
+        self.outcome: StoredAt | Split | ClientError | None = None
         self.home: Home | None = None
         self.on_done: list[Callable[[], None]] = []
         self._filled_bytes = 0
@@ -255,7 +255,7 @@ class ProducerBatch:
         part.close()
         return part
 
-    def complete(self, outcome: StoredBatch | Split | ClientError) -> None:
+    def complete(self, outcome: StoredAt | Split | ClientError) -> None:
         """Make the outcome known; the first one counts."""
         if self.outcome is not None:
             return

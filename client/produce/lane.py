@@ -25,7 +25,7 @@ from .batch import (
     NO_SEQUENCE,
     OFFSET_UNKNOWN,
     ProducerBatch,
-    StoredBatch,
+    StoredAt,
 )
 
 EPOCH_MAX: Final = 32_766  # one less than fits: brokers keep the last one for fencing
@@ -198,9 +198,9 @@ class Lane:
             self.producer_id, self.producer_epoch = NO_PRODUCER_ID, NO_EPOCH
 
 
-def _proven(batch: ProducerBatch) -> StoredBatch | ClientError:
+def _proven(batch: ProducerBatch) -> StoredAt | ClientError:
     if batch.is_unknown:
-        return StoredBatch(OFFSET_UNKNOWN, -1, -1)
+        return StoredAt(OFFSET_UNKNOWN, -1, -1)
     return Fatal(
         f"{batch.describe()}: the broker has stored later records and not these: it has lost "
         "what it knew of this producer; send them again if their order does not matter",

@@ -39,7 +39,7 @@ from .answers import Answer
 from .batch import ProducerBatch
 from .sender import NEVER, ProduceCall, Sender
 
-LOG = logging.getLogger("minibroker.client")
+logger = logging.getLogger("minibroker.client")
 TRANSACTION_TIMEOUT_MS = 2**31 - 1  # means nothing without a transactional id; Java sends this
 
 
@@ -131,11 +131,11 @@ class Sending:
 
     def on_unheard(self, batch: ProducerBatch) -> None:
         """A batch has failed that nobody waits for."""
-        LOG.warning("records are lost that nobody waits for: %s", batch.outcome)
+        logger.warning("records are lost that nobody waits for: %s", batch.outcome)
 
     def _on_change(self) -> None:
         for topic in self.cluster.metadata.take_made_again():
-            LOG.warning("topic %s was deleted and made again; going on with the new one", topic)
+            logger.warning("topic %s was deleted and made again; going on with the new one", topic)
             self.sender.made_again(topic)
         self.on_metadata()
         self.wake()

@@ -14,7 +14,7 @@ from typing import NamedTuple, overload
 from ..door.door import call
 from ..errors import ClientError
 from ..partitions import RecordMetadata
-from .batch import OFFSET_UNKNOWN, ProducerBatch, Split, StoredBatch
+from .batch import OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
 
 
 class Delivery:
@@ -73,7 +73,7 @@ class Delivery:
         batch, index = self._batch, self._index
         while True:
             outcome = batch.outcome
-            if outcome.__class__ is StoredBatch:
+            if outcome.__class__ is StoredAt:
                 offset, append_time_ms, _ = outcome
                 if offset < 0 or append_time_ms >= 0:
                     return _receipt(batch, outcome, index)
@@ -141,7 +141,7 @@ def outcome_at(batch: ProducerBatch, index: int) -> RecordMetadata | ClientError
     outcome = batch.outcome
     if isinstance(outcome, ClientError):
         return outcome
-    assert isinstance(outcome, StoredBatch), "asked only when it is done"
+    assert isinstance(outcome, StoredAt), "asked only when it is done"
     return _receipt(batch, outcome, index)
 
 
@@ -196,7 +196,7 @@ def _piece_of(batch: ProducerBatch, index: int) -> tuple[ProducerBatch, int]:
     return batch, index
 
 
-def _receipt(batch: ProducerBatch, stored: StoredBatch, index: int) -> RecordMetadata:
+def _receipt(batch: ProducerBatch, stored: StoredAt, index: int) -> RecordMetadata:
     offset, append_time_ms, _ = stored
     return RecordMetadata(
         batch.topic,

@@ -21,7 +21,7 @@ from ..errors import ClientError, DeliveryTimeout, Fatal, Retriable
 from ..figures import ProducerFigures
 from .accumulator import Accumulator, Place
 from .answers import Answer, Then, ended, failure, outcome_of
-from .batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredBatch
+from .batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
 from .lane import Lane, born_at_ms
 
 NEVER: Final = float("inf")
@@ -125,7 +125,7 @@ class Sender:
         if then is Then.DONE:
             lane.acknowledge(batch)
             offset = answer.base_offset if answer.code is ErrorCode.NONE else OFFSET_UNKNOWN
-            stored = StoredBatch(offset, answer.log_append_time_ms, answer.log_start_offset)
+            stored = StoredAt(offset, answer.log_append_time_ms, answer.log_start_offset)
             self._finish(batch, stored)
             return
         batch.is_unknown = batch.is_unknown or may_be_stored
@@ -161,7 +161,7 @@ class Sender:
             lane = self._lane_of(batch)
             lane.take_off_wire(batch)
             lane.acknowledge(batch)
-            self._finish(batch, StoredBatch(OFFSET_UNKNOWN, -1, -1))
+            self._finish(batch, StoredAt(OFFSET_UNKNOWN, -1, -1))
 
     def expire(self, now_ms: float) -> None:
         """Fail what has not been delivered delivery_timeout_ms after its `send`."""
@@ -386,7 +386,7 @@ class Sender:
     def _lane_of(self, batch: ProducerBatch) -> Lane:
         return self._lanes[batch.topic, batch.partition]
 
-    def _finish(self, batch: ProducerBatch, outcome: StoredBatch | ClientError) -> None:
+    def _finish(self, batch: ProducerBatch, outcome: StoredAt | ClientError) -> None:
         batch.complete(outcome)
         self._accumulator.release(batch)
 

@@ -26,14 +26,14 @@ class Promise(NamedTuple):
     offset: int
 
 
-class StoredLog(NamedTuple):
+class LogRecords(NamedTuple):
     """A partition as it was read: where it begins, and (offset, value) of every record."""
 
     start_offset: int
     records: Sequence[tuple[int, bytes]]
 
 
-def judge(promised: Mapping[str, Sequence[Promise]], logs: Sequence[StoredLog]) -> list[str]:
+def judge(promised: Mapping[str, Sequence[Promise]], logs: Sequence[LogRecords]) -> list[str]:
     """Everything wrong, one sentence each; empty if all is well.
 
     Args:
@@ -57,7 +57,7 @@ def judge(promised: Mapping[str, Sequence[Promise]], logs: Sequence[StoredLog]) 
 
 
 def _sent_by(
-    client: str, promises: Iterable[Promise], values: set[bytes], logs: Sequence[StoredLog]
+    client: str, promises: Iterable[Promise], values: set[bytes], logs: Sequence[LogRecords]
 ) -> list[Sent]:
     """All that a client has sent, as far as promises or logs tell, in its order."""
     outcomes: dict[int, Acknowledged | Failed] = {}

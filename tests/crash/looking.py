@@ -22,7 +22,7 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 
-from tests.crash.judge import PARTITIONS, StoredLog
+from tests.crash.judge import PARTITIONS, LogRecords
 
 WINDOW = 5  # newest batches of a producer id that a broker must recognise
 EARLIEST = -2
@@ -39,7 +39,7 @@ class Look(NamedTuple):
     """
 
     topics: list[str]
-    logs: list[StoredLog]
+    logs: list[LogRecords]
     retries: int
     wrong: list[str]
 
@@ -70,7 +70,7 @@ async def look(port: int, topic: str) -> Look:
                 for _, batch in batches
                 for each in records_in(batch)
             ]
-            logs.append(StoredLog(start_offset, records))
+            logs.append(LogRecords(start_offset, records))
         names = [each.name or "" for each in metadata.topics]
         return Look(names, logs, retries, wrong)
     finally:

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from tests.hostile.arena import Arena
 from tests.hostile.attacker import ATTACKS
-from tests.hostile.judge import BOUNDS, Verdict
+from tests.hostile.judge import BOUNDS, Judgement
 from tests.support.processes.kafka import RealKafka
 
 DRAWN_A_BROKER_S = 20.0
@@ -46,18 +46,18 @@ def main() -> int:
 
         return run_long(args.minutes, seed)
     names = args.only or NAMES
-    verdicts = []
+    judgements = []
     with RealKafka() if args.kafka else nullcontext() as kafka:
-        for verdict in _verdicts(Arena(kafka), names, seed, args):
-            verdicts.append(verdict)
-            console.print(_line(verdict), markup=False)
-    console.print(_table(verdicts))
-    faulty = [each for each in verdicts if each.faults]
+        for judged in _judgements(Arena(kafka), names, seed, args):
+            judgements.append(judged)
+            console.print(_line(judged), markup=False)
+    console.print(_table(judgements))
+    faulty = [each for each in judgements if each.faults]
     for each in faulty:
         only = each.name.partition(" ")[0]
         again = f"--seed {seed}" if only not in ATTACKS else f"--size {args.size:g}"
         console.print(f"again: make hostile ARGS='--only {only} {again}'", markup=False)
-    console.print(f"{len(verdicts) - len(faulty)} of {len(verdicts)} held")
+    console.print(f"{len(judgements) - len(faulty)} of {len(judgements)} held")
     return 1 if faulty else 0
 
 
@@ -73,9 +73,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _verdicts(
+def _judgements(
     arena: Arena, names: Sequence[str], seed: int, args: argparse.Namespace
-) -> Iterator[Verdict]:
+) -> Iterator[Judgement]:
     for name in names:
         if name == "proxied":
             if not args.kafka:
@@ -94,21 +94,21 @@ def _verdicts(
                 first += REQUESTS_MAX
 
 
-def _drawn(arena: Arena, seed: int, first: int, several: int, seconds: float) -> Verdict:
+def _drawn(arena: Arena, seed: int, first: int, several: int, seconds: float) -> Judgement:
     told = [seed, first, several, seconds, SIZE_MAX]
     name = f"drawn from {first}, seed {seed}"
-    verdict = arena.judged(name, ["drawn", "{port}", *map(str, told)])
-    if verdict.worst > BOUNDS.worst_ms:
-        verdict.faults += _blamed(verdict, seed)
-    return verdict
+    judged = arena.judged(name, ["drawn", "{port}", *map(str, told)])
+    if judged.worst > BOUNDS.worst_ms:
+        judged.faults += _blamed(judged, seed)
+    return judged
 
 
-def _blamed(verdict: Verdict, seed: int) -> Iterator[str]:
+def _blamed(judged: Judgement, seed: int) -> Iterator[str]:
     """The requests under way while the good client waited longest, with how to send one again."""
-    began, ended = verdict.worst_at, verdict.worst_at + verdict.worst / 1000
+    began, ended = judged.worst_at, judged.worst_at + judged.worst / 1000
     under_way = [
         each
-        for each in verdict.told
+        for each in judged.told
         if "number" in each and each["began"] < ended and each["ended"] > began
     ]
     for each in sorted(under_way, key=lambda each: each["began"] - each["ended"])[:BLAMED_MAX]:
@@ -117,23 +117,23 @@ def _blamed(verdict: Verdict, seed: int) -> Iterator[str]:
         yield f"beside it: {each['name']}, answered after {took_ms:.0f} ms: {again}"
 
 
-def _line(verdict: Verdict) -> str:
+def _line(judged: Judgement) -> str:
     return "\n".join(
         [
-            f"{verdict.name}: worst {verdict.worst:.0f} ms, p99 {verdict.p99:.1f} ms "
-            f"(alone {verdict.quiet_p99:.1f}), +{verdict.grew_mb:.0f} MB, {verdict.seconds:.1f} s"
-            + ("" if not verdict.faults else "  FAULT"),
-            *(f"    {each}" for each in verdict.faults[: FAULTS_SHOWN + BLAMED_MAX]),
+            f"{judged.name}: worst {judged.worst:.0f} ms, p99 {judged.p99:.1f} ms "
+            f"(alone {judged.quiet_p99:.1f}), +{judged.grew_mb:.0f} MB, {judged.seconds:.1f} s"
+            + ("" if not judged.faults else "  FAULT"),
+            *(f"    {each}" for each in judged.faults[: FAULTS_SHOWN + BLAMED_MAX]),
         ]
     )
 
 
-def _table(verdicts: list[Verdict]) -> Table:
+def _table(judgements: list[Judgement]) -> Table:
     table = Table(title="a good client beside each attack; times in ms")
     table.add_column("attack")
     for column in ("worst", "p99", "p50", "p99 alone", "MB more", "seconds", "faults"):
         table.add_column(column, justify="right")
-    for each in verdicts:
+    for each in judgements:
         numbers = [f"{value:.1f}" for value in (each.worst, each.p99, each.p50, each.quiet_p99)]
         more = [f"{each.grew_mb:.0f}", f"{each.seconds:.1f}", str(len(each.faults) or "")]
         table.add_row(each.name, *numbers, *more)

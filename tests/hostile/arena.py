@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fuzz.bystander import TOPIC
-from tests.hostile.judge import Bounds, UnderAttack, Verdict, judge
+from tests.hostile.judge import Bounds, Judgement, UnderAttack, judge
 from tests.support.processes.broker import RUN, BrokerProcess
 from tests.support.processes.kafka import RealKafka
 from tests.support.records.stored import create_topic
@@ -32,7 +32,7 @@ class Arena:
         if self._kafka is not None:
             create_topic(self._kafka.port, TOPIC)
 
-    def judged(self, name: str, arguments: list[str]) -> Verdict:
+    def judged(self, name: str, arguments: list[str]) -> Judgement:
         """One attack on the broker."""
         if self._kafka is not None:
             threading.Event().wait(RECOVERY_S)
@@ -40,7 +40,7 @@ class Arena:
         with _broker() as broker:
             return judge(broker, name, arguments)
 
-    def judged_at_proxy(self, name: str, arguments: list[str]) -> Verdict:
+    def judged_at_proxy(self, name: str, arguments: list[str]) -> Judgement:
         """One attack on our proxy, through which the good client works as well."""
         with _broker() as broker, running_proxy(broker.port) as proxy:
             return judge(proxy, name, arguments)

@@ -65,7 +65,7 @@ class Bounds:
 
 
 @dataclass(slots=True)
-class Verdict:
+class Judgement:
     """What one attack came to. Times in ms."""
 
     name: str
@@ -120,23 +120,23 @@ class Attackers:
 
 def judge(
     broker: UnderAttack, name: str, arguments: Sequence[str], bounds: Bounds = BOUNDS
-) -> Verdict:
+) -> Judgement:
     """Let attackers loose on a running broker that has the good client's topic.
 
     Args:
         arguments: of tests.hostile.attacker, {port} standing for the broker's.
     """
-    verdict = Verdict(name)
+    judged = Judgement(name)
     bystander = Bystander(broker.port)
     try:
-        _attack(verdict, bystander, broker, arguments, bounds)
+        _attack(judged, bystander, broker, arguments, bounds)
     finally:
         bystander.kill()
-    return verdict
+    return judged
 
 
 def _attack(
-    verdict: Verdict,
+    judged: Judgement,
     bystander: Bystander,
     broker: UnderAttack,
     arguments: Sequence[str],
@@ -147,7 +147,7 @@ def _attack(
     bystander.look()
     wait(bounds.quiet_s)
     quiet = [took for _, took in bystander.look().waits]
-    verdict.quiet_p99 = quantile(quiet or [0.0], 0.99)
+    judged.quiet_p99 = quantile(quiet or [0.0], 0.99)
     before_mb = peak_mb = vitals(broker.pid).rss_kb / 1e3
     position = len(broker.said_from(0))
     began = time.monotonic()
@@ -158,18 +158,18 @@ def _attack(
     while broker.is_running and (now := time.monotonic()) < began + DEADLINE_S:
         if attackers.is_running:
             ends_at = max(ends_at, now + AFTER_S)
-            verdict.seconds = now - began
+            judged.seconds = now - began
         elif now >= ends_at:
             break
         wait(TURN_S)
         peak_mb = max(peak_mb, _rss_mb(broker))
-    verdict.demand(not attackers.is_running, f"the attack went on after {DEADLINE_S:g} s")
-    verdict.told = attackers.finish()
-    verdict.grew_mb = peak_mb - before_mb
-    _judge_neglect(verdict, broker, position, bounds)
-    _judge_waits(verdict, bystander, broker, bounds)
-    verdict.demand(
-        verdict.grew_mb <= bounds.growth_mb, f"{verdict.grew_mb:.0f} MB more than when it was quiet"
+    judged.demand(not attackers.is_running, f"the attack went on after {DEADLINE_S:g} s")
+    judged.told = attackers.finish()
+    judged.grew_mb = peak_mb - before_mb
+    _judge_neglect(judged, broker, position, bounds)
+    _judge_waits(judged, bystander, broker, bounds)
+    judged.demand(
+        judged.grew_mb <= bounds.growth_mb, f"{judged.grew_mb:.0f} MB more than when it was quiet"
     )
 
 
@@ -180,23 +180,23 @@ def _rss_mb(broker: UnderAttack) -> float:
         return 0.0
 
 
-def _judge_neglect(verdict: Verdict, broker: UnderAttack, position: int, bounds: Bounds) -> None:
-    verdict.faults += [each["neglected"] for each in verdict.told if "neglected" in each]
-    verdict.demand(broker.is_running, "the broker died")
+def _judge_neglect(judged: Judgement, broker: UnderAttack, position: int, bounds: Bounds) -> None:
+    judged.faults += [each["neglected"] for each in judged.told if "neglected" in each]
+    judged.demand(broker.is_running, "the broker died")
     if not bounds.log_is_ours:
         return
     said = broker.said_from(position)
     fault = next(
         (line for line in said.splitlines() if any(map(line.__contains__, OWN_FAULTS))), b""
     )
-    verdict.demand(not fault, f"a fault of its own: {fault.decode(errors='replace')[:300]}")
-    if any(each.get("closed") for each in verdict.told):
+    judged.demand(not fault, f"a fault of its own: {fault.decode(errors='replace')[:300]}")
+    if any(each.get("closed") for each in judged.told):
         has_reason = any(reason in said for reason in REASONS)
-        verdict.demand(has_reason, "connections were closed, and the log does not say why")
+        judged.demand(has_reason, "connections were closed, and the log does not say why")
 
 
 def _judge_waits(
-    verdict: Verdict, bystander: Bystander, broker: UnderAttack, bounds: Bounds
+    judged: Judgement, bystander: Bystander, broker: UnderAttack, bounds: Bounds
 ) -> None:
     """The good client's waits, the one under way as well; then whether newcomers are served."""
     look = bystander.look()
@@ -209,15 +209,13 @@ def _judge_waits(
     if look.open_ms > bounds.worst_ms:
         waits.append((look.open_ms, time.monotonic() - look.open_ms / 1000))
     took_ms = [took for took, _ in waits] or [0.0]
-    verdict.p50, verdict.p99 = quantile(took_ms, 0.5), quantile(took_ms, 0.99)
-    verdict.worst, verdict.worst_at = max(waits, default=(0.0, 0.0))
-    verdict.demand(verdict.p99 <= bounds.p99_ms, f"p99 {verdict.p99:.0f} ms for the good client")
-    verdict.demand(
-        verdict.worst <= bounds.worst_ms, f"the good client waited {verdict.worst:.0f} ms"
-    )
-    verdict.demand(not look.failure, f"the good client was disturbed: {look.failure}")
+    judged.p50, judged.p99 = quantile(took_ms, 0.5), quantile(took_ms, 0.99)
+    judged.worst, judged.worst_at = max(waits, default=(0.0, 0.0))
+    judged.demand(judged.p99 <= bounds.p99_ms, f"p99 {judged.p99:.0f} ms for the good client")
+    judged.demand(judged.worst <= bounds.worst_ms, f"the good client waited {judged.worst:.0f} ms")
+    judged.demand(not look.failure, f"the good client was disturbed: {look.failure}")
     if broker.is_running:
-        verdict.demand(_serves(broker.port), f"a newcomer was not served in {PEOPLE_S:g} s")
+        judged.demand(_serves(broker.port), f"a newcomer was not served in {PEOPLE_S:g} s")
 
 
 def _serves(port: int) -> bool:

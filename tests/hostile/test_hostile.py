@@ -44,22 +44,22 @@ def broker() -> Iterator[BrokerProcess]:
 
 
 def test_no_attack_of_a_small_size_harms_anybody(broker: BrokerProcess) -> None:
-    verdict = judge(broker, "small", ["named", "{port}", str(SIZE), *ATTACKS], BUSY)
-    assert not verdict.faults
+    judged = judge(broker, "small", ["named", "{port}", str(SIZE), *ATTACKS], BUSY)
+    assert not judged.faults
 
 
 def test_requests_drawn_from_the_schemas_harm_nobody(broker: BrokerProcess) -> None:
     told = map(str, (SEED, 0, DRAWN, DRAWN_S, DRAWN_BYTES_MAX))
-    verdict = judge(broker, "drawn", ["drawn", "{port}", *told], BUSY)
-    assert not verdict.faults
-    assert sum("number" in each for each in verdict.told) > DRAWN / 10
+    judged = judge(broker, "drawn", ["drawn", "{port}", *told], BUSY)
+    assert not judged.faults
+    assert sum("number" in each for each in judged.told) > DRAWN / 10
 
 
 def test_a_text_too_long_to_be_quoted_is_answered_by_every_api(broker: BrokerProcess) -> None:
     """An answer that quotes it whole cannot be written: that would be an error in the log."""
-    verdict = judge(broker, "texts", ["texts", "{port}", str(SEED), str(TEXTS)], BUSY)
-    assert not verdict.faults
-    assert sum("number" in each for each in verdict.told) == TEXTS
+    judged = judge(broker, "texts", ["texts", "{port}", str(SEED), str(TEXTS)], BUSY)
+    assert not judged.faults
+    assert sum("number" in each for each in judged.told) == TEXTS
 
 
 def test_every_api_is_drawn_and_most_requests_can_be_read() -> None:
@@ -88,11 +88,11 @@ def test_the_judge_sees_a_broker_that_stands_still(broker: BrokerProcess) -> Non
         threading.Timer(FROZEN_S, os.kill, (broker.pid, signal.SIGCONT)).start()
 
     bounds = Bounds(quiet_s=0.1, meanwhile=freeze)
-    verdict = judge(broker, "frozen", ["named", "{port}", "0"], bounds)
-    assert any("the good client waited" in each for each in verdict.faults)
+    judged = judge(broker, "frozen", ["named", "{port}", "0"], bounds)
+    assert any("the good client waited" in each for each in judged.faults)
 
 
 def test_the_judge_sees_a_broker_that_dies(broker: BrokerProcess) -> None:
     bounds = Bounds(quiet_s=0.1, meanwhile=lambda: os.kill(broker.pid, signal.SIGKILL))
-    verdict = judge(broker, "killed", ["named", "{port}", "0"], bounds)
-    assert "the broker died" in verdict.faults
+    judged = judge(broker, "killed", ["named", "{port}", "0"], bounds)
+    assert "the broker died" in judged.faults

@@ -22,7 +22,7 @@ CONFIG = LogConfig(segment_bytes=1500, index_interval_bytes=200, segment_ms=500)
 TIMESTAMPS = st.lists(st.integers(-1, 1000), min_size=1, max_size=4)
 
 
-class Stored(NamedTuple):
+class Kept(NamedTuple):
     """One batch as the list has it."""
 
     base_offset: int
@@ -42,8 +42,8 @@ class LogModel(RuleBasedStateMachine):
         super().__init__()
         self.storage = self.make_storage()
         self.log = open_log(self.storage, CONFIG)
-        self.model: list[Stored] = []
-        self.stored: list[Stored] = []  # those below the log start too
+        self.model: list[Kept] = []
+        self.stored: list[Kept] = []  # those below the log start too
         self.epoch = 0
         self.start = 0
         self.dropped_epoch: tuple[int, int] | None = None  # of an emptied log, until reopened
@@ -66,7 +66,7 @@ class LogModel(RuleBasedStateMachine):
         batch = batch_of(*timestamps, value=b"v" * size)
         assert append(self.log, batch, leader_epoch=self.epoch) == self.end
         data = stamped(batch, self.end, self.epoch)
-        self.model.append(Stored(self.end, tuple(timestamps), self.epoch, data))
+        self.model.append(Kept(self.end, tuple(timestamps), self.epoch, data))
         self.stored.append(self.model[-1])
 
     @rule(timestamps=st.lists(TIMESTAMPS, min_size=5, max_size=20))
@@ -153,7 +153,7 @@ class LogModel(RuleBasedStateMachine):
         newest = max(records, key=lambda record: record.timestamp, default=None)
         assert finished(self.log.max_timestamp(end)) == newest
 
-    def records(self, batches: list[Stored], end: int) -> list[TimestampedOffset]:
+    def records(self, batches: list[Kept], end: int) -> list[TimestampedOffset]:
         return [
             TimestampedOffset(timestamp, batch.base_offset + at, batch.leader_epoch)
             for batch in batches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.judge import Promise, StoredLog, judge
+from tests.crash.judge import LogRecords, Promise, judge
 from tests.support.processes.load import value_of
 
 GOOD = [(0, value_of("a", 0)), (1, value_of("b", 0)), (2, value_of("a", 2))]
@@ -12,7 +12,7 @@ PROMISED = {"a": [Promise(0, 0, 0), Promise(2, 0, 2)], "b": [Promise(0, 0, -1)]}
 
 
 def judged(*records: tuple[int, bytes], start_offset: int = 0) -> list[str]:
-    return judge(PROMISED, [StoredLog(start_offset, records), StoredLog(0, [])])
+    return judge(PROMISED, [LogRecords(start_offset, records), LogRecords(0, [])])
 
 
 def test_what_was_promised_and_is_there_is_well() -> None:
@@ -42,6 +42,6 @@ def test_what_may_not_be_is_told(records: list[tuple[int, bytes]], word: str) ->
 
 def test_a_promise_in_a_partition_that_is_not_its_number_s_is_told() -> None:
     told = judge(
-        {"a": [Promise(1, 0, 0)]}, [StoredLog(0, [(0, value_of("a", 1))]), StoredLog(0, [])]
+        {"a": [Promise(1, 0, 0)]}, [LogRecords(0, [(0, value_of("a", 1))]), LogRecords(0, [])]
     )
     assert [each.partition(":")[0] for each in told] == ["misplaced", "invented", "lost"]

@@ -37,7 +37,7 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing import proxy as proxy_module
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import Exchange, Outcome
+from minibroker.testing.proxy_rules import Outcome, RelayedRequest
 
 from tests.support.in_loop.scripted_upstream import (
     BOUND_S,
@@ -189,8 +189,8 @@ async def test_rules_choose_by_topic() -> None:
 
 
 async def test_rules_choose_by_predicate_and_stop_after_their_times() -> None:
-    def from_second(exchange: Exchange) -> bool:
-        return exchange.correlation_id >= 2
+    def from_second(relayed: RelayedRequest) -> bool:
+        return relayed.correlation_id >= 2
 
     rule = Rule(action=LoseReply(), where=from_second, times=1)
     async with behind_proxy(rule) as (_, proxy, client):
@@ -345,9 +345,9 @@ async def test_stopping_leaves_no_task_and_closes_connections() -> None:
 
 
 async def test_what_a_predicate_raises_ends_its_connection_and_is_seen_at_the_stop() -> None:
-    def broken(exchange: Exchange) -> bool:
-        if exchange.correlation_id == 1:
-            raise KeyError(exchange.api)
+    def broken(relayed: RelayedRequest) -> bool:
+        if relayed.correlation_id == 1:
+            raise KeyError(relayed.api)
         return False
 
     async with Upstream() as upstream:
@@ -372,7 +372,7 @@ async def test_a_produce_cut_anywhere_ends_its_own_connection_at_most(
     whole = produce(1, "t", version=9, transactional_id="x" * 200)[4:]
     async with behind_proxy(*rules) as (upstream, proxy, client):
         upstream.answer = lambda frame: None if frame[:2] == b"\0\0" else echo(frame)
-        proxy.on_outcome = lambda exchange: None  # so that requests are described
+        proxy.on_outcome = lambda relayed: None  # so that requests are described
         for length in range(len(whole)):
             cut = await Client.connect(proxy.bootstrap_servers)
             cut.send(struct.pack(">i", length) + whole[:length])
@@ -385,7 +385,7 @@ async def test_a_produce_cut_anywhere_ends_its_own_connection_at_most(
 async def test_a_request_on_which_the_broker_closes_is_told_as_closed() -> None:
     async with behind_proxy() as (upstream, proxy, client):
         told: list[tuple[str, Outcome]] = []
-        proxy.on_outcome = lambda exchange: told.append((exchange.api, exchange.outcome))
+        proxy.on_outcome = lambda relayed: told.append((relayed.api, relayed.outcome))
         upstream.answer = lambda frame: None
         client.send(request(1), request(2))
         await until(lambda: len(upstream.received) == 2)

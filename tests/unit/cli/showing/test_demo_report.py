@@ -1,10 +1,10 @@
-"""The demo's verdict, and what its tables say in any width."""
+"""The demo's conclusion, and what its tables say in any width."""
 
 from __future__ import annotations
 
 import io
 
-from minibroker.cli.showing.demo_report import Run, show, verdict
+from minibroker.cli.showing.demo_report import Run, conclusion, show
 from minibroker.testing.stored import Stored
 from rich.console import Console
 
@@ -41,25 +41,25 @@ def shown(width: int) -> str:
 
 
 def test_duplicates_without_idempotence_and_none_with_it_hold() -> None:
-    assert verdict((DOUBLED, EXACT)).holds
+    assert conclusion((DOUBLED, EXACT)).holds
 
 
 def test_no_duplicates_without_idempotence_prove_nothing() -> None:
-    assert not verdict((EXACT, EXACT)).holds
+    assert not conclusion((EXACT, EXACT)).holds
 
 
 def test_a_duplicate_with_idempotence_fails() -> None:
-    assert not verdict((DOUBLED, DOUBLED)).holds
+    assert not conclusion((DOUBLED, DOUBLED)).holds
 
 
 def test_a_missing_line_with_idempotence_fails() -> None:
     exact = run("01 one", "03 three")
-    assert not verdict((DOUBLED, exact)).holds
+    assert not conclusion((DOUBLED, exact)).holds
     assert exact.missing == 1
 
 
 def test_a_wrong_order_with_idempotence_fails() -> None:
-    assert not verdict((DOUBLED, run("02 two", "01 one", "03 three"))).holds
+    assert not conclusion((DOUBLED, run("02 two", "01 one", "03 three"))).holds
 
 
 def test_equal_lines_stand_beside_each_other() -> None:

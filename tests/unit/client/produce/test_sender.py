@@ -10,7 +10,7 @@ from minibroker.client.errors import ClientError, DeliveryTimeout, Fatal, Fenced
 from minibroker.client.partitions import RecordMetadata
 from minibroker.client.produce.accumulator import Accumulator
 from minibroker.client.produce.answers import OUTCOMES, Answer, Then, outcome_of
-from minibroker.client.produce.batch import ProducerBatch, StoredBatch
+from minibroker.client.produce.batch import ProducerBatch, StoredAt
 from minibroker.client.produce.lane import EPOCH_MAX
 from minibroker.client.produce.receipts import outcome_at
 from minibroker.client.produce.sender import ProduceCall, Sender
@@ -101,7 +101,7 @@ def test_a_lost_answer_sends_the_same_bytes_again() -> None:
     (again,) = play.drain(200)
     assert bytes(again.batches[0].wire) == before
     play.answer(again, STORED_AT_5)
-    assert batch.outcome == StoredBatch(5, -1, -1)
+    assert batch.outcome == StoredAt(5, -1, -1)
 
 
 def test_five_in_flight_and_not_before_the_first_was_stored() -> None:
@@ -186,9 +186,9 @@ def test_a_later_batch_that_is_stored_proves_the_earlier_ones() -> None:
     play.send()
     assert stamps(play.drain(500)) == [(0, 4)]
     assert [first.outcome, second.outcome, third.outcome] == [
-        StoredBatch(-1, -1, -1),
-        StoredBatch(-1, -1, -1),
-        StoredBatch(5, -1, -1),
+        StoredAt(-1, -1, -1),
+        StoredAt(-1, -1, -1),
+        StoredAt(5, -1, -1),
     ]
 
 
@@ -319,7 +319,7 @@ def test_a_batch_that_is_too_large_goes_again_in_halves_without_a_gap() -> None:
     assert [outcome_at(batch, index) for index in range(3)] == [
         RecordMetadata("t", 0, 1 + index, 0) for index in range(3)
     ]
-    assert behind.outcome == StoredBatch(4, -1, -1)
+    assert behind.outcome == StoredAt(4, -1, -1)
     assert play.accumulator.held_bytes == 0
 
 
