@@ -27,6 +27,7 @@ class Api:
         versions: first and last version, both inclusive.
         flexible: first version with compact lengths and tag sections; None if there is none.
         advertised_from: first version to list in ApiVersions where that differs from versions[0].
+        spoken_until: last version that a client or proxy of ours speaks, if it is another.
     """
 
     key: int
@@ -34,6 +35,12 @@ class Api:
     versions: tuple[int, int]
     flexible: int | None
     advertised_from: int | None = None
+    spoken_until: int | None = None
+
+    @property
+    def newest_spoken(self) -> int:
+        """The version that a client of ours asks in, if the broker offers it."""
+        return self.versions[1] if self.spoken_until is None else self.spoken_until
 
     @property
     def is_kafkas(self) -> bool:
@@ -54,7 +61,8 @@ APIS: dict[int, Api] = {
     api.key: api
     for api in (
         # KAFKA-18659: advertised from 0, because old librdkafka looks for low Produce versions.
-        Api(0, "Produce", versions=(3, 11), flexible=9, advertised_from=0),
+        # v13 names topics by nothing but their ids: whoever has only the name cannot speak it.
+        Api(0, "Produce", versions=(3, 13), flexible=9, advertised_from=0, spoken_until=12),
         Api(1, "Fetch", versions=(4, 12), flexible=12),
         Api(2, "ListOffsets", versions=(1, 9), flexible=6),
         Api(3, "Metadata", versions=(0, 13), flexible=9),

@@ -269,8 +269,8 @@ class ClientConnection:
         }
 
     def version_for(self, api: Api) -> int:
-        """The highest version both sides know. Raises UnsupportedApi when there is none."""
-        ours_first, ours_last = api.versions
+        """The highest version both sides speak. Raises UnsupportedApi when there is none."""
+        ours_first, ours_last = api.versions[0], api.newest_spoken
         if api.key not in self.versions:
             raise UnsupportedApi(
                 f"{api.name} (key {api.key}): the broker offers no version of it, this client "
@@ -291,7 +291,7 @@ class ClientConnection:
         """The frame that asks `message`.
 
         Args:
-            version: of the API; by default the highest that both sides know.
+            version: of the API; by default the highest that both sides speak.
             answered: False for Produce with acks=0, which gets no response.
         """
         api = api_of(type(message))

@@ -78,7 +78,7 @@ def offered(version: int, frame: memoryview, read: Collection[int]) -> list[Buff
     changed = False
     for entry in message.api_keys:
         if entry.api_key in read:
-            last = APIS[entry.api_key].versions[1]
+            last = APIS[entry.api_key].newest_spoken
             changed = changed or entry.max_version > last
             entry.max_version = min(entry.max_version, last)
     return _encoded(API_VERSIONS, version, correlation_id, message) if changed else [frame]

@@ -133,9 +133,9 @@ def expects_answer(relayed: RelayedRequest) -> bool:
 
 
 def is_readable(api_key: int, version: int) -> bool:
-    """Whether messages of this version can be decoded here."""
+    """Whether messages of this version can be decoded here, and name their topics."""
     api = APIS.get(api_key)
-    return api is not None and api.versions[0] <= version <= api.versions[1]
+    return api is not None and api.versions[0] <= version <= api.newest_spoken
 
 
 def performable(rule: Rule) -> Rule:

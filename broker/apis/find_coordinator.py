@@ -1,8 +1,10 @@
 """FindCoordinator (key 10), v0-v5. Source: FindCoordinatorRequest.json, ...Response.json; KIP-699.
 
 v1 key_type · v3 flexible · v4 many keys at once
-Ours: one node coordinates everything, so it names itself for any group or transactional id.
+Ours: one node coordinates everything, so it names itself for any group or transactional id, also
+    for an empty one, as Kafka does. Its word for "no error" is "NONE" before v4, and "" since.
     librdkafka enables lz4 only where this API is advertised.
+Left out: share groups (key type 2), refused like a type that nobody knows.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from ..waiting.long_work import Steps
 
 KEY_TYPES = (0, 1)  # group, transaction
 MANY_SINCE = 4
+NO_ERROR_BEFORE_MANY = "NONE"
 KEYS_A_STEP = 300
 
 
@@ -34,7 +37,11 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     if request.route.version >= MANY_SINCE:
         return _many(node_id, message.coordinator_keys, session)
     return FindCoordinatorResponse(
-        error_code=0, node_id=node_id, host=session.host, port=session.port
+        error_code=0,
+        error_message=NO_ERROR_BEFORE_MANY,
+        node_id=node_id,
+        host=session.host,
+        port=session.port,
     )
 
 
@@ -48,7 +55,7 @@ def _many(node_id: int, keys: list[str], session: Session) -> Steps:
                 host=session.host,
                 port=session.port,
                 error_code=0,
-                error_message=None,
+                error_message="",
             )
         )
         if not number % KEYS_A_STEP:

@@ -8,6 +8,8 @@ Tests: tests/unit/broker/test_broker.py
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from ..limits import TOPIC_NAME_LENGTH_MAX
 
@@ -32,3 +34,20 @@ def name_refusal(name: str) -> str | None:
 def folded(name: str) -> str:
     """What a name has in common with those that differ from it only in '.' and '_'."""
     return name.replace(".", "_")
+
+
+class NamedById(Protocol):
+    """A topic in a request that names it by its id alone."""
+
+    name: str
+    topic_id: bytes
+
+
+def name_topics(topics: Iterable[NamedById], names: Mapping[bytes, str]) -> None:
+    """Write down the name of each topic, "" for an id that is unknown.
+
+    Args:
+        names: by id, of the topics there are.
+    """
+    for topic in topics:
+        topic.name = names.get(topic.topic_id, "")

@@ -17,10 +17,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ...protocol.batch.header import HEADER_BYTES, read_header
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Encoded, ProtocolError, Request
 from ...protocol.errors import DecodeError, ErrorCode
 from ...protocol.messages.produce import PartitionProduceResponse, TopicProduceResponse
 from ..broker import Broker
+from ..cluster.topic_names import name_topics
 from ..partitions.sequences import Append
 from ..session import CloseConnection
 from ..storage.port import FlushFailed
@@ -177,6 +179,8 @@ class Detour:
             CloseConnection: the protocol has no way to answer.
         """
         rules = self._path.faults.rules
+        if request.route.api.name == "Produce" and request.route.version >= TOPIC_IDS_SINCE:
+            name_topics(request.message.topic_data, self._path.broker.state.names_by_id)
         exchange = self._path.history.begin(request, self._number, rules)
         is_busy = self._is_silent or _is_running(self._taking) or _is_running(self._answering)
         if not rules and not is_busy:
@@ -341,7 +345,7 @@ class Detour:
     ) -> None:
         """Let `message` become what the handler answers, now or later."""
         if not isinstance(outcome, Promise):
-            message.set_result(_with_refused(outcome, refused))
+            message.set_result(self._with_refused(outcome, refused))
             return
         promise = outcome
 
@@ -350,12 +354,38 @@ class Detour:
             if message.done():
                 return
             try:
-                message.set_result(_with_refused(kept, refused))
+                message.set_result(self._with_refused(kept, refused))
             except Exception as error:  # noqa: BLE001  ends this connection, not our caller's round
                 message.set_exception(error)
 
         self._connection.adopt(promise)
         promise.deliver_to(deliver)
+
+    def _with_refused(self, response: Any, refused: dict[tuple[str, int], ErrorCode]) -> Any:
+        """A Produce response with what was refused added to it.
+
+        Raises:
+            CloseConnection: acks=0, where no other answer is possible.
+        """
+        if refused and isinstance(response, Encoded):
+            response = response.message
+        for (topic, index), code in refused.items():
+            if response is None:
+                raise CloseConnection(f"acks=0 and {code.name}: {_WHY}")
+            answer = PartitionProduceResponse(
+                index=index, error_code=code, base_offset=-1, error_message=_WHY
+            )
+            found = next((each for each in response.responses if each.name == topic), None)
+            if found is None:
+                known = self._path.broker.state.topics.get(topic)
+                found = TopicProduceResponse(
+                    name=topic,
+                    topic_id=known.topic_id if known is not None else ZERO_UUID,
+                    partition_responses=[],
+                )
+                response.responses.append(found)
+            found.partition_responses.append(answer)
+        return response
 
     async def _answer_all(self) -> None:
         while self._open:
@@ -416,6 +446,7 @@ class Detour:
 
 
 _WHY = "a fault rule says so"
+TOPIC_IDS_SINCE = 13  # of Produce
 
 
 def _is_running(task: asyncio.Task[None] | None) -> bool:
@@ -434,27 +465,3 @@ def _leave_out(message: Any, refused: dict[tuple[str, int], ErrorCode]) -> None:
         topic.partition_data = [
             each for each in topic.partition_data if (topic.name, each.index) not in refused
         ]
-
-
-def _with_refused(response: Any, refused: dict[tuple[str, int], ErrorCode]) -> Any:
-    """A Produce response with what was refused added to it.
-
-    Raises:
-        CloseConnection: acks=0, where no other answer is possible.
-    """
-    if refused and isinstance(response, Encoded):
-        response = response.message
-    for (topic, index), code in refused.items():
-        if response is None:
-            raise CloseConnection(f"acks=0 and {code.name}: {_WHY}")
-        answer = PartitionProduceResponse(
-            index=index, error_code=code, base_offset=-1, error_message=_WHY
-        )
-        known = next((each for each in response.responses if each.name == topic), None)
-        if known is None:
-            response.responses.append(
-                TopicProduceResponse(name=topic, partition_responses=[answer])
-            )
-        else:
-            known.partition_responses.append(answer)
-    return response

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from .transaction import TopicPartition
+
 OFFSETS_TOPIC: Final = "__consumer_offsets"
 OFFSETS_PARTITIONS: Final = 50  # offsets.topic.num.partitions, by default in Kafka, always here
 
@@ -21,3 +23,8 @@ def offsets_partition(group_id: str, partition_count: int) -> int:
         hashed = (31 * hashed + (high << 8 | low)) & 0xFFFFFFFF
     signed = hashed - 2**32 if hashed >= 2**31 else hashed
     return 0 if signed == -(2**31) else abs(signed) % partition_count
+
+
+def offsets_place(group_id: str) -> TopicPartition:
+    """The partition that a transaction with offsets of a group has, as clients and tools see it."""
+    return TopicPartition(OFFSETS_TOPIC, offsets_partition(group_id, OFFSETS_PARTITIONS))

@@ -2,7 +2,8 @@
 
 Work is a generator. It yields wherever others may go on, at least every millisecond or so, and
 returns its result. It may yield an Aside instead: a function to be called off the loop, whose
-result (or exception) it then gets from that yield; for what releases the GIL or cannot be cut.
+result (or exception) it then gets from that yield; for what releases the GIL or cannot be cut. Or
+it yields a Promise, gets its answer, and goes on within the call that keeps it.
 
     steps ---- begin(): a first slice at once ----> done: the result itself, as of a plain function
                       else a Working promise; go_on(): a slice a turn, one job after the other
@@ -40,8 +41,8 @@ class Aside:
         self.call = call
 
 
-Steps = Generator[Aside | None, Any, Any]
-"""Long work: yields None (others may go on) or an Aside, and returns its result."""
+Steps = Generator[Aside | Promise | None, Any, Any]
+"""Long work: yields None (others may go on), an Aside or a Promise, and returns its result."""
 
 Done = Callable[[Any, BaseException | None], None]
 """Takes what came of an Aside: its result, or the exception it raised."""
@@ -115,11 +116,20 @@ def made_of(make: Callable[[Any], Any], items: Iterable[Any]) -> Steps:
     return made
 
 
+def awaited(outcome: Any) -> Steps:
+    """An answer, or that of a promise of one once it is kept."""
+    return (yield outcome) if isinstance(outcome, Promise) else outcome
+
+
 def finished(steps: Steps) -> Any:
-    """Do work to its end here and now, whatever it wants to have done off the loop included."""
+    """Do work to its end here and now, whatever it wants to have done off the loop included.
+
+    For work that waits for no promise.
+    """
     try:
         wants = next(steps)
         while True:
+            assert not isinstance(wants, Promise), "nobody can wait here"
             if wants is None:
                 wants = next(steps)
             else:
@@ -173,8 +183,9 @@ class _Job:
     """Work under way.
 
     Attributes:
-        got: what the steps get next: the result of an Aside, or the exception to raise in them.
-        wants: what is to be called off the loop before it can go on.
+        got: what the steps get next: the result of an Aside or the answer of a Promise, or the
+            exception to raise in them.
+        wants: what is to be called off the loop, or to be kept, before it can go on.
     """
 
     __slots__ = ("got", "is_dropped", "promise", "steps", "wants")
@@ -182,16 +193,16 @@ class _Job:
     def __init__(self, steps: Steps, is_droppable: bool) -> None:
         self.steps = steps
         self.got: tuple[Any, BaseException | None] | None = None
-        self.wants: Aside | None = None
+        self.wants: Aside | Promise | None = None
         self.is_dropped = False
         self.promise = Working(self._drop if is_droppable else _nothing)
 
     def work(self, is_over: Callable[[], bool]) -> None:
-        """Steps until the slice is over, or an Aside is wanted.
+        """Steps until the slice is over, or an Aside or the answer of a Promise is wanted.
 
         Raises: StopIteration with the result, or whatever the steps raise.
         """
-        wants: Aside | None = None
+        wants: Aside | Promise | None = None
         if self.got is not None:
             (result, error), self.got = self.got, None
             wants = self.steps.send(result) if error is None else self.steps.throw(error)
@@ -214,6 +225,7 @@ class LongWork:
         self._in_line: deque[_Job] = deque()
         self._to_call: deque[_Job] = deque()  # each has an Aside to be called
         self._called: set[_Job] = set()  # each has one under way
+        self._awaiting: set[_Job] = set()  # each wants the answer of a promise
         self._is_wanted = False
         self._is_finishing = False
         self._has_ended = False
@@ -221,7 +233,8 @@ class LongWork:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
-        return not (self._active or self._in_line or self._to_call or self._called)
+        jobs = (self._active, self._in_line, self._to_call, self._called, self._awaiting)
+        return not any(jobs)
 
     def begin(self, steps: Steps, *, is_droppable: bool = False) -> Any:
         """Work at once for a first slice.
@@ -255,14 +268,14 @@ class LongWork:
             return
         job = self._active.popleft()
         try:
-            self._go_on_with(job)
+            self._go_on_with(job, self._slices.next())
         finally:  # whatever it raised, the others' work goes on
             self._want()
 
     def abandon(self) -> None:
         """End all work where it stands, unanswered: the broker stops."""
         self._has_ended = True
-        for jobs in (self._active, self._in_line, self._to_call):
+        for jobs in (self._active, self._in_line, self._to_call, self._awaiting):
             for job in jobs:
                 job.steps.close()
             jobs.clear()
@@ -276,18 +289,18 @@ class LongWork:
         self._put(job, jobs)
         return job.promise
 
-    def _go_on_with(self, job: _Job) -> None:
+    def _go_on_with(self, job: _Job, is_over: Callable[[], bool]) -> None:
         if job.is_dropped:
             job.steps.close()
             return
         try:
-            job.work(self._slices.next())
+            job.work(is_over)
         except StopIteration as done:
-            self._is_finishing = True
+            outer, self._is_finishing = self._is_finishing, True
             try:
                 job.promise.worked(done.value)
             finally:
-                self._is_finishing = False
+                self._is_finishing = outer
         except ENDS_THE_BROKER:
             raise  # and leave it unanswered: after a failed flush no answer is true
         except Exception as error:
@@ -297,19 +310,37 @@ class LongWork:
             self._put(job, self._active)
 
     def _put(self, job: _Job, jobs: deque[_Job]) -> None:
-        """A job has more to do: off the loop first, or with the others."""
-        if job.wants is not None:
+        """A job has more to do: off the loop first, once a promise is kept, or with the others."""
+        if isinstance(job.wants, Promise):
+            promise, job.wants = job.wants, None
+            self._awaiting.add(job)
+            promise.deliver_to(partial(self._kept, job))
+        elif job.wants is not None:
             self._to_call.append(job)
             self._call()
         else:
             jobs.append(job)
             self._want()
 
+    def _kept(self, job: _Job, answer: Any) -> None:
+        """The promise is kept that a job waits for: it goes on here and now, for a slice."""
+        self._awaiting.discard(job)
+        if self._has_ended:
+            job.steps.close()
+            return
+        job.got = (None, answer.error) if isinstance(answer, Failure) else (answer, None)
+        # Not in a later turn, as whoever is told by `then`: what the answer says may be over then.
+        # And in the slice that all share who begin in this turn: many may wait for one event.
+        try:
+            self._go_on_with(job, self._slices.first())
+        finally:
+            self._want()
+
     def _call(self) -> None:
         while self._to_call and len(self._called) < ASIDES_MAX:
             job = self._to_call.popleft()
             aside, job.wants = job.wants, None
-            assert aside is not None
+            assert isinstance(aside, Aside)
             self._called.add(job)
             self._slices.aside(aside.call, partial(self._called_back, job))
 

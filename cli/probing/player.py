@@ -250,8 +250,8 @@ def _version(connection: Connection, message: object) -> int:
     first, last = connection.versions.get(api.key, NOT_OFFERED)
     lowest: int = max(api.versions[0], AT_LEAST.get(api.name, 0))
     version = max(first, lowest)
-    if version > min(last, api.versions[1]):
+    if version > min(last, api.newest_spoken):
         offer = f"offers v{first}-v{last}" if first <= last else "does not offer it"
-        text = f"the probe speaks {api.name} v{lowest}-v{api.versions[1]}, the broker {offer}"
+        text = f"the probe speaks {api.name} v{lowest}-v{api.newest_spoken}, the broker {offer}"
         raise UnsupportedApi(text)
     return version

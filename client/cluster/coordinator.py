@@ -60,7 +60,7 @@ async def find_coordinator(cluster: Cluster, group_id: str, timeout_ms: int) -> 
 def version_max(connection: Connection, api_key: int) -> int:
     """The highest version of an API that both sides know; -1 if the broker lacks it."""
     offered = connection.versions.get(api_key)
-    return -1 if offered is None else min(offered[1], APIS[api_key].versions[1])
+    return -1 if offered is None else min(offered[1], APIS[api_key].newest_spoken)
 
 
 class CoordinatorConnection:

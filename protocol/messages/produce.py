@@ -1,12 +1,14 @@
-"""Produce (key 0), v3–v11. Source: ProduceRequest.json, ProduceResponse.json; KIP-98, KIP-951.
+"""Produce (key 0), v3–v13. Source: ProduceRequest.json, ProduceResponse.json; KIP-98, KIP-951.
 
 v3 transactional_id · v5 log_start_offset · v7 zstd allowed · v8 per-record errors · v9 flexible
-v10 current_leader, node_endpoints · v11 TRANSACTION_ABORTABLE allowed
-v4, v6, v7 and v11 change no byte.
+v10 current_leader, node_endpoints · v11 TRANSACTION_ABORTABLE allowed · v12 partitions are added to
+the transaction by what is written to them (KIP-890) · v13 topic_id instead of name (KIP-516)
+v4, v6, v7, v11 and v12 change no byte.
 """
 
 from ..apis import APIS
 from ..codec.schema import (
+    ZERO_UUID,
     ArrayOf,
     Int16,
     Int32,
@@ -14,6 +16,7 @@ from ..codec.schema import (
     NullableString,
     Records,
     String,
+    Uuid,
     request,
     response,
     struct,
@@ -31,7 +34,8 @@ class PartitionProduceData:
 
 @struct
 class TopicProduceData:
-    name: str = wire(String)
+    name: str = wire(String, until=12, default="")
+    topic_id: bytes = wire(Uuid, since=13, default=ZERO_UUID, ignorable=True)
     partition_data: list[PartitionProduceData] = wire(ArrayOf(PartitionProduceData))
 
 
@@ -71,7 +75,8 @@ class PartitionProduceResponse:
 
 @struct
 class TopicProduceResponse:
-    name: str = wire(String)
+    name: str = wire(String, until=12, default="")
+    topic_id: bytes = wire(Uuid, since=13, default=ZERO_UUID)
     partition_responses: list[PartitionProduceResponse] = wire(ArrayOf(PartitionProduceResponse))
 
 

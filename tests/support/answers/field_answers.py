@@ -106,15 +106,15 @@ ROWS = (
         "two partitions in two entries",
         produce(("f", 0, 1), ("f", 1, 1)),
         9,
-        "[('f' [(0 0 0 0 []), (1 0 0 0 [])])] []",
+        "[('f' - [(0 0 0 0 []), (1 0 0 0 [])])] []",
     ),
     Row(
         "a partition in two entries: the last",
         produce(("f", 0, 1), ("f", 0, 3)),
         9,
-        "[('f' [(0 0 1 0 [])])] []",
+        "[('f' - [(0 0 1 0 [])])] []",
     ),
-    Row("then as many are there", produce(("f", 0, 1)), 9, "[('f' [(0 0 4 0 [])])] []"),
+    Row("then as many are there", produce(("f", 0, 1)), 9, "[('f' - [(0 0 4 0 [])])] []"),
     Row(
         "a topic without partitions",
         ProduceRequest(
@@ -127,7 +127,7 @@ ROWS = (
         "acks of 2, listed twice",
         produce(("f", 0, 1), ("f", 0, 1), acks=2),
         9,
-        "[('f' [(0 21 -1 -1 [])])] []",
+        "[('f' - [(0 21 -1 -1 [])])] []",
     ),
     Row("fetch", fetch(("f", 0)), 12, f"0 0 [('f' [{_FOUND.format(None, 223)}])]"),
     Row(

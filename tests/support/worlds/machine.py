@@ -37,7 +37,6 @@ from minibroker.testing.simulated_storage import SimulatedFile, SimulatedStorage
 START_MS = 1_700_000_000_000
 RETENTION_CHECK_MS = 20
 TURNS_MAX = 200_000
-BY_NAME_UP_TO = {0: 12}  # Produce: from the next version on topics have ids
 LISTENER = Listener("PLAINTEXT", "sim", 9092, "sim", 9092)
 SESSION = Session("sim:1", "PLAINTEXT", "sim", 9092)
 
@@ -306,8 +305,7 @@ class Machine:
         """Let the broker handle a request; returns what its handler did. Raises Crashed."""
         assert self._dispatch is not None
         api = api_of(type(message))
-        newest = min(api.versions[1], BY_NAME_UP_TO.get(api.key, api.versions[1]))
-        route = _routes().find(api.key, newest if version is None else version)
+        route = _routes().find(api.key, api.newest_spoken if version is None else version)
         try:
             answer = self._dispatch.handle(Request(route, 0, "sim", message), SESSION)
         except FlushFailed as error:

@@ -8,6 +8,7 @@ from minibroker.protocol.batch.header import read_header
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.compression import Codec
 from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest
 from minibroker.protocol.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -18,7 +19,7 @@ from minibroker.protocol.messages.list_offsets import (
     ListOffsetsRequest,
     ListOffsetsTopic,
 )
-from minibroker.protocol.messages.metadata import MetadataRequest
+from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -50,6 +51,96 @@ async def test_the_coordinator_is_this_node_at_once() -> None:
         response = await connection.request(request, version=3)
         found = (response.error_code, response.node_id, response.host, response.port)
         assert found == (0, 1, "127.0.0.1", runtime.bound[0].port)
+        await connection.close()
+
+
+@pytest.mark.parametrize("version", range(6))
+async def test_no_error_has_the_word_for_it_that_clients_of_the_version_know(version: int) -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        if version < 4:
+            one = FindCoordinatorRequest(key="id", key_type=1 if version else 0)
+            told = [await connection.request(one, version=version)]
+        else:
+            two = FindCoordinatorRequest(coordinator_keys=["id", ""], key_type=1)
+            told = (await connection.request(two, version=version)).coordinators
+            assert [each.key for each in told] == ["id", ""]
+        word = None if version == 0 else "NONE" if version < 4 else ""
+        assert {(each.error_code, each.node_id, each.error_message) for each in told} == {
+            (0, 1, word)
+        }
+        await connection.close()
+
+
+async def test_an_empty_key_has_a_coordinator_and_keys_of_other_kinds_have_none() -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        empty = await connection.request(FindCoordinatorRequest(key="", key_type=1), version=3)
+        assert empty.error_code == 0
+        none = FindCoordinatorRequest(coordinator_keys=[], key_type=1)
+        assert (await connection.request(none, version=4)).coordinators == []
+        for kind in (2, 3, 7, -1):
+            other = FindCoordinatorRequest(coordinator_keys=["a"], key_type=kind)
+            (told,) = (await connection.request(other, version=4)).coordinators
+            refused = (ErrorCode.INVALID_REQUEST, -1, "", -1)
+            assert (told.error_code, told.node_id, told.host, told.port) == refused
+        await connection.close()
+
+
+async def topic_id(connection: Connection, name: str) -> bytes:
+    """The id of a topic."""
+    request = MetadataRequest(topics=[MetadataRequestTopic(name=name)])
+    found: bytes = (await connection.request(request)).topics[0].topic_id
+    return found
+
+
+async def test_topics_are_named_by_their_ids_and_one_unknown_disturbs_no_other() -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        await create(connection)
+        known, unknown = await topic_id(connection, "t"), b"\7" * 16
+        request = produce()
+        (data,) = request.topic_data[0].partition_data
+        request.topic_data = [
+            TopicProduceData(topic_id=unknown, partition_data=[data]),
+            TopicProduceData(topic_id=bytes(16), partition_data=[data]),
+            TopicProduceData(
+                topic_id=known,
+                partition_data=[data, PartitionProduceData(index=9, records=data.records)],
+            ),
+        ]
+        response = await connection.request(request, version=13)
+        told = {
+            (topic.topic_id, each.index): (each.error_code, each.base_offset)
+            for topic in response.responses
+            for each in topic.partition_responses
+        }
+        assert told == {
+            (unknown, 0): (ErrorCode.UNKNOWN_TOPIC_ID, -1),
+            (bytes(16), 0): (ErrorCode.UNKNOWN_TOPIC_ID, -1),
+            (known, 0): (0, 0),
+            (known, 9): (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1),
+        }
+        assert await stored_values(connection) == [b"v"]
+        request.acks = 2
+        response = await connection.request(request, version=13)
+        assert {topic.topic_id for topic in response.responses} == {unknown, bytes(16), known}
+        await connection.close()
+
+
+async def test_an_old_id_is_unknown_when_another_topic_has_the_name() -> None:
+    async with running_broker() as runtime:
+        connection = await connect(runtime)
+        await create(connection)
+        before = await topic_id(connection, "t")
+        await connection.request(DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000), version=5)
+        await create(connection)
+        request = produce()
+        request.topic_data[0].name, request.topic_data[0].topic_id = "", before
+        response = await connection.request(request, version=13)
+        (told,) = response.responses[0].partition_responses
+        assert told.error_code == ErrorCode.UNKNOWN_TOPIC_ID
+        assert await stored_values(connection) == []
         await connection.close()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minibroker.broker.apis import produce as produce_api
+from minibroker.broker.apis import storing
 from minibroker.broker.limits import OPENED_AT_ONCE_BYTES_MAX
 from minibroker.broker.partitions.opened import open_batch
 from minibroker.protocol.batch.header import headers_in
@@ -62,7 +62,7 @@ async def test_what_follows_a_batch_being_opened_waits_and_others_do_not(
         assert may_open.wait(WAIT_S)
         return open_batch(*args)
 
-    monkeypatch.setattr(produce_api, "open_batch", slowly)
+    monkeypatch.setattr(storing, "open_batch", slowly)
     async with running_broker(tmp_path) as runtime:
         neighbour = await connect(runtime)
         await create(neighbour)

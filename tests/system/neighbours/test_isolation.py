@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minibroker.broker.apis import api_versions, fetch
-from minibroker.broker.apis import produce as produce_api
+from minibroker.broker.apis import api_versions, fetch, storing
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.storage.port import FlushFailed
 from minibroker.protocol import connection as protocol_connection
@@ -52,7 +51,7 @@ async def test_an_answer_that_cannot_be_written_leaves_the_others_of_its_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     flushes = HeldFlushes()
-    stored = produce_api._stored
+    stored = storing._stored_partition
 
     def unwritable(partition: Any, index: int, outcome: Any) -> Any:
         answer = stored(partition, index, outcome)
@@ -60,7 +59,7 @@ async def test_an_answer_that_cannot_be_written_leaves_the_others_of_its_round(
             answer.error_message = 2 * LONG_NAME
         return answer
 
-    monkeypatch.setattr(produce_api, "_stored", unwritable)
+    monkeypatch.setattr(storing, "_stored_partition", unwritable)
     async with running_broker(tmp_path, world=world_with(flushes)) as runtime:
         admin = await connect(runtime)
         await ask.create(admin)

@@ -12,7 +12,7 @@ from minibroker.broker.storage.port import StorageError
 from minibroker.client.cluster.connection import Connection, ConnectionFailed
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import ErrorCode
-from minibroker.protocol.messages.metadata import MetadataRequest
+from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -95,6 +95,23 @@ async def test_a_lost_reply_leaves_the_record_and_closes(
     await again.close()
     broker.assert_stored_once("t", [b"v0", b"v1"])
     broker.faults.assert_all_fired()
+
+
+async def test_a_rule_names_the_topic_of_a_request_that_has_only_its_id(
+    broker: TestBroker, client: Connection
+) -> None:
+    asked = MetadataRequest(topics=[MetadataRequestTopic(name="t")])
+    topic_id = (await ask(client, asked)).topics[0].topic_id
+    refused = broker.faults.error("Produce", code=6, at="append", topic="t", partition=1)
+    message = produce(0, partitions=(0, 1))
+    message.topic_data[0].name, message.topic_data[0].topic_id = "", topic_id
+    async with asyncio.timeout(WAIT_S):
+        response = await client.request(message, version=13)
+    (told,) = response.responses
+    assert told.topic_id == topic_id
+    assert {each.index: each.error_code for each in told.partition_responses} == {0: 0, 1: 6}
+    assert refused.fired == 1
+    assert "t-1 pid 7" in broker.history("test")[-1].about
 
 
 async def test_silence_swallows_every_later_answer(broker: TestBroker, client: Connection) -> None:

@@ -275,7 +275,7 @@ async def test_clients_are_told_the_proxys_address_and_readable_versions() -> No
         assert [(each.host, each.port) for each in seen.brokers] == [("127.0.0.1", proxy.port)]
         client.send(request_of(ApiVersionsRequest(), 0, 2))
         offers = decoder(ApiVersionsResponse, 0)(await client.read_answer(), 4)[0].api_keys
-        assert {each.api_key: each.max_version for each in offers} == {0: 11, 3: 13, 12: 99}
+        assert {each.api_key: each.max_version for each in offers} == {0: 12, 3: 13, 12: 99}
 
 
 async def test_requests_without_answers_stop_being_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from minibroker.broker.waiting.long_work import (
     LongWork,
     Steps,
     Working,
+    awaited,
     outcome_of,
 )
 from minibroker.broker.waiting.promise import Failure, Promise
@@ -303,3 +304,84 @@ def test_without_turns_everything_is_done_at_once() -> None:
     work = LongWork(AtOnce())
     assert work.begin(counting(10_000)) == 10_000
     assert work.begin(steps()).message == sum(range(5000))
+
+
+def test_work_may_wait_for_a_promise_and_goes_on_when_it_is_kept_not_a_turn_later() -> None:
+    turns, answer, seen = Turns(), Promise(), list[Any]()
+
+    def steps() -> Steps:
+        seen.append((yield from awaited(answer)))
+        yield None
+        return "done"
+
+    work = LongWork(turns)
+    promise = work.begin(steps())
+    turns.run()
+    assert isinstance(promise, Working)
+    assert (promise.is_working, work.is_idle, seen) == (True, False, [])
+    answer.keep("yes")
+    assert seen == ["yes"]
+    assert not promise.is_kept, "the slice was of one step"
+    turns.run()
+    assert promise.message == "done"
+    assert work.is_idle
+
+
+def test_what_is_known_already_is_not_waited_for() -> None:
+    kept = Promise()
+    kept.keep(2)
+
+    def steps() -> Steps:
+        return (yield from awaited(1)) + (yield from awaited(kept))
+
+    begun = LongWork(Turns(steps=5)).begin(steps())
+    assert begun.message == 3
+
+
+def test_an_answer_that_could_not_be_made_is_raised_in_the_work() -> None:
+    answer, seen = Promise(), list[str]()
+
+    def steps() -> Steps:
+        try:
+            yield from awaited(answer)
+        except ValueError as error:
+            seen.append(str(error))
+        return None
+
+    LongWork(Turns()).begin(steps())
+    answer.keep(Failure(ValueError("no")))
+    assert seen == ["no"]
+
+
+def test_those_who_waited_for_one_event_share_a_slice() -> None:
+    turns, answers, seen = Turns(steps=1), [Promise() for _ in range(3)], list[str]()
+
+    def steps(answer: Promise) -> Steps:
+        yield from awaited(answer)
+        yield from counting(5, seen, "a")
+
+    work = LongWork(turns)
+    for answer in answers:
+        work.begin(steps(answer))
+    for answer in answers:
+        answer.keep(None)
+    assert len(seen) == len(answers), "one step of each"
+    turns.run()
+    assert len(seen) == 5 * len(answers)
+
+
+def test_a_stop_ends_work_that_waits_for_a_promise() -> None:
+    turns, answer, closed = Turns(), Promise(), list[bool]()
+
+    def steps() -> Steps:
+        try:
+            yield from awaited(answer)
+        finally:
+            closed.append(True)
+
+    work = LongWork(turns)
+    promise = work.begin(steps())
+    work.abandon()
+    assert (closed, work.is_idle) == ([True], True)
+    answer.keep("too late")
+    assert not promise.is_kept

@@ -290,7 +290,7 @@ def test_printing_what_does_not_exist_says_what_does(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert compiler.main(arguments) == 2
-    assert "Produce 3-11" in capsys.readouterr().err
+    assert "Produce 3-13" in capsys.readouterr().err
 
 
 # As a real Kafka 4.3.1 echoed them: what is not UTF-8 becomes U+FFFD, a surrogate one of them.

@@ -1,0 +1,273 @@
+"""Storing the batches of a Produce request: open them, then check, append, record and note each.
+
+    open_batches                  what must be opened before it is stored; long work
+    store, store_in_portions      what became of each partition's batch
+    answer                        the response, at once or when all of it is durable
+
+One partition never disturbs its neighbours. Who may store what is for produce.py to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from ...protocol.batch.header import ATTRIBUTES_AT, CODEC_BITS, read_header
+from ...protocol.codec.schema import ZERO_UUID
+from ...protocol.compression import Codec
+from ...protocol.connection import Request
+from ...protocol.errors import ErrorCode, Refused
+from ...protocol.messages.produce import (
+    PartitionProduceResponse,
+    ProduceResponse,
+    TopicProduceData,
+    TopicProduceResponse,
+)
+from ..broker import Broker
+from ..cluster.topic_names import name_topics
+from ..limits import CLIENT_ID_LENGTH_KEPT
+from ..partitions.opened import Opened, open_at_once, open_batch
+from ..partitions.partition import Appended, Partition
+from ..partitions.sequences import Duplicate
+from ..session import CloseConnection
+from ..waiting.long_work import Aside, Steps
+
+PARTITIONS_A_STEP: Final = 8
+ZSTD_SINCE: Final = 7
+TOPIC_IDS_SINCE: Final = 13
+FLAGS_AT: Final = ATTRIBUTES_AT + 1  # the lower byte of attributes: every bit that has a meaning
+# The codes for which Kafka answers log_start_offset -1 (ReplicaManager.appendToLocalLog).
+_WITHOUT_LOG_START = frozenset(
+    (
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.MESSAGE_TOO_LARGE,
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        ErrorCode.CORRUPT_MESSAGE,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+    )
+)
+_UNKNOWN = Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "no such topic or partition here")
+_UNKNOWN_ID = Refused(ErrorCode.UNKNOWN_TOPIC_ID, "no topic here has this id")
+_NEEDS_ZSTD = Refused(
+    ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7 or newer (KIP-110)"
+)
+
+Place = tuple[str, int]
+"""(topic, partition)"""
+
+
+class Stored(NamedTuple):
+    """What became of batches: the answers, whether all are durable, and the last refusal."""
+
+    topics: list[TopicProduceResponse]
+    is_durable: bool
+    refused: Refused | None
+
+
+def open_batches(broker: Broker, listed: list[TopicProduceData]) -> Steps:
+    """Open what has to be; returns what was found by place, for `store`.
+
+    The connection begins nothing else meanwhile, so that its batches stay in order:
+    1. a compressed batch of a producer is opened off the loop 2. the next one, not compressed,
+    arrives on the same connection 3. stored at once it would be out of sequence.
+    """
+    opened: dict[Place, Opened] = {}
+    for topic in listed:
+        for each in topic.partition_data:
+            place = (topic.name, each.index)
+            partition = broker.partitions.get(place) or broker.partition(*place)
+            header = partition.must_open(each.records) if partition is not None else None
+            if partition is None or header is None:
+                continue
+            records, config = each.records or b"", partition.config
+            found = open_at_once(records, header, config)
+            if found is None:
+                found = yield Aside(partial(open_batch, records, header, config))
+            opened[place] = found
+            yield None
+    return opened
+
+
+def portions(listed: list[TopicProduceData]) -> Iterator[TopicProduceData]:
+    """What is listed, so few partitions at a time that they are stored in one go."""
+    for topic in listed:
+        for at in range(0, len(topic.partition_data), PARTITIONS_A_STEP):
+            some = topic.partition_data[at : at + PARTITIONS_A_STEP]
+            yield TopicProduceData(name=topic.name, topic_id=topic.topic_id, partition_data=some)
+
+
+def store_in_portions(
+    broker: Broker,
+    request: Request,
+    listed: list[TopicProduceData],
+    opened: Mapping[Place, Opened],
+) -> Steps:
+    """Some partitions after the other: a new one is a directory and files, half a millisecond."""
+    joined = Joined()
+    for portion in portions(listed):
+        still_named(broker, portion)
+        joined.add(store(broker, request, [portion], opened))
+        yield None
+    return answer(broker, request, joined.stored())
+
+
+def still_named(broker: Broker, portion: TopicProduceData) -> None:
+    """Look its name up again, after others have gone on.
+
+    1. v13 names a topic by its id  2. before all is stored it is deleted, and one of that name made
+    3. by name the rest would go into that one.
+    """
+    if portion.topic_id != ZERO_UUID:
+        name_topics([portion], broker.state.names_by_id)
+
+
+class Joined:
+    """What became of the portions of a request, put together."""
+
+    def __init__(self) -> None:
+        self._topics: list[TopicProduceResponse] = []
+        self._is_durable = True
+        self._refused: Refused | None = None
+
+    def add(self, stored: Stored) -> None:
+        """The next portion, which has partitions of one topic."""
+        (topic,) = stored.topics
+        last = self._topics[-1] if self._topics else None
+        if last is not None and (last.name, last.topic_id) == (topic.name, topic.topic_id):
+            last.partition_responses += topic.partition_responses
+        else:
+            self._topics.append(topic)
+        self._is_durable = self._is_durable and stored.is_durable
+        self._refused = stored.refused or self._refused
+
+    def stored(self) -> Stored:
+        """All of them."""
+        return Stored(self._topics, self._is_durable, self._refused)
+
+
+def store(
+    broker: Broker,
+    request: Request,
+    listed: list[TopicProduceData],
+    opened: Mapping[Place, Opened],
+) -> Stored:
+    """Store each partition's batch, here and now.
+
+    Args:
+        opened: what was found in those that had to be opened.
+    """
+    now_ms = broker.clock.now_ms()
+    client_id = request.client_id or ""
+    if len(client_id) > CLIENT_ID_LENGTH_KEPT:
+        client_id = client_id[:CLIENT_ID_LENGTH_KEPT]
+    version = request.route.version
+    is_durable = True
+    refused: Refused | None = None
+    topics = []
+    for topic in listed:
+        answers: list[PartitionProduceResponse] = []
+        for each in topic.partition_data:
+            index, records = each.index, each.records
+            partition = broker.partitions.get((topic.name, index)) or broker.partition(
+                topic.name, index
+            )
+            if partition is None:
+                outcome: Any = _UNKNOWN if topic.name or version < TOPIC_IDS_SINCE else _UNKNOWN_ID
+            elif version < ZSTD_SINCE and is_zstd(records):
+                outcome = _NEEDS_ZSTD
+            else:
+                found = opened.get((topic.name, index)) if opened else None
+                outcome = partition.produce(records, now_ms, client_id, found)
+            if type(outcome) is Refused:
+                refused = outcome
+                if outcome.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                    where = f"{topic.name}-{index}"
+                    broker.trouble.refused(where, outcome.why, broker.clock.monotonic_ms())
+                answers.append(refused_partition(partition, index, outcome))
+                continue
+            assert partition is not None
+            if type(outcome) is Appended:
+                broker.appended(partition)
+            elif outcome.has_other_bytes:
+                producer_id = read_header(records or b"").producer_id
+                broker.shared_ids.suspect(producer_id, f"{topic.name}-{index}")
+            if partition.flushed and outcome.next_offset > partition.durable_end_offset:
+                is_durable = False
+            answers.append(_stored_partition(partition, index, outcome))
+        topics.append(
+            TopicProduceResponse(
+                name=topic.name, topic_id=topic.topic_id, partition_responses=answers
+            )
+        )
+    return Stored(topics, is_durable, refused)
+
+
+def answer(broker: Broker, request: Request, stored: Stored) -> Any:
+    """The response, or a promise of it; None where the client wants none."""
+    topics, is_durable, refused = stored
+    if request.message.acks == 0:
+        if refused is not None:
+            raise CloseConnection(f"acks=0 and {refused.code.name}: {refused.why}")
+        return None
+    response = ProduceResponse(responses=topics)
+    if is_durable:
+        return response
+    return broker.commit.when_durable(response, lambda: _not_flushed(response))
+
+
+def _stored_partition(
+    partition: Partition, index: int, outcome: Appended | Duplicate
+) -> PartitionProduceResponse:
+    """A batch that is there. A duplicate carries its own newest timestamp, as in Kafka."""
+    if isinstance(outcome, Appended):
+        log_append_time_ms = outcome.log_append_time_ms
+    else:
+        log_append_time_ms = outcome.max_timestamp
+    return PartitionProduceResponse(
+        index=index,
+        error_code=0,
+        base_offset=outcome.base_offset,
+        log_append_time_ms=log_append_time_ms,
+        log_start_offset=partition.log.log_start_offset,
+    )
+
+
+def refused_partition(
+    partition: Partition | None, index: int, refused: Refused
+) -> PartitionProduceResponse:
+    """A batch that is not stored."""
+    log_start_offset = -1
+    if partition is not None and refused.code not in _WITHOUT_LOG_START:
+        log_start_offset = partition.log.log_start_offset
+    return PartitionProduceResponse(
+        index=index,
+        error_code=refused.code,
+        base_offset=-1,
+        log_start_offset=log_start_offset,
+        error_message=refused.why,
+    )
+
+
+def _not_flushed(response: ProduceResponse) -> ProduceResponse:
+    """The same response after a failed flush: what was stored may be lost, so nothing is."""
+    for topic in response.responses:
+        topic.partition_responses = [
+            each
+            if each.error_code
+            else refused_partition(
+                None,
+                each.index,
+                Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the flush failed; the broker stops"),
+            )
+            for each in topic.partition_responses
+        ]
+    return response
+
+
+def is_zstd(records: bytes | memoryview | None) -> bool:
+    """Whether a batch says that it is compressed with zstd."""
+    if records is None or len(records) <= FLAGS_AT:
+        return False
+    return records[FLAGS_AT] & CODEC_BITS == Codec.ZSTD
