@@ -182,16 +182,26 @@ class Broker:
         """A partition was appended to: readers and the flush must hear of it."""
         if self.trouble.is_on:
             self.trouble.written(self.clock.monotonic_ms())
+        committed = partition.committed
+        is_awaited = partition.waiting is not None or (
+            committed is not None and committed.waiting is not None
+        )
         if partition.flushed:
             self.commit.written(partition)
-            if partition.waiting is not None:
+            if is_awaited:
                 self.commit.want()
             return
         if partition.log.has_rolled and self.config.durability == "page-cache":
             self.commit.written(partition)  # nobody waits; it keeps the next recovery short
             self.commit.want()
-        if partition.waiting is not None:
-            self.parked.readable(partition)
+        if is_awaited:
+            self._tell_readers(partition)
+
+    def _tell_readers(self, partition: Partition) -> None:
+        """More can be read of a partition, or of what is committed there, or of neither."""
+        self.parked.readable(partition)
+        if partition.committed is not None and partition.committed.has_grown:
+            self.parked.readable(partition.committed)
 
     def next_deadline_ms(self) -> int | None:
         """When `on_deadline` is due next, on the monotonic clock; None for never."""
@@ -215,7 +225,7 @@ class Broker:
             (
                 lambda: self.restart.flushed((log.key, mark[0]) for log, mark in round_.marks),
                 lambda: self.commit.finish(round_),
-                lambda: each_alone(partitions, self.parked.readable, "waking readers"),
+                lambda: each_alone(partitions, self._tell_readers, "waking readers"),
             ),
             call,
             "ending a round",
@@ -293,6 +303,8 @@ class Broker:
         for partition in partitions:
             self.commit.forget(partition)
             self.parked.gone(partition)
+            if partition.committed is not None:
+                self.parked.gone(partition.committed)
             self.restart.deleted(partition.log)
         yield None
         try:

@@ -1,8 +1,7 @@
 """DescribeProducers (key 61), v0. Source: DescribeProducersRequest.json, ...Response.json; KIP-664.
 
 v0 flexible
-Ours: every producer id that the partition knows, in the order in which they first wrote; there are
-    no transactions, so nothing of a coordinator is known (-1).
+Ours: every producer id that the partition knows, those that have been idle longest first.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from ...protocol.messages.describe_producers import (
 )
 from ..broker import Broker
 from ..cluster.topic_names import name_refusal
+from ..partitions.open_transactions import OpenTransaction
 from ..partitions.sequences import ProducerState
 from ..session import Session
 from ..waiting.long_work import Steps
@@ -75,8 +75,9 @@ def _answer(
         code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         return _refused(index, code, f"there is no partition {topic}-{index}")
     producers: list[DescribeProducersState] = []
+    opened = partition.transactions.by_producer
     for number, each in enumerate(partition.sequences.producers(), 1):
-        producers.append(_state(each))
+        producers.append(_state(each, opened.get(each.producer_id)))
         if not number % PARTITIONS_A_STEP:
             yield
     return DescribeProducersPartition(
@@ -84,15 +85,14 @@ def _answer(
     )
 
 
-def _state(producer: ProducerState) -> DescribeProducersState:
-    newest = producer.batches[0]
+def _state(producer: ProducerState, opened: OpenTransaction | None) -> DescribeProducersState:
     return DescribeProducersState(
         producer_id=producer.producer_id,
         producer_epoch=producer.producer_epoch,
-        last_sequence=newest.last_sequence,
-        last_timestamp=newest.max_timestamp,
-        coordinator_epoch=-1,
-        current_txn_start_offset=-1,
+        last_sequence=producer.last_sequence,
+        last_timestamp=producer.last_timestamp,
+        coordinator_epoch=producer.coordinator_epoch,
+        current_txn_start_offset=-1 if opened is None else opened.first_offset,
     )
 
 

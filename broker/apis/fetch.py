@@ -5,9 +5,10 @@ Ours: whole batches only, never decoded; every request is answered in full with 
     KIP-227 allows; a wait is not polled but ended by the bytes it waits for; under durability fsync
     it counts as a reader that wants what is written to be flushed.
     One partition gives READ_BYTES_MAX at a time, and less where memory is short
-    (waiting/held_bytes.py). Bounds below 0 and unknown isolation levels are refused with 42, where
-    Kafka has -1. Of a partition listed twice the last counts. A follower (replica_id) gets 6: there
-    are none.
+    (waiting/held_bytes.py). Readers of commits stop at the last stable offset, are told what was
+    aborted, and wait for it to move. Bounds below 0 and unknown isolation levels are refused with
+    42, where Kafka has -1. Of a partition listed twice the last counts. A follower (replica_id)
+    gets 6: there are none.
 Left out: fetch sessions (70 for a session we never gave), preferred replicas.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.fetch import (
+    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchPartition,
@@ -158,6 +160,7 @@ class _Reading:
         "_asked_bytes",
         "_bytes_max",
         "_held_bytes",
+        "_is_committed",
         "_paused",
         "_readable_bytes",
         "_topic_at",
@@ -175,6 +178,7 @@ class _Reading:
         self.broker = broker
         self.message = message
         self.response = FetchResponse(responses=[])
+        self._is_committed = message.isolation_level == READ_COMMITTED
         self.partitions: list[Readable] = []
         self.count_bytes = 0
         self.has_error = False
@@ -245,14 +249,17 @@ class _Reading:
             answer = _refused(asked.partition, ErrorCode.NOT_LEADER_OR_FOLLOWER)
         else:
             ours = max(min(room, READ_BYTES_MAX), 0)
-            answer = _read_partition(partition, asked, ours, is_first=not self.count_bytes)
+            end_offset = self._end_of(partition)
+            answer = _read_partition(
+                partition, asked, ours, end_offset, is_first=not self.count_bytes
+            )
             if ours < min(asked.partition_max_bytes, self._asked_bytes - self.count_bytes):
                 # Cut by us, and not by the end of what is there, if it took most of the room.
-                has_more = asked.fetch_offset < partition.high_watermark
+                has_more = asked.fetch_offset < end_offset
                 self.is_shortened |= has_more and 2 * len(answer.records or b"") >= ours
-        if self.message.isolation_level == READ_COMMITTED:
-            answer.aborted_transactions = []  # none; null is for who did not ask
-        self.partitions.append(partition)
+            if self._is_committed and not answer.error_code:
+                _tell_aborted(partition, asked, answer, end_offset)
+        self.partitions.append(partition.wait_for_commits() if self._is_committed else partition)
         if partition.log.log_end_offset > partition.high_watermark:
             self.has_unflushed = True
         if answer.error_code or answer.diverging_epoch is not None:
@@ -260,11 +267,15 @@ class _Reading:
         self.count_bytes += len(answer.records or b"")
         return answer
 
+    def _end_of(self, partition: Partition) -> int:
+        """Where this reader stops."""
+        return partition.last_stable_offset if self._is_committed else partition.high_watermark
+
 
 def _read_partition(
-    partition: Partition, asked: FetchPartition, room: int, *, is_first: bool
+    partition: Partition, asked: FetchPartition, room: int, end_offset: int, *, is_first: bool
 ) -> PartitionData:
-    log, high_watermark = partition.log, partition.high_watermark
+    log = partition.log
     refused = _refusal(partition, asked)
     if refused:
         return _refused(asked.partition, refused)
@@ -277,19 +288,35 @@ def _read_partition(
             return _data(partition, asked, b"", diverging)
     if not log.log_start_offset <= asked.fetch_offset <= log.log_end_offset:
         return _refused(asked.partition, ErrorCode.OFFSET_OUT_OF_RANGE)
-    if asked.fetch_offset >= high_watermark or (room <= 0 and not is_first):
+    if asked.fetch_offset >= end_offset or (room <= 0 and not is_first):
         return _data(partition, asked, b"", None)
     limit = max(min(asked.partition_max_bytes, room), 0)
     try:
-        records = log.read(asked.fetch_offset, high_watermark, limit)
+        records = log.read(asked.fetch_offset, end_offset, limit)
     except StorageError as error:  # the other partitions can be read
-        logger.error(
-            Event("read-failed", topic=partition.topic, partition=partition.index, why=error)
-        )
-        return _refused(asked.partition, ErrorCode.KAFKA_STORAGE_ERROR)
+        return _not_read(partition, error)
     if len(records) > limit and not is_first:
         records = b""  # only the first partition with data may go beyond the bounds
     return _data(partition, asked, records, None)
+
+
+def _tell_aborted(
+    partition: Partition, asked: FetchPartition, answer: PartitionData, end_offset: int
+) -> None:
+    """List what a reader of commits is to leave out of these records; null is for who reads all."""
+    answer.aborted_transactions = []
+    if asked.fetch_offset >= end_offset or answer.diverging_epoch is not None:
+        return
+    found = partition.log.told_aborted(asked.fetch_offset, len(answer.records or b""))
+    answer.aborted_transactions = [
+        AbortedTransaction(producer_id=each.producer_id, first_offset=each.first_offset)
+        for each in found
+    ]
+
+
+def _not_read(partition: Partition, error: StorageError) -> PartitionData:
+    logger.error(Event("read-failed", topic=partition.topic, partition=partition.index, why=error))
+    return _refused(partition.index, ErrorCode.KAFKA_STORAGE_ERROR)
 
 
 def _refusal(partition: Partition, asked: FetchPartition) -> ErrorCode:
@@ -318,7 +345,7 @@ def _data(
         partition_index=asked.partition,
         error_code=0,
         high_watermark=high_watermark,
-        last_stable_offset=high_watermark,
+        last_stable_offset=partition.last_stable_offset,
         log_start_offset=partition.log.log_start_offset,
         diverging_epoch=diverging,
         aborted_transactions=None,

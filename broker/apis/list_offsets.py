@@ -4,7 +4,8 @@ v2 isolation_level · v4 leader epochs · v6 flexible · v7 max timestamp (-3) �
 · v9 latest tiered (-5)
 Ours: a search by time opens one compressed batch; without the package for its codec that is 76, and
     a batch whose records cannot be read is 2, for that partition alone.
-    Readers stop at the high watermark here as in Fetch. There is no tiered storage: the earliest
+    Readers stop at the high watermark here as in Fetch, readers of commits at the last stable
+    offset. There is no tiered storage: the earliest
     local offset is the earliest, and nothing is tiered (-1).
 """
 
@@ -29,7 +30,7 @@ from ..broker import Broker
 from ..partitions.partition import Partition
 from ..session import Session
 from ..waiting.long_work import Aside, Steps, finished
-from .fetch import ISOLATION_LEVELS, epoch_refusal
+from .fetch import ISOLATION_LEVELS, READ_COMMITTED, epoch_refusal
 
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
 _SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
@@ -73,7 +74,7 @@ def _answers(broker: Broker, message: ListOffsetsRequest, version: int) -> Steps
                 answers.append(_refused(each, ErrorCode.INVALID_REQUEST))
             else:
                 partition = broker.partition(name, index)
-                answers.append((yield from _answer(partition, each, version)))
+                answers.append((yield from _answer(partition, each, version, message)))
             left -= 1
             if not left:
                 left = PARTITIONS_A_STEP
@@ -94,7 +95,10 @@ def refusal(message: ListOffsetsRequest, code: ErrorCode, why: str) -> ListOffse
 
 
 def _answer(
-    partition: Partition | None, asked: ListOffsetsPartition, version: int
+    partition: Partition | None,
+    asked: ListOffsetsPartition,
+    version: int,
+    message: ListOffsetsRequest,
 ) -> Generator[Aside | None, Any, ListOffsetsPartitionResponse]:
     if partition is None:
         return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -105,8 +109,10 @@ def _answer(
     if wanted < _LOWEST or version < _SINCE.get(wanted, 0):
         return _refused(asked, ErrorCode.UNSUPPORTED_VERSION)
     log, high_watermark = partition.log, partition.high_watermark
+    is_committed = message.isolation_level == READ_COMMITTED
+    end_offset = partition.last_stable_offset if is_committed else high_watermark
     if wanted == LATEST:
-        return _found(asked, -1, high_watermark, partition.leader_epoch)
+        return _found(asked, -1, end_offset, partition.leader_epoch)
     if wanted in (EARLIEST, EARLIEST_LOCAL):
         epoch = log.earliest_epoch if log.latest_epoch >= 0 else partition.leader_epoch
         return _found(asked, -1, log.log_start_offset, epoch)
@@ -116,12 +122,14 @@ def _answer(
         if wanted == MAX_TIMESTAMP:
             found = yield from log.max_timestamp(high_watermark)
         else:
-            found = yield from log.find_timestamp(wanted, high_watermark)
+            found = yield from log.find_timestamp(wanted, end_offset)
     except MissingCodecError:
         return _refused(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
     except BatchError:
         return _refused(asked, ErrorCode.CORRUPT_MESSAGE)
-    if found is None:
+    # The newest record of all is none for who may not see it yet, as in Kafka; the newest one
+    # below the last stable offset is not looked for.
+    if found is None or found.offset >= end_offset:
         return _found(asked, -1, -1, -1)
     return _found(asked, found.timestamp, found.offset, found.leader_epoch)
 

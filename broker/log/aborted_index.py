@@ -4,6 +4,7 @@ An entry is added when an abort marker is appended for a transaction that has da
 stand in the order of the markers: `last_offset` rises, `first_offset` need not. The file belongs to
 the segment that holds the markers. It can be made again from the batches, as long as the first
 offset of every transaction that ends in the segment is known where it begins (snapshots.py).
+In memory it is as it is in the file.
 Source: TransactionIndex.java, AbortedTxn.java; KIP-98.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 _ENTRY: Final = struct.Struct(">hqqqq")
+_LAST_OFFSET: Final = struct.Struct(">18x q")
 ENTRY_BYTES: Final = _ENTRY.size
 _VERSION: Final = 0
 
@@ -41,25 +43,25 @@ class DamagedAbortedIndex(ValueError):
 class AbortedIndex:
     """The entries of one segment, in the order of their markers."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_packed",)
 
     def __init__(self) -> None:
-        self._entries: list[AbortedTransaction] = []
+        self._packed = bytearray()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._packed) // ENTRY_BYTES
 
     def __iter__(self) -> Iterator[AbortedTransaction]:
-        return iter(self._entries)
+        return self._from(0)
 
     def add(self, entry: AbortedTransaction) -> None:
         """Note an aborted transaction. Its marker is newer than all that are noted."""
-        assert not self._entries or entry.last_offset > self._entries[-1].last_offset
-        self._entries.append(entry)
+        assert not self._packed or entry.last_offset > self._last_offset(len(self) - 1)
+        self._packed += _ENTRY.pack(_VERSION, *entry)
 
     def truncate(self, end_offset: int) -> None:
         """Forget the markers at `end_offset` and behind it."""
-        del self._entries[self._first_reaching(end_offset) :]
+        del self._packed[self._first_reaching(end_offset) * ENTRY_BYTES :]
 
     def aborted(self, fetch_offset: int, end_offset: int) -> tuple[list[AbortedTransaction], bool]:
         """What a reader of the offsets from `fetch_offset` up to `end_offset` must leave out.
@@ -68,7 +70,7 @@ class AbortedIndex:
             The entries, and whether they are all there are: if not, later segments may have more.
         """
         found = []
-        for entry in self._entries[self._first_reaching(fetch_offset) :]:
+        for entry in self._from(self._first_reaching(fetch_offset)):
             if entry.first_offset < end_offset:
                 found.append(entry)
             if entry.last_stable_offset >= end_offset:
@@ -78,7 +80,7 @@ class AbortedIndex:
 
     def encoded(self) -> bytes:
         """The content of Kafka's `.txnindex` file."""
-        return b"".join(_ENTRY.pack(_VERSION, *entry) for entry in self._entries)
+        return bytes(self._packed)
 
     @classmethod
     def decoded(cls, data: bytes, base_offset: int) -> AbortedIndex:
@@ -102,6 +104,15 @@ class AbortedIndex:
             index.add(entry)
         return index
 
+    def _from(self, number: int) -> Iterator[AbortedTransaction]:
+        for at in range(number * ENTRY_BYTES, len(self._packed), ENTRY_BYTES):
+            _, *fields = _ENTRY.unpack_from(self._packed, at)
+            yield AbortedTransaction(*fields)
+
+    def _last_offset(self, number: int) -> int:
+        last_offset: int = _LAST_OFFSET.unpack_from(self._packed, number * ENTRY_BYTES)[0]
+        return last_offset
+
     def _first_reaching(self, offset: int) -> int:
         """The number of the first entry whose marker is at or behind an offset."""
-        return bisect_left(self._entries, offset, key=lambda entry: entry.last_offset)
+        return bisect_left(range(len(self)), offset, key=self._last_offset)

@@ -48,6 +48,17 @@ class OffsetIndex:
         at = bisect_right(self._positions, position)
         return self._positions[at - 1] if at else 0
 
+    def offset_behind(self, position: int) -> int | None:
+        """The relative offset of the first entry at or behind `position`; None if there is none.
+
+        As Kafka finds it: its search passes over the very first entry if that is the one.
+        Source: AbstractIndex.binarySearch, smallestUpperBoundSlotFor.
+        """
+        at = bisect_left(self._positions, position)
+        if at == 0 and position in self._positions[:1]:
+            at = 1
+        return self._offsets[at] if at < len(self._offsets) else None
+
     @classmethod
     def decoded(cls, data: bytes) -> OffsetIndex:
         """Read what encoded() gave."""

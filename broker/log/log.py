@@ -20,9 +20,12 @@ from operator import attrgetter
 
 from ...protocol.batch.header import BatchHeader
 from ..storage.port import Buffer, File, Storage, StorageError
+from .aborted_index import AbortedTransaction
+from .aborted_lookup import aborted_in, told_to_readers
 from .by_time import Search, first_since, newest
 from .checkpoints import Stopped, log_key
 from .epochs import LeaderEpochs
+from .folding import Fold, no_control
 from .identity import METADATA_NAME, metadata_text, refuse_what_stands
 from .opening import open_directory
 from .recovery import NOTHING_KNOWN, Known, RecoveryReport
@@ -114,6 +117,7 @@ class Log:
         on_batch: Callable[[BatchHeader], None],
         topic_id: bytes | None = None,
         *,
+        on_control: Callable[[BatchHeader, Buffer], AbortedTransaction | None] = no_control,
         before_directory: Callable[[], None] = lambda: None,
         producers: Producers | None = None,
         known: Known = NOTHING_KNOWN,
@@ -122,10 +126,11 @@ class Log:
 
         Args:
             directory: its name in the data directory, `<topic>-<partition>`.
-            on_batch: called in order for every batch that is there and not in a snapshot.
+            on_batch, on_control: called in order for every batch of data, or control batch, that is
+                there and not in a snapshot; see folding.py.
             topic_id: 16 bytes, written to `partition.metadata` when the directory is made.
             before_directory: called before the directory is made; makes its topic durable.
-            producers: what `on_batch` folds into; it gets snapshots and is restored from them.
+            producers: what these fold into; it gets snapshots and is restored from them.
         Raises:
             DamagedLog: bytes before the tail are damaged; nothing was changed.
             StorageError: the disk could not be read.
@@ -136,7 +141,7 @@ class Log:
             storage,
             directory,
             config.index_interval_bytes,
-            on_batch,
+            Fold(on_batch, on_control),
             producers=producers,
             known=known,
         )
@@ -313,6 +318,37 @@ class Log:
         if offset >= segments[-1].base_offset:
             return segments[-1]
         return segments[bisect_right(segments, offset, key=attrgetter("base_offset")) - 1]
+
+    def bytes_from(self, offset: int) -> int:
+        """Bytes of the batches from the one that contains `offset` on. Raises StorageError."""
+        if offset >= self.log_end_offset:
+            return 0
+        segment = self._segment_of(offset)
+        later = (each.size for each in self._segments if each.base_offset > segment.base_offset)
+        return segment.bytes_from(offset) + sum(later)
+
+    def note_aborted(self, entry: AbortedTransaction) -> None:
+        """Note what the marker that was appended last has aborted."""
+        assert self._active is not None
+        self._active.note_aborted(entry)
+
+    def aborted(self, offset: int, end_offset: int) -> list[AbortedTransaction]:
+        """Transactions aborted at `offset` or behind it that began before `end_offset`."""
+        return aborted_in(self._segments_from(offset), offset, end_offset)
+
+    def told_aborted(self, offset: int, count_bytes: int) -> list[AbortedTransaction]:
+        """What a reader of commits is told who gets so many bytes from `offset` on.
+
+        Raises: StorageError.
+        """
+        return told_to_readers(
+            self._segments_from(offset), offset, count_bytes, self.log_end_offset
+        )
+
+    def _segments_from(self, offset: int) -> Sequence[Segment]:
+        """The segment that an offset is in, and all behind it."""
+        at = bisect_right(self._segments, offset, key=attrgetter("base_offset"))
+        return self._segments[max(at - 1, 0) :]
 
     def find_timestamp(self, timestamp: int, end_offset: int) -> Search:
         """Find the first record below `end_offset` with at least this timestamp (ms since 1970)."""

@@ -10,13 +10,13 @@ Tests: tests/unit/broker/log/test_snapshots.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ...protocol.batch.header import BatchHeader
 from ..storage.port import Storage
 from .epochs import LeaderEpochs
+from .folding import Fold, fold_headers
 from .identity import is_of_log
 from .recovery import Known, RecoveryReport, recover, segment_offsets
 from .segment import Segment
@@ -49,7 +49,7 @@ def open_directory(
     storage: Storage,
     directory: str,
     index_interval_bytes: int,
-    on_batch: Callable[[BatchHeader], None],
+    fold: Fold,
     *,
     producers: Producers | None,
     known: Known,
@@ -89,7 +89,7 @@ def open_directory(
         directory,
         names,
         index_interval_bytes,
-        on_batch,
+        fold,
         known=known,
         fold_from=fold_from,
     )
@@ -97,7 +97,9 @@ def open_directory(
     end_offset = segments[-1].next_offset if segments else 0
     if fold_from > end_offset:
         fold_from = restore(segments, end_offset)
-        fold_headers(segments, fold_from, on_batch)
+        for segment in segments:
+            if segment.next_offset > fold_from:
+                fold_headers(segment, fold_from, fold)
     notes += _tidy(storage, directory, names, segments)
     return Opened(names, segments, recovered.epochs, snapshots, recovered.report, notes)
 
@@ -115,18 +117,6 @@ def _from_clean_stop(snapshots: Snapshots, producers: Producers | None, known: K
         except ValueError:
             return None
     return known.last.next_offset
-
-
-def fold_headers(
-    segments: Sequence[Segment], offset: int, on_batch: Callable[[BatchHeader], None]
-) -> None:
-    """Call `on_batch` for every batch that begins at `offset` or above. Raises StorageError."""
-    for segment in segments:
-        if segment.next_offset > offset:
-            for _, header in segment.headers():
-                if header.base_offset >= offset:
-                    on_batch(header)
-            segment.close()
 
 
 def _tidy(

@@ -13,7 +13,7 @@ Where a batch does not hold (docs/decisions/0007):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,17 +21,22 @@ from crc32c import crc32c
 
 from ...protocol.batch.header import (
     ATTRIBUTES_AT,
+    CONTROL_BIT,
     HEADER_BYTES,
     LENGTH_END,
     LENGTH_MIN,
     MAGIC,
     MAGIC_AT,
+    BatchError,
     BatchHeader,
+    Buffer,
     crc_is_valid,
     read_header,
 )
 from ..storage.port import DamagedLog, File, ShortLog, Storage, StorageError
+from .aborted_index import AbortedTransaction
 from .epochs import LeaderEpochs
+from .folding import Fold, fold_headers
 from .segment import RELATIVE_OFFSET_MAX, Segment
 from .summary import SUFFIX, Summary, decode
 
@@ -102,7 +107,7 @@ def recover(
     directory: str,
     names: Sequence[str],
     index_interval_bytes: int,
-    on_batch: Callable[[BatchHeader], None],
+    fold: Fold,
     *,
     known: Known = NOTHING_KNOWN,
     fold_from: int = 0,
@@ -111,7 +116,7 @@ def recover(
 
     Args:
         names: of the files in the directory.
-        on_batch: called for each batch that begins at `fold_from` or above, in order.
+        fold: hears of each batch that begins at `fold_from` or above.
     Raises:
         DamagedLog: something is wrong before the tail; nothing was changed.
         StorageError: the disk could not be read or cut.
@@ -123,11 +128,7 @@ def recover(
     segments = [Segment(storage, directory, base) for base in bases]
     epochs = LeaderEpochs()
 
-    def fold(header: BatchHeader) -> None:
-        if header.base_offset >= fold_from:
-            on_batch(header)
-
-    scanned = fold if fold_from else on_batch
+    scanned = _from(fold_from, fold) if fold_from else fold
     for at, segment in enumerate(segments):
         if at and segment.base_offset != segments[at - 1].next_offset:
             report = _drop_misnamed(segments, at, flushed_offset)
@@ -141,9 +142,7 @@ def recover(
             segments[at] = trusted
             epochs.extend(summary.epochs)
             if summary.next_offset > fold_from:
-                for _, header in trusted.headers():
-                    fold(header)
-                trusted.close()
+                fold_headers(trusted, fold_from, fold)
             continue
         why = scan(segment, epochs, index_interval_bytes, scanned)
         if why:
@@ -155,6 +154,19 @@ def recover(
         segment.close()
     _check_end(segments, storage.full_path(directory), flushed_offset)
     return Recovered(segments, epochs, None)
+
+
+def _from(offset: int, fold: Fold) -> Fold:
+    """A fold that hears only of what begins at an offset or above."""
+
+    def on_batch(header: BatchHeader) -> None:
+        if header.base_offset >= offset:
+            fold.on_batch(header)
+
+    def on_control(header: BatchHeader, batch: Buffer) -> AbortedTransaction | None:
+        return fold.on_control(header, batch) if header.base_offset >= offset else None
+
+    return Fold(on_batch, on_control)
 
 
 def _believed(
@@ -197,7 +209,7 @@ def scan(
     segment: Segment,
     epochs: LeaderEpochs,
     index_interval_bytes: int,
-    on_batch: Callable[[BatchHeader], None],
+    fold: Fold,
 ) -> str:
     """Read a segment's file on from `segment.size`, and take in each batch that holds.
 
@@ -209,7 +221,7 @@ def scan(
     file = segment.file
     size, want = file.size, _CHUNK_BYTES
     next_offset, leader_epoch = segment.next_offset, epochs.latest
-    note = segment.note
+    note, on_batch = segment.note, fold.on_batch
     while (position := segment.size) < size:
         left = size - position
         chunk = memoryview(_read(file, position, min(want, left)))
@@ -217,7 +229,7 @@ def scan(
         last = len(chunk) - HEADER_BYTES
         while at <= last:
             header = read_header(chunk, at)
-            base_offset, length, epoch, magic, crc, _, delta, *_ = header
+            base_offset, length, epoch, magic, crc, attributes, delta, *_ = header
             end = at + LENGTH_END + length
             if (
                 base_offset != next_offset
@@ -236,12 +248,28 @@ def scan(
             if epoch != leader_epoch:
                 leader_epoch = epoch
                 epochs.begin(leader_epoch, next_offset)
+            if attributes & CONTROL_BIT:
+                why = _take_control(segment, fold, header, chunk[at:end])
+                if why:
+                    return why
+            else:
+                on_batch(header)
             note(header, next_offset, index_interval_bytes)
-            on_batch(header)
             next_offset += delta + 1
             at = end
         if last < 0:
             return f"only {len(chunk)} bytes of a header of {HEADER_BYTES}"
+    return ""
+
+
+def _take_control(segment: Segment, fold: Fold, header: BatchHeader, batch: Buffer) -> str:
+    """Hand over a control batch; why it does not hold, "" if it does."""
+    try:
+        aborted = fold.on_control(header, batch)
+    except BatchError as error:
+        return f"it is a control batch that cannot be read: {error}"
+    if aborted is not None:
+        segment.note_aborted(aborted)
     return ""
 
 

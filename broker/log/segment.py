@@ -23,6 +23,7 @@ from crc32c import crc32c
 from ...protocol.batch.header import HEADER_BYTES, LENGTH_END, MAGIC, BatchHeader, read_header
 from ...protocol.batch.writing import head_for
 from ..storage.port import Buffer, File, Storage, StorageError
+from .aborted_index import AbortedIndex, AbortedTransaction
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
 from .summary import NO_INDEXES, SUFFIX, IndexSums, Summary, encode
 
@@ -57,6 +58,7 @@ class Segment:
         "_saved_size",
         "_storage",
         "_time_index",
+        "aborted",
         "base_offset",
         "first_timestamp",
         "index_bytes",
@@ -81,6 +83,7 @@ class Segment:
         # Where the next batch begins for those who read on: without it each read near the end
         # would search up to an index interval again.
         self._resumes: dict[int, int] = {}
+        self.aborted: AbortedIndex | None = None  # None: no transaction was aborted here
         self.base_offset = base_offset
         self.next_offset = base_offset
         self.size = 0
@@ -173,6 +176,12 @@ class Segment:
         self.next_offset = last_offset + 1
         self.size = position + LENGTH_END + header[1]  # batch_length
 
+    def note_aborted(self, entry: AbortedTransaction) -> None:
+        """Note a transaction that a marker in this segment has aborted."""
+        if self.aborted is None:
+            self.aborted = AbortedIndex()
+        self.aborted.add(entry)
+
     def _index(self, last_offset: int, position: int) -> None:
         self._offset_index.add(last_offset - self.base_offset, position)
         self._index_timestamp()
@@ -234,6 +243,20 @@ class Segment:
             if offset < header.next_offset:
                 return at, header.base_offset
         raise StorageError(self.file.path, f"offset {offset} is not there")
+
+    def bytes_from(self, offset: int) -> int:
+        """How many bytes there are from the batch of `offset` on. Raises StorageError."""
+        self.load_indexes()
+        return self.size - self._locate(offset)[0]
+
+    def upper_bound(self, offset: int, count_bytes: int) -> int | None:
+        """What the index says of where so many bytes, from the batch of `offset` on, end at most.
+
+        None: it has no entry from there on. Source: LogSegment.fetchUpperBoundOffset.
+        """
+        self.load_indexes()
+        relative = self._offset_index.offset_behind(self._locate(offset)[0] + count_bytes)
+        return None if relative is None else self.base_offset + relative
 
     def _last_boundary(self, position: int, limit: int) -> tuple[int, int]:
         """Return where batches from `position` on must end so as not to pass `limit`.
@@ -389,6 +412,10 @@ class Segment:
     def headers(self) -> Iterator[tuple[int, BatchHeader]]:
         """Yield position and header of every batch; nothing is checked. Raises StorageError."""
         return self._headers_from(0)
+
+    def batch_from(self, position: int, size_bytes: int) -> bytes:
+        """The bytes of a batch, by its place. Raises StorageError."""
+        return self._read(position, size_bytes)
 
     def last_header(self) -> BatchHeader:
         """The header of the last batch of a segment that has one. Raises StorageError."""

@@ -27,7 +27,7 @@ SUFFIX: Final = ".producers"
 KEPT: Final = 2
 NAME: Final = re.compile(r"(\d{20})\.producers")
 _MAGIC: Final = b"MBPS"
-_VERSION: Final = 2
+_VERSION: Final = 3
 _HEAD: Final = struct.Struct(">4sHI")
 _BODY: Final = struct.Struct(">qqqIi")
 

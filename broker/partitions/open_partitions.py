@@ -13,7 +13,6 @@ import gc
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ...protocol.batch.header import CONTROL_BIT, LOG_APPEND_TIME_BIT, BatchHeader
 from ..cluster.metadata import ClusterMetadata, Topic
 from ..config.broker import BrokerConfig
 from ..config.topic import TopicConfig, topic_config
@@ -29,7 +28,7 @@ from ..storage.port import File, Storage, StorageError
 from ..waiting.long_work import finished
 from ..world import World
 from .partition import Partition, log_config
-from .sequences import CRC_UNKNOWN, SequenceTable
+from .producers import Producers
 from .verdicts import VerdictRings
 
 NEW = Known(is_new=True)
@@ -244,28 +243,16 @@ class OpenPartitions:
     def _open(self, topic: Topic, index: int, known: Known) -> Partition:
         config = topic_config(topic.overrides, self._config)
         directory = f"{topic.name}-{index}"
-        monotonic_ms = self._world.clock.monotonic_ms
-        sequences = SequenceTable(monotonic_ms)
-        record, now_ms = sequences.record, monotonic_ms()
-
-        def fold(header: BatchHeader) -> None:
-            # By number: a million batches a gigabyte are read here after a crash.
-            attributes = header[5]
-            if header[9] >= 0 and not attributes & CONTROL_BIT:
-                # A batch stamped with the broker's time, or compressed anew, is stored with another
-                # CRC than it had.
-                is_changed = attributes & LOG_APPEND_TIME_BIT or config.codec is not None
-                sent_crc = CRC_UNKNOWN if is_changed else header[4]
-                record(header, header[0], now_ms, sent_crc)
-
+        producers = Producers(self._world.clock.monotonic_ms, packs_anew=config.codec is not None)
         log = Log.open(
             self._world.storage,
             directory,
             log_config(config),
-            fold,
+            producers.on_batch,
             topic.topic_id,
             before_directory=self._before_directory,
-            producers=sequences,
+            on_control=producers.on_control,
+            producers=producers,
             known=replace(known, log_start_offset=topic.log_starts.get(index, 0)),
         )
         self._was_read |= known.last is None
@@ -278,7 +265,7 @@ class OpenPartitions:
             topic.name,
             index,
             log,
-            sequences,
+            producers,
             config=config,
             flushed=self._config.durability == "fsync",
             leader_epoch=self.leader_epoch,

@@ -5,8 +5,10 @@
     record   publish the producer's new state
     note     what was decided on which grounds, for ExplainProduce
 
-A failed write publishes nothing.
-Source: UnifiedLog.append; KIP-98.   Read next: batch_check.py, sequences.py, log/log.py.
+A failed write publishes nothing. What is in a transaction is seen by readers of commits up to the
+last stable offset, and ends with a marker, which the coordinator has appended.
+Source: UnifiedLog.append; KIP-98.   Read next: batch_check.py, sequences.py, open_transactions.py,
+admission.py, log/log.py.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from ...protocol.batch.header import LOG_APPEND_TIME_BIT, BatchHeader, Buffer, read_header
+from ...protocol.batch.control import Marker, marker_batch
+from ...protocol.batch.header import (
+    LOG_APPEND_TIME_BIT,
+    TRANSACTIONAL_BIT,
+    BatchHeader,
+    Buffer,
+    read_header,
+)
 from ...protocol.batch.writing import restamped
 from ...protocol.errors import ErrorCode, Refused
 from ..config.topic import TopicConfig
@@ -22,9 +31,11 @@ from ..log.log import Log, LogConfig
 from ..storage.flushable import Mark
 from ..storage.port import File, FlushFailed, StorageError
 from ..waiting.parked_fetches import ParkedFetch
+from .admission import Admission, aborted_before, admitted
 from .batch_check import NO_TIMESTAMP, examine, header_of
 from .opened import Opened, must_open, open_batch
-from .sequences import APPEND, Append, Duplicate, SequenceTable
+from .producers import Producers
+from .sequences import APPEND, Append, Duplicate
 from .verdicts import Ring, VerdictRings
 
 _NOT_BEGUN = Refused(
@@ -46,10 +57,38 @@ Checked: TypeAlias = """tuple[
 """(header, entry of its producer before, APPEND or the answer, max_timestamp to store, opened)"""
 
 
+class Committed:
+    """What is committed of a partition, for parked fetches: a Readable that grows with the LSO."""
+
+    __slots__ = ("_partition", "told_bytes", "waiting")
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+        self.told_bytes = 0
+        self.waiting: dict[ParkedFetch, None] | None = None
+
+    @property
+    def readable_bytes(self) -> int:
+        """Of what has been appended, the part that stands below the last stable offset."""
+        partition = self._partition
+        oldest = partition.transactions.oldest
+        if oldest is None:
+            return partition.readable_bytes
+        return min(partition.readable_bytes, oldest.began_bytes)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether there is something that those who wait have not been told of."""
+        return self.readable_bytes > self.told_bytes
+
+
 class Partition:
     """A partition of a topic; a Flushable for group commit, a Readable for parked fetches.
 
+    It takes part in transactions. `committed` is there once somebody has waited for it.
+
     Args:
+        producers: what has been folded from the log.
         flushed: whether an acknowledgement means a flush (durability fsync).
         leader_epoch: stamped into every batch appended from now on.
         is_writable: False as long as the start of this broker has not been written.
@@ -57,8 +96,10 @@ class Partition:
     """
 
     __slots__ = (
+        "_open",
         "_rings",
         "appended_bytes",
+        "committed",
         "config",
         "durable_end_offset",
         "flushed",
@@ -70,6 +111,7 @@ class Partition:
         "sequences",
         "told_bytes",
         "topic",
+        "transactions",
         "verdicts",
         "waiting",
     )
@@ -79,7 +121,7 @@ class Partition:
         topic: str,
         index: int,
         log: Log,
-        sequences: SequenceTable,
+        producers: Producers,
         *,
         config: TopicConfig,
         flushed: bool,
@@ -90,7 +132,9 @@ class Partition:
         self.topic = topic
         self.index = index
         self.log = log
-        self.sequences = sequences
+        self.sequences = producers.sequences
+        self.transactions = producers.transactions
+        self._open = producers.transactions.by_producer
         self.config = config
         self.flushed = flushed
         self.leader_epoch = leader_epoch
@@ -100,8 +144,12 @@ class Partition:
         self.readable_bytes = 0  # the part of them that readers may see
         self.told_bytes = 0
         self.waiting: dict[ParkedFetch, None] | None = None
+        self.committed: Committed | None = None
         self.verdicts: Ring | None = None
         self._rings = rings or VerdictRings()
+        for each in self.transactions:
+            # Below what is appended from now on: an ending lets so many bytes be read at once.
+            each.began_bytes = -log.bytes_from(max(each.first_offset, log.log_start_offset))
 
     @property
     def key(self) -> str:
@@ -112,6 +160,24 @@ class Partition:
     def high_watermark(self) -> int:
         """Where readers stop: the durable point under fsync, else the log end."""
         return self.durable_end_offset if self.flushed else self.log.log_end_offset
+
+    @property
+    def last_stable_offset(self) -> int:
+        """Where readers of what is committed stop.
+
+        It is the first offset of the oldest transaction that is open, or whose marker is not
+        durable; but the log start, where that has been deleted, and no more than high_watermark.
+        """
+        oldest = self.transactions.oldest
+        if oldest is None:
+            return self.high_watermark
+        return min(self.high_watermark, max(oldest.first_offset, self.log.log_start_offset))
+
+    def wait_for_commits(self) -> Committed:
+        """What a parked fetch of what is committed waits for."""
+        if self.committed is None:
+            self.committed = Committed(self)
+        return self.committed
 
     def configure(self, config: TopicConfig) -> None:
         """Work by other values from the next batch on."""
@@ -146,6 +212,7 @@ class Partition:
         now_ms: int,
         client_id: str = "",
         opened: Opened | None = None,
+        admission: Admission | None = None,
     ) -> Appended | Duplicate | Refused:
         """Store one batch, or say why not; note which, to be explained later.
 
@@ -154,9 +221,10 @@ class Partition:
             now_ms: the broker's time, ms since 1970.
             client_id: for the explanation only.
             opened: what was found in it; without it a batch that must be opened is, here and now.
+            admission: the coordinator's word, for a batch that begins a transaction here.
         """
         outcome: Append | Appended | Duplicate | Refused
-        header, entry, outcome, newest, opened = self._check(batch, now_ms, opened)
+        header, entry, outcome, newest, opened = self._check(batch, now_ms, opened, admission)
         if isinstance(outcome, Append):
             assert batch is not None
             assert header is not None
@@ -170,10 +238,77 @@ class Partition:
             if header.producer_id >= 0 and isinstance(outcome, Appended):
                 seen_at_ms = self.sequences.monotonic_ms()
                 self.sequences.record(stored, outcome.base_offset, seen_at_ms, header.crc)
+                if header.attributes & TRANSACTIONAL_BIT:
+                    began_bytes = self.appended_bytes - stored.size_bytes
+                    self.transactions.wrote(*stored[9:11], *outcome[:2], began_bytes)
         rings = self._rings
         ring = self.verdicts or rings.open(self)
         ring.append((next(rings.numbers), now_ms, client_id, header, entry, outcome))
         return outcome
+
+    def has_open_transaction(self, producer_id: int) -> bool:
+        """Whether a batch of the producer's transaction needs no word of the coordinator."""
+        opened = self._open.get(producer_id)
+        return opened is not None and not opened.is_closed
+
+    def close_transaction(self, producer_id: int) -> None:
+        """Its ending has begun: of the producer's transaction nothing more is taken."""
+        self.transactions.close(producer_id)
+
+    def reopen_transaction(self, producer_id: int) -> None:
+        """Its ending was withdrawn."""
+        self.transactions.reopen(producer_id)
+
+    def holds_unflushed(self, producer_id: int) -> bool:
+        """Whether something that its open transaction has written is not durable yet."""
+        opened = self._open.get(producer_id)
+        return self.flushed and opened is not None and opened.next_offset > self.durable_end_offset
+
+    def marker_refusal(self, marker: Marker, transaction_version: int) -> ErrorCode:
+        """What is wrong with a marker that a client sends; NONE if it is to be appended.
+
+        The coordinator's own are never refused: whatever clients have sent, its decision stands.
+        Source: ProducerAppendInfo.checkProducerEpoch, checkCoordinatorEpoch; KIP-1228.
+        """
+        producer_epoch, coordinator_epoch = self.sequences.epochs_of(marker.producer_id)
+        # A marker of KIP-890 begins the next epoch. One that bears the epoch of the open
+        # transaction is late: it is of the one before.
+        is_late = transaction_version >= 2 and marker.producer_id in self._open
+        if marker.producer_epoch < producer_epoch + is_late:
+            return ErrorCode.INVALID_PRODUCER_EPOCH
+        if marker.coordinator_epoch < coordinator_epoch:
+            return ErrorCode.TRANSACTION_COORDINATOR_FENCED
+        return ErrorCode.NONE
+
+    def append_marker(self, marker: Marker, now_ms: int) -> bool:
+        """Append a marker, whether a transaction is open here or not; Broker.appended follows.
+
+        Readers see it, and the last stable offset moves, when it is durable.
+
+        Args:
+            now_ms: the broker's time, ms since 1970.
+        Returns: True: it was appended.
+        Raises: StorageError; nothing has changed.
+        """
+        if not self.is_writable:
+            raise StorageError(self.log.directory, _NOT_BEGUN.why)
+        batch = marker_batch(
+            marker,
+            now_ms=now_ms,
+            base_offset=self.log.log_end_offset,
+            leader_epoch=self.leader_epoch,
+            is_log_append_time=self.config.log_append_time,
+        )
+        offset = self.log.append(read_header(batch), batch, self.leader_epoch, now_ms)
+        self.appended_bytes += len(batch)
+        if not self.flushed:
+            self.readable_bytes = self.appended_bytes
+        if marker.producer_id >= 0:
+            self.sequences.mark(marker, offset, now_ms, self.sequences.monotonic_ms())
+            ended = self.transactions.end(marker.producer_id, offset, is_durable=not self.flushed)
+            if ended is not None and not marker.is_commit:
+                self.log.note_aborted(ended)
+        return True
 
     def dirty_files(self) -> Sequence[File]:
         """Files written since this was asked last."""
@@ -188,12 +323,19 @@ class Partition:
         self.durable_end_offset = mark[0]
         if self.flushed:
             self.readable_bytes = mark[1]
+            self.transactions.durable_up_to(mark[0])
 
     def removable_offset(self) -> int:
         """Log.removable_offset() of what is flushed. Raises StorageError."""
         return self.log.removable_offset(self.high_watermark)
 
-    def _check(self, batch: Buffer | None, now_ms: int, opened: Opened | None) -> Checked:
+    def _check(
+        self,
+        batch: Buffer | None,
+        now_ms: int,
+        opened: Opened | None,
+        admission: Admission | None,
+    ) -> Checked:
         """What is to become of a batch; nothing changes.
 
         Also opens it, if it must be and has not been.
@@ -210,8 +352,40 @@ class Partition:
             return header, None, newest, NO_TIMESTAMP, opened
         if header.producer_id < 0:
             return header, None, APPEND, newest, opened
-        entry = self.sequences.entry(header.producer_id)
-        return header, entry, self.sequences.check(header), newest, opened
+        entry, verdict = self.sequences.entry(header.producer_id), self.sequences.check(header)
+        if header.attributes & TRANSACTIONAL_BIT or self._open:
+            verdict = self._check_transaction(header, verdict, admission, is_known=bool(entry))
+        return header, entry, verdict, newest, opened
+
+    def _check_transaction(
+        self,
+        header: BatchHeader,
+        by_sequence: Append | Duplicate | Refused,
+        admission: Admission | None,
+        *,
+        is_known: bool,
+    ) -> Append | Duplicate | Refused:
+        """The verdict on a batch of a transaction, or of somebody who may have one open here."""
+        producer_id = header.producer_id
+        if isinstance(by_sequence, Duplicate):
+            # Before anything can refuse it, as always: a lost answer may be that of an accepted
+            # batch whose transaction has ended since.
+            if header.is_transactional and self.was_aborted(producer_id, by_sequence.base_offset):
+                return aborted_before(header, by_sequence)
+            return by_sequence
+        return admitted(
+            header,
+            by_sequence,
+            self._open.get(producer_id),
+            admission,
+            is_closed=self.transactions.is_closed(producer_id),
+            is_known=is_known,
+        )
+
+    def was_aborted(self, producer_id: int, offset: int) -> bool:
+        """Whether a batch of a producer's transaction is part of one that has been aborted."""
+        found = self.log.aborted(offset, offset + 1)
+        return any(each.producer_id == producer_id for each in found)
 
     def _append(
         self,

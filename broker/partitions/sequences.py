@@ -1,26 +1,27 @@
 """The sequence table of one partition: how a retried batch is told from a new one.
 
 For each producer id (PID) it keeps the epoch and the five newest batches. check() reads and
-decides, record() publishes what the log has stored; nothing else changes the table, and recovery
-calls only record(), so that a table rebuilt from the log answers like the one that was lost.
+decides, record() and mark() publish what the log has stored; nothing else adds to the table, and
+recovery calls only these, so that a table rebuilt from the log answers like the one that was lost.
 
 A PID is one immutable bytes object of 150 bytes: five objects in a deque would cost 2 KB. They are
 kept in the order in which they last wrote, so that those idle longest are at hand: forgotten when
 producer.id.expiration.ms has passed, or to make room. A forgotten PID is as good as one never seen.
 Idleness is measured on the monotonic clock, and kept over restarts as an age: a wall clock that was
 set forward by two days would make a producer that wrote a second ago forgotten.
-Batches without a PID never come here, nor do transaction markers.
-
+A PID with an open transaction is never forgotten. A marker has no sequence: mark() takes its epoch,
+which refuses what is older, and that of its coordinator. Batches without a PID never come here.
 Read next: protocol/sequence.py, and the partition, which calls check, append, record in this order.
 Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.java; KIP-98.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from ...protocol import sequence
+from ...protocol.batch.control import Marker
 from ...protocol.batch.header import BatchHeader
 from ...protocol.errors import ErrorCode, Refused
 from ..limits import PRODUCERS_EVICTED, PRODUCERS_MAX
@@ -40,15 +41,20 @@ _BATCH: Final = struct.Struct(">QqqI")
 _ENTRY: Final = struct.Struct(">hq QqqI 112s")
 _EPOCH_AND_KEPT: Final = struct.Struct(">h 8x 112s 28x")
 _EPOCH_AND_SPANS: Final = struct.Struct(">h 8x" + "Q 20x" * BATCHES_KEPT)
+_EPOCH_AND_BATCHES: Final = struct.Struct(">h 8x 140s")
+_MARK: Final = struct.Struct(">iqq")  # of the newest marker: coordinator epoch, offset, timestamp
 _PACKED_ID: Final = struct.Struct(">q")
 _PACKED_AT: Final = struct.Struct(">q")  # the table's time when it was packed
+_PACKED_COUNTS: Final = struct.Struct(">II")  # of PIDs, and of markers
 _PACKED_BYTES: Final = 8 + _ENTRY.size
+_PACKED_MARK: Final = struct.Struct(f">q{_MARK.size}s")
 _NO_SPAN: Final = sequence.SEQUENCE_MAX
 _NO_BATCHES: Final = _BATCH.pack(_NO_SPAN, -1, -1, CRC_UNKNOWN) * (BATCHES_KEPT - 1)
 _NO_EPOCH: Final = -1
 _NO_STATE: Final = _ENTRY.pack(_NO_EPOCH, -1, _NO_SPAN, -1, -1, CRC_UNKNOWN, _NO_BATCHES)
 
-PACKED_VERSION: Final = 2
+PACKED_VERSION: Final = 3
+# Version 2, before there were transactions: the time of packing, and entries to the end.
 # Version 1, of minibroker 0.1.0: no time of packing, wall clock times, no CRCs.
 _BATCH_1: Final = struct.Struct(">Qqq")
 _ENTRY_1: Final = struct.Struct(">qhq" + f"{BATCHES_KEPT * _BATCH_1.size}s")
@@ -91,12 +97,23 @@ class StoredBatch(NamedTuple):
 
 
 class ProducerState(NamedTuple):
-    """All that is known of one PID: `batches` newest first; seen_at_ms by the table's time."""
+    """All that is known of one PID: `batches` newest first; seen_at_ms by the table's time.
+
+    last_timestamp is that of its newest batch or marker, ms since 1970; coordinator_epoch that of
+    its markers. -1 for both: there is none.
+    """
 
     producer_id: int
     producer_epoch: int
     seen_at_ms: int
     batches: tuple[StoredBatch, ...]
+    last_timestamp: int = -1
+    coordinator_epoch: int = -1
+
+    @property
+    def last_sequence(self) -> int:
+        """Of its newest batch; -1 if its epoch has none here."""
+        return self.batches[0].last_sequence if self.batches else -1
 
 
 class SequenceTable:
@@ -106,14 +123,19 @@ class SequenceTable:
 
     Args:
         monotonic_ms: gives the time from which idleness is counted.
+        kept: the PIDs that are not forgotten now: they have a transaction open here.
     """
 
-    __slots__ = ("_began_ms", "_entries", "evicted_count", "monotonic_ms")
+    __slots__ = ("_began_ms", "_entries", "_kept", "_marks", "evicted_count", "monotonic_ms")
 
-    def __init__(self, monotonic_ms: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, monotonic_ms: Callable[[], int] = lambda: 0, kept: Container[int] = ()
+    ) -> None:
         self.monotonic_ms = monotonic_ms
+        self._kept = kept
         self._began_ms = 0  # the monotonic time at which the table's own was 0
         self._entries: dict[int, bytes] = {}  # the longest idle first
+        self._marks: dict[int, bytes] = {}  # of those PIDs that have one
         self.evicted_count = 0
 
     def __len__(self) -> int:
@@ -196,9 +218,7 @@ class SequenceTable:
         entries = self._entries
         entry = entries.pop(producer_id, None)
         if entry is None:
-            entry = _NO_STATE
-            if len(entries) >= PRODUCERS_MAX:
-                self._evict()
+            entry = self._new_entry()
         epoch_known, kept = _EPOCH_AND_KEPT.unpack(entry)
         entries[producer_id] = _ENTRY.pack(
             producer_epoch,
@@ -210,6 +230,36 @@ class SequenceTable:
             kept if producer_epoch == epoch_known else _NO_BATCHES,
         )
 
+    def epochs_of(self, producer_id: int) -> tuple[int, int]:
+        """The epochs of a PID and of its coordinator; -1 where none is known."""
+        entry, mark = self._entries.get(producer_id), self._marks.get(producer_id)
+        producer_epoch = _NO_EPOCH if entry is None else _HEAD.unpack_from(entry)[0]
+        return producer_epoch, _NO_EPOCH if mark is None else _MARK.unpack(mark)[0]
+
+    def mark(self, marker: Marker, offset: int, timestamp: int, seen_at_ms: int) -> None:
+        """Publish a marker that the log has stored. Checks nothing: the log is right.
+
+        Sequences go on behind it, unless it begins a new epoch; that begins with 0.
+
+        Args:
+            offset, timestamp: of the marker; ms since 1970.
+            seen_at_ms: on the monotonic clock.
+        """
+        producer_id = marker.producer_id
+        _, coordinator_epoch = self.epochs_of(producer_id)
+        entry = self._entries.pop(producer_id, None)
+        if entry is None:
+            entry = self._new_entry()
+        epoch, batches = _EPOCH_AND_BATCHES.unpack(entry)
+        if marker.producer_epoch > epoch:
+            epoch, batches = marker.producer_epoch, _NO_STATE[_HEAD.size :]
+        self._entries[producer_id] = _HEAD.pack(epoch, seen_at_ms - self._began_ms) + batches
+        # Neither epoch ever goes back: 1. a client sends a marker with a wild coordinator epoch
+        # 2. the coordinator's own one, with epoch 0, ends the transaction all the same
+        # 3. taken over, 0 would let the client's next one through that is older than its first.
+        coordinator_epoch = max(coordinator_epoch, marker.coordinator_epoch)
+        self._marks[producer_id] = _MARK.pack(coordinator_epoch, offset, timestamp)
+
     def forget_idle(self, until_ms: int, count_max: int) -> int:
         """Forget the PIDs whose newest batch was received at `until_ms` or before.
 
@@ -220,57 +270,88 @@ class SequenceTable:
         """
         until_ms -= self._began_ms
         idle: list[int] = []
-        for producer_id, entry in islice(self._entries.items(), count_max):
-            if _HEAD.unpack_from(entry)[1] > until_ms:
+        for producer_id, entry in self._entries.items():
+            if _HEAD.unpack_from(entry)[1] > until_ms or len(idle) == count_max:
                 break
-            idle.append(producer_id)
-        for producer_id in idle:
-            del self._entries[producer_id]
+            if producer_id not in self._kept:
+                idle.append(producer_id)
+        self._forget(idle)
         return len(idle)
+
+    def _new_entry(self) -> bytes:
+        """The entry of a PID of which nothing is known, for which there is room now."""
+        if len(self._entries) >= PRODUCERS_MAX:
+            self._evict()
+        return _NO_STATE
 
     def _evict(self) -> None:
         # Several at once: each search for the first entry passes those that went before it.
-        for producer_id in [*islice(self._entries, PRODUCERS_EVICTED)]:
+        idle = (each for each in self._entries if each not in self._kept)
+        evicted = [*islice(idle, PRODUCERS_EVICTED)]
+        self._forget(evicted)
+        self.evicted_count += len(evicted)
+
+    def _forget(self, producer_ids: list[int]) -> None:
+        for producer_id in producer_ids:
             del self._entries[producer_id]
-        self.evicted_count += PRODUCERS_EVICTED
+            self._marks.pop(producer_id, None)
 
     def packed(self) -> bytes:
-        """Everything, for a snapshot: the time, then PIDs and entries, the longest idle first.
+        """Everything, for a snapshot: time, counts, entries by PID, the longest idle first, marks.
 
         The time and those in the entries are the table's own; what they mean is how long each PID
         has been idle.
         """
         # A roll waits for this: without a line of Python for each PID it takes about half the time.
-        parts = zip(map(_PACKED_ID.pack, self._entries), self._entries.values(), strict=True)
+        entries, marks = self._entries, self._marks
+        parts = zip(map(_PACKED_ID.pack, entries), entries.values(), strict=True)
+        ends = zip(map(_PACKED_ID.pack, marks), marks.values(), strict=True)
         packed_at = _PACKED_AT.pack(self.monotonic_ms() - self._began_ms)
-        return b"".join((packed_at, *chain.from_iterable(parts)))
+        counts = _PACKED_COUNTS.pack(len(entries), len(marks))
+        return b"".join((packed_at, counts, *chain.from_iterable(chain(parts, ends))))
 
-    def unpack(self, data: bytes, version: int = PACKED_VERSION) -> None:
+    def unpack(self, data: bytes, version: int = PACKED_VERSION) -> bytes:
         """Become what packed() gave, with every PID idle for as long as it was then.
 
         Args:
-            version: of the snapshot: 1 or PACKED_VERSION.
+            version: of the snapshot: 1 to PACKED_VERSION.
+        Returns: what stands behind it in `data`.
         Raises: ValueError if this cannot be.
         """
-        if version == 1:
-            data = _from_version_1(data)
-        if len(data) < _PACKED_AT.size or (len(data) - _PACKED_AT.size) % _PACKED_BYTES:
-            raise ValueError(f"{len(data)} bytes are no table of entries of {_PACKED_BYTES}")
-        starts = range(_PACKED_AT.size, len(data), _PACKED_BYTES)
+        if version < PACKED_VERSION:
+            data = _from_older_version(data, version)
+        begin = _PACKED_AT.size + _PACKED_COUNTS.size
+        if len(data) < begin:
+            raise ValueError(f"{len(data)} bytes are no table: its head takes {begin}")
+        count, marks_count = _PACKED_COUNTS.unpack_from(data, _PACKED_AT.size)
+        marks_begin = begin + count * _PACKED_BYTES
+        end = marks_begin + marks_count * _PACKED_MARK.size
+        if len(data) < end:
+            raise ValueError(f"{len(data)} bytes are no table of {count} producers")
         self._entries = {
-            int.from_bytes(data[at : at + 8]): data[at + 8 : at + _PACKED_BYTES] for at in starts
+            int.from_bytes(data[at : at + 8]): data[at + 8 : at + _PACKED_BYTES]
+            for at in range(begin, marks_begin, _PACKED_BYTES)
         }
+        self._marks = dict(_PACKED_MARK.iter_unpack(data[marks_begin:end]))
         self._began_ms = self.monotonic_ms() - _PACKED_AT.unpack_from(data)[0]
+        return data[end:]
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries = {}
+        self._marks = {}
 
     def producers(self) -> Iterator[ProducerState]:
         """The state of every PID, in the order in which they last wrote; on the monotonic clock."""
         for producer_id, entry in [*self._entries.items()]:  # as it is now: others go on meanwhile
-            state = state_of(producer_id, entry)
-            yield state._replace(seen_at_ms=state.seen_at_ms + self._began_ms)
+            state, mark = state_of(producer_id, entry), self._marks.get(producer_id)
+            state = state._replace(seen_at_ms=state.seen_at_ms + self._began_ms)
+            if mark is not None:
+                coordinator_epoch, offset, timestamp = _MARK.unpack(mark)
+                state = state._replace(coordinator_epoch=coordinator_epoch)
+                if not state.batches or state.batches[0].base_offset < offset:
+                    state = state._replace(last_timestamp=timestamp)
+            yield state
 
 
 def state_of(producer_id: int, entry: bytes) -> ProducerState:
@@ -281,11 +362,23 @@ def state_of(producer_id: int, entry: bytes) -> ProducerState:
         for span, base_offset, max_timestamp, sent_crc in _BATCH.iter_unpack(entry[_HEAD.size :])
         if span != _NO_SPAN
     )
-    return ProducerState(producer_id, producer_epoch, seen_at_ms, batches)
+    last_timestamp = batches[0].max_timestamp if batches else -1
+    return ProducerState(producer_id, producer_epoch, seen_at_ms, batches, last_timestamp)
+
+
+def _from_older_version(data: bytes, version: int) -> bytes:
+    """A table of version 1 or 2 in today's form. Raises ValueError."""
+    if version == 1:
+        data = _from_version_1(data)
+    count, rest = divmod(len(data) - _PACKED_AT.size, _PACKED_BYTES)
+    if count < 0 or rest:
+        raise ValueError(f"{len(data)} bytes are no table of entries of {_PACKED_BYTES}")
+    packed_at, entries = data[: _PACKED_AT.size], data[_PACKED_AT.size :]
+    return packed_at + _PACKED_COUNTS.pack(count, 0) + entries
 
 
 def _from_version_1(data: bytes) -> bytes:
-    """A table of version 1 in today's form: nobody has been idle, for the times say nothing.
+    """A table of version 1 in the form of version 2: nobody has been idle, the times say nothing.
 
     They are of the wall clock, which may have been wrong then, or may be now. A producer is
     remembered too long rather than too short.

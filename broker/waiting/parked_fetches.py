@@ -24,9 +24,12 @@ LOOKS_A_STEP = 500  # partitions of fetches that are looked at or answered
 
 
 class Readable(Protocol):
-    """A partition, as far as waiting for its bytes goes."""
+    """A partition, or what is committed of it, as far as waiting for its bytes goes."""
 
-    readable_bytes: int  # grows with everything that becomes readable
+    @property
+    def readable_bytes(self) -> int:
+        """Grows with everything that becomes readable."""
+
     told_bytes: int  # the part of them that those who wait have been told of
     waiting: dict[ParkedFetch, None] | None
 

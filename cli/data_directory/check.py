@@ -25,9 +25,11 @@ from ...broker.directory.adoption import Adoption
 from ...broker.directory.restart import Restart
 from ...broker.log.checkpoints import key_parts
 from ...broker.log.epochs import LeaderEpochs
+from ...broker.log.folding import Fold
 from ...broker.log.log import Log
 from ...broker.log.recovery import scan, segment_offsets
 from ...broker.log.segment import Segment
+from ...broker.partitions.producers import Producers
 from ...broker.runtime import RealClock
 from ...broker.storage.files import DirectoryLookedAt
 from ...broker.storage.names import STATE_LOGS
@@ -149,10 +151,10 @@ class _Check:
 
 def _first_fault(storage: Storage, directory: str) -> tuple[str, int, str] | None:
     """Where the first batch that does not hold begins: file, position and why; None if all do."""
-    epochs = LeaderEpochs()
+    epochs, fold = LeaderEpochs(), Fold(lambda header: None, Producers().on_control)
     for base in segment_offsets(storage.list_dir(directory)):
         segment = Segment(storage, directory, base)
-        why = scan(segment, epochs, 4096, lambda header: None)
+        why = scan(segment, epochs, 4096, fold)
         if why:
             return segment.file.path, segment.size, why
     return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...broker.log import snapshots, summary
 from ...broker.log.checkpoints import decode_points, read_clean_stop
-from ...broker.partitions.sequences import SequenceTable
+from ...broker.partitions.producers import Producers
 from ...broker.storage.names import CLEAN_STOP, RECOVERY_POINTS
 from ...protocol.batch.header import (
     HEADER_BYTES,
@@ -185,15 +185,23 @@ def _producers(path: Path, _: bool) -> Iterator[Row]:
         yield _damaged(0, "the checksum is wrong")
         return
     yield {"kind": "snapshot", "offset": snapshot.offset, **snapshot.bound._asdict()}
-    table = SequenceTable(lambda: 0)  # the time of the snapshot
-    table.unpack(snapshot.table, snapshot.version)
-    for producer in table.producers():
+    producers = Producers(lambda: 0)  # the time of the snapshot
+    producers.unpack(snapshot.table, snapshot.version)
+    for producer in producers.sequences.producers():
         yield {
             "kind": "producer",
             "producer_id": producer.producer_id,
             "producer_epoch": producer.producer_epoch,
             "idle_ms": -producer.seen_at_ms,
+            "coordinator_epoch": producer.coordinator_epoch,
             "batches": [list(batch[:3]) for batch in producer.batches],
+        }
+    for opened in producers.transactions:
+        yield {
+            "kind": "open-transaction",
+            "producer_id": opened.producer_id,
+            "producer_epoch": opened.producer_epoch,
+            "first_offset": opened.first_offset,
         }
 
 

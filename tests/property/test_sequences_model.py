@@ -295,20 +295,17 @@ MUTANTS: Final = {
         "return Duplicate(base_offset,",
         "return Duplicate(next_offset - 1,",
     ),
-    "those who wrote first forgotten first": ("entries.pop(", "entries.get("),
+    "those who wrote first forgotten first": (" entries.pop(", " entries.get("),
     "forgotten a moment too early": ("[1] > until_ms", "[1] > until_ms + 1"),
-    "more forgotten than asked": (
-        "islice(self._entries.items(), count_max)",
-        "self._entries.items()",
-    ),
+    "more forgotten than asked": (" or len(idle) == count_max", ""),
     "no bound": (
-        "            if len(entries) >= PRODUCERS_MAX:\n                self._evict()\n",
+        "        if len(self._entries) >= PRODUCERS_MAX:\n            self._evict()\n",
         "",
     ),
     "a bound that is one lower": (">= PRODUCERS_MAX", ">= PRODUCERS_MAX - 1"),
     "other bytes not noticed": ("sent_crc not in (crc, CRC_UNKNOWN)", "False"),
     "unknown bytes taken for others": ("sent_crc not in (crc, CRC_UNKNOWN)", "sent_crc != crc"),
-    "evictions not counted": ("self.evicted_count += PRODUCERS_EVICTED", "pass"),
+    "evictions not counted": ("self.evicted_count += len(evicted)", "pass"),
 }
 FULL: Final = {name for name in MUTANTS if "bound" in name or "evict" in name}
 

@@ -22,12 +22,12 @@ from minibroker.broker.cluster.metadata import Topic
 from minibroker.broker.cluster.topics import NewTopic
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.log.log import Log, LogConfig
-from minibroker.broker.partitions.sequences import SequenceTable
+from minibroker.broker.partitions.producers import Producers
 from minibroker.broker.runtime import RealClock
 from minibroker.broker.storage.files import FileStorage
 from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.world import World
-from minibroker.protocol.batch.header import BatchHeader, read_header
+from minibroker.protocol.batch.header import read_header
 from minibroker.protocol.batch.writing import build_batch, head_for
 
 from tests.bench.run import Run
@@ -133,13 +133,10 @@ def recover(directory: str, megabytes: int, record_bytes: int, records: int) -> 
             file.append([b"".join(parts)])
             parts.clear()
     file.close()
-    table = SequenceTable()
-
-    def fold(header: BatchHeader) -> None:
-        table.record(header, header[0], NOW_MS)
+    producers = Producers()
 
     began = time.perf_counter()
-    log = Log.open(storage, "big-0", LogConfig(), fold, producers=table)
+    log = Log.open(storage, "big-0", LogConfig(), producers.on_batch, producers=producers)
     took = time.perf_counter() - began
     assert log.log_end_offset == count * records
     storage.close()

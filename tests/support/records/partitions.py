@@ -7,7 +7,8 @@ from minibroker.broker.config.topic import topic_config
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.log.recovery import NOTHING_KNOWN, Known
 from minibroker.broker.partitions.partition import Appended, Partition
-from minibroker.broker.partitions.sequences import Duplicate, SequenceTable
+from minibroker.broker.partitions.producers import Producers
+from minibroker.broker.partitions.sequences import Duplicate
 from minibroker.broker.storage.port import Storage
 from minibroker.protocol.batch.header import BatchHeader
 from minibroker.protocol.batch.writing import build_batch
@@ -46,23 +47,29 @@ class OnePartition:
     ) -> None:
         self.replayed: list[int] = []
         self.now_ms = now_ms
-        table = SequenceTable(lambda: self.now_ms)
+        producers = Producers(lambda: self.now_ms)
 
         def fold(header: BatchHeader) -> None:
             self.replayed.append(header.base_offset)
-            if header.producer_id >= 0:
-                table.record(header, header.base_offset, now_ms)
+            producers.on_batch(header)
 
         segment_bytes = batches_a_segment * BATCH_BYTES
         config = LogConfig(segment_bytes=segment_bytes, index_interval_bytes=1)
         self.log = Log.open(
-            storage, DIRECTORY, config, fold, TOPIC_ID, producers=table, known=known
+            storage,
+            DIRECTORY,
+            config,
+            fold,
+            TOPIC_ID,
+            on_control=producers.on_control,
+            producers=producers,
+            known=known,
         )
         self.partition = Partition(
             "orders",
             0,
             self.log,
-            table,
+            producers,
             config=topic_config({}, BrokerConfig()),
             flushed=flushed,
             leader_epoch=leader_epoch,

@@ -21,6 +21,7 @@ from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.config.topic import topic_config
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.partitions.partition import Appended, Partition
+from minibroker.broker.partitions.producers import Producers
 from minibroker.broker.partitions.sequences import Duplicate, SequenceTable
 from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.client.config import ProducerConfig
@@ -351,9 +352,7 @@ def _told(value: bytes, batch: ProducerBatch, index: int) -> Sent:
 def _partition(index: int) -> Partition:
     log = Log.open(MemoryStorage(), f"t-{index}", LogConfig(), lambda header: None)
     config = topic_config({"message.timestamp.after.max.ms": str(2**63 - 1)}, BrokerConfig())
-    return Partition(
-        TOPIC, index, log, SequenceTable(), config=config, flushed=False, leader_epoch=0
-    )
+    return Partition(TOPIC, index, log, Producers(), config=config, flushed=False, leader_epoch=0)
 
 
 def _log_bytes(partition: Partition) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from minibroker.broker.log.aborted_index import (
     ENTRY_BYTES,
@@ -85,6 +85,7 @@ def test_the_search_ends_where_nothing_further_can_concern_the_reader() -> None:
     assert index_of(*READERS).aborted(0, 16) == ([*READERS[:3]], False)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_transaction_among_the_offsets_read_is_left_out(data: st.DataObject) -> None:
     """Against a model: transactions of several producers, each open at most once."""

@@ -216,9 +216,9 @@ def test_a_snapshot_of_a_newer_version_refuses_the_start_and_stays(storage: Stor
         one.send(7, sequence)
     newest = snapshots.decode(storage.read_bytes(path_of(6)))
     assert newest is not None
-    newer = snapshots.encode(newest._replace(version=3))
+    newer = snapshots.encode(newest._replace(version=4))
     put(storage, path_of(6), newer)
-    with pytest.raises(NewerFormat, match=r"format 3.*knows up to 2.*start the newer version"):
+    with pytest.raises(NewerFormat, match=r"format 4.*knows up to 3.*start the newer version"):
         OnePartition(storage)
     assert storage.read_bytes(path_of(6)) == newer
 

@@ -10,7 +10,8 @@ from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.config.topic import topic_config
 from minibroker.broker.log.log import Log, LogConfig
 from minibroker.broker.partitions.partition import Appended, Partition
-from minibroker.broker.partitions.sequences import Duplicate, SequenceTable
+from minibroker.broker.partitions.producers import Producers
+from minibroker.broker.partitions.sequences import Duplicate
 from minibroker.broker.partitions.verdicts import explained
 from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Buffer, StorageError
@@ -33,7 +34,7 @@ def make_partition(flushed: bool = False, **overrides: str) -> Partition:
         "t",
         0,
         log,
-        SequenceTable(),
+        Producers(),
         config=topic_config(texts, BrokerConfig()),
         flushed=flushed,
         leader_epoch=3,
