@@ -1,7 +1,8 @@
 """DeleteGroups (key 42), v0-v2. Source: DeleteGroupsRequest.json; KIP-229.
 
 v2 flexible
-Ours: a group goes with its offsets, in one batch; answered when that is durable.
+Ours: a group goes with its offsets, in one batch; answered when that is durable. While a
+    transaction has offsets pending there it is NON_EMPTY_GROUP.
 """
 
 from __future__ import annotations

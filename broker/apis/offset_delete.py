@@ -1,6 +1,7 @@
 """OffsetDelete (key 47), v0. Source: OffsetDeleteRequest.json, OffsetDeleteResponse.json; KIP-496.
 
-Ours: answered when durable. An offset that was never committed is deleted without an error.
+Ours: answered when durable. An offset that was never committed is deleted without an error; one
+    that a transaction has pending stays, and is there when that commits.
 """
 
 from __future__ import annotations

@@ -2,14 +2,15 @@
 
 v2 null topics for all · v5 leader epochs · v7 require_stable · v8 several groups
 Ours: an offset that was never committed is -1 without an error, for a group that nobody knows as
-    well. Only durable offsets are told, so no crash takes back what was read. require_stable
-    asks for nothing more: there are no transactions.
+    well. Only durable offsets are told, so no crash takes back what was read. With require_stable
+    (KIP-447) a partition for which a transaction has an offset pending is UNSTABLE_OFFSET_COMMIT,
+    until its marker is durable; of all topics those are listed as well that have nothing else.
 Left out: v10 (topic ids).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from ...protocol.connection import Request
@@ -24,6 +25,7 @@ from ...protocol.messages.offset_fetch import (
 )
 from ..broker import Broker
 from ..groups.offsets import Offsets
+from ..groups.pending import Where
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import coordinator_code
 from ..session import Session
@@ -56,7 +58,7 @@ def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
     for each in message.groups:
         topics = whole.get(each.group_id) if each.topics is None else None
         if topics is None:
-            topics = yield from _topics(each.topics, broker.groups.offsets.of_group(each.group_id))
+            topics = yield from _topics(broker, each.group_id, each.topics, message.require_stable)
             if each.topics is None:
                 whole[each.group_id] = topics
         groups.append(OffsetFetchResponseGroup(group_id=each.group_id, topics=topics))
@@ -67,8 +69,7 @@ def _of_groups(broker: Broker, message: OffsetFetchRequest) -> Steps:
 
 
 def _of_one(broker: Broker, message: OffsetFetchRequest) -> Steps:
-    offsets = broker.groups.offsets.of_group(message.group_id)
-    topics = yield from _topics(message.topics, offsets)
+    topics = yield from _topics(broker, message.group_id, message.topics, message.require_stable)
     return broker.groups.ledger.when_durable(
         OffsetFetchResponse(topics=topics), lambda: _not_flushed(message)
     )
@@ -98,28 +99,53 @@ def refusal(message: OffsetFetchRequest, code: ErrorCode, why: str) -> OffsetFet
 
 
 def _topics(
-    asked: list[OffsetFetchRequestTopic] | None, offsets: Offsets
+    broker: Broker,
+    group_id: str,
+    asked: list[OffsetFetchRequestTopic] | None,
+    require_stable: bool,
 ) -> Generator[None, None, list[OffsetFetchResponseTopic]]:
     """The offsets asked for, in the order of the request; all of them for None. In steps."""
+
+    def look() -> tuple[Offsets, Collection[Where]]:
+        # 1. an offset is pending, and the group has no other  2. its marker comes between two steps
+        # 3. who still looked at what there was before would find nothing, and say so: the consumer
+        # would begin anew. So after each step both are looked up again.
+        found = broker.groups.offsets
+        return found.of_group(group_id), found.unstable_in(group_id) if require_stable else ()
+
+    offsets, unstable = look()
     if asked is None:
-        asked = [
-            OffsetFetchRequestTopic(name=name, partition_indexes=[*partitions])
-            for name, partitions in offsets.items()
-        ]
+        asked = _all_of(offsets, unstable)
     topics = []
     left = PARTITIONS_A_STEP
     for topic in asked:
         partitions: list[OffsetFetchResponsePartition] = []
         topics.append(OffsetFetchResponseTopic(name=topic.name, partitions=partitions))
         for index in topic.partition_indexes:
-            value = _find(offsets, topic.name, index)
-            partitions.append(_partition(index, value, ErrorCode.NONE))
+            if (topic.name, index) in unstable:
+                each = _partition(index, None, ErrorCode.UNSTABLE_OFFSET_COMMIT)
+            else:
+                each = _partition(index, _find(offsets, topic.name, index), ErrorCode.NONE)
+            partitions.append(each)
             left -= 1
             if not left:
                 left = PARTITIONS_A_STEP
                 yield
+                offsets, unstable = look()
         yield
+        offsets, unstable = look()
     return topics
+
+
+def _all_of(offsets: Offsets, unstable: Collection[Where]) -> list[OffsetFetchRequestTopic]:
+    """Everything that a group has, or is about to have."""
+    partitions = {name: dict.fromkeys(each) for name, each in offsets.items()}
+    for name, index in unstable:
+        partitions.setdefault(name, {})[index] = None
+    return [
+        OffsetFetchRequestTopic(name=name, partition_indexes=[*each])
+        for name, each in partitions.items()
+    ]
 
 
 def _find(

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..log.state_log import PlainState
 from . import records
 from .records import (
     BrokerConfigRecord,
@@ -67,7 +68,7 @@ class DeletedTopic:
 
 
 @dataclass(slots=True)
-class ClusterMetadata:
+class ClusterMetadata(PlainState[MetadataRecord]):
     """The state after all records so far. Implements state_log.State.
 
     Args:

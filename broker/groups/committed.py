@@ -8,7 +8,7 @@ Tests: tests/unit/broker/groups/test_expiry.py, tests/simulation/test_group_worl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from ..waiting.isolation import each_alone
 from ..world import Clock
 from .members import CONSUMER, Group
 from .offsets import Offsets, expired
+from .pending import Where
 from .rebalances import Ledger, Rebalances
 from .records import OffsetCommitValue, OffsetRecord, StateRecord
 from .requests import Speaker
@@ -105,8 +106,12 @@ class CommittedOffsets:
         """The committed offsets of a group; none for one that is not known."""
         return self._ledger.state.of_group(group_id)
 
+    def unstable_in(self, group_id: str) -> Collection[Where]:
+        """Topics and partitions of a group for which a transaction has an offset pending."""
+        return self._ledger.state.pending.in_group(group_id)
+
     def delete(self, group_id: str, partitions: Sequence[tuple[str, int]]) -> list[ErrorCode]:
-        """Delete committed offsets of (topic, partition); a code for each.
+        """Delete committed offsets of (topic, partition); a code for each. Pending ones stay.
 
         Raises:
             ApiError: there is no such group, or its members may use any offset.
@@ -142,6 +147,11 @@ class CommittedOffsets:
             pay: writes what makes room, also on a full disk (Reserve.pay).
         """
         for name in names:
+            # First what is pending: committed meanwhile, it would be among the others.
+            gone = partial(_is_of, name)
+            for pending in self._ledger.state.pending.removals(OFFSETS_A_STEP, gone):
+                pay(partial(self._ledger.commit, pending))
+                yield
             removals = self._ledger.state.removals_of_topic(name)
             for at in range(0, len(removals), OFFSETS_A_STEP):
                 some = removals[at : at + OFFSETS_A_STEP]
@@ -149,13 +159,22 @@ class CommittedOffsets:
                 yield
 
     def forget_topics_but(self, topic_ids: Container[bytes]) -> None:
-        """Offsets of topics that a crash has left behind go: those whose id is none of these."""
+        """Offsets of topics that a crash has left behind go: those whose id is none of these.
+
+        Pending ones as well: a topic of the same name would get them with the marker.
+        """
+
+        def is_gone(topic: str, value: OffsetCommitValue) -> bool:
+            return value.topic_id != ZERO_UUID and value.topic_id not in topic_ids
+
+        for pending in self._ledger.state.pending.removals(OFFSETS_A_STEP, is_gone):
+            self._ledger.commit(pending)
         records: list[StateRecord] = [
             OffsetRecord(group_id, topic, partition, None)
             for group_id, topics in self._ledger.state.offsets.items()
             for topic, partitions in topics.items()
             for partition, value in partitions.items()
-            if value.topic_id != ZERO_UUID and value.topic_id not in topic_ids
+            if is_gone(topic, value)
         ]
         if records:
             self._ledger.commit(records)
@@ -184,10 +203,15 @@ class CommittedOffsets:
             return  # deleted meanwhile
         retention_ms = self._config.offsets_retention_minutes * 60_000
         offsets = self.of_group(group.group_id)
-        removals = expired(group, offsets, self._clock.now_ms(), retention_ms)
+        unstable = self._ledger.state.pending.in_group(group.group_id)
+        removals = expired(group, offsets, unstable, self._clock.now_ms(), retention_ms)
         kept_count = sum(map(len, offsets.values())) - len(removals)
         with suppress(StorageError):  # tried again at the next check
-            if kept_count == 0 and group.state is EMPTY:
+            if kept_count == 0 and group.state is EMPTY and not unstable:
                 self._roster.remove(group, removals)
             elif removals:
                 self._ledger.commit(removals)
+
+
+def _is_of(name: str, topic: str, value: OffsetCommitValue) -> bool:
+    return topic == name

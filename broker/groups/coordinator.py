@@ -4,7 +4,8 @@ Each request is checked in Kafka's order: what is wrong with it by itself, then 
 what is right is answered by the table in states.py. Who cannot be answered yet gets a promise, and
 what takes time is left to rebalances.py. What must be durable is written first, and answered when
 it is (Ledger). A group that is full refuses: by `group.max.size`, by our own bounds on members and
-on what they say. Committed offsets are committed.py's, the groups themselves roster.py's.
+on what they say. Committed offsets are committed.py's, those of transactions transactional.py's,
+the groups themselves roster.py's.
 Source: GroupMetadataManager.classicGroupJoin, classicGroupSync, classicGroupHeartbeat,
 classicGroupLeave, updateStaticMemberThenRebalanceOrCompleteJoin; codes for a group id that is
 empty, or a session timeout out of bounds, are GroupCoordinatorService's. KIP-345, KIP-394.
@@ -35,6 +36,7 @@ from .requests import Join, Speaker
 from .roster import Roster
 from .states import ANSWERS, DEAD, EMPTY, PREPARING, STABLE, Answer, Ask, Then, code_of
 from .timers import Timers
+from .transactional import TransactionalOffsets
 
 NONE, UNKNOWN = ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID
 
@@ -77,6 +79,7 @@ class Coordinator:
             rebalances=self._rebalances,
             begin=begin,
         )
+        self.offsets_in_transactions = TransactionalOffsets(ledger, self.roster)
         self.timers.on_earlier = on_earlier
 
     def join(self, ask: Join) -> Joined | Promise:

@@ -54,8 +54,17 @@ class Ledger:
         self.is_writable = False  # before the start is written
         self._group_commit = group_commit
 
+    @property
+    def next_offset(self) -> int:
+        """Where in the log the next record will stand."""
+        return self.log.log.log_end_offset
+
+    def is_durable_to(self, offset: int) -> bool:
+        """Whether all before an offset is durable; always so where nobody waits for flushes."""
+        return self._durability != "fsync" or self.log.durable_end_offset >= offset
+
     def commit(self, records: Sequence[StateRecord]) -> None:
-        """Write and apply, all or nothing. Raises StorageError: nothing was written."""
+        """Write as one batch and apply. Raises StorageError: nothing was written."""
         if not self.is_writable:
             raise NoSpace(GROUPS_LOG, "the disk is full: not even the start could be written")
         now_ms = self.clock.now_ms()
@@ -67,6 +76,11 @@ class Ledger:
             self._group_commit.written(self.log)
             if is_rewritten:
                 self._group_commit.want()  # older segments go when the new one is flushed
+
+    def want_flush(self) -> None:
+        """What was written is to be flushed soon, although nobody waits for an answer."""
+        if self._durability == "fsync":
+            self._group_commit.want()
 
     def when_durable(self, message: A, refusal: Callable[[], A]) -> A | Promise:
         """A response that stands once all that is written is durable: itself, or a promise of it.

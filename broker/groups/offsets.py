@@ -1,5 +1,9 @@
-"""The durable state of groups: their newest records and committed offsets; a fold over records.
+"""The durable state of groups: their newest records and their offsets; a fold over records.
 
+Committed offsets are here, those of open transactions in pending.py; a marker makes the one of the
+other. A rewrite of the log first writes all that is pending: behind the roll no marker may come
+that a start, with the older segments gone, could not apply. What it copies has the place in the log
+that it had, so that a crash amid the copies changes nothing, and they may stand in any order.
 Which offsets have expired is told here, too. Kafka's rule: a group that speaks a protocol keeps
 its offsets while it has members, except of topics it has unsubscribed from; from the moment it is
 empty the retention runs. Offsets without such a group live from their commit on. An offset that was
@@ -10,17 +14,21 @@ Tests: tests/unit/broker/groups/test_expiry.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from ...protocol.batch.control import Marker
+from ...protocol.batch.header import Buffer
+from .batches import pack, unpack
 from .members import CONSUMER, Group
+from .pending import PendingOffsets, Where
 from .records import (
+    CopiedOffset,
     GroupMetadataValue,
     GroupRecord,
     OffsetCommitValue,
     OffsetRecord,
+    PendingRecord,
     StateRecord,
-    decode,
-    encode,
 )
 from .sizes import offset_bytes
 from .states import EMPTY, STABLE
@@ -37,44 +45,54 @@ class GroupsState:
     def __init__(self) -> None:
         self.groups: dict[str, GroupMetadataValue] = {}
         self.offsets: dict[str, Offsets] = {}
-        self.offsets_bytes = 0
+        self.pending = PendingOffsets()
+        self._committed_bytes = 0
         self._offset_count = 0
         self._groups_of_topic: dict[str, set[str]] = {}  # those that have offsets of it
 
-    def encode(self, record: StateRecord) -> tuple[bytes | None, bytes | None]:
-        """Key and value of a record."""
-        return encode(record)
+    @property
+    def offsets_bytes(self) -> int:
+        """What offsets take, committed and pending."""
+        return self._committed_bytes + self.pending.held_bytes
 
-    def decode(self, key: bytes | None, value: bytes | None) -> StateRecord:
-        """The record of a key and value. Raises UnknownRecord, DecodeError."""
-        return decode(key or b"", value)
+    def pack(self, records: Sequence[StateRecord], now_ms: int) -> bytes:
+        """Records as one batch."""
+        return pack(records, now_ms)
+
+    def unpack(self, batch: Buffer) -> Sequence[StateRecord]:
+        """The records of a batch. Raises UnknownRecord, DecodeError."""
+        return unpack(batch)
 
     def apply(self, record: StateRecord) -> None:
         """Take one record into the state."""
-        if isinstance(record, GroupRecord):
-            if record.value is None:
-                self.groups.pop(record.group_id, None)
-            else:
-                self.groups[record.group_id] = record.value
-        elif record.value is None:
-            self._remove(record)
-        else:
-            partitions = self.offsets.setdefault(record.group_id, {}).setdefault(record.topic, {})
-            had = partitions.get(record.partition)
-            if had is None:
-                self._offset_count += 1
-                self._groups_of_topic.setdefault(record.topic, set()).add(record.group_id)
-            else:
-                self.offsets_bytes -= offset_bytes(had)
-            self.offsets_bytes += offset_bytes(record.value)
-            partitions[record.partition] = record.value
+        match record:
+            case OffsetRecord(group_id, topic, partition, None):
+                self._remove(record)
+                self.pending.drop_superseded(group_id, (topic, partition))
+            case OffsetRecord(group_id, topic, partition):
+                self._put(record)
+                self.pending.supersede(group_id, (topic, partition))
+            case CopiedOffset(offset):
+                self._put(offset)
+            case PendingRecord():
+                self.pending.put(record)
+            case Marker():
+                self._end(record)
+            case GroupRecord(group_id, None):
+                self.groups.pop(group_id, None)
+            case GroupRecord(group_id, value) if value is not None:
+                self.groups[group_id] = value
 
     def live_count(self) -> int:
-        """How many records `snapshot` would give."""
-        return len(self.groups) + self._offset_count
+        """How many records `leading` and `snapshot` would give."""
+        return len(self.groups) + self._offset_count + self.pending.count
+
+    def leading(self) -> Iterator[Sequence[StateRecord]]:
+        """All that is pending."""
+        return self.pending.copies(SNAPSHOT_STEP)
 
     def snapshot(self) -> Iterator[Sequence[StateRecord]]:
-        """All there is, as it is when asked for, in portions.
+        """All else, as it is when asked for, in portions.
 
         Records may be applied between two portions: of a key that is written meanwhile, the portion
         has what is newest or leaves it out.
@@ -110,6 +128,24 @@ class GroupsState:
             for partition in self.offsets[group_id][topic]
         ]
 
+    def _end(self, marker: Marker) -> None:
+        for group_id, (topic, partition), each in self.pending.end(marker.producer_id):
+            if marker.is_commit and not each.is_superseded:
+                self._put(OffsetRecord(group_id, topic, partition, each.value))
+                self.pending.supersede(group_id, (topic, partition), before=each.at)
+
+    def _put(self, record: OffsetRecord) -> None:
+        assert record.value is not None
+        partitions = self.offsets.setdefault(record.group_id, {}).setdefault(record.topic, {})
+        had = partitions.get(record.partition)
+        if had is None:
+            self._offset_count += 1
+            self._groups_of_topic.setdefault(record.topic, set()).add(record.group_id)
+        else:
+            self._committed_bytes -= offset_bytes(had)
+        self._committed_bytes += offset_bytes(record.value)
+        partitions[record.partition] = record.value
+
     def _remove(self, record: OffsetRecord) -> None:
         topics = self.offsets.get(record.group_id, {})
         partitions = topics.get(record.topic, {})
@@ -117,7 +153,7 @@ class GroupsState:
         if had is None:
             return
         self._offset_count -= 1
-        self.offsets_bytes -= offset_bytes(had)
+        self._committed_bytes -= offset_bytes(had)
         if not partitions:
             del topics[record.topic]
             groups = self._groups_of_topic[record.topic]
@@ -140,11 +176,23 @@ class GroupsState:
             group = self.groups.get(group_id)
             return None if group is None else GroupRecord(group_id, group)
         value = self.of_group(group_id).get(topic, {}).get(partition)
-        return None if value is None else OffsetRecord(group_id, topic, partition, value)
+        if value is None:
+            return None
+        offset = OffsetRecord(group_id, topic, partition, value)
+        # 1. 5 is committed, the log rolls  2. a transaction commits 10  3. the 5 is copied behind
+        # it: as a record like any other it would supersede the 10.
+        is_unstable = (topic, partition) in self.pending.in_group(group_id)
+        return CopiedOffset(offset) if is_unstable else offset
 
 
-def expired(group: Group, offsets: Offsets, now_ms: int, retention_ms: int) -> list[StateRecord]:
-    """Records that remove what has expired of a group's offsets at `now_ms` since 1970."""
+def expired(
+    group: Group, offsets: Offsets, unstable: Collection[Where], now_ms: int, retention_ms: int
+) -> list[StateRecord]:
+    """Records that remove what has expired of a group's offsets at `now_ms` since 1970.
+
+    Args:
+        unstable: partitions for which something is pending; their offsets stay.
+    """
     if group.protocol_type is None:
         since_ms = None
     elif group.state is EMPTY:
@@ -158,6 +206,8 @@ def expired(group: Group, offsets: Offsets, now_ms: int, retention_ms: int) -> l
         if group.is_subscribed_to(topic):
             continue
         for partition, value in partitions.items():
+            if (topic, partition) in unstable:
+                continue
             ends_ms = value.expire_timestamp
             if ends_ms == -1:
                 begins_ms = value.commit_timestamp if since_ms is None else since_ms

@@ -48,8 +48,18 @@ class Ledger(Protocol):
     state: GroupsState
     clock: RunningClock
 
+    @property
+    def next_offset(self) -> int:
+        """Where in the log the next record will stand."""
+
+    def is_durable_to(self, offset: int) -> bool:
+        """Whether all before an offset is durable; always so where nobody waits for flushes."""
+
     def commit(self, records: Sequence[StateRecord]) -> None:
-        """Write and apply, all or nothing. Raises StorageError: nothing was written."""
+        """Write as one batch and apply. Raises StorageError: nothing was written."""
+
+    def want_flush(self) -> None:
+        """What was written is to be flushed soon, although nobody waits for an answer."""
 
     def when_durable(self, message: A, refusal: Callable[[], A]) -> A | Promise:
         """A response that stands once all that is written is durable: it, or a promise of it."""

@@ -1,5 +1,6 @@
 """What is durable of groups, as Kafka writes it into `__consumer_offsets`.
 
+How records stand in batches, those of transactions among them, is told in batches.py.
 Two kinds of keys: a committed offset of (group, topic, partition), and a group with its members.
 The newest record of a key counts; one without a value is a tombstone. Key and value begin with an
 int16: the kind of key, the version of the value. `kafka-dump-log --offsets-decoder` reads this.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...protocol.apis import Api
+from ...protocol.batch.control import Marker
 from ...protocol.codec.compiler import decoder, encoder
 from ...protocol.codec.schema import (
     ZERO_UUID,
@@ -101,14 +103,39 @@ class GroupRecord(NamedTuple):
     value: GroupMetadataValue | None
 
 
-StateRecord = OffsetRecord | GroupRecord
+class CopiedOffset(NamedTuple):
+    """A committed offset that a rewrite writes again: what is pending knows it already."""
+
+    offset: OffsetRecord
+
+
+class PendingRecord(NamedTuple):
+    """An offset that a transaction commits if its marker says so (pending.py).
+
+    Attributes:
+        at: where in the log it was first written; the later of two of a key wins.
+        offset: its value None takes back what the transaction has committed there before.
+        is_superseded: something later of its key counts already.
+        is_copy: written again by a rewrite.
+    """
+
+    producer_id: int
+    producer_epoch: int
+    at: int
+    offset: OffsetRecord
+    is_superseded: bool = False
+    is_copy: bool = False
+
+
+StateRecord = OffsetRecord | GroupRecord | CopiedOffset | PendingRecord | Marker
+"""A Marker ends the transaction of its producer id, in all groups."""
 
 
 class UnknownRecord(MetadataError):
     """A record of a kind that this version does not know; the text says what to do."""
 
 
-def encode(record: StateRecord) -> tuple[bytes, bytes | None]:
+def encode(record: OffsetRecord | GroupRecord) -> tuple[bytes, bytes | None]:
     """Key and value as they are stored."""
     if isinstance(record, GroupRecord):
         group_key = GroupMetadataKey(group=record.group_id)
@@ -128,7 +155,7 @@ def encode(record: StateRecord) -> tuple[bytes, bytes | None]:
     return key, _versioned(version, encoder(OffsetCommitValue, version)(value))
 
 
-def decode(key: bytes, value: bytes | None) -> StateRecord:
+def decode(key: bytes, value: bytes | None) -> OffsetRecord | GroupRecord:
     """The record of a stored key and value.
 
     Raises:

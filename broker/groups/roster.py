@@ -39,7 +39,8 @@ class Roster:
                 self._rebalances.expect_heartbeat(group, member)
             if len(group.members) > members_max:
                 self._rebalances.begin(group)
-        for group_id in self._ledger.state.offsets:
+        state = self._ledger.state
+        for group_id in (*state.offsets, *state.pending.groups()):
             self.know(group_id)
 
     def find(self, group_id: str) -> Group | None:
@@ -82,7 +83,7 @@ class Roster:
         return group
 
     def know(self, group_id: str) -> None:
-        """There are offsets of this group, so there is the group."""
+        """There are offsets of this group, or pending ones, so there is the group."""
         if group_id not in self._groups:
             self._groups[group_id] = self._new(group_id)
 
@@ -90,21 +91,29 @@ class Roster:
         """Delete a group with its offsets, in steps.
 
         It goes in one write, unless it has very many offsets: then with the last of them, if
-        nobody has joined by then. Raises StorageError: it was not deleted.
+        nobody has joined by then and no transaction has committed to it.
+        Raises StorageError: it was not deleted.
         """
-        while True:
-            answer = ANSWERS[self.state_of(group_id), Ask.DELETE]
-            if answer is not Then.ANSWER:
-                return code_of(answer)
+        while (code := self._may_delete(group_id)) is ErrorCode.NONE:
             removals = self._ledger.state.removals(group_id)
             if len(removals) <= OFFSETS_A_STEP:
                 self.remove(self._groups[group_id], removals)
-                return ErrorCode.NONE
+                return code
             for at in range(0, len(removals), OFFSETS_A_STEP):
                 self._ledger.commit(removals[at : at + OFFSETS_A_STEP])
                 yield
-                if ANSWERS[self.state_of(group_id), Ask.DELETE] is not Then.ANSWER:
+                if self._may_delete(group_id) is not ErrorCode.NONE:
                     break
+        return code
+
+    def _may_delete(self, group_id: str) -> ErrorCode:
+        # 1. offsets are pending in a group without members  2. the group is deleted, they with it
+        # 3. the transaction commits: its records are there, its offsets are not, and what was read
+        # for them is read again. So the group is deleted when the transaction has ended.
+        answer = ANSWERS[self.state_of(group_id), Ask.DELETE]
+        if answer is Then.UNLESS_PENDING and self._ledger.state.pending.in_group(group_id):
+            return ErrorCode.NON_EMPTY_GROUP
+        return code_of(answer)
 
     def remove(self, group: Group, removals: Sequence[StateRecord]) -> None:
         """A group goes in one write with what is left of its offsets.

@@ -13,6 +13,7 @@ from .records import OffsetCommitValue
 ENTRY_BYTES = 150  # of a protocol, an id, an assignment: one string or bytes in a dict or tuple
 GROUP_OWN_BYTES = 1500  # of a group without members
 OFFSET_BYTES = 350  # of a committed offset without its metadata
+PENDING_BYTES = 900  # of one that is pending: it is found by its group and by its producer
 
 Protocols = tuple[tuple[str, bytes], ...]
 """(name, metadata) of each protocol a member offers, the one it likes best first."""
@@ -26,6 +27,11 @@ def protocols_bytes(protocols: Protocols) -> int:
 def offset_bytes(value: OffsetCommitValue) -> int:
     """What a committed offset takes."""
     return OFFSET_BYTES + len(value.metadata)
+
+
+def pending_bytes(value: OffsetCommitValue) -> int:
+    """What an offset takes while it is pending: never less than once it is committed."""
+    return PENDING_BYTES + len(value.metadata)
 
 
 class Tally:

@@ -53,6 +53,8 @@ class Ask(Enum):
     LEAVE_GIVEN = auto()  # an id that was given out and not joined with yet
     COMMIT = auto()  # by a member
     COMMIT_ALONE = auto()  # generation -1 and no member id: for nobody in particular
+    COMMIT_IN_TRANSACTION = auto()  # by a member
+    COMMIT_IN_TRANSACTION_ALONE = auto()
     DELETE = auto()
     DELETE_OFFSETS = auto()
 
@@ -66,6 +68,7 @@ class Then(Enum):
     REPEAT_OR_REBALANCE = auto()  # the answer again; a rebalance if what the member offers changed
     ALSO_IF_LEADER = auto()  # the same, but a leader always begins a rebalance
     REBALANCE = auto()  # yes, at once, and a rebalance begins
+    UNLESS_PENDING = auto()  # yes, unless a transaction has offsets pending there
     UNLESS_CONSUMED = auto()  # yes, for topics no member subscribes to; no if that is not known
     ANSWER = auto()  # yes, at once
 
@@ -86,7 +89,14 @@ _ROWS: Mapping[Ask, tuple[Answer, ...]] = {
     Ask.LEAVE_GIVEN: (Then.ANSWER, Then.ANSWER, Then.REBALANCE, Then.REBALANCE, _UNKNOWN),
     Ask.COMMIT: (_UNKNOWN, Then.ANSWER, _REBALANCE, Then.ANSWER, _SINCE_V9_NOT_FOUND),
     Ask.COMMIT_ALONE: (Then.ANSWER, _UNKNOWN, _UNKNOWN, _UNKNOWN, Then.CREATE),
-    Ask.DELETE: (Then.ANSWER, _NON_EMPTY, _NON_EMPTY, _NON_EMPTY, _NOT_FOUND),
+    # A transaction commits what a member of this generation has read; to join again would not help.
+    Ask.COMMIT_IN_TRANSACTION: (
+        *(_UNKNOWN, Then.ANSWER, Then.ANSWER, Then.ANSWER),
+        ErrorCode.ILLEGAL_GENERATION,
+    ),
+    # Clients of before KIP-447 do not say who they are, in whatever state their group is.
+    Ask.COMMIT_IN_TRANSACTION_ALONE: (*[Then.ANSWER] * 4, Then.CREATE),
+    Ask.DELETE: (Then.UNLESS_PENDING, _NON_EMPTY, _NON_EMPTY, _NON_EMPTY, _NOT_FOUND),
     Ask.DELETE_OFFSETS: (
         Then.ANSWER,
         Then.UNLESS_CONSUMED,

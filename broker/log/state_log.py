@@ -1,21 +1,24 @@
 """A log whose content is a state: records are appended, one batch a decision, and applied.
 
 What is known is a fold over the log, at the start and while running. A batch is whole or absent, so
-a decision is never half done. A log that holds much more than its live state is rewritten:
-1. roll  2. append what the state consists of, in portions  3. flush  4. remove the older segments,
-oldest first. A crash before 4 is harmless: what stands in the portions is what the records before
-them came to, and newer records follow after it. While running, portions go between decisions.
-Behind it: cluster/metadata.py (`__cluster_metadata`), groups/offsets.py (`__consumer_offsets`).
-Tests: tests/unit/broker/groups/test_ledger.py
+a decision is never half done; what it looks like, and whether it belongs to a transaction or ends
+one, is the state's to say. A log that holds much more than its live state is rewritten:
+1. roll  2. append what must come first, in one go, then what else the state consists of, in
+portions  3. flush  4. remove the older segments, oldest first. A crash before 4 is harmless: what
+stands in the portions is what the records before them came to, and newer records follow after it.
+While running, portions go between decisions. Behind it: cluster/metadata.py (`__cluster_metadata`),
+groups/offsets.py (`__consumer_offsets`), transactions/fold.py (`__transaction_state`).
+Tests: tests/unit/broker/groups/test_ledger.py, tests/unit/broker/groups/test_rewrites.py
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from ...protocol.batch.header import crc_is_valid, headers_in, read_header
+from ...protocol.batch.header import Buffer, crc_is_valid, headers_in, read_header
 from ...protocol.batch.reading import records_in
 from ...protocol.batch.writing import build_batch
 from ..storage.flushable import Mark
@@ -36,20 +39,50 @@ R = TypeVar("R")
 class State(Protocol[R]):
     """What a log's records add up to."""
 
-    def encode(self, record: R) -> tuple[bytes | None, bytes | None]:
-        """Key and value of a record, as they are stored."""
+    def pack(self, records: Sequence[R], now_ms: int) -> bytes:
+        """Records as one batch, written at `now_ms`."""
 
-    def decode(self, key: bytes | None, value: bytes | None) -> R:
-        """The record of a stored key and value. Raises MetadataError for what is not known."""
+    def unpack(self, batch: Buffer) -> Sequence[R]:
+        """The records of a batch. Raises MetadataError for what is not known."""
 
     def apply(self, record: R) -> None:
         """Take one record into the state."""
 
     def live_count(self) -> int:
-        """How many records `snapshot` would give, about."""
+        """How many records `leading` and `snapshot` would give, about."""
+
+    def leading(self) -> Iterable[Sequence[R]]:
+        """What a rewrite writes before anything else can be committed; each is one batch.
+
+        A crash may leave any part of it behind what the log held before: that must change nothing.
+        """
 
     def snapshot(self) -> Iterator[Sequence[R]]:
-        """The state as records, in portions; each is one batch, asked for when it is its turn."""
+        """The rest as records, in portions; each is one batch, asked for when it is its turn."""
+
+
+class PlainState(ABC, Generic[R]):
+    """A state whose log knows no transactions: a batch is its records. Part of a State."""
+
+    @abstractmethod
+    def encode(self, record: R) -> tuple[bytes | None, bytes | None]:
+        """Key and value of a record, as they are stored."""
+
+    @abstractmethod
+    def decode(self, key: bytes | None, value: bytes | None) -> R:
+        """The record of a stored key and value. Raises MetadataError for what is not known."""
+
+    def pack(self, records: Sequence[R], now_ms: int) -> bytes:
+        """Records as one batch."""
+        return build_batch([(*self.encode(record), (), now_ms) for record in records])
+
+    def unpack(self, batch: Buffer) -> Sequence[R]:
+        """The records of a batch."""
+        return [self.decode(record.key, record.value) for record in records_in(batch)]
+
+    def leading(self) -> Iterable[Sequence[R]]:
+        """Nothing is in a hurry: the newest record of a key counts, wherever it stands."""
+        return ()
 
 
 class StateLog(Generic[R]):
@@ -85,7 +118,7 @@ class StateLog(Generic[R]):
                 self._rewrite(storage, now_ms if self.newest_at_ms is None else self.newest_at_ms)
 
     def _rewrite(self, storage: Storage, now_ms: int) -> None:
-        self.begin_rewrite()
+        self.begin_rewrite(now_ms)
         while self.append_portion(now_ms):
             pass
         self.flush()
@@ -136,17 +169,20 @@ class StateLog(Generic[R]):
         """
         try:
             if self.rewrite_is_due:
-                self.begin_rewrite()
+                self.begin_rewrite(now_ms)
             return self.is_rewriting and not self.append_portion(now_ms)
         except StorageError:
             return False
 
-    def begin_rewrite(self) -> None:
+    def begin_rewrite(self, now_ms: int) -> None:
         """Begin to write the state anew. Raises StorageError: it has not begun."""
         self.log.roll()
-        self._rewritten_from = self.log.log_end_offset
+        rewritten_from = self.log.log_end_offset
+        for portion in self._state.leading():
+            self._append(portion, now_ms)
+        self._rewritten_from = rewritten_from
         self._portions = self._state.snapshot()
-        self._record_count = 0
+        self._record_count = self.log.log_end_offset - rewritten_from
 
     def append_portion(self, now_ms: int) -> bool:
         """Write the next portion of a rewrite that has begun; False when that was all.
@@ -198,11 +234,10 @@ class StateLog(Generic[R]):
             raise FlushFailed(error.path, error.why) from error
         self.made_durable(mark)
 
-    def _append(self, records: Iterable[R], now_ms: int) -> None:
-        values = [(*self._state.encode(record), (), now_ms) for record in records]
-        batch = build_batch(values)
+    def _append(self, records: Sequence[R], now_ms: int) -> None:
+        batch = self._state.pack(records, now_ms)
         self.log.append(read_header(batch), batch, LEADER_EPOCH, now_ms)
-        self._record_count += len(values)
+        self._record_count += len(records)
 
     def _replay(self) -> None:
         """Apply every record. A clean stop is believed about sizes, never about what is in them."""
@@ -221,8 +256,8 @@ class StateLog(Generic[R]):
                         or not crc_is_valid(chunk, header, at)
                     ):
                         break
-                    for record in records_in(chunk[at : at + header.size_bytes]):
-                        self._state.apply(self._state.decode(record.key, record.value))
+                    for record in self._state.unpack(chunk[at : at + header.size_bytes]):
+                        self._state.apply(record)
                         self._record_count += 1
                     self.newest_at_ms = header.max_timestamp
                     offset = header.next_offset

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from ..log.state_log import PlainState
 from .records import TransactionLogValue, TransactionRecord, decode, encode
 from .states import DEAD, NEXT, TransactionState
 from .transaction import NONE, Transaction, from_value, to_value
@@ -23,7 +24,7 @@ class Change(NamedTuple):
     transaction: Transaction | None
 
 
-class TransactionsState:
+class TransactionsState(PlainState[Change]):
     """What the log says of all ids. Implements state_log.State.
 
     Args:

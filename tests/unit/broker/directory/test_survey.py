@@ -83,7 +83,7 @@ def test_a_deletion_is_finished_wherever_it_was_cut_short(
 ) -> None:
     opened, topic_id = deleted_on_record(root)
     if rewritten:  # the record itself has gone with the history
-        opened.broker._metadata.begin_rewrite()
+        opened.broker._metadata.begin_rewrite(NOW_MS)
         while opened.broker._metadata.append_portion(NOW_MS):
             pass
         opened.broker._metadata.flush()

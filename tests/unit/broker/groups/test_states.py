@@ -84,6 +84,11 @@ def answer_to(ask: Ask, case: Case) -> ErrorCode | None:
         return coordinator.offsets.check_commit(speaker(member), knows_missing=False)
     if ask is Ask.COMMIT_ALONE:
         return coordinator.offsets.check_commit(Speaker(GROUP, -1, "", None), knows_missing=False)
+    if ask is Ask.COMMIT_IN_TRANSACTION:
+        return coordinator.offsets_in_transactions.check_commit(speaker(member))
+    if ask is Ask.COMMIT_IN_TRANSACTION_ALONE:
+        nobody = Speaker(GROUP, -1, "", None)
+        return coordinator.offsets_in_transactions.check_commit(nobody)
     if ask is Ask.DELETE:
         code: ErrorCode = finished(coordinator.roster.delete(GROUP))
         return code
