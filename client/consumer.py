@@ -230,6 +230,7 @@ class Consumer(Generic[K, V]):
         self._subscription.assign()
         self._cluster.metadata.wanted.update(topic for topic, _ in places)
         self._fetcher.assign(places)
+        self._fetcher.let_go(places)  # unsubscribe() has held back what the group gave
         self._fetching.wake()
 
     async def partitions_for_topic(
@@ -275,7 +276,9 @@ class Consumer(Generic[K, V]):
         else:
             wanted = place_door.by_place("offsets", offsets, place_door.committable)
         self._cluster.raise_if_ended()
-        await self._group().committing.commit(wanted, limit_ms)
+        committing = self._group().committing
+        self._fetcher.done_with({place: each.offset for place, each in wanted.items()})
+        await committing.commit(wanted, limit_ms)
 
     async def committed(
         self, partition: TopicPartition, *, timeout_ms: float | None = None

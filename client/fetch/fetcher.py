@@ -10,7 +10,7 @@ Read first: position.py. Source: Fetcher.java, SubscriptionState.java; KIP-227 (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from random import Random
@@ -134,6 +134,16 @@ class Fetcher(Generic[K, V]):
         for reading in self._handed_out:
             reading.settled = reading.position
         self._handed_out.clear()
+
+    def done_with(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The application says that it is done with what it got below these offsets."""
+        # 1. It has got records 0 and 1, commits 2 by hand, and works on.
+        # 2. Automatic commit takes it to be done with what it got before its newest call: none.
+        # 3. It would commit 0, and whoever reads on after a crash would get both again.
+        for place, offset in offsets.items():
+            reading = self.readings.get(place)
+            if reading is not None and reading.settled < offset <= reading.position:
+                reading.settled = offset
 
     def found_committed(self, place: TopicPartition, offset: int, epoch: int) -> None:
         """What the group has committed for a partition; NO_POSITION if nothing."""

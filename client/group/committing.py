@@ -61,12 +61,17 @@ class Committing:
         """
         if not offsets:
             return
+        was_member = self._membership.generation != NO_GENERATION
         async with bounded(timeout_ms, lambda: self._late("committed", timeout_ms)):
             attempts = 0
             while True:
                 await self._is_settled.wait()
                 generation = self._membership.generation
-                if self._subscription.is_set and generation == NO_GENERATION:
+                # 1. The application unsubscribes; what it read is committed; no answer comes.
+                # 2. Meanwhile the group goes on without this member. Others read on, and commit.
+                # 3. Asked again outside of a generation, as partitions chosen by hand are, an
+                #    empty group would take the old offsets.
+                if generation == NO_GENERATION and (was_member or self._subscription.is_set):
                     raise self._outside()
                 try:
                     answer: OffsetCommitResponse = await self._coordinator.ask(
@@ -75,7 +80,7 @@ class Committing:
                 except OUTCOME_UNKNOWN:
                     step = NextStep.FIND
                 else:
-                    step = self._judge(commit_codes(answer), generation)
+                    step = self._judge(offsets, commit_codes(answer), generation)
                 if step is NextStep.DONE:
                     return
                 if step is NextStep.FIND:
@@ -130,13 +135,21 @@ class Committing:
             topics=commit_topics(offsets),
         )
 
-    def _judge(self, codes: Mapping[TopicPartition, ErrorCode], generation: int) -> NextStep:
+    def _judge(
+        self,
+        asked: Iterable[TopicPartition],
+        codes: Mapping[TopicPartition, ErrorCode],
+        generation: int,
+    ) -> NextStep:
         """What the answer as a whole asks for. Raises as commit()."""
-        for place, code in codes.items():
+        for place in asked:
+            where = f"group {self._membership.group_id}, {name_of(place)}"
+            if place not in codes:
+                raise Fatal(f"{where}: the broker has not said whether it was committed")
+            code = codes[place]
             if not code:
                 continue
             step = self._membership.judge("OffsetCommit", code, generation=generation)
-            where = f"group {self._membership.group_id}, {name_of(place)}"
             if step is NextStep.REJOIN:
                 raise Retriable(
                     f"{where}: {code.name}: nothing was committed; ask for the next records, "

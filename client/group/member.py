@@ -253,8 +253,13 @@ class GroupMember(Generic[K, V]):
         self._fetcher.hold_back(added)
         logger.info("group %s: reads %s", self._membership.group_id, sorted(places))
         await self._tell(self._subscription.listener.on_partitions_assigned, added)
-        self._fetcher.let_go(added)
-        self._fetching.wake()
+        # 1. The listener takes longer than max_poll_interval_ms, and the member leaves meanwhile;
+        #    or the application unsubscribes. Either has held back all that was read.
+        # 2. Let go, records are fetched while another member reads the same partitions.
+        # 3. The application comes back and gets them before it is told that they were lost.
+        if self._membership.generation != NO_GENERATION and self._subscription.is_set:
+            self._fetcher.let_go(added)
+            self._fetching.wake()
         # 1. A owns p0 and p1; B joins; p1 is to be B's, but A names it as owned in this round.
         # 2. So the assignment gives p1 to nobody, and A gives it up just now.
         # 3. Nothing else would begin the round in which B gets it: p1 would be read by nobody.
@@ -266,9 +271,12 @@ class GroupMember(Generic[K, V]):
         if not places:
             return
         await self._until_returned(places)
+        await self._commit_settled(places)
+        # A heartbeat may have told, while the application was waited for, or the coordinator
+        # itself, when it was to commit, that the group went on: then they are not given up but
+        # lost, and a listener that commits in on_partitions_revoked could only fail.
         if self._membership.generation == NO_GENERATION:
             return
-        await self._commit_settled(places)
         await self._tell(self._subscription.listener.on_partitions_revoked, self._drop(places))
 
     async def _part_with_all(self) -> None:
@@ -428,7 +436,7 @@ class GroupMember(Generic[K, V]):
     async def _commit_settled(self, places: Iterable[TopicPartition]) -> None:
         """Commit what the application is done with; a failure is logged, and tried again later."""
         is_outside = self._membership.generation == NO_GENERATION
-        if not self._config.enable_auto_commit or (self._subscription.is_set and is_outside):
+        if not self._config.enable_auto_commit or (is_outside and not self._subscription.is_manual):
             return
         readings = self._fetcher.readings
         offsets = {
