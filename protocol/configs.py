@@ -1,7 +1,8 @@
-"""The numbers of configuration requests: what has a configuration, what is done, whence a value is.
+"""The numbers of configuration requests: what has one, what is done, what a value is and whence.
 
 Used by broker, client and commands alike. A peer may name numbers that stand in none of these.
-Source: ConfigResource.Type, AlterConfigOp.OpType, DescribeConfigsResponse.ConfigSource (Java).
+Source: ConfigResource.Type, AlterConfigOp.OpType, DescribeConfigsResponse.ConfigSource and
+DescribeConfigsResponse.ConfigType (Java).
 Tests: tests/unit/broker/cluster/test_config_changes.py
 """
 
@@ -39,3 +40,18 @@ class ConfigSource(Enum):
     DYNAMIC_BROKER_LOGGER_CONFIG = 6
     CLIENT_METRICS_CONFIG = 7
     GROUP_CONFIG = 8
+
+
+class ConfigType(IntEnum):
+    """What a value is; UNKNOWN where the broker does not tell. KIP-569."""
+
+    UNKNOWN = 0
+    BOOLEAN = 1
+    STRING = 2
+    INT = 3
+    SHORT = 4
+    LONG = 5
+    DOUBLE = 6
+    LIST = 7
+    CLASS = 8
+    PASSWORD = 9

@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...protocol.configs import AlterOperation, ResourceType
+from ...protocol.configs import AlterOperation, ConfigType, ResourceType
 from ...protocol.errors import ErrorCode, Refused
 from ..config.broker import BrokerConfig
-from ..config.properties import ConfigError, Property, PropertyType, nearest
+from ..config.properties import ConfigError, Property, nearest
 from ..config.sources import is_kafkas
 from ..config.topic import TOPIC_PROPERTIES, check_codec, topic_value, validate_overrides
 from .metadata import ClusterMetadata, Topic
@@ -194,7 +194,7 @@ def _changed(
             after[change.name] = change.value
             continue
         prop = properties.get(change.name)
-        if prop is None or prop.type is not PropertyType.LIST:
+        if prop is None or prop.type is not ConfigType.LIST:
             raise ConfigError(f"{change.name} is no list: cannot {_VERBS[change.operation]} it")
         had, named = _words(in_force(prop) or ""), _words(change.value)
         if change.operation == AlterOperation.APPEND:

@@ -16,18 +16,19 @@ from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
-from .properties import INT_MAX, LONG_MAX, ConfigError, Property, PropertyType, Value
+from ...protocol.configs import ConfigType
+from .properties import INT_MAX, LONG_MAX, ConfigError, Property, Value
 
 DURABILITIES = ("fsync", "page-cache", "memory")
 WEEK_MS = 7 * 24 * 3600 * 1000
 
-_BOOLEAN, _STRING, _LIST = PropertyType.BOOLEAN, PropertyType.STRING, PropertyType.LIST
-_INT, _LONG = PropertyType.INT, PropertyType.LONG
+_BOOLEAN, _STRING, _LIST = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.LIST
+_INT, _LONG = ConfigType.INT, ConfigType.LONG
 
 
 def _setting(
     name: str,
-    kind: PropertyType,
+    kind: ConfigType,
     default: Value,
     documentation: str,
     *,

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import IntEnum
+
+from ...protocol.configs import ConfigType
 
 Value = bool | int | float | str | tuple[str, ...] | None
 
@@ -26,25 +27,13 @@ class ConfigError(ValueError):
     """A configuration that cannot be used; the text says which property and what to do."""
 
 
-class PropertyType(IntEnum):
-    """A property's type, by the numbers of DescribeConfigs."""
-
-    BOOLEAN = 1
-    STRING = 2
-    INT = 3
-    SHORT = 4
-    LONG = 5
-    DOUBLE = 6
-    LIST = 7
-
-
 # As Java reads them; int() also takes 1_000 and digits of other scripts.
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _INTEGER_BOUNDS = {
-    PropertyType.INT: (-(2**31), INT_MAX),
-    PropertyType.SHORT: (-(2**15), 2**15 - 1),
-    PropertyType.LONG: (-(2**63), LONG_MAX),
+    ConfigType.INT: (-(2**31), INT_MAX),
+    ConfigType.SHORT: (-(2**15), 2**15 - 1),
+    ConfigType.LONG: (-(2**63), LONG_MAX),
 }
 
 
@@ -64,7 +53,7 @@ class Property:
     """
 
     name: str
-    type: PropertyType
+    type: ConfigType
     default: Value
     documentation: str
     at_least: float | None = None
@@ -81,15 +70,15 @@ class Property:
         """The value a text stands for. Raises ConfigError naming the property and its bounds."""
         text = text.strip()
         match self.type:
-            case PropertyType.BOOLEAN:
+            case ConfigType.BOOLEAN:
                 value: Value = self._boolean(text)
-            case PropertyType.INT | PropertyType.SHORT | PropertyType.LONG:
+            case ConfigType.INT | ConfigType.SHORT | ConfigType.LONG:
                 value = self._integer(text)
-            case PropertyType.DOUBLE:
+            case ConfigType.DOUBLE:
                 value = self._double(text)
-            case PropertyType.LIST:
+            case ConfigType.LIST:
                 value = self._list(text)
-            case PropertyType.STRING:
+            case _:  # STRING; CLASS and PASSWORD would be texts as well
                 value = text
         self._check_choice(value)
         return value

@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...protocol.configs import ConfigType
 from .broker import BrokerConfig
 from .kafka_names import WITHOUT_MEANING
 from .listeners import Listener, parse_listeners
-from .properties import LONG_MAX, ConfigError, Property, PropertyType, Value, nearest
+from .properties import LONG_MAX, ConfigError, Property, Value, nearest
 from .topic import check_codec
 
 ENVIRONMENT_PREFIX = "KAFKA_"
@@ -27,7 +28,7 @@ _IN_MS = {  # coarser spellings, the finest last: it wins
     "log.roll.hours": ("log.roll.ms", _HOUR_MS),
 }
 _FLUSH_MESSAGES, _FLUSH_MS = "log.flush.interval.messages", "log.flush.interval.ms"
-_INT, _LONG = PropertyType.INT, PropertyType.LONG
+_INT, _LONG = ConfigType.INT, ConfigType.LONG
 _FLUSH_INTERVALS: dict[Property, dict[Value, str]] = {
     Property(name=_FLUSH_MESSAGES, type=_LONG, default=LONG_MAX, documentation="", at_least=1): {
         1: "fsync",

@@ -13,16 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...protocol.compression import Codec, missing_codec
+from ...protocol.configs import ConfigType
 from .broker import BrokerConfig
-from .properties import LONG_MAX, ConfigError, Property, PropertyType, Value, nearest
+from .properties import LONG_MAX, ConfigError, Property, Value, nearest
 
-_BOOLEAN, _STRING, _LIST = PropertyType.BOOLEAN, PropertyType.STRING, PropertyType.LIST
-_INT, _LONG, _DOUBLE = PropertyType.INT, PropertyType.LONG, PropertyType.DOUBLE
+_BOOLEAN, _STRING, _LIST = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.LIST
+_INT, _LONG, _DOUBLE = ConfigType.INT, ConfigType.LONG, ConfigType.DOUBLE
 LOG_APPEND_TIME = "LogAppendTime"
 
 
 def _used(
-    name: str, kind: PropertyType, broker_name: str, documentation: str, at_least: int | None = None
+    name: str, kind: ConfigType, broker_name: str, documentation: str, at_least: int | None = None
 ) -> Property:
     """A property that the broker has, too; its bounds there count unless others are given."""
     brokers = BrokerConfig.properties()[broker_name]
@@ -41,7 +42,7 @@ def _used(
 
 def _unused(
     name: str,
-    kind: PropertyType,
+    kind: ConfigType,
     default: Value,
     why: str,
     synonym: str | None = None,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.config.kafka_names import WITHOUT_MEANING
-from minibroker.broker.config.properties import Property, PropertyType
+from minibroker.broker.config.properties import Property
 from minibroker.broker.config.topic import TOPIC_PROPERTIES
+from minibroker.protocol.configs import ConfigType
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 
@@ -106,7 +107,7 @@ def _values(prop: Property) -> str:
     if prop.choices:
         return ", ".join(f"`{each}`" for each in prop.choices)
     kind = prop.type.name.lower()
-    if prop.type in (PropertyType.BOOLEAN, PropertyType.STRING, PropertyType.LIST):
+    if prop.type in (ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.LIST):
         return {"boolean": "`true`, `false`", "string": "text", "list": "texts, by commas"}[kind]
     low, high = _number(prop.at_least), _number(prop.at_most)
     bounds = (
