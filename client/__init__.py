@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..protocol.configs import ConfigSource
+    from ..protocol.configs import ConfigSource, ConfigType
     from ..protocol.errors import ErrorCode
     from .admin import Admin
     from .administer.results import (
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
         ClusterDescription,
         ConfigEntry,
         ConfigResource,
+        ConfigSynonym,
         GroupDescription,
         GroupListing,
         GroupMemberDescription,
+        LogDirDescription,
         PartitionDescription,
+        ReplicaDescription,
         TopicDescription,
     )
     from .cluster.list_offsets import EARLIEST, LATEST, MAX_TIMESTAMP, OffsetAndTimestamp
@@ -53,6 +56,8 @@ HOMES = {
     "ConfigEntry": ".administer.results",
     "ConfigResource": ".administer.results",
     "ConfigSource": "..protocol.configs",
+    "ConfigSynonym": ".administer.results",
+    "ConfigType": "..protocol.configs",
     "ConnectionFailed": ".errors",
     "Consumer": ".consumer",
     "ConsumerRebalanceListener": ".group.subscription",
@@ -68,6 +73,7 @@ HOMES = {
     "GroupMemberDescription": ".administer.results",
     "LATEST": ".cluster.list_offsets",
     "MAX_TIMESTAMP": ".cluster.list_offsets",
+    "LogDirDescription": ".administer.results",
     "LogTruncation": ".errors",
     "OffsetAndMetadata": ".partitions",
     "OffsetAndTimestamp": ".cluster.list_offsets",
@@ -75,6 +81,7 @@ HOMES = {
     "Producer": ".producer",
     "Receipts": ".produce.receipts",
     "RecordMetadata": ".partitions",
+    "ReplicaDescription": ".administer.results",
     "RequestTimedOut": ".errors",
     "Retriable": ".errors",
     "TopicDescription": ".administer.results",
@@ -93,6 +100,8 @@ __all__ = [
     "ConfigEntry",
     "ConfigResource",
     "ConfigSource",
+    "ConfigSynonym",
+    "ConfigType",
     "ConnectionFailed",
     "Consumer",
     "ConsumerRebalanceListener",
@@ -105,6 +114,7 @@ __all__ = [
     "GroupDescription",
     "GroupListing",
     "GroupMemberDescription",
+    "LogDirDescription",
     "LogTruncation",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
@@ -112,6 +122,7 @@ __all__ = [
     "Producer",
     "Receipts",
     "RecordMetadata",
+    "ReplicaDescription",
     "RequestTimedOut",
     "Retriable",
     "TopicDescription",

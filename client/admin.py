@@ -5,8 +5,9 @@
         print(await admin.describe_topics(["orders"]))
         await admin.alter_group_offsets("billing", {TopicPartition("orders", 0): 0})
 
-Topics, partitions, configurations and records are in administer/topics.py, groups and their offsets
-in administer/groups.py, how the right broker is found and asked in administer/asking.py.
+Topics, partitions and records are in administer/topics.py, properties in administer/configs.py,
+brokers and their directories in administer/brokers.py, groups and their offsets in
+administer/groups.py; how the right broker is found and asked is in administer/asking.py.
 Tests: tests/system/client/test_client_groups.py
 """
 
@@ -16,18 +17,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..protocol.configs import ConfigSource
+from ..protocol.configs import ConfigSource, ConfigType
 from .administer.asking import Asking
+from .administer.brokers import Brokers
+from .administer.configs import Configs
 from .administer.groups import Groups
 from .administer.results import (
     BrokerNode,
     ClusterDescription,
     ConfigEntry,
     ConfigResource,
+    ConfigSynonym,
     GroupDescription,
     GroupListing,
     GroupMemberDescription,
+    LogDirDescription,
     PartitionDescription,
+    ReplicaDescription,
     TopicDescription,
 )
 from .administer.topics import DEFAULT_COUNT, Topics
@@ -44,10 +50,14 @@ __all__ = [
     "ConfigEntry",
     "ConfigResource",
     "ConfigSource",
+    "ConfigSynonym",
+    "ConfigType",
     "GroupDescription",
     "GroupListing",
     "GroupMemberDescription",
+    "LogDirDescription",
     "PartitionDescription",
+    "ReplicaDescription",
     "TopicDescription",
 ]
 
@@ -89,7 +99,9 @@ class Admin:
         limit_ms = door.number("timeout_ms", timeout_ms, 1, door.LONG_MAX)
         asking = Asking(self._owner, config, limit_ms)
         self._cluster = asking.cluster
+        self._brokers = Brokers(asking)
         self._topics = Topics(asking)
+        self._configs = Configs(asking)
         self._groups = Groups(asking)
 
     async def start(self) -> None:
@@ -116,11 +128,29 @@ class Admin:
 
     async def describe_cluster(self) -> ClusterDescription:
         """The brokers and the controller."""
-        return await self._topics.describe_cluster()
+        return await self._brokers.describe_cluster()
 
-    async def list_topics(self) -> list[str]:
-        """Names of all topics, in order; those of the broker itself are left out."""
-        return await self._topics.list_topics()
+    async def describe_log_dirs(
+        self, node_id: int, partitions: Iterable[TopicPartition] | None = None
+    ) -> dict[str, LogDirDescription]:
+        """The data directories of one broker, by path, and what lies there. KIP-113.
+
+        Args:
+            partitions: only these, or all; what the broker has not is left out.
+
+        Raises:
+            Fatal: the broker refuses, or does not tell.
+            Retriable: no such broker, or no answer, within timeout_ms.
+        """
+        return await self._brokers.describe_log_dirs(node_id, partitions)
+
+    async def list_topics(self, *, list_internal: bool = False) -> list[str]:
+        """Names of all topics, in order.
+
+        Args:
+            list_internal: those of the broker itself as well, such as "__consumer_offsets".
+        """
+        return await self._topics.list_topics(list_internal=list_internal)
 
     async def describe_topics(
         self, topics: Iterable[str] | None = None
@@ -164,9 +194,30 @@ class Admin:
         """Give a topic more partitions, `total_count` altogether. Raises Fatal if it is refused."""
         await self._topics.create_partitions(topic, total_count)
 
-    async def describe_configs(self, resource: ConfigResource) -> dict[str, ConfigEntry]:
-        """Every property in force, by name. Raises Fatal if there is no such resource."""
-        return await self._topics.describe_configs(resource)
+    async def describe_configs(
+        self,
+        resource: ConfigResource,
+        *,
+        include_synonyms: bool = False,
+        include_documentation: bool = False,
+    ) -> dict[str, ConfigEntry]:
+        """Every property in force, by name. KIP-133.
+
+        Args:
+            include_synonyms: tell of each where else it has a value, and what would be in force
+                without this one (KIP-226).
+            include_documentation: tell of each what it is for (KIP-569); brokers before Kafka 2.6
+                do not.
+
+        Raises:
+            Fatal: there is no such resource.
+            Retriable: no such broker, or no answer, within timeout_ms.
+        """
+        return await self._configs.describe_configs(
+            resource,
+            include_synonyms=include_synonyms,
+            include_documentation=include_documentation,
+        )
 
     async def alter_configs(
         self, resource: ConfigResource, changes: Mapping[str, str | None]
@@ -176,7 +227,7 @@ class Admin:
         Raises:
             Fatal: the broker refuses a name or a value.
         """
-        await self._topics.alter_configs(resource, changes)
+        await self._configs.alter_configs(resource, changes)
 
     async def delete_records(
         self, offsets: Mapping[TopicPartition, int]

@@ -26,6 +26,7 @@ from .administer.results import (
     ConfigResource,
     GroupDescription,
     GroupListing,
+    LogDirDescription,
     TopicDescription,
 )
 from .administer.topics import DEFAULT_COUNT
@@ -659,9 +660,27 @@ class Admin:
         """The brokers and the controller."""
         return self._loop.run(self._inner.describe_cluster)
 
-    def list_topics(self) -> list[str]:
-        """Names of all topics, in order; those of the broker itself are left out."""
-        return self._loop.run(self._inner.list_topics)
+    def describe_log_dirs(
+        self, node_id: int, partitions: Iterable[TopicPartition] | None = None
+    ) -> dict[str, LogDirDescription]:
+        """The data directories of one broker, by path, and what lies there. KIP-113.
+
+        Args:
+            partitions: only these, or all; what the broker has not is left out.
+
+        Raises:
+            Fatal: the broker refuses, or does not tell.
+            Retriable: no such broker, or no answer, within timeout_ms.
+        """
+        return self._loop.run(lambda: self._inner.describe_log_dirs(node_id, partitions))
+
+    def list_topics(self, *, list_internal: bool = False) -> list[str]:
+        """Names of all topics, in order.
+
+        Args:
+            list_internal: those of the broker itself as well, such as "__consumer_offsets".
+        """
+        return self._loop.run(lambda: self._inner.list_topics(list_internal=list_internal))
 
     def describe_topics(self, topics: Iterable[str] | None = None) -> dict[str, TopicDescription]:
         """Partitions and leaders of these topics, or of all.
@@ -705,9 +724,32 @@ class Admin:
         """Give a topic more partitions, `total_count` altogether. Raises Fatal if it is refused."""
         self._loop.run(lambda: self._inner.create_partitions(topic, total_count))
 
-    def describe_configs(self, resource: ConfigResource) -> dict[str, ConfigEntry]:
-        """Every property in force, by name. Raises Fatal if there is no such resource."""
-        return self._loop.run(lambda: self._inner.describe_configs(resource))
+    def describe_configs(
+        self,
+        resource: ConfigResource,
+        *,
+        include_synonyms: bool = False,
+        include_documentation: bool = False,
+    ) -> dict[str, ConfigEntry]:
+        """Every property in force, by name. KIP-133.
+
+        Args:
+            include_synonyms: tell of each where else it has a value, and what would be in force
+                without this one (KIP-226).
+            include_documentation: tell of each what it is for (KIP-569); brokers before Kafka 2.6
+                do not.
+
+        Raises:
+            Fatal: there is no such resource.
+            Retriable: no such broker, or no answer, within timeout_ms.
+        """
+        return self._loop.run(
+            lambda: self._inner.describe_configs(
+                resource,
+                include_synonyms=include_synonyms,
+                include_documentation=include_documentation,
+            )
+        )
 
     def alter_configs(self, resource: ConfigResource, changes: Mapping[str, str | None]) -> None:
         """Set properties, or take their default again where the value is None; all or none.

@@ -3,7 +3,8 @@
 Retriable: nothing stands in the way of trying again. Fatal: trying again will not help, or may
 store a record twice. Fenced: somebody newer has taken over. DeliveryTimeout: time ran out.
 Each has `code`, Kafka's error, and `possibly_persisted`: whether the broker may have stored the
-records although the call failed. Only False makes it safe to send the same records again.
+records although the call failed. Only False makes it safe to send the same records again. What a
+broker said besides its code is `reason`.
 A connection that fails is Retriable (ConnectionFailed, RequestTimedOut), an API that the two sides
 do not share is Fatal (UnsupportedApi). No public call raises anything else about brokers and wires;
 what a caller hands over wrongly is TypeError or ValueError (door/door.py).
@@ -27,6 +28,8 @@ class ClientError(Exception):
             they matter.
         code: Kafka's error.
         possibly_persisted: whether records may have been stored all the same.
+        reason: what the broker said about it, in its own words; None where it only gave a code, or
+            was not the one who said so.
 
     Attributes:
         outcomes: from send_many, what became of each record, in the order of the values.
@@ -38,10 +41,12 @@ class ClientError(Exception):
         *,
         code: ErrorCode = ErrorCode.UNKNOWN_SERVER_ERROR,
         possibly_persisted: bool = False,
+        reason: str | None = None,
     ) -> None:
         super().__init__(text)
         self.code = code
         self.possibly_persisted = possibly_persisted
+        self.reason = reason
         self.outcomes: Sequence[RecordMetadata | ClientError] = ()
 
 

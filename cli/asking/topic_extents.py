@@ -6,18 +6,13 @@ Tests: tests/system/commands/test_cli_admin.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from ...client.admin import Admin
-from ...client.cluster.connection import Connection, UnsupportedApi
+from ...client.admin import Admin, TopicDescription
 from ...client.cluster.list_offsets import EARLIEST, LATEST
+from ...client.errors import UnsupportedApi
 from ...client.partitions import TopicPartition
-from ...protocol.configs import ResourceType
-from ...protocol.messages.describe_log_dirs import DescribableLogDirTopic, DescribeLogDirsRequest
-from ...protocol.messages.metadata import MetadataResponseTopic
-from ..terminal.addresses import Address, server_names
-from .admin import ask_for
 
 
 class Extent(NamedTuple):
@@ -34,56 +29,41 @@ class Extent(NamedTuple):
 
 
 async def extents_of(
-    connection: Connection, servers: list[Address], topics: Sequence[MetadataResponseTopic]
+    admin: Admin, topics: Iterable[TopicDescription]
 ) -> dict[TopicPartition, Extent]:
     """The extent of every partition; one without a leader has none."""
-    led = {
-        TopicPartition(topic.name or "", each.partition_index): each.leader_id
+    leaders = {
+        TopicPartition(topic.name, each.partition): each.leader
         for topic in topics
         for each in topic.partitions
-        if each.leader_id >= 0
     }
-    async with Admin(server_names(servers)) as admin:
-        starts = await admin.list_offsets(dict.fromkeys(led, EARLIEST))
-        ends = await admin.list_offsets(dict.fromkeys(led, LATEST))
+    led = [place for place, leader in leaders.items() if leader >= 0]
+    starts = await admin.list_offsets(dict.fromkeys(led, EARLIEST))
+    ends = await admin.list_offsets(dict.fromkeys(led, LATEST))
     sizes: dict[TopicPartition, int] = {}
-    for node_id in sorted({*led.values()}):
-        here = [place for place, leader in led.items() if leader == node_id]
-        sizes.update(await _sizes(connection, node_id, here))
-    places = (
-        TopicPartition(topic.name or "", each.partition_index)
-        for topic in topics
-        for each in topic.partitions
-    )
+    for node_id in sorted({leaders[place] for place in led}):
+        here = [place for place in led if leaders[place] == node_id]
+        sizes.update(await _sizes(admin, node_id, here))
     return {
         place: Extent(
             starts[place].offset if place in starts else None,
             ends[place].offset if place in ends else None,
             sizes.get(place),
         )
-        for place in places
+        for place in leaders
     }
 
 
 async def _sizes(
-    connection: Connection, node_id: int, places: list[TopicPartition]
+    admin: Admin, node_id: int, places: list[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    by_topic: dict[str, list[int]] = {}
-    for place in places:
-        by_topic.setdefault(place.topic, []).append(place.partition)
-    wanted = [
-        DescribableLogDirTopic(topic=name, partitions=each) for name, each in by_topic.items()
-    ]
     try:
-        response = await ask_for(
-            connection, ResourceType.BROKER, str(node_id), DescribeLogDirsRequest(topics=wanted)
-        )
+        directories = await admin.describe_log_dirs(node_id, places)
     except UnsupportedApi:
         return {}
     return {
-        TopicPartition(topic.name, each.partition_index): each.partition_size
-        for result in response.results
-        for topic in result.topics
-        for each in topic.partitions
-        if not each.is_future_key
+        TopicPartition(each.topic, each.partition): each.size_bytes
+        for directory in directories.values()
+        for each in directory.replicas
+        if not each.is_future
     }

@@ -1,7 +1,6 @@
 """EDGE: `minibroker configs describe|alter`: topics' and brokers' properties, of any Kafka broker.
 
-Flags feel like kafka-configs; `--json` prints one JSON document for machines. Works through
-DescribeConfigs and IncrementalAlterConfigs.
+Flags feel like kafka-configs; `--json` prints one JSON document for machines. Works through Admin.
 Tests: tests/system/commands/test_cli_admin.py
 """
 
@@ -11,20 +10,10 @@ import json
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from ...client.cluster.connection import Connection
-from ...protocol.configs import ConfigSource, ResourceType
-from ...protocol.messages.describe_configs import DescribeConfigsResourceResult
-from ...protocol.messages.metadata import MetadataRequest
-from ..asking.admin import (
-    brokers_of,
-    change_configs,
-    parse_configs,
-    parse_names,
-    read_configs,
-    run_verb,
-)
+from ...client.admin import Admin, ConfigEntry, ConfigResource, ConfigSource
+from ..asking.admin import changes_of, parse_configs, parse_names, refusals_of, run_verb
 from ..terminal.addresses import add_bootstrap_server
-from ..terminal.running import WrongUsage
+from ..terminal.running import CommandFailed, WrongUsage
 from ..terminal.tables import table
 from ..terminal.visible import visible
 
@@ -35,9 +24,8 @@ EXAMPLES = (
     "configs describe --entity-type brokers --json",
     "configs alter --entity-type brokers --entity-name 1 --delete-config log.segment.bytes",
 )
-KINDS = {"topics": ResourceType.TOPIC, "brokers": ResourceType.BROKER}
-SOURCES: dict[int, str] = {source.value: source.name for source in ConfigSource}
-STATIC = {ConfigSource.STATIC_BROKER_CONFIG.value, ConfigSource.DEFAULT_CONFIG.value}
+KINDS = ("topics", "brokers")
+STATIC = {ConfigSource.STATIC_BROKER_CONFIG, ConfigSource.DEFAULT_CONFIG}
 EVERY_BROKER = ""
 HIDDEN = "(hidden)"
 
@@ -63,7 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="properties that take their default again",
     )
     for command in (describe, alter):
-        command.add_argument("--entity-type", choices=[*KINDS], required=True)
+        command.add_argument("--entity-type", choices=KINDS, required=True)
         which = command.add_mutually_exclusive_group(required=command is alter)
         which.add_argument("--entity-name", metavar="NAME", help="a topic, or a broker's id")
         which.add_argument(
@@ -78,13 +66,16 @@ def run(args: Namespace) -> int:
     return run_verb("configs", {"describe": _describe, "alter": _alter}[args.verb], args)
 
 
-async def _describe(connection: Connection, args: Namespace) -> None:
-    kind = KINDS[args.entity_type]
-    described = [
-        (name, [each for each in configs if args.all or each.config_source not in STATIC])
-        for name in await _names(connection, args)
-        for configs in [await read_configs(connection, kind, name)]
-    ]
+async def _describe(admin: Admin, args: Namespace) -> int:
+    described: list[tuple[str, list[ConfigEntry]]] = []
+    for name in await _names(admin, args):
+        resource = await _resource(admin, args.entity_type, name)
+        with refusals_of(name):
+            found = await admin.describe_configs(
+                resource, include_synonyms=True, include_documentation=True
+            )
+        shown = [found[each] for each in sorted(found)]
+        described.append((name, [each for each in shown if args.all or each.source not in STATIC]))
     if args.json:
         print(
             json.dumps(
@@ -98,19 +89,21 @@ async def _describe(connection: Connection, args: Namespace) -> None:
                 ]
             )
         )
-        return
+        return 0
     for name, configs in described:
         print(_title(args.entity_type, name) + (":" if configs else ": nothing is set"))
         if configs:
-            rows = [(each.name, _value(each), _source(each)) for each in configs]
+            rows = [(each.name, _value(each), each.source.name) for each in configs]
             print(table(("NAME", "VALUE", "SOURCE"), rows))
+    return 0
 
 
-async def _alter(connection: Connection, args: Namespace) -> None:
+async def _alter(admin: Admin, args: Namespace) -> int:
     if not args.add_config and not args.delete_config:
         raise WrongUsage("nothing to change: give --add-config or --delete-config")
-    kind, name = KINDS[args.entity_type], _chosen(args)
-    await change_configs(connection, kind, name, args.add_config, args.delete_config)
+    changes, name = changes_of(args.add_config, args.delete_config), _chosen(args)
+    with refusals_of(name or "all brokers"):
+        await admin.alter_configs(await _resource(admin, args.entity_type, name), changes)
     if args.json:
         document = {
             "entity_type": args.entity_type,
@@ -121,16 +114,28 @@ async def _alter(connection: Connection, args: Namespace) -> None:
         print(json.dumps(document))
     else:
         print(f"changed {_title(args.entity_type, name)}")
+    return 0
 
 
-async def _names(connection: Connection, args: Namespace) -> list[str]:
+async def _names(admin: Admin, args: Namespace) -> list[str]:
     """The resources to describe: the one named, or all of the kind."""
     if args.entity_name is not None or args.entity_default:
         return [_chosen(args)]
     if args.entity_type == "brokers":
-        return [str(node_id) for node_id in sorted(await brokers_of(connection))]
-    response = await connection.request(MetadataRequest(topics=None))
-    return sorted(topic.name or "" for topic in response.topics)
+        return [str(each.node_id) for each in (await admin.describe_cluster()).brokers]
+    return await admin.list_topics(list_internal=True)
+
+
+async def _resource(admin: Admin, kind: str, name: str) -> ConfigResource:
+    """What is meant. Raises CommandFailed at once for a broker there is not: it may yet come."""
+    if kind == "topics":
+        return ConfigResource.topic(name)
+    if not name:
+        return ConfigResource.broker(None)
+    known = [str(each.node_id) for each in (await admin.describe_cluster()).brokers]
+    if name not in known:
+        raise CommandFailed(f"there is no broker {name}; the cluster has {', '.join(known)}")
+    return ConfigResource.broker(int(name))
 
 
 def _chosen(args: Namespace) -> str:
@@ -146,23 +151,19 @@ def _title(kind: str, name: str) -> str:
     return f"{kind.removesuffix('s')} {visible(name)}" if name else f"all {kind}"
 
 
-def _value(each: DescribeConfigsResourceResult) -> str | None:
+def _value(each: ConfigEntry) -> str | None:
     return HIDDEN if each.is_sensitive else each.value
 
 
-def _source(each: DescribeConfigsResourceResult) -> str:
-    return SOURCES.get(each.config_source, str(each.config_source))
-
-
-def _document(entry: DescribeConfigsResourceResult) -> dict[str, Any]:
+def _document(entry: ConfigEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "value": entry.value,
-        "source": _source(entry),
-        "read_only": entry.read_only,
+        "source": entry.source.name,
+        "read_only": entry.is_read_only,
         "sensitive": entry.is_sensitive,
         "synonyms": [
-            {"name": one.name, "value": one.value, "source": SOURCES.get(one.source, one.source)}
+            {"name": one.name, "value": one.value, "source": one.source.name}
             for one in entry.synonyms
         ],
         "documentation": entry.documentation,

@@ -19,10 +19,9 @@ from typing import Any
 
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
-from ..asking.admin import check
 from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_count
-from ..terminal.running import connect, running
+from ..terminal.running import CommandFailed, connect, no_topic, running
 from ..terminal.visible import visible
 
 SUMMARY = "say why each Produce was answered as it was"
@@ -75,7 +74,7 @@ async def _explain(args: Namespace) -> int:
                 ExplainProduceRequest(topic=topic, partition=partition, after_number=after)
             )
             subject = topic if partition < 0 else f"{topic}:{partition}"
-            check(response.error_code, response.error_message, subject)
+            _check(error_code(response.error_code), response.error_message, subject)
             verdicts = response.verdicts
             _show(verdicts[-args.limit :] if args.limit else verdicts, args, is_first=after < 0)
             if not args.follow:
@@ -84,6 +83,13 @@ async def _explain(args: Namespace) -> int:
             await asyncio.sleep(FOLLOW_INTERVAL_S)
     finally:
         await connection.close()
+
+
+def _check(code: ErrorCode, said: str | None, subject: str) -> None:
+    if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+        raise CommandFailed(no_topic(subject))
+    if code:
+        raise CommandFailed(f"{subject}: {code.name}: {said or code.text}")
 
 
 def _show(verdicts: Sequence[ProduceVerdict], args: Namespace, *, is_first: bool) -> None:

@@ -1,8 +1,6 @@
 """EDGE: `minibroker topics create|list|describe|alter|delete`: topics of any Kafka broker.
 
-Flags feel like kafka-topics; `--json` prints one JSON document for machines. Works through the
-admin APIs (CreateTopics, Metadata, CreatePartitions, DeleteTopics, and asking/admin.py's) over one
-connection.
+Flags feel like kafka-topics; `--json` prints one JSON document for machines. Works through Admin.
 Tests: tests/system/commands/test_cli_admin.py
 """
 
@@ -10,38 +8,25 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from ...client.cluster.connection import Connection
+from ...client.admin import Admin, ConfigResource, ConfigSource, TopicDescription
+from ...client.errors import ClientError
 from ...client.partitions import TopicPartition
-from ...protocol.codec.schema import ZERO_UUID
-from ...protocol.configs import ConfigSource, ResourceType
 from ...protocol.errors import ErrorCode
-from ...protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
-from ...protocol.messages.create_topics import (
-    CreatableTopic,
-    CreatableTopicConfig,
-    CreateTopicsRequest,
-)
-from ...protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
-from ...protocol.messages.metadata import (
-    MetadataRequest,
-    MetadataRequestTopic,
-    MetadataResponseTopic,
-)
 from ..asking.admin import (
-    change_configs,
-    check,
+    changes_of,
     parse_config,
     parse_names,
-    read_configs,
+    refusals_of,
     run_verb,
+    values_of,
 )
 from ..asking.topic_extents import Extent, extents_of
 from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_count
-from ..terminal.running import WrongUsage
+from ..terminal.running import CommandFailed, WrongUsage, complain
 from ..terminal.tables import table
 from ..terminal.visible import visible
 
@@ -58,7 +43,6 @@ EXAMPLES = (
     "topics delete orders",
     "topics delete orders returns --json",
 )
-TIMEOUT_MS = 30_000
 HEADS = ("PARTITION", "LEADER", "REPLICAS", "ISR", "START", "END", "BYTES")
 
 
@@ -124,43 +108,44 @@ def run(args: Namespace) -> int:
     return run_verb("topics", verbs[args.verb], args)
 
 
-async def _create(connection: Connection, args: Namespace) -> None:
-    configs = [CreatableTopicConfig(name=name, value=value) for name, value in args.config]
-    topic = CreatableTopic(
-        name=args.topic,
-        num_partitions=args.partitions,
-        replication_factor=args.replication_factor,
-        assignments=[],
-        configs=configs,
-    )
-    response = await connection.request(CreateTopicsRequest(topics=[topic]))
-    result = response.topics[0]
-    exists = result.error_code == ErrorCode.TOPIC_ALREADY_EXISTS and args.if_not_exists
-    if not exists:
-        check(result.error_code, result.error_message, args.topic)
+async def _create(admin: Admin, args: Namespace) -> int:
+    exists = False
+    with refusals_of(args.topic):
+        try:
+            await admin.create_topic(
+                args.topic,
+                num_partitions=args.partitions,
+                replication_factor=args.replication_factor,
+                configs=values_of(args.config),
+            )
+        except ClientError as error:
+            exists = error.code is ErrorCode.TOPIC_ALREADY_EXISTS
+            if not exists or not args.if_not_exists:
+                raise
     if args.json:
         print(json.dumps({"topic": args.topic, "created": not exists}))
     else:
         print(f"{args.topic} is there already" if exists else f"created {args.topic}")
+    return 0
 
 
-async def _list(connection: Connection, args: Namespace) -> None:
-    names = sorted(topic.name or "" for topic in await _topics(connection, None))
+async def _list(admin: Admin, args: Namespace) -> int:
+    names = await admin.list_topics(list_internal=True)
     if args.json:
         print(json.dumps(names))
     elif names:
         print("\n".join(map(visible, names)))
+    return 0
 
 
-async def _describe(connection: Connection, args: Namespace) -> None:
-    topics = await _topics(connection, args.topic or None)
-    for topic in topics:
-        check(topic.error_code, None, topic.name or "")
-    extents = await extents_of(connection, args.bootstrap_server, topics)
-    described = [await _described(connection, topic, extents) for topic in topics]
+async def _describe(admin: Admin, args: Namespace) -> int:
+    topics = await admin.describe_topics(args.topic or None)
+    extents = await extents_of(admin, topics.values())
+    names = dict.fromkeys(args.topic) or sorted(topics)
+    described = [await _described(admin, topics[name], extents) for name in names]
     if args.json:
         print(json.dumps(described))
-        return
+        return 0
     for told in described:
         overrides = ",".join(f"{name}={value}" for name, value in told["configs"].items())
         sizes = [part["size_bytes"] for part in told["partitions"]]
@@ -170,20 +155,18 @@ async def _describe(connection: Connection, args: Namespace) -> None:
         )
         rows = [list(part.values()) for part in told["partitions"]]
         print(table(HEADS, rows))
+    return 0
 
 
-async def _alter(connection: Connection, args: Namespace) -> None:
+async def _alter(admin: Admin, args: Namespace) -> int:
     if args.partitions is None and not args.config and not args.delete_config:
         raise WrongUsage("nothing to change: give --partitions, --config or --delete-config")
-    if args.config or args.delete_config:
-        await change_configs(
-            connection, ResourceType.TOPIC, args.topic, args.config, args.delete_config
-        )
-    if args.partitions is not None:
-        grown = CreatePartitionsTopic(name=args.topic, count=args.partitions)
-        request = CreatePartitionsRequest(topics=[grown], timeout_ms=TIMEOUT_MS)
-        (result,) = (await connection.request(request)).results
-        check(result.error_code, result.error_message, args.topic)
+    changes = changes_of(args.config, args.delete_config)
+    with refusals_of(args.topic):
+        if changes:
+            await admin.alter_configs(ConfigResource.topic(args.topic), changes)
+        if args.partitions is not None:
+            await admin.create_partitions(args.topic, args.partitions)
     if args.json:
         document = {
             "topic": args.topic,
@@ -194,56 +177,52 @@ async def _alter(connection: Connection, args: Namespace) -> None:
         print(json.dumps(document))
     else:
         print(f"altered {args.topic}")
+    return 0
 
 
-async def _delete(connection: Connection, args: Namespace) -> None:
-    request = DeleteTopicsRequest(
-        topics=[DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in args.topic],
-        topic_names=args.topic,
-        timeout_ms=TIMEOUT_MS,
-    )
-    response = await connection.request(request)
-    deleted = [each.name or "" for each in response.responses if not each.error_code]
-    if args.json:
-        print(json.dumps({"deleted": deleted}))
-    elif deleted:
-        print("\n".join(f"deleted {visible(name)}" for name in deleted), flush=True)
-    for result in response.responses:
-        check(result.error_code, result.error_message, result.name or "")
-
-
-async def _topics(
-    connection: Connection, names: Sequence[str] | None
-) -> list[MetadataResponseTopic]:
-    asked = None
-    if names is not None:
-        asked = [MetadataRequestTopic(topic_id=ZERO_UUID, name=name) for name in names]
-    request = MetadataRequest(topics=asked, allow_auto_topic_creation=False)
-    response = await connection.request(request)
-    found: list[MetadataResponseTopic] = response.topics
-    return found
+async def _delete(admin: Admin, args: Namespace) -> int:
+    """Delete one after the other: whatever happens, it is told which of them are gone."""
+    deleted: list[str] = []
+    is_refused = False
+    try:
+        for name in dict.fromkeys(args.topic):
+            try:
+                with refusals_of(name):
+                    await admin.delete_topics([name])
+            except CommandFailed as error:
+                is_refused = True
+                complain("topics delete", str(error))
+                continue
+            deleted.append(name)
+            if not args.json:
+                print(f"deleted {visible(name)}", flush=True)
+    finally:
+        if args.json:
+            print(json.dumps({"deleted": deleted}))
+    return 1 if is_refused else 0
 
 
 async def _described(
-    connection: Connection, topic: MetadataResponseTopic, extents: Mapping[TopicPartition, Extent]
+    admin: Admin, topic: TopicDescription, extents: Mapping[TopicPartition, Extent]
 ) -> dict[str, Any]:
-    configs = await read_configs(connection, ResourceType.TOPIC, topic.name or "")
+    with refusals_of(topic.name):
+        configs = await admin.describe_configs(ConfigResource.topic(topic.name))
     return {
         "name": topic.name,
         "id": topic.topic_id.hex(),
         "partitions": [
             {
-                "index": each.partition_index,
-                "leader": each.leader_id,
-                "replicas": each.replica_nodes,
-                "isr": each.isr_nodes,
-                **extents[TopicPartition(topic.name or "", each.partition_index)]._asdict(),
+                "index": each.partition,
+                "leader": each.leader,
+                "replicas": list(each.replicas),
+                "isr": list(each.isr),
+                **extents[TopicPartition(topic.name, each.partition)]._asdict(),
             }
-            for each in sorted(topic.partitions, key=lambda each: each.partition_index)
+            for each in topic.partitions
         ],
         "configs": {
-            each.name: each.value
-            for each in configs
-            if each.config_source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+            name: configs[name].value
+            for name in sorted(configs)
+            if configs[name].source is ConfigSource.DYNAMIC_TOPIC_CONFIG
         },
     }

@@ -53,6 +53,9 @@ class Asking:
     async def persist(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Do `ask` until it neither loses its connection nor raises Retriable.
 
+        An answer that leaves out what was asked for is no yes: `ask` looks for all of it, and what
+        it raises where that is missing becomes Fatal.
+
         Raises:
             Retriable: not within timeout_ms; the text says what was asked and why it failed last.
             Fatal: a broker refuses for good, lacks the API, or answers what makes no sense.
@@ -126,7 +129,7 @@ def check(number: int, what: str, said: str | None = None) -> None:
     hint = f"; {HINTS[code]}" if code in HINTS else ""
     kind = Retriable if code.retriable and code not in FINAL else Fatal
     text = (said or code.text).rstrip(".") + hint if hint else said or code.text
-    raise kind(f"{what}: {code.name}: {text}", code=code)
+    raise kind(f"{what}: {code.name}: {text}", code=code, reason=said or None)
 
 
 # Retriable for a client that reads or writes, final for one that asks whether a thing is there.

@@ -109,8 +109,8 @@ class Groups:
             connection = await self._asking.coordinator(group_id)
             answer: LeaveGroupResponse = await self._asking.request(connection, request)
             check(answer.error_code, f"group {group_id}")
-            for each in answer.members:
-                check(each.error_code, f"group {group_id}, {group_instance_id}")
+            (removed,) = answer.members
+            check(removed.error_code, f"group {group_id}, {group_instance_id}")
 
         await self._asking.persist(f"remove {group_instance_id} from group {group_id}", ask)
 
@@ -145,8 +145,9 @@ class Groups:
             answer: OffsetCommitResponse = await self._asking.request(
                 await self._asking.coordinator(group_id), commit_outside(group_id, wanted)
             )
-            for place, code in commit_codes(answer).items():
-                check(code, f"group {group_id}, {name_of(place)}")
+            codes = commit_codes(answer)
+            for place in wanted:
+                check(codes[place], f"group {group_id}, {name_of(place)}")
 
         if wanted:
             await self._asking.persist(f"alter the offsets of group {group_id}", ask)
@@ -156,6 +157,7 @@ class Groups:
     ) -> None:
         """Forget what a group has committed for partitions that none of its members reads."""
         door.text("group_id", group_id)
+        places = place_door.places("partitions", partitions)
         topics = [
             OffsetDeleteRequestTopic(
                 name=each.topic,
@@ -163,7 +165,7 @@ class Groups:
                     OffsetDeleteRequestPartition(partition_index=i) for i in each.partitions
                 ],
             )
-            for each in by_topic(place_door.places("partitions", partitions))
+            for each in by_topic(places)
         ]
         request = OffsetDeleteRequest(group_id=group_id, topics=topics)
 
@@ -172,10 +174,13 @@ class Groups:
                 await self._asking.coordinator(group_id), request
             )
             check(answer.error_code, f"group {group_id}")
-            for topic in answer.topics:
-                for partition in topic.partitions:
-                    where = f"group {group_id}, {topic.name}-{partition.partition_index}"
-                    check(partition.error_code, where)
+            codes = {
+                TopicPartition(topic.name, each.partition_index): each.error_code
+                for topic in answer.topics
+                for each in topic.partitions
+            }
+            for place in places:
+                check(codes[place], f"group {group_id}, {name_of(place)}")
 
         await self._asking.persist(f"delete offsets of group {group_id}", ask)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...protocol.configs import ConfigSource, ResourceType
+from ...protocol.configs import ConfigSource, ConfigType, ResourceType
+from ...protocol.errors import ErrorCode
 from ..partitions import TopicPartition
 
 
@@ -70,8 +71,24 @@ class ConfigResource:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigSynonym:
+    """One place where a property has a value; the value of a sensitive one is None. KIP-226."""
+
+    name: str
+    value: str | None
+    source: ConfigSource
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigEntry:
-    """One property in force; the value of a sensitive one is None."""
+    """One property in force; the value of a sensitive one is None. KIP-133, KIP-226, KIP-569.
+
+    Attributes:
+        documentation: None unless it was asked for, and where the broker has none.
+        synonyms: the first is what is in force, each other what would be without those before it;
+            empty unless they were asked for.
+        type: UNKNOWN where the broker does not tell it.
+    """
 
     name: str
     value: str | None
@@ -79,6 +96,42 @@ class ConfigEntry:
     is_read_only: bool
     is_sensitive: bool
     documentation: str | None
+    synonyms: tuple[ConfigSynonym, ...] = ()
+    type: ConfigType = ConfigType.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDescription:
+    """What one broker has of a partition, in one of its data directories. KIP-113.
+
+    Attributes:
+        size_bytes: of its log.
+        offset_lag: how many records it is behind the high watermark.
+        is_future: the partition is being moved here from another directory of the broker.
+    """
+
+    topic: str
+    partition: int
+    size_bytes: int
+    offset_lag: int
+    is_future: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogDirDescription:
+    """One data directory of a broker. KIP-113, KIP-827.
+
+    Attributes:
+        error: NONE, or why the broker cannot use it; there are no replicas then.
+        total_bytes, usable_bytes: of the volume it is on; -1 where the broker does not tell.
+        replicas: by topic and partition.
+    """
+
+    path: str
+    error: ErrorCode
+    total_bytes: int
+    usable_bytes: int
+    replicas: tuple[ReplicaDescription, ...]
 
 
 @dataclass(frozen=True, slots=True)

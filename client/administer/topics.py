@@ -1,4 +1,4 @@
-"""EDGE: Admin's calls about topics, partitions, configurations and records.
+"""EDGE: Admin's calls about topics, their partitions and records.
 
 Tests: tests/system/client/test_client_groups.py
 """
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...protocol.codec.schema import ZERO_UUID
-from ...protocol.configs import AlterOperation, ConfigSource, ResourceType
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ...protocol.messages.create_topics import (
@@ -22,18 +21,10 @@ from ...protocol.messages.delete_records import (
     DeleteRecordsRequest,
     DeleteRecordsTopic,
 )
-from ...protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
-from ...protocol.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
-from ...protocol.messages.describe_configs import (
-    DescribeConfigsRequest,
-    DescribeConfigsResource,
-    DescribeConfigsResourceResult,
-    DescribeConfigsResponse,
-)
-from ...protocol.messages.incremental_alter_configs import (
-    AlterableConfig,
-    AlterConfigsResource,
-    IncrementalAlterConfigsRequest,
+from ...protocol.messages.delete_topics import (
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+    DeleteTopicState,
 )
 from ...protocol.messages.metadata import (
     MetadataRequest,
@@ -41,21 +32,12 @@ from ...protocol.messages.metadata import (
     MetadataResponse,
     MetadataResponseTopic,
 )
-from ..cluster.connection import Connection
 from ..cluster.list_offsets import MAX_TIMESTAMP, OffsetAndTimestamp
 from ..door import door, place_door
 from ..partitions import TopicPartition, name_of
 from .asking import Asking, check
-from .results import (
-    BrokerNode,
-    ClusterDescription,
-    ConfigEntry,
-    ConfigResource,
-    PartitionDescription,
-    TopicDescription,
-)
+from .results import PartitionDescription, TopicDescription
 
-TYPE_MAX = 127
 DEFAULT_COUNT = -1
 REPLICAS_MAX = 32_767
 ALL_RECORDS = -1
@@ -63,40 +45,39 @@ NO_PARTITION = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 class Topics:
-    """Topics, partitions, configurations, records and the cluster."""
+    """Topics, their partitions and records."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
 
-    async def describe_cluster(self) -> ClusterDescription:
-        """The brokers and the controller."""
+    async def list_topics(self, *, list_internal: bool) -> list[str]:
+        """Names of all topics, in order."""
+        door.flag("list_internal", list_internal)
 
-        async def ask() -> ClusterDescription:
-            connection = await self._asking.anywhere()
-            answer: DescribeClusterResponse = await self._asking.request(
-                connection, DescribeClusterRequest()
+        async def ask() -> list[str]:
+            answer = await self._ask_for_topics(None)
+            return sorted(
+                each.name or ""
+                for each in answer.topics  # whatever is the matter with it: it is there
+                if list_internal or not each.is_internal
             )
-            check(answer.error_code, "describe the cluster", answer.error_message)
-            brokers = sorted(answer.brokers, key=lambda each: each.broker_id)
-            return ClusterDescription(
-                answer.cluster_id,
-                answer.controller_id,
-                tuple(BrokerNode(each.broker_id, each.host, each.port, each.rack)
-                      for each in brokers),
-            )  # fmt: skip
 
-        return await self._asking.persist("describe the cluster", ask)
-
-    async def list_topics(self) -> list[str]:
-        """Names of all topics, in order; those of the broker itself are left out."""
-        return sorted(each.name for each in await self._topics(None) if not each.is_internal)
+        return await self._asking.persist("list topics", ask)
 
     async def describe_topics(
         self, topics: Iterable[str] | None = None
     ) -> dict[str, TopicDescription]:
         """Partitions and leaders of these topics, or of all."""
         names = None if topics is None else sorted(set(door.texts("topics", topics)))
-        return {each.name: each for each in await self._topics(names)}
+
+        async def ask() -> dict[str, TopicDescription]:
+            answer = await self._ask_for_topics(names)
+            for each in answer.topics:
+                check(each.error_code, f"topic {each.name}")
+            found = {each.name or "": _topic_description(each) for each in answer.topics}
+            return found if names is None else {name: found[name] for name in names}
+
+        return await self._asking.persist("describe topics", ask)
 
     async def create_topic(
         self,
@@ -121,16 +102,31 @@ class Topics:
         request = CreateTopicsRequest(
             topics=[wanted], timeout_ms=self._asking.config.request_timeout_ms
         )
-        await self._change(f"create topic {topic}", request, "topics")
+        await self._change(f"create topic {topic}", topic, request, "topics")
 
     async def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics with all their records."""
-        names = sorted(set(door.texts("topics", topics)))
-        states = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in names]
-        request = DeleteTopicsRequest(
-            topics=states, topic_names=names, timeout_ms=self._asking.config.request_timeout_ms
-        )
-        await self._change("delete topics", request, "responses")
+        left = set(door.texts("topics", topics))
+
+        async def ask() -> None:
+            names = sorted(
+                left
+            )  # those that were deleted are unknown when they are asked for again
+            request = DeleteTopicsRequest(
+                topics=[DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in names],
+                topic_names=names,
+                timeout_ms=self._asking.config.request_timeout_ms,
+            )
+            answer: DeleteTopicsResponse = await self._asking.request(
+                await self._asking.controller(), request
+            )
+            results = {each.name: each for each in answer.responses}
+            left.difference_update(name for name in names if not results[name].error_code)
+            for name in sorted(left):
+                result = results[name]
+                check(result.error_code, f"delete topics: {name}", result.error_message)
+
+        await self._asking.persist("delete topics", ask)
 
     async def create_partitions(self, topic: str, total_count: int) -> None:
         """Give a topic more partitions, `total_count` altogether. Raises Fatal if it is refused."""
@@ -140,51 +136,7 @@ class Topics:
         request = CreatePartitionsRequest(
             topics=[wanted], timeout_ms=self._asking.config.request_timeout_ms
         )
-        await self._change(f"create partitions of {topic}", request, "results")
-
-    async def describe_configs(self, resource: ConfigResource) -> dict[str, ConfigEntry]:
-        """Every property in force, by name. Raises Fatal if there is no such resource."""
-        _examine(resource)
-
-        async def ask() -> dict[str, ConfigEntry]:
-            wanted = DescribeConfigsResource(
-                resource_type=resource.type_id, resource_name=resource.name
-            )
-            answer: DescribeConfigsResponse = await self._asking.request(
-                await self._keeper_of(resource), DescribeConfigsRequest(resources=[wanted])
-            )
-            result = answer.results[0]
-            check(result.error_code, resource.name, result.error_message)
-            return {each.name: _config_entry(each) for each in result.configs}
-
-        return await self._asking.persist(f"describe the configuration of {resource.name}", ask)
-
-    async def alter_configs(
-        self, resource: ConfigResource, changes: Mapping[str, str | None]
-    ) -> None:
-        """Set properties, or take their default again where the value is None; all or none."""
-        _examine(resource)
-        wanted = door.properties("changes", changes)
-        altered = AlterConfigsResource(
-            resource_type=resource.type_id,
-            resource_name=resource.name,
-            configs=[
-                AlterableConfig(
-                    name=name,
-                    config_operation=AlterOperation.DELETE if value is None else AlterOperation.SET,
-                    value=value,
-                )
-                for name, value in wanted.items()
-            ],
-        )
-        request = IncrementalAlterConfigsRequest(resources=[altered], validate_only=False)
-
-        async def ask() -> None:
-            answer = await self._asking.request(await self._keeper_of(resource), request)
-            for each in answer.responses:
-                check(each.error_code, resource.name, each.error_message)
-
-        await self._asking.persist(f"alter the configuration of {resource.name}", ask)
+        await self._change(f"create partitions of {topic}", topic, request, "results")
 
     async def delete_records(
         self, offsets: Mapping[TopicPartition, int]
@@ -207,11 +159,14 @@ class Topics:
                     timeout_ms=self._asking.config.request_timeout_ms,
                 )
                 answer = await self._asking.request(await self._asking.node(node_id), request)
-                for topic in answer.topics:
-                    for partition in topic.partitions:
-                        place = TopicPartition(topic.name, partition.partition_index)
-                        check(partition.error_code, name_of(place))
-                        left[place] = partition.low_watermark
+                found = {
+                    TopicPartition(topic.name, each.partition_index): each
+                    for topic in answer.topics
+                    for each in topic.partitions
+                }
+                for place in places:
+                    check(found[place].error_code, name_of(place))
+                    left[place] = found[place].low_watermark
 
         await self._asking.persist("delete records", ask)
         return left
@@ -224,35 +179,23 @@ class Topics:
         asked = place_door.by_place("timestamps", timestamps, _time_of_offset)
         return await self._asking.offsets.at(asked, self._asking.timeout_ms)
 
-    async def _topics(self, names: Sequence[str] | None) -> list[TopicDescription]:
+    async def _ask_for_topics(self, names: Sequence[str] | None) -> MetadataResponse:
         wanted = None
         if names is not None:
             wanted = [MetadataRequestTopic(topic_id=ZERO_UUID, name=name) for name in names]
         request = MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
+        answer: MetadataResponse = await self._asking.request(
+            await self._asking.anywhere(), request
+        )
+        return answer
 
-        async def ask() -> list[TopicDescription]:
-            answer: MetadataResponse = await self._asking.request(
-                await self._asking.anywhere(), request
-            )
-            for each in answer.topics:
-                check(each.error_code, f"topic {each.name}")
-            return [_topic_description(each) for each in answer.topics]
-
-        return await self._asking.persist("describe topics", ask)
-
-    async def _change(self, what: str, request: Any, results: str) -> None:
+    async def _change(self, what: str, topic: str, request: Any, results: str) -> None:
         async def ask() -> None:
             answer = await self._asking.request(await self._asking.controller(), request)
-            for result in getattr(answer, results):
-                said = getattr(result, "error_message", None)
-                check(result.error_code, f"{what}: {result.name}", said)
+            (result,) = (each for each in getattr(answer, results) if each.name == topic)
+            check(result.error_code, f"{what}: {topic}", result.error_message)
 
         await self._asking.persist(what, ask)
-
-    async def _keeper_of(self, resource: ConfigResource) -> Connection:
-        if resource.type_id == ResourceType.BROKER and resource.name:
-            return await self._asking.node(int(resource.name))
-        return await self._asking.anywhere()
 
     async def _by_leader(self, places: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
         by_node: dict[int, list[TopicPartition]] = {}
@@ -266,18 +209,6 @@ class Topics:
                 check(code, name_of(place))
             by_node.setdefault(node_id, []).append(place)
         return by_node
-
-
-def _examine(resource: ConfigResource) -> None:
-    door.instance("resource", resource, ConfigResource)
-    door.whole("the type_id of resource", resource.type_id, 0, TYPE_MAX)
-    name = door.text("the name of resource", resource.name)
-    if (
-        resource.type_id == ResourceType.BROKER
-        and name
-        and not (name.isascii() and name.isdecimal())
-    ):
-        raise ValueError(f"the name of resource is {name!r}: a broker is named by its node id")
 
 
 def _bound_of_records(name: str, value: object) -> int:
@@ -304,17 +235,4 @@ def _topic_description(topic: MetadataResponseTopic) -> TopicDescription:
             )
             for each in partitions
         ),
-    )
-
-
-def _config_entry(config: DescribeConfigsResourceResult) -> ConfigEntry:
-    known = {source.value for source in ConfigSource}
-    number = config.config_source if config.config_source in known else 0
-    return ConfigEntry(
-        name=config.name,
-        value=config.value,
-        source=ConfigSource(number),
-        is_read_only=config.read_only,
-        is_sensitive=config.is_sensitive,
-        documentation=config.documentation,
     )

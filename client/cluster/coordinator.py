@@ -52,8 +52,9 @@ async def find_coordinator(cluster: Cluster, group_id: str, timeout_ms: int) -> 
     found = answer.coordinators[0] if answer.coordinators else answer
     code = error_code(found.error_code)
     if code:
-        text = f"group {group_id}: {code.name}: {found.error_message or code.text}"
-        raise (Retriable if code.retriable else Fatal)(text, code=code)
+        reason = found.error_message or None
+        text = f"group {group_id}: {code.name}: {reason or code.text}"
+        raise (Retriable if code.retriable else Fatal)(text, code=code, reason=reason)
     return Node(found.node_id, found.host, found.port)
 
 

@@ -80,6 +80,7 @@ def ended(batch: ProducerBatch, error: ClientError) -> ClientError:
         f"{batch.describe()}: {error}",
         code=error.code,
         possibly_persisted=batch.possibly_persisted,
+        reason=error.reason,
     )
 
 
@@ -91,4 +92,5 @@ def failure(batch: ProducerBatch, answer: Answer) -> ClientError:
         f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}",
         code=answer.code,
         possibly_persisted=batch.is_unknown,
+        reason=answer.message or None,
     )

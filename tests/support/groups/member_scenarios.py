@@ -20,8 +20,11 @@ from minibroker.broker.faults.rules import LoseReply, Rule
 from minibroker.cli.main import main
 from minibroker.client import (
     Admin,
+    ConfigSource,
+    ConfigType,
     Consumer,
     ConsumerRebalanceListener,
+    ErrorCode,
     Fatal,
     Fenced,
     OffsetAndMetadata,
@@ -348,6 +351,39 @@ async def administration(bootstrap: str) -> None:
         await admin.delete_topics([topic])
 
 
+async def properties_and_directories(bootstrap: str) -> None:
+    topic = await topic_with(bootstrap, 2, 6)
+    resource = ConfigResource.topic(topic)
+    async with Admin(bootstrap) as admin:
+        await admin.alter_configs(resource, {"segment.bytes": "2000000"})
+        async with asyncio.timeout(WAIT_S):  # a change is told a moment after it was made
+            while True:
+                told = await admin.describe_configs(
+                    resource, include_synonyms=True, include_documentation=True
+                )
+                if told["segment.bytes"].value == "2000000":
+                    break
+        found = told["segment.bytes"]
+        assert [(each.name, each.value, each.source) for each in found.synonyms] == [
+            ("segment.bytes", "2000000", ConfigSource.DYNAMIC_TOPIC_CONFIG),
+            ("log.segment.bytes", "1073741824", ConfigSource.DEFAULT_CONFIG),
+        ]
+        assert (found.type, bool(found.documentation)) == (ConfigType.INT, True)
+        assert (await admin.describe_configs(resource))["segment.bytes"].synonyms == ()
+        with pytest.raises(Fatal, match="INVALID_CONFIG") as caught:
+            await admin.alter_configs(resource, {"retention.ms": "x"})
+        assert caught.value.reason
+        assert caught.value.reason in str(caught.value)
+        places = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
+        (node,) = (await admin.describe_cluster()).brokers
+        (directory,) = (await admin.describe_log_dirs(node.node_id, places)).values()
+        assert directory.error is ErrorCode.NONE
+        assert [(each.topic, each.partition) for each in directory.replicas] == places
+        assert all(each.size_bytes > 0 and not each.is_future for each in directory.replicas)
+        everything = (await admin.describe_log_dirs(node.node_id))[directory.path]
+        assert {*directory.replicas} <= {*everything.replicas}
+
+
 async def run_command(bootstrap: str, *words: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of `minibroker WORDS`."""
     process = await asyncio.create_subprocess_exec(
@@ -430,5 +466,6 @@ SCENARIOS: list[Scenario] = [
     a_silent_coordinator_holds_nobody_up,
     lost_answers_do_not_end_a_membership,
     administration,
+    properties_and_directories,
     commands,
 ]

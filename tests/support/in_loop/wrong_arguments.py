@@ -78,6 +78,7 @@ RESOURCE = Kind(
         *(ConfigResource(2, LONE_SURROGATE), ConfigResource(2, None)),  # type: ignore[arg-type]
     ),
 )
+FLAG = Kind(lambda: True, (None, 0, 1, "yes", b"1", [True]))
 CALLBACK = Kind(lambda: print, (7, "print", []))
 
 CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
@@ -156,7 +157,8 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
         "start": {},
         "stop": {},
         "describe_cluster": {},
-        "list_topics": {},
+        "describe_log_dirs": {"node_id": Kind(lambda: 1, (None, *NO_WHOLES)), "partitions": PLACES},
+        "list_topics": {"list_internal": FLAG},
         "describe_topics": {"topics": TOPICS},
         "create_topic": {
             "topic": TOPIC,
@@ -166,7 +168,11 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
         },
         "delete_topics": {"topics": TOPICS},
         "create_partitions": {"topic": TOPIC, "total_count": Kind(lambda: 2, NO_WHOLES)},
-        "describe_configs": {"resource": RESOURCE},
+        "describe_configs": {
+            "resource": RESOURCE,
+            "include_synonyms": FLAG,
+            "include_documentation": FLAG,
+        },
         "alter_configs": {"resource": RESOURCE, "changes": PROPERTIES},
         "delete_records": {"offsets": PLAIN_OFFSETS},
         "list_offsets": {"timestamps": PLAIN_OFFSETS},

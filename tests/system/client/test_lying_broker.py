@@ -115,7 +115,10 @@ async def administer(victim: Victim) -> None:
         "create_partitions": admin.create_partitions(topic, 2),
         "list_topics": admin.list_topics(),
         "describe_topics": admin.describe_topics(["t"]),
-        "describe_configs": admin.describe_configs(resource),
+        "describe_log_dirs": admin.describe_log_dirs(1),
+        "describe_configs": admin.describe_configs(
+            resource, include_synonyms=True, include_documentation=True
+        ),
         "alter_configs": admin.alter_configs(resource, {"retention.ms": "100000000"}),
         "list_offsets": admin.list_offsets({place: -1}),
         "delete_records": admin.delete_records({place: 0}),
@@ -137,7 +140,7 @@ async def administer(victim: Victim) -> None:
 PRODUCERS = (0, 3, 18, 22)
 READERS = (1, 2, 3, 18, 23)
 MEMBERS = (8, 9, 10, 11, 12, 13, 14)
-ADMINS = (2, 3, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 32, 37, 42, 44, 47, 60)
+ADMINS = (2, 3, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 32, 35, 37, 42, 44, 47, 60)
 LOADS: list[tuple[Callable[[Victim], Awaitable[None]], tuple[int, ...]]] = [
     (produce, PRODUCERS),
     (lambda victim: consume(victim, None), READERS),

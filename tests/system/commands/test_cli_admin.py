@@ -39,6 +39,14 @@ def test_topics_and_properties_are_administered(
             "there is no topic no (UNKNOWN",
         ),
         (["topics", "alter", "no"], "nothing to change"),
+        (
+            ["topics", "create", "no", "--config", "segment.ms=1", "--config", "segment.ms=2"],
+            "segment.ms is given twice",
+        ),
+        (
+            ["topics", "alter", "no", "--config", "segment.ms=1", "--delete-config", "segment.ms"],
+            "segment.ms is given twice",
+        ),
         (["configs", "alter", "--entity-type=topics", "--entity-name=no"], "nothing to change"),
         (
             ["configs", "describe", "--entity-type=topics", "--entity-name=no"],
@@ -61,9 +69,45 @@ def test_topics_and_properties_are_administered(
 def test_a_refusal_is_said_in_words(
     words: list[str], why: str, address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    is_usage = why in ("nothing to change", "brokers has")
+    is_usage = why in ("nothing to change", "brokers has", "segment.ms is given twice")
     assert main([*words, "--bootstrap-server", address]) == (2 if is_usage else 1)
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_every_topic_that_is_not_deleted_is_named(
+    as_json: bool, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = ["--bootstrap-server", address, *(["--json"] if as_json else [])]
+    for name in ("a", "b"):
+        assert main(["topics", "create", name, *here]) == 0
+    capsys.readouterr()
+    assert main(["topics", "delete", "a", "no", "b", "nor", "a", *here]) == 1
+    said = capsys.readouterr()
+    assert said.out == ('{"deleted": ["a", "b"]}\n' if as_json else "deleted a\ndeleted b\n")
+    assert said.err.splitlines() == [
+        f"minibroker topics delete: there is no topic {name} (UNKNOWN_TOPIC_OR_PARTITION)"
+        for name in ("no", "nor")
+    ]
+
+
+def test_all_topics_stand_in_order_and_named_ones_as_they_are_named(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = ["--bootstrap-server", address]
+    for name in ("z", "c"):
+        assert main(["topics", "create", name, *here]) == 0
+
+    def described(*names: str) -> list[str]:
+        capsys.readouterr()
+        assert main(["topics", "describe", *names, *here]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return [line.split()[0] for line in lines if "  id=" in line]
+
+    everything = described()
+    assert {"c", "z"} <= {*everything}
+    assert everything == sorted(everything)
+    assert described("z", "c") == ["z", "c"]
 
 
 def test_brackets_keep_commas_within_a_value() -> None:

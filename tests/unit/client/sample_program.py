@@ -47,6 +47,7 @@ async def send_typed() -> None:
     except ClientError as error:
         assert_type(error.possibly_persisted, bool)
         assert_type(error.code.name, str)
+        assert_type(error.reason, str | None)
         for outcome in error.outcomes:
             assert_type(outcome, RecordMetadata | ClientError)
     await producer.send("t", b"v")  # type: ignore[arg-type]
