@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from minibroker.broker.limits import ENDING_RETRY_MS, POSTPONED_MS_MAX
 from minibroker.broker.storage.port import NoSpace
@@ -14,10 +16,11 @@ from tests.support.worlds.driven_transactions import ID, A, B, DrivenTransaction
 NONE = ErrorCode.NONE
 
 
-def code(answers: list) -> ErrorCode:  # type: ignore[type-arg]
+def code(answers: list[Any]) -> ErrorCode:
     """Of the one answer there is."""
     (answer,) = answers
-    return answer.code
+    told: ErrorCode = answer.code
+    return told
 
 
 def prepared(stage: DrivenTransactions) -> int:
@@ -142,9 +145,10 @@ def test_a_late_transaction_is_aborted_by_the_running_clock() -> None:
 
 
 def test_an_idle_id_is_forgotten_and_an_open_one_is_not() -> None:
-    expiring = {"transactional_id_expiration_ms": 4000}
-    sweep = {"transaction_remove_expired_transaction_cleanup_interval_ms": 1000}
-    stage = DrivenTransactions(**expiring, **sweep)
+    stage = DrivenTransactions(
+        transactional_id_expiration_ms=4000,
+        transaction_remove_expired_transaction_cleanup_interval_ms=1000,
+    )
     stage.producer()
     stage.pass_ms(3999)
     assert ID in stage.ledger.state.transactions
