@@ -22,10 +22,14 @@ if TYPE_CHECKING:
         GroupDescription,
         GroupListing,
         GroupMemberDescription,
+        HangingTransaction,
         LogDirDescription,
         PartitionDescription,
+        ProducerDescription,
         ReplicaDescription,
         TopicDescription,
+        TransactionDescription,
+        TransactionListing,
     )
     from .cluster.list_offsets import EARLIEST, LATEST, MAX_TIMESTAMP, OffsetAndTimestamp
     from .consumer import Consumer
@@ -71,6 +75,7 @@ HOMES = {
     "GroupDescription": ".administer.results",
     "GroupListing": ".administer.results",
     "GroupMemberDescription": ".administer.results",
+    "HangingTransaction": ".administer.results",
     "LATEST": ".cluster.list_offsets",
     "MAX_TIMESTAMP": ".cluster.list_offsets",
     "LogDirDescription": ".administer.results",
@@ -79,6 +84,7 @@ HOMES = {
     "OffsetAndTimestamp": ".cluster.list_offsets",
     "PartitionDescription": ".administer.results",
     "Producer": ".producer",
+    "ProducerDescription": ".administer.results",
     "Receipts": ".produce.receipts",
     "RecordMetadata": ".partitions",
     "ReplicaDescription": ".administer.results",
@@ -86,6 +92,8 @@ HOMES = {
     "Retriable": ".errors",
     "TopicDescription": ".administer.results",
     "TopicPartition": ".partitions",
+    "TransactionDescription": ".administer.results",
+    "TransactionListing": ".administer.results",
     "UnsupportedApi": ".errors",
 }
 
@@ -114,12 +122,14 @@ __all__ = [
     "GroupDescription",
     "GroupListing",
     "GroupMemberDescription",
+    "HangingTransaction",
     "LogDirDescription",
     "LogTruncation",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "PartitionDescription",
     "Producer",
+    "ProducerDescription",
     "Receipts",
     "RecordMetadata",
     "ReplicaDescription",
@@ -127,6 +137,8 @@ __all__ = [
     "Retriable",
     "TopicDescription",
     "TopicPartition",
+    "TransactionDescription",
+    "TransactionListing",
     "UnsupportedApi",
 ]
 

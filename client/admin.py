@@ -7,7 +7,8 @@
 
 Topics, partitions and records are in administer/topics.py, properties in administer/configs.py,
 brokers and their directories in administer/brokers.py, groups and their offsets in
-administer/groups.py; how the right broker is found and asked is in administer/asking.py.
+administer/groups.py, transactions in administer/transactions.py; how the right broker is found and
+asked is in administer/asking.py.
 Tests: tests/system/client/test_client_groups.py
 """
 
@@ -31,12 +32,17 @@ from .administer.results import (
     GroupDescription,
     GroupListing,
     GroupMemberDescription,
+    HangingTransaction,
     LogDirDescription,
     PartitionDescription,
+    ProducerDescription,
     ReplicaDescription,
     TopicDescription,
+    TransactionDescription,
+    TransactionListing,
 )
 from .administer.topics import DEFAULT_COUNT, Topics
+from .administer.transactions import MAX_TIMEOUT_MS, Transactions
 from .cluster.list_offsets import OffsetAndTimestamp
 from .config import ConnectionConfig, parse_servers
 from .door import door
@@ -55,15 +61,19 @@ __all__ = [
     "GroupDescription",
     "GroupListing",
     "GroupMemberDescription",
+    "HangingTransaction",
     "LogDirDescription",
     "PartitionDescription",
+    "ProducerDescription",
     "ReplicaDescription",
     "TopicDescription",
+    "TransactionDescription",
+    "TransactionListing",
 ]
 
 
 class Admin:
-    """Looks after topics, configurations, records and groups; made inside a running loop.
+    """Looks after topics, configurations, groups and transactions; made inside a running loop.
 
     Args:
         bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
@@ -103,6 +113,7 @@ class Admin:
         self._topics = Topics(asking)
         self._configs = Configs(asking)
         self._groups = Groups(asking)
+        self._transactions = Transactions(asking)
 
     async def start(self) -> None:
         """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
@@ -297,3 +308,86 @@ class Admin:
             Fatal: members read such a topic, or the group does not exist.
         """
         await self._groups.delete_group_offsets(group_id, partitions)
+
+    async def list_transactions(
+        self,
+        states: Iterable[str] = (),
+        *,
+        producer_ids: Iterable[int] = (),
+        duration_ms: int | None = None,
+        pattern: str | None = None,
+    ) -> list[TransactionListing]:
+        """The transactional ids of all coordinators, by name; those that pass every filter.
+
+        Args:
+            states: only ids in these, such as "Ongoing"; all if none is named.
+            producer_ids: only ids of these producers.
+            duration_ms: only ids whose transaction began longer ago than this, and those that
+                never had one (ListTransactions v1, KIP-994).
+            pattern: RE2 that the whole id matches (ListTransactions v2, KIP-1152).
+
+        Raises:
+            UnsupportedApi: a broker does not know the filter.
+            Fatal: it does not know a state, or cannot read the pattern.
+        """
+        return await self._transactions.list_transactions(
+            states, producer_ids=producer_ids, duration_ms=duration_ms, pattern=pattern
+        )
+
+    async def describe_transactions(
+        self, transactional_ids: Iterable[str]
+    ) -> dict[str, TransactionDescription]:
+        """State, producer and partitions of each transactional id.
+
+        Raises:
+            Fatal: its coordinator does not know one of them.
+        """
+        return await self._transactions.describe_transactions(transactional_ids)
+
+    async def describe_producers(
+        self, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, tuple[ProducerDescription, ...]]:
+        """The producers that each partition's leader knows, by producer id.
+
+        Raises:
+            Fatal: a partition does not exist.
+        """
+        return await self._transactions.describe_producers(partitions)
+
+    async def abort_transaction(self, partition: TopicPartition, start_offset: int) -> None:
+        """End what is open in one partition with an abort marker, whatever its coordinator says.
+
+        For hanging transactions only: of one that a coordinator knows, the other partitions may
+        still be committed. See force_terminate_transaction() for those.
+
+        Raises:
+            Fatal: no transaction is open there that began at this offset.
+        """
+        await self._transactions.abort_transaction(partition, start_offset)
+
+    async def force_terminate_transaction(self, transactional_id: str) -> None:
+        """Abort what is open under a transactional id, and fence its producer.
+
+        Raises:
+            Fatal: no coordinator knows the id; none is created.
+        """
+        await self._transactions.force_terminate_transaction(transactional_id)
+
+    async def find_hanging_transactions(
+        self,
+        partitions: Iterable[TopicPartition],
+        *,
+        max_transaction_timeout_ms: int = MAX_TIMEOUT_MS,
+    ) -> list[HangingTransaction]:
+        """Transactions open in these partitions for longer than any may be, and unknown elsewhere.
+
+        Args:
+            max_transaction_timeout_ms: transaction.max.timeout.ms of the brokers; one whose newest
+                record is younger is left to its coordinator.
+
+        Raises:
+            Fatal: a partition does not exist.
+        """
+        return await self._transactions.find_hanging_transactions(
+            partitions, max_transaction_timeout_ms=max_transaction_timeout_ms
+        )

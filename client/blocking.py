@@ -26,12 +26,17 @@ from .administer.results import (
     ConfigResource,
     GroupDescription,
     GroupListing,
+    HangingTransaction,
     LogDirDescription,
+    ProducerDescription,
     TopicDescription,
+    TransactionDescription,
+    TransactionListing,
 )
 from .administer.topics import DEFAULT_COUNT
+from .administer.transactions import MAX_TIMEOUT_MS
 from .cluster.list_offsets import OffsetAndTimestamp
-from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, OffsetReset
+from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, IsolationLevel, OffsetReset
 from .door.door import Headers
 from .fetch.position import ConsumerRecord, Deserializer, K, V
 from .group.subscription import ConsumerRebalanceListener
@@ -306,6 +311,8 @@ class Consumer(Generic[K, V]):
             session_timeout_ms moves no partition (KIP-345).
         auto_offset_reset: where to begin without a position: "earliest", "latest", or "none",
             which raises.
+        isolation_level: "read_committed" hands out no record of an open or aborted transaction,
+            and ends (end_offsets, lag) before the first open one.
         partition_assignment_strategy: of "range", "roundrobin" and "cooperative-sticky", the one
             liked best first. All members of a group need one in common; only "cooperative-sticky"
             alone lets members read on while the group rebalances.
@@ -334,6 +341,7 @@ class Consumer(Generic[K, V]):
         key_deserializer: Deserializer[K] | None = None,
         value_deserializer: Deserializer[V] | None = None,
         auto_offset_reset: OffsetReset = "latest",
+        isolation_level: IsolationLevel = "read_uncommitted",
         enable_auto_commit: bool = True,
         auto_commit_interval_ms: float = 5000,
         partition_assignment_strategy: Sequence[str] = ("range", "cooperative-sticky"),
@@ -367,6 +375,7 @@ class Consumer(Generic[K, V]):
                 key_deserializer=key_deserializer,
                 value_deserializer=value_deserializer,
                 auto_offset_reset=auto_offset_reset,
+                isolation_level=isolation_level,
                 enable_auto_commit=enable_auto_commit,
                 auto_commit_interval_ms=auto_commit_interval_ms,
                 partition_assignment_strategy=partition_assignment_strategy,
@@ -607,7 +616,7 @@ class Consumer(Generic[K, V]):
 
 
 class Admin:
-    """Looks after topics, configurations, records and groups; started by `with`.
+    """Looks after topics, configurations, groups and transactions; started by `with`.
 
     Args:
         bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
@@ -823,6 +832,93 @@ class Admin:
             Fatal: members read such a topic, or the group does not exist.
         """
         self._loop.run(lambda: self._inner.delete_group_offsets(group_id, partitions))
+
+    def list_transactions(
+        self,
+        states: Iterable[str] = (),
+        *,
+        producer_ids: Iterable[int] = (),
+        duration_ms: int | None = None,
+        pattern: str | None = None,
+    ) -> list[TransactionListing]:
+        """The transactional ids of all coordinators, by name; those that pass every filter.
+
+        Args:
+            states: only ids in these, such as "Ongoing"; all if none is named.
+            producer_ids: only ids of these producers.
+            duration_ms: only ids whose transaction began longer ago than this, and those that
+                never had one (ListTransactions v1, KIP-994).
+            pattern: RE2 that the whole id matches (ListTransactions v2, KIP-1152).
+
+        Raises:
+            UnsupportedApi: a broker does not know the filter.
+            Fatal: it does not know a state, or cannot read the pattern.
+        """
+        return self._loop.run(
+            lambda: self._inner.list_transactions(
+                states, producer_ids=producer_ids, duration_ms=duration_ms, pattern=pattern
+            )
+        )
+
+    def describe_transactions(
+        self, transactional_ids: Iterable[str]
+    ) -> dict[str, TransactionDescription]:
+        """State, producer and partitions of each transactional id.
+
+        Raises:
+            Fatal: its coordinator does not know one of them.
+        """
+        return self._loop.run(lambda: self._inner.describe_transactions(transactional_ids))
+
+    def describe_producers(
+        self, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, tuple[ProducerDescription, ...]]:
+        """The producers that each partition's leader knows, by producer id.
+
+        Raises:
+            Fatal: a partition does not exist.
+        """
+        return self._loop.run(lambda: self._inner.describe_producers(partitions))
+
+    def abort_transaction(self, partition: TopicPartition, start_offset: int) -> None:
+        """End what is open in one partition with an abort marker, whatever its coordinator says.
+
+        For hanging transactions only: of one that a coordinator knows, the other partitions may
+        still be committed. See force_terminate_transaction() for those.
+
+        Raises:
+            Fatal: no transaction is open there that began at this offset.
+        """
+        self._loop.run(lambda: self._inner.abort_transaction(partition, start_offset))
+
+    def force_terminate_transaction(self, transactional_id: str) -> None:
+        """Abort what is open under a transactional id, and fence its producer.
+
+        Raises:
+            Fatal: no coordinator knows the id; none is created.
+        """
+        self._loop.run(lambda: self._inner.force_terminate_transaction(transactional_id))
+
+    def find_hanging_transactions(
+        self,
+        partitions: Iterable[TopicPartition],
+        *,
+        max_transaction_timeout_ms: int = MAX_TIMEOUT_MS,
+    ) -> list[HangingTransaction]:
+        """Transactions open in these partitions for longer than any may be, and unknown elsewhere.
+
+        Args:
+            max_transaction_timeout_ms: transaction.max.timeout.ms of the brokers; one whose newest
+                record is younger is left to its coordinator.
+
+        Raises:
+            Fatal: a partition does not exist.
+        """
+        return self._loop.run(
+            lambda: self._inner.find_hanging_transactions(
+                partitions, max_transaction_timeout_ms=max_transaction_timeout_ms
+            )
+        )
 
     def __enter__(self) -> Self:
         try:

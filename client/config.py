@@ -16,9 +16,11 @@ from .door import door
 Acks: TypeAlias = Literal["all", -1, 0, 1]
 CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 OffsetReset: TypeAlias = Literal["earliest", "latest", "none"]
+IsolationLevel: TypeAlias = Literal["read_uncommitted", "read_committed"]
 
 CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
 OFFSET_RESETS = ("earliest", "latest", "none")
+ISOLATION_LEVELS = ("read_uncommitted", "read_committed")  # 0 and 1, as they travel
 ASSIGNOR_NAMES = ("range", "roundrobin", "cooperative-sticky")
 COOPERATIVE = "cooperative-sticky"
 STRATEGY = "partition_assignment_strategy"
@@ -158,6 +160,7 @@ class ConsumerConfig(ConnectionConfig):
     """
 
     auto_offset_reset: OffsetReset = "latest"
+    isolation_level: IsolationLevel = "read_uncommitted"
     fetch_min_bytes: int = 1
     fetch_max_bytes: int = 52_428_800
     fetch_max_wait_ms: int = 500
@@ -178,6 +181,7 @@ class ConsumerConfig(ConnectionConfig):
         """Raise TypeError or ValueError for what cannot work."""
         super().__post_init__()
         _check_one_of("auto_offset_reset", self.auto_offset_reset, OFFSET_RESETS)
+        _check_one_of("isolation_level", self.isolation_level, ISOLATION_LEVELS)
         if self.fetch_max_wait_ms >= self.request_timeout_ms:
             raise ValueError("fetch_max_wait_ms must be below request_timeout_ms")
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
@@ -195,6 +199,16 @@ class ConsumerConfig(ConnectionConfig):
                 f"partition_assignment_strategy={self.partition_assignment_strategy}: "
                 f"expected some of {known}"
             )
+
+    @property
+    def reads_committed(self) -> bool:
+        """Whether records of open and aborted transactions are left out."""
+        return self.isolation_level == "read_committed"
+
+    @property
+    def isolation(self) -> int:
+        """isolation_level as it travels."""
+        return ISOLATION_LEVELS.index(self.isolation_level)
 
     @property
     def is_cooperative(self) -> bool:

@@ -20,7 +20,7 @@ from typing import Generic, Self
 
 from .cluster.cluster import Cluster
 from .cluster.list_offsets import EARLIEST, LATEST, OffsetAndTimestamp, OffsetLookup
-from .config import ConsumerConfig, OffsetReset, options_of
+from .config import ConsumerConfig, IsolationLevel, OffsetReset, options_of
 from .door import door, place_door
 from .door.owner import Owner
 from .errors import ClientError
@@ -53,6 +53,8 @@ class Consumer(Generic[K, V]):
             session_timeout_ms moves no partition (KIP-345).
         auto_offset_reset: where to begin without a position: "earliest", "latest", or "none",
             which raises.
+        isolation_level: "read_committed" hands out no record of an open or aborted transaction,
+            and ends (end_offsets, lag) before the first open one.
         partition_assignment_strategy: of "range", "roundrobin" and "cooperative-sticky", the one
             liked best first. All members of a group need one in common; only "cooperative-sticky"
             alone lets members read on while the group rebalances.
@@ -81,6 +83,7 @@ class Consumer(Generic[K, V]):
         key_deserializer: Deserializer[K] | None = None,
         value_deserializer: Deserializer[V] | None = None,
         auto_offset_reset: OffsetReset = "latest",
+        isolation_level: IsolationLevel = "read_uncommitted",
         enable_auto_commit: bool = True,
         auto_commit_interval_ms: float = 5_000,
         partition_assignment_strategy: Sequence[str] = ("range", "cooperative-sticky"),
@@ -117,7 +120,7 @@ class Consumer(Generic[K, V]):
         self._fetcher = fetcher
         self._subscription = Subscription()
         self._cluster = Cluster(config, Random(), self._on_change, self._on_failure)
-        offsets = OffsetLookup(config, self._cluster)
+        offsets = OffsetLookup(config, self._cluster, config.isolation)
         self._fetching = Fetching(config, self._cluster, fetcher, offsets, self._committed)
         self._positions = Positions(config, self._cluster, fetcher, self._fetching, offsets)
         self._member: GroupMember[K, V] | None = None

@@ -10,21 +10,29 @@ Tests: tests/system/client/test_client_groups.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from typing import Any, TypeVar
 
+from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.errors import ErrorCode, error_code
+from ...protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+)
 from ..cluster.backoff import backoff_ms
 from ..cluster.cluster import Cluster, bounded
 from ..cluster.connection import Connection
-from ..cluster.coordinator import find_coordinator
+from ..cluster.coordinator import Coordinated, find_coordinator
 from ..cluster.list_offsets import OffsetLookup
 from ..config import ConnectionConfig
 from ..door.owner import Owner
 from ..errors import ClientError, Fatal, Retriable, UnsupportedApi
+from ..partitions import TopicPartition, name_of
 
 T = TypeVar("T")
+NO_PARTITION = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 HINTS = {
     ErrorCode.NON_EMPTY_GROUP: "stop its consumers first",
     ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC: "stop the consumers that read it first",
@@ -32,11 +40,14 @@ HINTS = {
     ErrorCode.REBALANCE_IN_PROGRESS: "the group has members: stop its consumers first",
     ErrorCode.TOPIC_ALREADY_EXISTS: "delete it first, or use another name",
     ErrorCode.TOPIC_DELETION_DISABLED: "set delete.topic.enable=true on the broker",
+    ErrorCode.TRANSACTIONAL_ID_NOT_FOUND: "ids not used for transactional.id.expiration.ms are"
+    " forgotten",
+    ErrorCode.INVALID_REGULAR_EXPRESSION: "the pattern is one of RE2, for the whole id",
 }
 
 
 class Asking:
-    """The way to the right broker, for the calls in topics.py and groups.py.
+    """The way to the right broker, for the calls in topics.py, groups.py and transactions.py.
 
     Attributes:
         timeout_ms: bound of every call.
@@ -101,10 +112,38 @@ class Asking:
 
     async def coordinator(self, group_id: str) -> Connection:
         """A connection to a group's coordinator."""
-        node = await find_coordinator(self.cluster, group_id, self.config.request_timeout_ms)
+        return await self.node(await self.coordinator_id(Coordinated.GROUP, group_id))
+
+    async def coordinator_id(self, kind: Coordinated, name: str) -> int:
+        """The node that coordinates a group or a transactional id."""
+        node = await find_coordinator(self.cluster, name, self.config.request_timeout_ms, kind)
         if node.node_id not in self.cluster.metadata.brokers:
             await self.cluster.refresh()
-        return await self.node(node.node_id)
+        return node.node_id
+
+    async def by_leader(self, places: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
+        """The partitions that each node leads. Raises as check() where one has no leader."""
+        wanted = sorted(places)
+        topics = [
+            MetadataRequestTopic(topic_id=ZERO_UUID, name=name)
+            for name in sorted({topic for topic, _ in wanted})
+        ]
+        request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
+        answer: MetadataResponse = await self.request(await self.anywhere(), request)
+        leaders: dict[TopicPartition, int] = {}
+        for each in answer.topics:
+            check(each.error_code, f"topic {each.name}")
+            for partition in each.partitions:
+                place = TopicPartition(each.name or "", partition.partition_index)
+                leaders[place] = partition.leader_id
+        by_node: dict[int, list[TopicPartition]] = {}
+        for place in wanted:
+            if place not in leaders:
+                check(NO_PARTITION, name_of(place))
+            if leaders[place] < 0:
+                check(ErrorCode.LEADER_NOT_AVAILABLE, name_of(place))
+            by_node.setdefault(leaders[place], []).append(place)
+        return by_node
 
     async def node(self, node_id: int) -> Connection:
         """A connection to a broker by its node id."""
@@ -133,4 +172,4 @@ def check(number: int, what: str, said: str | None = None) -> None:
 
 
 # Retriable for a client that reads or writes, final for one that asks whether a thing is there.
-FINAL = {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID}
+FINAL = {NO_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID}

@@ -125,7 +125,7 @@ class Groups:
             connection = await self._asking.coordinator(group_id)
             version = version_max(connection, OFFSET_FETCH_KEY)
             answer: OffsetFetchResponse = await self._asking.request(
-                connection, fetch_request(group_id, places, version)
+                connection, fetch_request(group_id, places, version, require_stable=False)
             )
             code, found = fetched(answer)
             check(code, f"group {group_id}")

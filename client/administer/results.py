@@ -165,3 +165,65 @@ class GroupDescription:
     protocol: str
     coordinator: int
     members: tuple[GroupMemberDescription, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionListing:
+    """A transactional id as its coordinator lists it, in Kafka's words for states."""
+
+    transactional_id: str
+    producer_id: int
+    state: str
+    coordinator: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionDescription:
+    """A transactional id and the transaction that is open or being ended under it, if any.
+
+    Attributes:
+        state: "Empty", "Ongoing", "PrepareCommit", "CompleteCommit", "PrepareAbort" or
+            "CompleteAbort".
+        timeout_ms: after which the coordinator aborts a transaction by itself.
+        start_time_ms: of the newest transaction, ms since 1970; -1 before the first.
+        partitions: that it has written to, or is about to; those that hold offsets of groups too.
+    """
+
+    transactional_id: str
+    coordinator: int
+    state: str
+    producer_id: int
+    producer_epoch: int
+    timeout_ms: int
+    start_time_ms: int
+    partitions: frozenset[TopicPartition]
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerDescription:
+    """What the leader of a partition knows of a producer that has written there.
+
+    Attributes:
+        last_sequence: of its newest record; -1 if none counts, as after a transaction's end.
+        last_timestamp: of its newest record or marker, ms since 1970.
+        coordinator_epoch: of its newest marker; -1 before the first.
+        transaction_start_offset: of its open transaction here; -1 if none is open.
+    """
+
+    producer_id: int
+    producer_epoch: int
+    last_sequence: int
+    last_timestamp: int
+    coordinator_epoch: int
+    transaction_start_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class HangingTransaction:
+    """A transaction that is open in a partition, and that no coordinator will ever end.
+
+    Until somebody does (abort_transaction), no reader of committed records gets past its start.
+    """
+
+    partition: TopicPartition
+    producer: ProducerDescription

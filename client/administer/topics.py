@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...protocol.codec.schema import ZERO_UUID
-from ...protocol.errors import ErrorCode
 from ...protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ...protocol.messages.create_topics import (
     CreatableTopic,
@@ -41,7 +40,6 @@ from .results import PartitionDescription, TopicDescription
 DEFAULT_COUNT = -1
 REPLICAS_MAX = 32_767
 ALL_RECORDS = -1
-NO_PARTITION = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 class Topics:
@@ -147,7 +145,7 @@ class Topics:
 
         async def ask() -> None:
             missing = {place: each for place, each in wanted.items() if place not in left}
-            for node_id, places in (await self._by_leader(missing)).items():
+            for node_id, places in (await self._asking.by_leader(missing)).items():
                 topics: dict[str, list[DeleteRecordsPartition]] = {}
                 for place in places:
                     entry = DeleteRecordsPartition(
@@ -196,19 +194,6 @@ class Topics:
             check(result.error_code, f"{what}: {topic}", result.error_message)
 
         await self._asking.persist(what, ask)
-
-    async def _by_leader(self, places: Iterable[TopicPartition]) -> dict[int, list[TopicPartition]]:
-        by_node: dict[int, list[TopicPartition]] = {}
-        metadata = self._asking.cluster.metadata
-        for place in sorted(places):
-            await self._asking.cluster.ensure_topic(place.topic, self._asking.timeout_ms)
-            node_id = metadata.leader_of(*place)
-            if node_id < 0:
-                is_there = place.partition in metadata.topics[place.topic].leaders
-                code = ErrorCode.LEADER_NOT_AVAILABLE if is_there else NO_PARTITION
-                check(code, name_of(place))
-            by_node.setdefault(node_id, []).append(place)
-        return by_node
 
 
 def _bound_of_records(name: str, value: object) -> int:

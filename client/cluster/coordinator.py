@@ -1,4 +1,4 @@
-"""EDGE: finding the broker that coordinates a group, and asking it.
+"""EDGE: finding the broker that coordinates a group or a transactional id, and asking it.
 
 A member has a connection to its coordinator for itself alone: a parked JoinGroup would hold up
 fetches on the same one. Whatever goes wrong with the connection makes the next question find the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import IntEnum
 from random import Random
 from typing import Any, NamedTuple
 
@@ -27,16 +28,28 @@ FIND_COORDINATOR = APIS[10]
 SEVERAL_KEYS_SINCE = 4
 
 
+class Coordinated(IntEnum):
+    """What has a coordinator: key_type of FindCoordinator (v1 and later)."""
+
+    GROUP = 0
+    TRANSACTION = 1
+
+
+WORDS = {Coordinated.GROUP: "group", Coordinated.TRANSACTION: "transactional id"}
+
+
 class Node(NamedTuple):
-    """The broker that coordinates a group."""
+    """The broker that coordinates something."""
 
     node_id: int
     host: str
     port: int
 
 
-async def find_coordinator(cluster: Cluster, group_id: str, timeout_ms: int) -> Node:
-    """Ask whichever broker who coordinates a group, once.
+async def find_coordinator(
+    cluster: Cluster, name: str, timeout_ms: int, kind: Coordinated = Coordinated.GROUP
+) -> Node:
+    """Ask whichever broker who coordinates a group or a transactional id, once.
 
     Raises:
         Retriable: nobody does at the moment.
@@ -45,15 +58,15 @@ async def find_coordinator(cluster: Cluster, group_id: str, timeout_ms: int) -> 
     """
     connection = await cluster.any_connection()
     if version_max(connection, FIND_COORDINATOR.key) >= SEVERAL_KEYS_SINCE:
-        request = FindCoordinatorRequest(coordinator_keys=[group_id])
+        request = FindCoordinatorRequest(coordinator_keys=[name], key_type=kind)
     else:
-        request = FindCoordinatorRequest(key=group_id)
+        request = FindCoordinatorRequest(key=name, key_type=kind)
     answer: FindCoordinatorResponse = await connection.request(request, timeout_ms=timeout_ms)
     found = answer.coordinators[0] if answer.coordinators else answer
     code = error_code(found.error_code)
     if code:
         reason = found.error_message or None
-        text = f"group {group_id}: {code.name}: {reason or code.text}"
+        text = f"{WORDS[kind]} {name}: {code.name}: {reason or code.text}"
         raise (Retriable if code.retriable else Fatal)(text, code=code, reason=reason)
     return Node(found.node_id, found.host, found.port)
 

@@ -52,11 +52,16 @@ class EpochEnd(NamedTuple):
 
 
 class OffsetLookup:
-    """Looks offsets up for one client."""
+    """Looks offsets up for one client.
 
-    def __init__(self, config: ConnectionConfig, cluster: Cluster) -> None:
+    Args:
+        isolation: 0, or 1 for one that sees committed records only (ListOffsets v2 and later).
+    """
+
+    def __init__(self, config: ConnectionConfig, cluster: Cluster, isolation: int = 0) -> None:
         self._config = config
         self._cluster = cluster
+        self._isolation = isolation
         self._problem = ""
 
     async def at(
@@ -117,9 +122,10 @@ class OffsetLookup:
         self, node_id: int, topics: dict[str, list[ListOffsetsPartition]]
     ) -> dict[TopicPartition, OffsetAndTimestamp]:
         request = ListOffsetsRequest(
+            isolation_level=self._isolation,
             topics=[
                 ListOffsetsTopic(name=name, partitions=wanted) for name, wanted in topics.items()
-            ]
+            ],
         )
         timeout_ms = self._config.request_timeout_ms
         try:

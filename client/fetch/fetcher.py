@@ -34,9 +34,11 @@ from ..errors import ClientError, Fatal, LogTruncation
 from ..figures import ConsumerFigures
 from ..partitions import NO_EPOCH, TopicPartition, name_of
 from .deserializing import Deserializers
+from .isolation import Visibility
 from .position import (
     COMMITTED,
     NO_POSITION,
+    PASSED,
     ConsumerRecord,
     Deserializer,
     K,
@@ -316,15 +318,21 @@ class Fetcher(Generic[K, V]):
     def metrics(self) -> dict[str, float]:
         """What was counted, and how far behind the newest records it is, by Kafka's names."""
         lags = [
-            max(0, each.high_watermark - each.position)
+            max(0, end - each.position)
             for each in self.readings.values()
-            if each.position >= 0 and each.high_watermark >= 0
+            if each.position >= 0 and (end := self._end_of(each)) >= 0
         ]
         return {
             **self.figures.metrics(),
             "records-lag-max": max(lags, default=nan),
             "assigned-partitions": len(self.readings),
         }
+
+    def _end_of(self, reading: Reading) -> int:
+        """Where the records that the application may see end; NO_POSITION before it is known."""
+        if self._config.reads_committed:
+            return reading.last_stable_offset
+        return reading.high_watermark
 
     def next_wake_ms(self, now_ms: float) -> float:
         """The next instant after now at which time alone changes something."""
@@ -337,9 +345,10 @@ class Fetcher(Generic[K, V]):
         reading.held_bytes -= len(batch)
         self.figures.bytes_consumed_total += len(batch)
         try:
-            reading.records = unpacked(
-                place, header, batch, reading.position, check_crcs=self._config.check_crcs
-            )
+            if batch is not PASSED:
+                reading.records = unpacked(
+                    place, header, batch, reading.position, check_crcs=self._config.check_crcs
+                )
         except ClientError as error:
             reading.error = error
             if has_taken:
@@ -349,6 +358,9 @@ class Fetcher(Generic[K, V]):
             if reading.settled == reading.position:
                 reading.settled = header.next_offset
             reading.position = header.next_offset
+            # 1. Records of epoch 4 are handed out, then a marker of epoch 5 is passed over.
+            # 2. A new leader is asked where epoch 4 ends: before the position, as if it were cut.
+            reading.epoch = header.partition_leader_epoch
         return bool(reading.records)
 
     def _must_check(self, reading: Reading, leader_epoch: int) -> bool:
@@ -378,20 +390,27 @@ class Fetcher(Generic[K, V]):
             self._keep(place, reading, data)
 
     def _keep(self, place: TopicPartition, reading: Reading, data: PartitionData) -> None:
+        config = self._config
         reading.attempts = 0
         reading.high_watermark = data.high_watermark
+        reading.last_stable_offset = data.last_stable_offset
+        aborted = data.aborted_transactions if config.reads_committed else None
+        visibility = Visibility(aborted or (), check_crcs=config.check_crcs)
         records, before = memoryview(data.records or b""), reading.fetch_offset
         try:
             for at, header in headers_in(records):
                 batch = records[at : at + header.size_bytes]
-                reading.batches.append((header, batch))
-                reading.held_bytes += len(batch)
+                if visibility.shows(header, batch):
+                    reading.batches.append((header, batch))
+                    reading.held_bytes += len(batch)
+                else:
+                    reading.pass_over(header)
                 reading.fetch_offset = header.next_offset
         except BatchError as error:
             where = f"{name_of(place)} at offset {reading.fetch_offset}"
             reading.error = unreadable(where, str(error))
         if records and reading.fetch_offset == before and reading.error is None:
-            size = self._config.max_partition_fetch_bytes
+            size = config.max_partition_fetch_bytes
             reading.error = Fatal(
                 f"{name_of(place)} at offset {before}: the batch does not fit "
                 f"max_partition_fetch_bytes={size}; raise it, or seek past the batch",
@@ -434,6 +453,7 @@ class Fetcher(Generic[K, V]):
             max_wait_ms=config.fetch_max_wait_ms,
             min_bytes=config.fetch_min_bytes,
             max_bytes=config.fetch_max_bytes,
+            isolation_level=config.isolation,
             topics=[FetchTopic(topic=name, partitions=each) for name, each in topics.items()],
         )
 

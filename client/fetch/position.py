@@ -30,6 +30,8 @@ else:
     V = TypeVar("V")
 
 NO_POSITION: Final = -1
+PASSED: Final = b""
+"""In place of the bytes of a batch that the application does not see."""
 COMMITTED: Final = "committed"
 NEVER_DOUBTED: Final = float("-inf")
 
@@ -66,7 +68,7 @@ class Reading:
         settled: the position up to which the application is done with what it got: it has come
             back for more since.
         fetch_offset: the next to ask for.
-        batches: what lies between.
+        batches: what lies between; of what the application does not see only where it ends.
         records: of the batch that is being handed out, newest last.
         look_up: COMMITTED, "earliest" or "latest" when a position is to be looked up.
         error: raised when the partition's records are next asked for.
@@ -90,6 +92,7 @@ class Reading:
     is_checking: bool = False
     checked_epoch: int = NO_EPOCH
     high_watermark: int = NO_POSITION
+    last_stable_offset: int = NO_POSITION
     doubted_at_ms: float = NEVER_DOUBTED
     retry_at_ms: float = 0.0
     attempts: int = 0
@@ -104,6 +107,16 @@ class Reading:
         self.is_checking = False
         self.checked_epoch = NO_EPOCH
         self.drop_fetched()
+
+    def pass_over(self, header: BatchHeader) -> None:
+        """Move the position over a batch, when it is its turn.
+
+        What is passed over in a row is kept as one: an application that takes nothing would else
+        let thousands of headers gather, none of which counts as held bytes.
+        """
+        if self.batches and self.batches[-1][1] is PASSED:
+            self.batches.pop()
+        self.batches.append((header, PASSED))
 
     def drop_fetched(self) -> None:
         """Fetch again from the position on."""

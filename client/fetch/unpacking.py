@@ -25,12 +25,12 @@ def unpacked(
     *,
     check_crcs: bool,
 ) -> list[StoredRecord]:
-    """The records from `position` on; none of a batch that holds markers only.
+    """The records from `position` on.
 
     Raises:
         Fatal: the bytes are no records.
     """
-    if header.is_control or header.next_offset <= position:
+    if header.next_offset <= position:
         return []
     where = f"{name_of(place)} at offset {header.base_offset}"
     if check_crcs and not crc_is_valid(batch, header):

@@ -105,7 +105,10 @@ class Committing:
                 try:
                     answer: OffsetFetchResponse = await self._coordinator.ask_with(
                         lambda connection: fetch_request(
-                            group_id, wanted, version_max(connection, OFFSET_FETCH_KEY)
+                            group_id,
+                            wanted,
+                            version_max(connection, OFFSET_FETCH_KEY),
+                            require_stable=True,
                         ),
                         self._config.request_timeout_ms,
                     )

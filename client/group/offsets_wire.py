@@ -61,12 +61,18 @@ def commit_codes(answer: OffsetCommitResponse) -> dict[TopicPartition, ErrorCode
 
 
 def fetch_request(
-    group_id: str, places: Iterable[TopicPartition] | None, version_max: int
+    group_id: str,
+    places: Iterable[TopicPartition] | None,
+    version_max: int,
+    *,
+    require_stable: bool,
 ) -> OffsetFetchRequest:
     """Ask for the offsets of these partitions, or of all the group has committed.
 
     Args:
         version_max: the highest version that the coordinator offers.
+        require_stable: for who reads on from there: while a transaction is about to change an
+            offset, UNSTABLE_OFFSET_COMMIT is the answer (KIP-447; v7 and later).
     """
     topics: list[OffsetFetchRequestTopic] | None = None
     if places is not None:
@@ -77,7 +83,7 @@ def fetch_request(
             OffsetFetchRequestTopic(name=name, partition_indexes=each)
             for name, each in by_name.items()
         ]
-    is_stable = version_max >= FETCH_STABLE_SINCE
+    is_stable = require_stable and version_max >= FETCH_STABLE_SINCE
     if version_max < SEVERAL_GROUPS_SINCE:
         return OffsetFetchRequest(group_id=group_id, topics=topics, require_stable=is_stable)
     group = OffsetFetchRequestGroup(group_id=group_id, topics=topics)
