@@ -21,6 +21,7 @@ COMMANDS = {
     "consume": "print the records of a topic",
     "topics": "create, list, describe, alter or delete topics",
     "groups": "list, describe, rewind or delete consumer groups",
+    "transactions": "list, describe or abort transactions, find those that hang",
     "configs": "show or change the properties of topics and brokers",
     "log": "look into data directories, and decide what a start refuses, offline",
     "explain": "say why each Produce was answered as it was",

@@ -15,6 +15,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from base64 import b64encode
 from collections.abc import Callable, Collection
 
+from ...client.config import ISOLATION_LEVELS
 from ...client.consumer import Consumer, ConsumerRecord, TopicPartition
 from ...client.errors import ClientError
 from ...protocol.errors import ErrorCode
@@ -28,6 +29,7 @@ SUMMARY = "print the records of a topic"
 EXAMPLES = (
     "consume orders --offset -5 --json",
     "consume orders --follow --group shop --format '%k %v'",
+    "consume orders --isolation read_committed",
 )
 TOPIC_TIMEOUT_MS = 1_000
 POLL_MS = 200
@@ -77,6 +79,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=_parse_offset,
         metavar="N",
         help="begin there: an offset, -N for the last N of each partition, earliest, latest",
+    )
+    parser.add_argument(
+        "--isolation",
+        choices=ISOLATION_LEVELS,
+        default=ISOLATION_LEVELS[0],
+        help="read_committed leaves out records of open and aborted transactions, and ends before "
+        "the first open one (default: %(default)s)",
     )
     parser.add_argument("--follow", action="store_true", help="wait for more, until Ctrl-C")
     parser.add_argument(
@@ -156,6 +165,7 @@ async def _consume(args: Namespace, show: Callable[[ConsumerRecord], bytes]) -> 
         bootstrap_servers=server_names(args.bootstrap_server),
         auto_offset_reset="latest" if args.follow and not args.from_beginning else "earliest",
         group_id=args.group,
+        isolation_level=args.isolation,
         enable_auto_commit=False,
         allow_auto_create_topics=False,
         max_poll_records=BATCH_RECORDS,

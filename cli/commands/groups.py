@@ -18,7 +18,7 @@ from ...client.partitions import TopicPartition
 from ..asking.groups_reset import add_reset_arguments, reset
 from ..terminal.addresses import add_bootstrap_server, server_names
 from ..terminal.running import CommandFailed, complain, running
-from ..terminal.tables import table
+from ..terminal.tables import places_cell, table
 from ..terminal.visible import visible
 
 SUMMARY = "list, describe, rewind or delete consumer groups"
@@ -137,7 +137,7 @@ def _text(group: GroupDescription, offsets: list[dict[str, object]], args: Names
                 each.client_host,
                 each.client_id,
                 len(each.partitions),
-                *([_places(each.partitions)] if args.verbose else []),
+                *([places_cell(each.partitions)] if args.verbose else []),
             ]
             for each in group.members
         ]
@@ -221,11 +221,3 @@ def _document(group: GroupDescription, offsets: list[dict[str, object]]) -> dict
         ],
         "offsets": offsets,
     }
-
-
-def _places(places: frozenset[TopicPartition]) -> str:
-    """topic(0,1), as kafka-consumer-groups writes it."""
-    topics: dict[str, list[str]] = {}
-    for topic, partition in sorted(places):
-        topics.setdefault(topic, []).append(str(partition))
-    return ", ".join(f"{topic}({','.join(each)})" for topic, each in topics.items()) or "-"

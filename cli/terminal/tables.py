@@ -5,7 +5,7 @@ Tests: tests/system/commands/test_cli_admin.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .visible import visible
 
@@ -20,3 +20,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def places_cell(places: Iterable[tuple[str, int]]) -> str:
+    """topic(0,1), as kafka-consumer-groups writes partitions."""
+    topics: dict[str, list[str]] = {}
+    for topic, partition in sorted(places):
+        topics.setdefault(topic, []).append(str(partition))
+    return ", ".join(f"{topic}({','.join(each)})" for topic, each in topics.items()) or "-"
