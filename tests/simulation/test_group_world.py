@@ -6,6 +6,8 @@ silent, leave and come back as they please. What must hold:
 - generations rise; in each there is one leader, the same for everybody
 - what a member was assigned is what the leader of that generation assigned to it
 - an acknowledged commit is never lost and what was told never goes back, whatever the disk loses
+- of a transaction all offsets count from its durable marker on, or none; while it is open, what it
+  has durably committed makes its partitions unstable (offset_transactions.py)
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ from minibroker.protocol.errors import ErrorCode
 from minibroker.testing.simulated_disk import Crashed, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedStorage
 
+from tests.simulation.offset_transactions import OffsetTransactions
 from tests.support.groups.bare_groups import GROUP, Clock, Groups, hear
 
 SEEDS = range(40)
 STEPS = 400
 PARTITIONS = 3
-ALONE = "alone"  # a group without members
+ALONE, ELSEWHERE = "alone", "elsewhere"  # groups without members
 SETTLE_MS = 1_000_000
 
 
@@ -72,6 +75,7 @@ class GroupWorld:
         self.deleted: dict[int, int] = {}  # partition of topic other: by which commit
         self.lives = 1
         self.is_refused = False
+        self.transactions = OffsetTransactions(self.random, self.groups, (ALONE, ELSEWHERE))
 
     def run(self) -> None:
         """Everything, then peace."""
@@ -82,6 +86,7 @@ class GroupWorld:
                 except Crashed:
                     self.crash()
                 self.check_offsets()
+                self.transactions.check()
             self.settle()
         except DamagedLog:
             self.is_refused = True  # a hole in what was not flushed: recovery asks a human
@@ -90,8 +95,11 @@ class GroupWorld:
         """One thing that happens."""
         random = self.random
         kind = random.randrange(100)
-        if kind < 50:
+        if kind < 40:
             self.act(random.choice(self.members))
+        elif kind < 50:
+            self.next_offset += 1
+            self.transactions.step(self.next_offset - 1)
         elif kind < 65:
             self.commit_to(ALONE)
         elif kind < 75:
@@ -239,6 +247,7 @@ class GroupWorld:
             if member.waits:
                 member.waits, member.joined, member.is_assigned = False, None, False
         self.groups.restart(SimulatedStorage(self.disk))
+        self.transactions.restarted()
 
     def settle(self) -> None:
         """No more troubles: everybody who waits is answered, and nobody stays in the group."""
@@ -246,6 +255,7 @@ class GroupWorld:
         for _ in range(20):
             self.groups.pass_ms(SETTLE_MS // 20)
             self.groups.flush()
+        self.transactions.settle()
         assert [answers for answers in self.asked if len(answers) != 1] == []
         group = self.groups.coordinator.roster.find(GROUP)
         assert group is None or not group.members
@@ -255,6 +265,9 @@ class GroupWorld:
         """What was acknowledged is there, or something newer."""
         if self.disk.is_down:
             self.crash()
+        for group_id, partition, offset in self.transactions.committed:
+            where = group_id, partition
+            self.acknowledged[where] = max(self.acknowledged[where], offset)
         for (group_id, partition), offset in self.acknowledged.items():
             found = self.groups.offset(partition, group_id)
             assert found is not None, (group_id, partition)
@@ -292,6 +305,8 @@ def test_the_worlds_are_worth_the_time() -> None:
     assert sum(world.lives for world in worlds) > 3 * len(worlds)
     assert sum(world.newest_assigned for world in worlds) > 5 * len(worlds)
     assert sum(len(world.deleted) for world in worlds) > 5 * len(worlds)
+    ended = [sum(world.transactions.ended[how] for world in worlds) for how in (True, False)]
+    assert min(ended) > 2 * len(worlds)
 
 
 def test_what_a_killed_broker_had_written_is_told_only_when_it_is_durable() -> None:
