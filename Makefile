@@ -51,6 +51,9 @@ restore: $(READY) ## make backups and put them back under load, again and again 
 sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000 SEED=0)
 	$(BIN)/python -m tests.simulation.disk $(or $(RUNS),2000) $(or $(SEED),0)
 
+sim-txn: $(READY) ## transactions in simulated worlds with crashes, from seeds (RUNS=3000 SEED=0)
+	$(BIN)/python -m tests.simulation.transactions $(or $(RUNS),3000) $(or $(SEED),0)
+
 drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
 	$(BIN)/python -m tests.drill
 

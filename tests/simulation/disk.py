@@ -11,13 +11,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 from tests.support.worlds.broker_world import BrokerWorld
-from tests.support.worlds.crashing_world import Outcome
+from tests.support.worlds.crashing_world import CrashingWorld, Outcome
 
 NEVER = (
     "duplicated: ",
@@ -40,6 +40,8 @@ class Campaign:
     Args:
         share: of RUNS.
         loses: whether acknowledged records must be seen to be lost.
+        world: makes one from a seed, `durability` and `ends`.
+        promised, again: what its outcome calls acknowledged, and retries.
     """
 
     name: str
@@ -47,6 +49,9 @@ class Campaign:
     ends: tuple[str, ...]
     share: float
     loses: bool = False
+    world: Callable[..., CrashingWorld] = BrokerWorld
+    promised: str = "batches acknowledged"
+    again: str = "retries answered (0, first offset)"
 
 
 CAMPAIGNS = (
@@ -105,7 +110,7 @@ def run_seeds(campaign: Campaign, seeds: range) -> Tally:
 def _run(campaign: Campaign, seeds: range) -> Tally:
     tally = Tally()
     for seed in seeds:
-        world = BrokerWorld(seed, durability=campaign.durability, ends=campaign.ends)
+        world = campaign.world(seed, durability=campaign.durability, ends=campaign.ends)
         try:
             outcome = world.run()
         except Exception as error:
@@ -141,8 +146,8 @@ def run_campaign(campaign: Campaign, runs: int, first: int, jobs: int) -> Tally:
         tally.failure = "no acknowledged record was lost: the judge does not see losses"
     print(
         f"{campaign.name}: {tally.runs} runs in {took:.0f} s ({tally.runs / took:.0f}/s), "
-        f"{tally.restarts} starts, {tally.power_losses} power losses, {tally.acknowledged} batches "
-        f"acknowledged, {tally.retries} retries answered (0, first offset)"
+        f"{tally.restarts} starts, {tally.power_losses} power losses, {tally.acknowledged} "
+        f"{campaign.promised}, {tally.retries} {campaign.again}"
         + (f", lost acknowledged records in {tally.lost} runs" if campaign.loses else "")
         + (f", refused to start in {tally.refused}" if tally.refused else "")
         + (f"\n{tally.failure}" if tally.failure else ""),
@@ -156,7 +161,7 @@ def _chunks(first: int, count: int) -> Iterator[range]:
         yield range(begin, min(begin + CHUNK_RUNS, first + count))
 
 
-def _told(campaign: Campaign, seed: int, world: BrokerWorld) -> str:
+def _told(campaign: Campaign, seed: int, world: CrashingWorld) -> str:
     outcome = world.outcome
     lines = world.machine.transcript[-TRANSCRIPT_LINES:]
     found = [outcome.refused, *outcome.found[:FOUND_LINES]]
@@ -164,11 +169,11 @@ def _told(campaign: Campaign, seed: int, world: BrokerWorld) -> str:
     return "\n".join([*wrong, "--- transcript, ms of simulated time ---", *lines])
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], campaigns: Sequence[Campaign] = CAMPAIGNS) -> int:
     """RUNS SEED; returns the exit code."""
     runs, first = (int(each) for each in arguments)
     jobs = int(os.environ.get("JOBS", "2"))
-    tallies = [run_campaign(campaign, runs, first, jobs) for campaign in CAMPAIGNS]
+    tallies = [run_campaign(campaign, runs, first, jobs) for campaign in campaigns]
     return 1 if any(tally.failure for tally in tallies) else 0
 
 

@@ -1,4 +1,4 @@
-"""Clients of a simulated machine written as a program: ask, be answered, go on.
+"""Clients written as a program: ask, be answered, go on. Here they run on a simulated machine.
 
     class Teller(Program):
         def program(self) -> Doing:
@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from random import Random
+from typing import Any, Protocol, TypeAlias
 
 from tests.support.worlds.machine import Line, Machine
 
@@ -39,34 +40,58 @@ class Asked:
 Doing: TypeAlias = Generator[Pause | Asked, Any, None]
 
 
+class Surroundings(Protocol):
+    """Where a program runs: a Machine, or the real world."""
+
+    now_ms: float
+    random: Random
+
+    def note(self, text: str) -> None:
+        """A line of the transcript."""
+
+
 class Program:
-    """One program with one connection at a time, which is made when there is something to ask.
+    """What a client does.
 
     Attributes:
-        is_done: whether it has come to its end.
         is_stopped: whether it is to come to its end, where it has none of its own.
         wrong: answers that no client may be given.
     """
 
-    def __init__(self, machine: Machine, name: str) -> None:
-        self.machine = machine
-        self.random = machine.random
+    def __init__(self, where: Surroundings, name: str) -> None:
+        self.where = where
+        self.random = where.random
         self.name = name
-        self.is_done = self.is_stopped = False
+        self.is_stopped = False
         self.wrong: list[str] = []
-        self._run: Doing | None = None
-        self._line: Line | None = None
-        self._answers: list[Any] = []
-        self._left = 0
-        self._turn = 0
 
     def program(self) -> Doing:
         """What it does, from its beginning to its end."""
         raise NotImplementedError
 
+    def again(self) -> Pause:
+        """A little later."""
+        return Pause(self.random.uniform(*AGAIN_MS))
+
+
+class Running:
+    """A program on a machine, with one connection at a time, made when there is something to ask.
+
+    Attributes:
+        is_done: whether it has come to its end.
+    """
+
+    def __init__(self, machine: Machine, program: Program) -> None:
+        self.is_done = False
+        self._machine = machine
+        self._run = program.program()
+        self._line: Line | None = None
+        self._answers: list[Any] = []
+        self._left = 0
+        self._turn = 0
+
     def start(self) -> None:
         """Begin."""
-        self._run = self.program()
         self._step(None)
 
     def cut(self) -> None:
@@ -75,25 +100,21 @@ class Program:
             self._line.cut()
             self._lost()
 
-    def again(self) -> Pause:
-        """A little later."""
-        return Pause(self.random.uniform(*AGAIN_MS))
-
     def _step(self, answers: Any) -> None:
-        assert self._run is not None
         try:
             wanted = self._run.send(answers)
         except StopIteration:
             self.is_done = True
             return
         self._turn += 1
+        machine = self._machine
         if isinstance(wanted, Pause):
-            self.machine.at(self.machine.now_ms + wanted.duration_ms, lambda: self._step(None))
+            machine.at(machine.now_ms + wanted.duration_ms, lambda: self._step(None))
             return
         self._answers = [None] * len(wanted.requests)
         self._left = len(wanted.requests)
         if self._line is None:
-            self._line = self.machine.connect(self._lost)
+            self._line = machine.connect(self._lost)
         if self._line is None:
             self._settle()
             return
@@ -118,4 +139,4 @@ class Program:
         self._left = 0
         self._turn += 1
         answers = self._answers
-        self.machine.at(self.machine.now_ms, lambda: self._step(answers))
+        self._machine.at(self._machine.now_ms, lambda: self._step(answers))

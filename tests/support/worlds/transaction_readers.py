@@ -33,7 +33,7 @@ from minibroker.protocol.messages.produce import (
 from minibroker.testing import Acknowledged, Kept, TransactionHistory
 
 from tests.support.worlds.machine import START_MS, Machine
-from tests.support.worlds.programs import Asked, Doing, Pause, Program
+from tests.support.worlds.programs import Asked, Doing, Pause, Program, Surroundings
 
 TOPIC = "t"
 FETCH, OFFSET_FETCH, PRODUCE, INIT = 12, 9, 11, 4
@@ -79,14 +79,14 @@ class Reader(Program):
 
     def __init__(
         self,
-        machine: Machine,
+        where: Surroundings,
         history: TransactionHistory,
         name: str,
         partitions: int,
         *,
         is_committed: bool,
     ) -> None:
-        super().__init__(machine, name)
+        super().__init__(where, name)
         self._history = history
         self._is_committed = is_committed
         self._positions = [0] * partitions
@@ -137,9 +137,9 @@ class OffsetReader(Program):
     """
 
     def __init__(
-        self, machine: Machine, history: TransactionHistory, keys: Sequence[tuple[str, int]]
+        self, where: Surroundings, history: TransactionHistory, keys: Sequence[tuple[str, int]]
     ) -> None:
-        super().__init__(machine, "offset reader")
+        super().__init__(where, "offset reader")
         self._history = history
         self._keys = keys
 
@@ -161,9 +161,9 @@ class PlainWriter(Program):
     """Writes records in no transaction, each until it is acknowledged."""
 
     def __init__(
-        self, machine: Machine, history: TransactionHistory, partitions: int, count: int
+        self, where: Surroundings, history: TransactionHistory, partitions: int, count: int
     ) -> None:
-        super().__init__(machine, "plain")
+        super().__init__(where, "plain")
         self._history = history
         self._partitions = partitions
         self._count = count

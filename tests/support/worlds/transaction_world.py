@@ -19,6 +19,7 @@ from minibroker.testing import TransactionHistory, transaction_findings
 
 from tests.support.worlds.crashing_world import CrashingWorld, Outcome
 from tests.support.worlds.judging import create_topic
+from tests.support.worlds.programs import Program, Running
 from tests.support.worlds.transaction_readers import (
     OFFSET_FETCH,
     TOPIC,
@@ -87,6 +88,10 @@ class TransactionWorld(CrashingWorld):
         self._plain = PlainWriter(
             self.machine, self.history, self._partitions, random.choice((0, 10))
         )
+        self._running = {
+            each.name: Running(self.machine, each)
+            for each in (*self.programs, *self._readers, self._offsets, self._plain)
+        }
         self._is_begun = False
 
     def run(self) -> Outcome:
@@ -98,26 +103,23 @@ class TransactionWorld(CrashingWorld):
             self._begin()
             done = self.machine.run(LONGEST_MS, self._is_done)
             if not self.is_over and not done:
-                hanging = [each.name for each in (*self.programs, self._plain) if not each.is_done]
-                self.outcome.found.append(f"hanging: {hanging}")
+                self.outcome.found.append(f"hanging: {self._not_done()}")
             elif not self.is_over:
                 self._finish()
         self.outcome.found += self._wrong()
         self.outcome.acknowledged = sum(each.committed for each in self.programs)
+        self.outcome.retries = len(self.history.fenced_at)
         return self.outcome
 
     def _begin(self) -> None:
         random, machine = self.random, self.machine
         length_ms = random.choice((50, 200, 600))
-        self._plain.start()
-        for reader in (*self._readers, self._offsets):
-            reader.start()
-        for program in self.programs:
-            machine.at(random.choice((0.0, random.uniform(0, length_ms))), program.start)
+        for name, running in self._running.items():
+            is_late = any(name == each.name for each in self.programs) and random.random() < 0.5
+            machine.at(random.uniform(0, length_ms) if is_late else 0.0, running.start)
         self._draw_troubles(length_ms)
-        everybody = (*self.programs, *self._readers, self._offsets)
         for _ in range(random.choice((0, 2, 8))):
-            machine.at(random.uniform(0, length_ms), random.choice(everybody).cut)
+            machine.at(random.uniform(0, length_ms), random.choice([*self._running.values()]).cut)
         if random.random() < 0.3:
             machine.at(random.uniform(0, length_ms), self._set_clock)
 
@@ -125,12 +127,15 @@ class TransactionWorld(CrashingWorld):
         self.machine.wall_set_by_ms = self.random.choice((-HOUR_MS, -50, 50, HOUR_MS))
         self.machine.note(f"the wall clock is set by {self.machine.wall_set_by_ms} ms")
 
+    def _not_done(self) -> list[str]:
+        mine: list[Program] = [*self.programs, self._plain]
+        return [each.name for each in mine if not self._running[each.name].is_done]
+
     def _is_done(self) -> bool:
-        is_done = all(each.is_done for each in self.programs) and self._plain.is_done
-        return self.is_over or (is_done and self.machine.broker is not None)
+        return self.is_over or (self.machine.broker is not None and not self._not_done())
 
     def _wrong(self) -> list[str]:
-        everybody = (*self.programs, *self._readers, self._offsets)
+        everybody: list[Program] = [*self.programs, *self._readers, self._offsets]
         return [each for one in everybody for each in one.wrong]
 
     def look(self) -> None:

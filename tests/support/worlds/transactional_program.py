@@ -29,8 +29,8 @@ from minibroker.protocol.messages.txn_offset_commit import (
 )
 from minibroker.testing import Acknowledged, Failed, Fate, TransactionHistory
 
-from tests.support.worlds.machine import START_MS, Machine
-from tests.support.worlds.programs import Asked, Pause, Program
+from tests.support.worlds.machine import START_MS
+from tests.support.worlds.programs import Asked, Pause, Program, Surroundings
 from tests.support.worlds.transaction_readers import TOPIC, produce
 
 NONE, OUT_OF_ORDER, BAD_STATE = 0, 45, 48
@@ -114,7 +114,7 @@ class TransactionalProgram(Program):
 
     def __init__(
         self,
-        machine: Machine,
+        where: Surroundings,
         history: TransactionHistory,
         name: str,
         *,
@@ -125,7 +125,7 @@ class TransactionalProgram(Program):
         timeout_ms: int,
         count: int,
     ) -> None:
-        super().__init__(machine, name)
+        super().__init__(where, name)
         self.history = history
         self.committed = 0
         self._id = transactional_id
@@ -152,7 +152,7 @@ class TransactionalProgram(Program):
             then = yield from self._transaction()
             yield Pause(self.random.choice((0.0, 1.0, 20.0)))
         if then is Then.BEATEN:
-            self.machine.note(f"{self._incarnation} is fenced")
+            self.where.note(f"{self._incarnation} is fenced")
             self.history.fenced(self._incarnation)
             yield from self._haunt()
 
@@ -195,7 +195,7 @@ class TransactionalProgram(Program):
         self._producer_id, self._epoch = answer.producer_id, answer.producer_epoch
         self._sequences.clear()
         self.history.granted(self._incarnation, self._producer_id, self._epoch)
-        self.machine.note(f"{self._incarnation} has {self._producer_id}, epoch {self._epoch}")
+        self.where.note(f"{self._incarnation} has {self._producer_id}, epoch {self._epoch}")
 
     def _transaction(self) -> Doing:
         run = self._begin()
@@ -208,7 +208,7 @@ class TransactionalProgram(Program):
         return (yield from self._end(run, fate))
 
     def _begin(self) -> Run:
-        run = Run(f"{self._incarnation}/{self._runs}", self.machine.now_ms)
+        run = Run(f"{self._incarnation}/{self._runs}", self.where.now_ms)
         self._runs += 1
         self.history.begin(run.name, self._incarnation)
         run.is_pipelined = self.random.random() < 0.3
@@ -396,7 +396,7 @@ class TransactionalProgram(Program):
 
     def _ended(self, run: Run, fate: Fate, answer: Any) -> Doing:
         self.history.tell(run.name, fate)
-        self.machine.note(f"{run.name} is {fate.value}")
+        self.where.note(f"{run.name} is {fate.value}")
         self.committed += fate is COMMIT
         is_whole = not run.open
         for batch in run.open:
@@ -422,7 +422,7 @@ class TransactionalProgram(Program):
         return Then.BEATEN
 
     def _is_overdue(self, run: Run) -> bool:
-        is_overdue = self.machine.now_ms - run.begun_ms >= self._timeout_ms - 1
+        is_overdue = self.where.now_ms - run.begun_ms >= self._timeout_ms - 1
         if is_overdue:
             self.history.overdue(run.name)
         return is_overdue
@@ -462,7 +462,7 @@ class TransactionalProgram(Program):
             return None
         code = int(answer.error_code)
         if code:
-            self.machine.note(f"{self._incarnation}: {what} was answered {code}")
+            self.where.note(f"{self._incarnation}: {what} was answered {code}")
         return code
 
     def _then(self, code: int | None, what: str) -> Then | None:
