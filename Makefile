@@ -41,8 +41,8 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 test: $(READY) ## the fast tests, in parallel (JOBS=2)
 	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
-crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1)
-	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1)
+crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1 KIND=writers|transactions)
+	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1) $(KIND)
 	$(BIN)/pytest -m crash tests/crash $(ARGS)
 
 restore: $(READY) ## make backups and put them back under load, again and again (RUNS=100 SEED=1)

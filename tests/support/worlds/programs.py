@@ -43,8 +43,11 @@ Doing: TypeAlias = Generator[Pause | Asked, Any, None]
 class Surroundings(Protocol):
     """Where a program runs: a Machine, or the real world."""
 
-    now_ms: float
     random: Random
+
+    @property
+    def now_ms(self) -> float:
+        """Since it began."""
 
     def note(self, text: str) -> None:
         """A line of the transcript."""

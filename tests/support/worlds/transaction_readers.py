@@ -212,15 +212,15 @@ def fetch(
 
 
 def produce(
-    transactional_id: str | None, batches: Sequence[tuple[int, bytes]], acks: int = -1
+    transactional_id: str | None, batches: Sequence[tuple[int, bytes]], topic: str = TOPIC
 ) -> ProduceRequest:
     """A Produce of (partition, batch) each."""
     data = [PartitionProduceData(index=index, records=wire) for index, wire in batches]
     return ProduceRequest(
         transactional_id=transactional_id,
-        acks=acks,
+        acks=-1,
         timeout_ms=1_000,
-        topic_data=[TopicProduceData(name=TOPIC, partition_data=data)],
+        topic_data=[TopicProduceData(name=topic, partition_data=data)],
     )
 
 

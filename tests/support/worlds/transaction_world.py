@@ -54,7 +54,7 @@ class TransactionWorld(CrashingWorld):
         random = Random(f"transactions {seed} {durability} {ends}")
         super().__init__(random, durability=durability, ends=ends, settings=SETTINGS)
         self.history = TransactionHistory()
-        self._partitions = random.choice((1, 2, 4))
+        self.partitions = random.choice((1, 2, 4))
         self._configs = {
             "internal.segment.bytes": str(random.choice((1_000, 4_000, 40_000))),
             "index.interval.bytes": str(random.choice((0, 300, 4_096))),
@@ -62,64 +62,69 @@ class TransactionWorld(CrashingWorld):
         }
         if random.random() < 0.15:
             self._configs["retention.bytes"] = str(random.choice((0, 3_000)))
-        offsets = itertools.count(1)
-        self._ids = [f"app{number}" for number in range(random.choice((1, 1, 2, 3)))]
-        self.programs = [
+        self._is_begun = False
+        self._readers = [
+            Reader(self.machine, self.history, name, self.partitions, is_committed=is_committed)
+            for name, is_committed in (("committed", True), ("uncommitted", False))
+        ]
+        self._plain = PlainWriter(
+            self.machine, self.history, self.partitions, random.choice((0, 10))
+        )
+        self.people(self._applications())
+
+    def _applications(self) -> list[TransactionalProgram]:
+        random, offsets = self.random, itertools.count(1)
+        return [
             TransactionalProgram(
                 self.machine,
                 self.history,
-                f"{name}{'abc'[number]}",
-                transactional_id=name,
+                f"app{number}{instance}",
+                transactional_id=f"app{number}",
                 versions=random.choice((NEW, NEW, OLD, OLDER)),
-                partitions=self._partitions,
+                partitions=self.partitions,
                 offsets=offsets,
                 timeout_ms=random.choice((100, 1_000, 60_000)),
                 count=random.choice((3, 8, 20)),
             )
-            for name in self._ids
             for number in range(random.choice((1, 1, 2, 3)))
+            for instance in "abc"[: random.choice((1, 1, 2, 3))]
         ]
-        self.keys = [(each.group, 0) for each in self.programs]
-        self._readers = [
-            Reader(self.machine, self.history, name, self._partitions, is_committed=is_committed)
-            for name, is_committed in (("committed", True), ("uncommitted", False))
-        ]
-        self._offsets = OffsetReader(self.machine, self.history, sorted(set(self.keys)))
-        self._plain = PlainWriter(
-            self.machine, self.history, self._partitions, random.choice((0, 10))
-        )
-        self._running = {
-            each.name: Running(self.machine, each)
-            for each in (*self.programs, *self._readers, self._offsets, self._plain)
-        }
-        self._is_begun = False
+
+    def people(self, programs: Sequence[TransactionalProgram]) -> None:
+        """Let these producers be there, with their readers."""
+        self.programs = list(programs)
+        self._keys = sorted({(each.group, 0) for each in programs})
+        self._offsets = OffsetReader(self.machine, self.history, self._keys)
+        everybody: list[Program] = [*programs, *self._readers, self._offsets, self._plain]
+        self.running = {each.name: Running(self.machine, each) for each in everybody}
 
     def run(self) -> Outcome:
         """Let everything happen; returns what is wrong with it."""
         self._start()
         if not self.is_over:
-            create_topic(self.machine, TOPIC, self._partitions, self._configs)
+            create_topic(self.machine, TOPIC, self.partitions, self._configs)
             self._is_begun = True
-            self._begin()
+            self.begin()
             done = self.machine.run(LONGEST_MS, self._is_done)
             if not self.is_over and not done:
                 self.outcome.found.append(f"hanging: {self._not_done()}")
             elif not self.is_over:
-                self._finish()
+                self.finish()
         self.outcome.found += self._wrong()
         self.outcome.acknowledged = sum(each.committed for each in self.programs)
         self.outcome.retries = len(self.history.fenced_at)
         return self.outcome
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Set everybody going, and say what happens to them."""
         random, machine = self.random, self.machine
         length_ms = random.choice((50, 200, 600))
-        for name, running in self._running.items():
+        for name, running in self.running.items():
             is_late = any(name == each.name for each in self.programs) and random.random() < 0.5
             machine.at(random.uniform(0, length_ms) if is_late else 0.0, running.start)
         self._draw_troubles(length_ms)
         for _ in range(random.choice((0, 2, 8))):
-            machine.at(random.uniform(0, length_ms), random.choice([*self._running.values()]).cut)
+            machine.at(random.uniform(0, length_ms), random.choice([*self.running.values()]).cut)
         if random.random() < 0.3:
             machine.at(random.uniform(0, length_ms), self._set_clock)
 
@@ -129,7 +134,7 @@ class TransactionWorld(CrashingWorld):
 
     def _not_done(self) -> list[str]:
         mine: list[Program] = [*self.programs, self._plain]
-        return [each.name for each in mine if not self._running[each.name].is_done]
+        return [each.name for each in mine if not self.running[each.name].is_done]
 
     def _is_done(self) -> bool:
         return self.is_over or (self.machine.broker is not None and not self._not_done())
@@ -141,22 +146,22 @@ class TransactionWorld(CrashingWorld):
     def look(self) -> None:
         """After a start: what can be read now must be what can be read in the end."""
         if self._is_begun:
-            for partition in range(self._partitions):
+            for partition in range(self.partitions):
                 for is_committed in (True, False):
                     start, end, kept = read_all(self.machine, partition, is_committed=is_committed)
                     self.history.read(partition, start, end, kept, is_committed=is_committed)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Crash once more, claim every id, and judge."""
         for reader in (*self._readers, self._offsets):
             reader.is_stopped = True
         self._end_well()
         if self.is_over:
             return
-        for name in self._ids:
+        for name in sorted({each.transactional_id for each in self.programs}):
             self._claim(name)
         committed, stored, log_starts = {}, {}, {}
-        for partition in range(self._partitions):
+        for partition in range(self.partitions):
             _, stable, committed[partition] = read_all(self.machine, partition, is_committed=True)
             start, end, stored[partition] = read_all(self.machine, partition, is_committed=False)
             log_starts[partition] = start
@@ -164,7 +169,7 @@ class TransactionWorld(CrashingWorld):
                 text = f"{partition}: the last stable offset is {stable}, and nothing is open"
                 self.outcome.found.append(f"{text} up to {end}")
         offsets = {}
-        for key in sorted(set(self.keys)):
+        for key in self._keys:
             code, offsets[key] = offset_in(
                 self.machine.ask(offset_fetch(key, is_stable=True), OFFSET_FETCH)
             )

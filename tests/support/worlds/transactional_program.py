@@ -107,6 +107,7 @@ class TransactionalProgram(Program):
     Args:
         offsets: of which the next one is committed; each is used once.
         count: transactions to run.
+        rest_share: of the rounds are followed by a rest, which may be longer than the timeout.
 
     Attributes:
         committed: transactions that it was told are.
@@ -124,16 +125,20 @@ class TransactionalProgram(Program):
         offsets: Iterator[int],
         timeout_ms: int,
         count: int,
+        topic: str = TOPIC,
+        rest_share: float = 0.08,
     ) -> None:
         super().__init__(where, name)
         self.history = history
         self.committed = 0
-        self._id = transactional_id
+        self.transactional_id = transactional_id
         self._versions = versions
         self._partitions = partitions
         self._offsets = offsets
         self._timeout_ms = timeout_ms
         self._left_count = count
+        self._topic = topic
+        self._rest_share = rest_share
         self._incarnation = ""
         self._claims = self._runs = self._values = 0
         self._producer_id = self._epoch = -1
@@ -143,7 +148,7 @@ class TransactionalProgram(Program):
     @property
     def group(self) -> str:
         """Whose offsets it commits."""
-        return f"group of {self._id}"
+        return f"group of {self.transactional_id}"
 
     def program(self) -> Generator[Pause | Asked, Any, None]:
         then = yield from self._claim(None)
@@ -161,7 +166,7 @@ class TransactionalProgram(Program):
         name = self._next_name(after)
         known = (self._producer_id, self._epoch) if after is not None else (-1, -1)
         message = InitProducerIdRequest(
-            transactional_id=self._id,
+            transactional_id=self.transactional_id,
             transaction_timeout_ms=self._timeout_ms,
             producer_id=known[0],
             producer_epoch=known[1],
@@ -186,7 +191,7 @@ class TransactionalProgram(Program):
     def _next_name(self, after: str | None) -> str:
         name = f"{self.name}.{self._claims}"
         self._claims += 1
-        self.history.claim(name, self._id, after)
+        self.history.claim(name, self.transactional_id, after)
         return name
 
     def _take_identity(self, answer: Any) -> None:
@@ -235,7 +240,7 @@ class TransactionalProgram(Program):
                 then = yield from self._commit_offset(run)
             if then is not Then.GO_ON:
                 return then
-            if self.random.random() < 0.08:
+            if self.random.random() < self._rest_share:
                 yield Pause(self._timeout_ms * self.random.choice((0.5, 1.5)))
         return Then.GO_ON
 
@@ -264,9 +269,9 @@ class TransactionalProgram(Program):
         run.added |= partitions
         if self._versions.add is None or not partitions:
             return Then.GO_ON
-        topic = AddPartitionsToTxnTopic(name=TOPIC, partitions=sorted(partitions))
+        topic = AddPartitionsToTxnTopic(name=self._topic, partitions=sorted(partitions))
         message = AddPartitionsToTxnRequest(
-            v3_and_below_transactional_id=self._id,
+            v3_and_below_transactional_id=self.transactional_id,
             v3_and_below_producer_id=self._producer_id,
             v3_and_below_producer_epoch=self._epoch,
             v3_and_below_topics=[topic],
@@ -303,7 +308,7 @@ class TransactionalProgram(Program):
         return Then.GO_ON
 
     def _produce(self, batch: Batch) -> tuple[Any, int]:
-        message = produce(self._id, [(batch.partition, batch.wire)])
+        message = produce(self.transactional_id, [(batch.partition, batch.wire)], topic=self._topic)
         return message, self._versions.produce
 
     def _take_answer(self, batch: Batch, answer: Any) -> int | None:
@@ -323,7 +328,7 @@ class TransactionalProgram(Program):
         """One offset of the group, in the transaction."""
         if self._versions.add is not None:
             message = AddOffsetsToTxnRequest(
-                transactional_id=self._id,
+                transactional_id=self.transactional_id,
                 producer_id=self._producer_id,
                 producer_epoch=self._epoch,
                 group_id=self.group,
@@ -349,11 +354,11 @@ class TransactionalProgram(Program):
             partition_index=0, committed_offset=offset, committed_metadata=""
         )
         return TxnOffsetCommitRequest(
-            transactional_id=self._id,
+            transactional_id=self.transactional_id,
             group_id=self.group,
             producer_id=self._producer_id,
             producer_epoch=self._epoch,
-            topics=[TxnOffsetCommitRequestTopic(name=TOPIC, partitions=[part])],
+            topics=[TxnOffsetCommitRequestTopic(name=self._topic, partitions=[part])],
         )
 
     def _until_told(self, message: Any, version: int) -> Doing:
@@ -369,7 +374,7 @@ class TransactionalProgram(Program):
         """EndTxn, until it is answered; what is pipelined goes with it each time."""
         self.history.ask(run.name, fate)
         message = EndTxnRequest(
-            transactional_id=self._id,
+            transactional_id=self.transactional_id,
             producer_id=self._producer_id,
             producer_epoch=self._epoch,
             committed=fate is COMMIT,
@@ -435,7 +440,7 @@ class TransactionalProgram(Program):
         self.history.send_offset(run.name, self.group, 0, offset)
         self.history.ask(run.name, COMMIT)
         end = EndTxnRequest(
-            transactional_id=self._id,
+            transactional_id=self.transactional_id,
             producer_id=self._producer_id,
             producer_epoch=self._epoch,
             committed=True,
