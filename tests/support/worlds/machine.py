@@ -218,6 +218,7 @@ class Machine:
         self.transcript: list[str] = []
         self.crashed: Callable[[str], None] = lambda why: None
         self.flush_ms_max = random.choice((0.5, 5.0, 40.0))
+        self._armed: float | None = None  # when the broker's timer goes off
         self._dispatch: Dispatch | None = None
         self._lines: list[Line] = []
         self._turns = itertools.count()
@@ -273,7 +274,7 @@ class Machine:
 
     def end(self) -> None:
         """The broker is gone, by whatever means; the disk is told by the caller."""
-        self.broker = self._dispatch = None
+        self.broker = self._dispatch = self._armed = None
         self.is_flushing = False
         lines, self._lines = self._lines, []
         for line in lines:
@@ -377,10 +378,19 @@ class Machine:
     def _arm_timer(self) -> None:
         assert self.broker is not None
         deadline_ms = self.broker.next_deadline_ms()
-        start = self.starts
-        if deadline_ms is not None:
-            due_ms = max(self.now_ms, deadline_ms)
-            self.at(due_ms, lambda: self.soon(start, self._on_deadline))
+        if deadline_ms is None:
+            return
+        due_ms = max(self.now_ms, deadline_ms)
+        if self._armed is not None and self._armed <= due_ms:
+            return
+        self._armed, start = due_ms, self.starts
+
+        def due() -> None:
+            if self.starts == start and self._armed == due_ms:  # else one before it took its place
+                self._armed = None
+                self.soon(start, self._on_deadline)
+
+        self.at(due_ms, due)
 
     def _on_deadline(self) -> None:
         assert self.broker is not None

@@ -37,6 +37,7 @@ NONE, OUT_OF_ORDER, BAD_STATE = 0, 45, 48
 FENCED = frozenset((47, 90))
 ABORTABLE = frozenset((BAD_STATE, 120))
 LATER = frozenset((14, 15, 16, 19, 51, 56))  # loading, not available, busy, the disk
+REST_MS_MAX = 2_000.0
 TOO_LATE = FENCED | ABORTABLE
 COMMIT, ABORT = Fate.COMMITTED, Fate.ABORTED
 
@@ -241,7 +242,8 @@ class TransactionalProgram(Program):
             if then is not Then.GO_ON:
                 return then
             if self.random.random() < self._rest_share:
-                yield Pause(self._timeout_ms * self.random.choice((0.5, 1.5)))
+                rest_ms = self._timeout_ms * self.random.choice((0.5, 1.5))
+                yield Pause(min(rest_ms, REST_MS_MAX))
         return Then.GO_ON
 
     def _batch(self, run: Run, partition: int) -> Batch:
