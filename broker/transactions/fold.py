@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from ..limits import TRANSACTIONAL_IDS_BYTES_MAX
 from ..log.state_log import PlainState
 from .records import TransactionLogValue, TransactionRecord, decode, encode
 from .states import DEAD, NEXT, TransactionState
 from .transaction import NONE, Transaction, from_value, to_value
 
+ID_BYTES: Final = 700  # of a transactional id without its characters: estimated, rounded up
+PARTITION_BYTES: Final = 150  # of a partition in a transaction
 SNAPSHOT_STEP: Final = 200  # changes written at a time when the log is rewritten
 
 
@@ -29,11 +32,16 @@ class TransactionsState(PlainState[Change]):
 
     Args:
         level: the finalized transaction.version, 0 to 2; it decides the version of the values.
+
+    Attributes:
+        transactions: by transactional id.
+        held_bytes: what they take in memory, about.
     """
 
     def __init__(self, level: int) -> None:
         self.level = level
         self.transactions: dict[str, Transaction] = {}
+        self.held_bytes = 0
 
     def encode(self, record: Change) -> tuple[bytes, bytes | None]:
         """Key and value of a change."""
@@ -52,6 +60,8 @@ class TransactionsState(PlainState[Change]):
     def apply(self, record: Change) -> None:
         """Take one change into the state."""
         name, transaction = record
+        had = self.transactions.get(name)
+        self.held_bytes += _bytes_of(name, transaction) - _bytes_of(name, had)
         if transaction is None:
             self.transactions.pop(name, None)
         else:
@@ -61,6 +71,10 @@ class TransactionsState(PlainState[Change]):
         """Every producer id that is known here; some more than once."""
         for each in self.transactions.values():
             yield from (each.producer_id, each.previous_producer_id, each.next_producer_id)
+
+    def has_room(self) -> bool:
+        """Whether one more id may come into being."""
+        return self.held_bytes < TRANSACTIONAL_IDS_BYTES_MAX
 
     def state_of(self, transactional_id: str) -> TransactionState:
         """Dead for an id that is not there."""
@@ -93,3 +107,9 @@ class TransactionsState(PlainState[Change]):
         # 0  3. a rewrite would drop the id that the client has been told. Kafka reads both.
         needs_v1 = value.next_producer_id != NONE or value.client_transaction_version != 0
         return 1 if self.level > 0 or needs_v1 else 0
+
+
+def _bytes_of(name: str, transaction: Transaction | None) -> int:
+    if transaction is None:
+        return 0
+    return ID_BYTES + len(name) + PARTITION_BYTES * len(transaction.partitions)

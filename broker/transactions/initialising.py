@@ -52,6 +52,8 @@ def initialise(
     if verdict is Then.WAIT:
         return Postponed(transactional_id)
     if verdict is Then.CREATE:
+        if not coordinator.state.has_room():
+            return refused(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         return _granted(transactional_id, created(coordinator.take_producer_id(), timeout_ms, now))
     before = coordinator.state.transactions[transactional_id]
     if known is not None and not _may_go_on(before, known):

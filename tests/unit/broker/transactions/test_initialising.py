@@ -223,3 +223,16 @@ def test_an_id_that_expired_starts_anew() -> None:
     assert stage.add(P, 1, A) == 49
     assert [stage.end(P, 1, commit=True), stage.end5(P, 1, commit=True)[0]] == [49, 49]
     assert stage.init(P, 1) == (0, NEW, 0)
+
+
+def test_ids_are_bounded_and_those_that_are_known_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rude client draws a new id for every request; each would be kept for a week."""
+    monkeypatch.setattr("minibroker.broker.transactions.fold.TRANSACTIONAL_IDS_BYTES_MAX", 2000)
+    stage = Transactions()
+    names = [f"{number:04}" for number in range(5)]
+    told = [stage.init(name=name)[0] for name in names]
+    assert told == [0, 0, 0, 15, 15]
+    assert stage.init(name=names[0])[0] == 0
+    stage.write(stage.coordinator.expire(names, 0, stage.now))
+    assert stage.state.held_bytes == 0
+    assert stage.init(name=names[4])[0] == 0
