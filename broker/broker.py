@@ -8,8 +8,9 @@ partitions (partitions/open_partitions.py), all flushed before anybody is answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from ..protocol.errors import ErrorCode, Refused
@@ -35,7 +36,7 @@ from .directory.survey import claim
 from .groups.coordinator import Coordinator
 from .groups.ledger import Ledger
 from .log.log import Log
-from .log.recovery import RecoveryReport
+from .log.recovery import Known, RecoveryReport
 from .log.state_log import StateLog
 from .log_lines import Event
 from .partitions.log_starts import LogStarts
@@ -44,8 +45,12 @@ from .partitions.partition import Partition
 from .partitions.producer_expiry import ProducerExpiry
 from .partitions.retention import Retention
 from .storage.data_directory import owner_mark
-from .storage.names import GROUPS_LOG, METADATA_LOG
+from .storage.names import GROUPS_LOG, METADATA_LOG, TRANSACTIONS_LOG
 from .storage.port import FlushFailed, NoSpace, StorageError
+from .transactions.beginning import Beginning, knows_all_decisions
+from .transactions.ledger import Ledger as TransactionsLedger
+from .transactions.participant import Participants
+from .transactions.transactions import Transactions
 from .waiting.deadlines import Deadlines
 from .waiting.group_commit import GroupCommit, Round
 from .waiting.held_bytes import HeldBytes
@@ -107,13 +112,17 @@ class Broker:
         self.shared_ids = SharedIds(hooks.warn)
         self._ledger = Ledger(config, world, self.commit, self.restart.known(GROUPS_LOG, None))
         self._report_recovery(GROUPS_LOG, self._ledger.log.log.recovery)
+        known = self.restart.known(TRANSACTIONS_LOG, None)
+        self._transactions_ledger = TransactionsLedger(config, world, self.commit, known)
+        self._report_recovery(TRANSACTIONS_LOG, self._transactions_ledger.log.log.recovery)
         gone = self._open_partitions.recover(found)
         self._note_metadata_flushed()
         all_durable = config.durability == "fsync"
         self.restart.recovered(self.logs(), self.state.names_by_id, all_durable=all_durable)
+        self._producer_ids = ProducerIds(world.random, self._known_producer_ids)
+        self.transactions = self._make_transactions(hooks, known)
         # Behind that: what this commits is not flushed yet, and must not count as such.
         self._start.once_written(lambda: self._begin(gone))
-        self._producer_ids = ProducerIds(world.random, self._open_partitions.producer_ids)
         self._start_sweeps(hooks)
         self.groups = self._start_groups(hooks)
         self.reserve.begin()
@@ -158,6 +167,40 @@ class Broker:
             groups.offsets.forget_topics_but(self.state.names_by_id)
         self._deadlines.add(groups.timers)
         return groups
+
+    def _make_transactions(self, hooks: Hooks, known: Known) -> Transactions:
+        def refused(error: StorageError) -> None:
+            self.trouble.refused(TRANSACTIONS_LOG, str(error), self.clock.monotonic_ms())
+
+        transactions = Transactions(
+            self.config,
+            self._transactions_ledger,
+            self.clock,
+            self.new_producer_id,
+            Participants(
+                self.partition,
+                self._ledger,
+                appended=self._marked,
+                pay=self.reserve.pay,
+                now_ms=self.clock.now_ms,
+            ),
+            begin=self.work.begin_ahead,
+            on_earlier=hooks.deadline_moved,
+            refused=refused,
+        )
+        self._deadlines.add(transactions.timers)
+        storage, durability = self.world.storage, self.config.durability
+        self._beginning = Beginning(
+            transactions,
+            storage,
+            self.clock,
+            hooks.warn,
+            partitions=self.partitions.values,
+            pending=self._ledger.open_transactions,
+            is_whole=knows_all_decisions(storage, known, durability),
+            refused=refused,
+        )
+        return transactions
 
     @property
     def running_config(self) -> RunningConfig:
@@ -313,6 +356,7 @@ class Broker:
             self.commit.refuse_all()
             raise FlushFailed(error.path, error.why) from error
         yield from self.groups.offsets.forget_topics(names, self.reserve.pay)
+        yield from self.transactions.forget_topics(names)
         self._names_taken.difference_update(names)
         left = yield from self._open_partitions.remove(doomed)
         self._forget_deleted([each.topic_id for each in topics if each.topic_id not in left])
@@ -366,6 +410,15 @@ class Broker:
         """A producer id nobody has had."""
         return self._producer_ids.take()
 
+    def _known_producer_ids(self) -> Iterator[int]:
+        decided = self._transactions_ledger.state.producer_ids()
+        return chain(self._open_partitions.producer_ids(), decided)
+
+    def _marked(self, participant: object) -> None:
+        if isinstance(participant, Partition):
+            self.appended(participant)
+            self.commit.want()  # a marker is of use when it is durable, whoever waits
+
     def close(self) -> None:
         """Close every log, flush, and leave the mark of a clean stop. Raises StorageError."""
         self.reserve.pay(self._close)
@@ -373,10 +426,10 @@ class Broker:
     def _close(self) -> None:
         self._ledger.clock.keep()
         self._ledger.log.log.close()
+        self._transactions_ledger.log.log.close()
         self._metadata.log.close()
-        self._open_partitions.close(
-            [*self._metadata.dirty_files(), *self._ledger.log.dirty_files()]
-        )
+        own = (self._metadata, self._ledger.log, self._transactions_ledger.log)
+        self._open_partitions.close([file for each in own for file in each.dirty_files()])
         self.restart.stopped(self.logs())
 
     def _note_metadata_flushed(self) -> None:
@@ -387,6 +440,7 @@ class Broker:
         return [
             self._metadata.log,
             self._ledger.log.log,
+            self._transactions_ledger.log.log,
             *(each.log for each in self.partitions.values()),
         ]
 
@@ -406,7 +460,9 @@ class Broker:
     def _begin(self, gone: Sequence[bytes]) -> None:
         self._open_partitions.begin()
         self._ledger.is_writable = True
+        self._transactions_ledger.is_writable = True
         self._forget_deleted(gone)
+        self._beginning.begin()
 
     def _tell_start(self, opened_at_ms: int) -> None:
         state = self.state

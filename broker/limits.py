@@ -209,8 +209,8 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 # answered at once with what there is. At 300 bytes each it is 75 MB.
 PARKED_PARTITIONS_MAX = 250_000
 
-# Transactional ids, at 700 bytes and their characters each, with 150 for each partition in their open
-# transactions: beyond it an id that is not known is refused with 15 COORDINATOR_NOT_AVAILABLE.
+# Transactional ids, at 700 bytes and their characters each, and 150 for each partition in an open
+# transaction: beyond it an id that is not known is refused with 15 COORDINATOR_NOT_AVAILABLE.
 TRANSACTIONAL_IDS_BYTES_MAX = 96 * 1024 * 1024
 
 # How long a request waits for the ending of a transaction before it is told to come again, in ms:

@@ -51,6 +51,7 @@ from .world import Crashed, World
 
 if TYPE_CHECKING:
     from .faults.detour import FaultPath
+    from .faults.endings import EndingFaults
     from .faults.rules import ArmedRule, Faults
 
 logger = logging.getLogger("minibroker")
@@ -133,6 +134,7 @@ class Runtime:
         self._faults = faults
         self._die = die
         self.fault_path: FaultPath | None = None
+        self._ending_faults: EndingFaults | None = None
         self._sockets: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._watching: asyncio.TimerHandle | None = None
@@ -193,6 +195,8 @@ class Runtime:
         for timer in (self._timer, self._watching):
             if timer is not None:
                 timer.cancel()
+        if self._ending_faults is not None:
+            self._ending_faults.close()
         self.broker.work.abandon()
         try:
             self._slices.close(wait=True)
@@ -215,6 +219,8 @@ class Runtime:
                 timer.cancel()
         if self._flushing is not None:
             self._flushing.cancel()
+        if self._ending_faults is not None:
+            self._ending_faults.close()
         self.broker.work.abandon()
         self._slices.close(wait=False)
         if self._flushers is not None:
@@ -241,8 +247,12 @@ class Runtime:
 
     def _make_fault_path(self, faults: Faults) -> FaultPath:
         from .faults.detour import FaultPath
+        from .faults.endings import EndingFaults
 
-        return FaultPath(self.broker, faults, self._die)
+        path = FaultPath(self.broker, faults, self._die)
+        self._ending_faults = EndingFaults(path, self._break)
+        self.broker.transactions.completion.at = self._ending_faults.at
+        return path
 
     async def _listen(self, listener: Listener) -> None:
         port = listener.port

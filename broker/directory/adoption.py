@@ -32,7 +32,7 @@ from ..log.log import Log, LogConfig
 from ..log.recovery import Known
 from ..log.state_log import StateLog
 from ..storage.data_directory import check_cluster, owner_mark, write_mark
-from ..storage.names import METADATA_LOG, STATE_LOGS
+from ..storage.names import ADOPTED_TRANSACTIONS, METADATA_LOG, STATE_LOGS, TRANSACTIONS_LOG
 from ..storage.overlay import Overlay
 from ..storage.port import DirectoryRefused, Storage
 from .restart import Restart
@@ -89,6 +89,7 @@ class Adoption:
                 number += 1
             storage.rename(name, aside)
             storage.flush_names()
+        self._note_decisions_lost(name)
         missed = self._restart.give_up(name)  # second: done again, it finishes what a crash left
         if not is_there and not missed:
             return f"{name}: it is not there, and nothing misses it"
@@ -148,6 +149,7 @@ class Adoption:
 
     def _adopt_state_log(self, name: str) -> str:
         end_offset = _end_of(self._storage, name, None)
+        self._note_decisions_lost(name)
         self._restart.take_as_is({log_key(name, None): end_offset})
         if name == METADATA_LOG and self._mark is not None:
             cluster_id = self._state_log()[1].cluster_id
@@ -155,6 +157,11 @@ class Adoption:
                 self._mark = replace(self._mark, cluster_id=cluster_id)
                 write_mark(self._storage, self._mark)
         return f"{name}: taken as it is, with {end_offset} offsets"
+
+    def _note_decisions_lost(self, name: str) -> None:
+        """The log of transactions may lack what was decided: a start must not infer an abort."""
+        if name == TRANSACTIONS_LOG:
+            self._storage.replace(ADOPTED_TRANSACTIONS, b"")
 
     def _metadata(self) -> tuple[StateLog[MetadataRecord], ClusterMetadata]:
         """The metadata log of this directory, which may be one that was just set aside: empty."""

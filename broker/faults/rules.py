@@ -1,6 +1,7 @@
 """Fault rules: at which instant, for what, which action, how often. Rules in, verdicts out.
 
     accept -> request -> append -> appended -> flushed -> reply      the way of one request
+    txn.prepared -> txn.marker -> txn.completed                      the end of a transaction
     write, flush, read, create, replace, rename, remove, truncate    the data directory
 
 A Rule is a value: an instant, a scope, a choice among what the scope matches (the n-th, every n-th,
@@ -22,7 +23,7 @@ from typing import Any, Literal, Protocol
 from ...protocol.apis import APIS
 from ...protocol.errors import ErrorCode
 from ..config.properties import nearest
-from .scope import TOPIC_FIELDS, Part
+from .scope import TOPIC_FIELDS
 
 
 class Instant(StrEnum):
@@ -42,12 +43,16 @@ class Instant(StrEnum):
     RENAME = "rename"
     REMOVE = "remove"
     TRUNCATE = "truncate"
+    TXN_PREPARED = "txn.prepared"  # the end of a transaction is decided, durably
+    TXN_MARKER = "txn.marker"  # before its marker is appended, once for each partition
+    TXN_COMPLETED = "txn.completed"  # all of it is durable, its id is about to be served again
 
 
 REQUEST_INSTANTS = (Instant.REQUEST, Instant.REPLY)
 BATCH_INSTANTS = (Instant.APPEND, Instant.APPENDED, Instant.FLUSHED)
 PATH_INSTANTS = (Instant.ACCEPT, *REQUEST_INSTANTS, *BATCH_INSTANTS)
-STORAGE_INSTANTS = tuple(each for each in Instant if each not in PATH_INSTANTS)
+TXN_INSTANTS = (Instant.TXN_PREPARED, Instant.TXN_MARKER, Instant.TXN_COMPLETED)
+STORAGE_INSTANTS = tuple(each for each in Instant if each not in (*PATH_INSTANTS, *TXN_INSTANTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +174,32 @@ USUALLY_AT: dict[type[Action], Instant] = {
 ACTS_AT: dict[type[Action], tuple[Instant, ...]] = {
     LoseReply: (Instant.REPLY,),
     TearReply: (Instant.REPLY,),
-    Delay: (*PATH_INSTANTS, Instant.WRITE, Instant.FLUSH, Instant.READ),
+    Delay: (*PATH_INSTANTS, *TXN_INSTANTS, Instant.WRITE, Instant.FLUSH, Instant.READ),
     AnswerError: (*_FIRST_INSTANTS, Instant.REPLY),
     Disconnect: (Instant.ACCEPT, Instant.REQUEST, *BATCH_INSTANTS),
     HandleTwice: (Instant.REQUEST,),
-    Hold: PATH_INSTANTS,
+    Hold: (*PATH_INSTANTS, *TXN_INSTANTS),
     DiskFull: (Instant.WRITE,),
     DiskError: STORAGE_INSTANTS,
     ShortenWrite: (Instant.WRITE,),
     Crash: tuple(Instant),
 }
+
+
+class About(Protocol):
+    """A topic or partition, as far as scopes ask about it; scope.Part for those of requests."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int | None: ...
+
+    @property
+    def producer_id(self) -> int | None: ...
+
+    @property
+    def record_keys(self) -> frozenset[bytes | None]: ...
 
 
 class Occasion(Protocol):
@@ -197,7 +218,7 @@ class Occasion(Protocol):
         """The number of the connection, counted from 1."""
 
     @property
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Sequence[About]:
         """The topics and partitions it is about."""
 
     @property
@@ -277,7 +298,7 @@ class Rule:
             return False
         return self.where is None or self.where(occasion)
 
-    def _is_about(self, part: Part) -> bool:
+    def _is_about(self, part: About) -> bool:
         return (
             self.topic in (None, part.topic)
             and self.partition in (None, part.partition)
@@ -381,7 +402,11 @@ def _scope_complaints(rule: Rule) -> Iterator[str]:
     if at not in ACTS_AT[action]:
         where = ", ".join(ACTS_AT[action])
         yield f"{action.__name__} makes no sense at {at.value!r}; it acts at: {where}"
-    if isinstance(rule.action, Crash) and rule.action.side == "after" and at in PATH_INSTANTS:
+    if (
+        isinstance(rule.action, Crash)
+        and rule.action.side == "after"
+        and at not in STORAGE_INSTANTS
+    ):
         yield f"a crash after {at.value!r} is none of the instants; take the next one"
     names = [api.name for api in APIS.values()]
     if rule.api is not None and rule.api not in names:
@@ -389,10 +414,12 @@ def _scope_complaints(rule: Rule) -> Iterator[str]:
         yield f"no API is called {rule.api!r}{hint}"
     if rule.path is not None and at not in STORAGE_INSTANTS:
         yield f"path={rule.path!r}: files have no part in {at.value!r}"
-    if rule.connection is not None and at in STORAGE_INSTANTS:
+    if rule.connection is not None and at in (*TXN_INSTANTS, *STORAGE_INSTANTS):
         yield f"connection={rule.connection}: no connection has a part in {at.value!r}"
     for name in ("api", "client_id", "topic", "partition", "producer_id", "key"):
-        if getattr(rule, name) is not None and at in (Instant.ACCEPT, *STORAGE_INSTANTS):
+        is_of_request = name in ("api", "client_id", "key") or at not in TXN_INSTANTS
+        without = (Instant.ACCEPT, *TXN_INSTANTS, *STORAGE_INSTANTS)
+        if getattr(rule, name) is not None and is_of_request and at in without:
             yield f"{name}={getattr(rule, name)!r}: no request has a part in {at.value!r}"
     if at in BATCH_INSTANTS and rule.api not in (None, "Produce"):
         yield f"api={rule.api!r}: only Produce comes to {at.value!r}"

@@ -23,7 +23,7 @@ from ..log.identity import METADATA_NAME, deleted_id, doomed_name
 from ..log.log import Log
 from ..log.recovery import Known
 from ..log_lines import Event, Line
-from ..storage.names import GROUPS_LOG
+from ..storage.names import GROUPS_LOG, TRANSACTIONS_LOG
 from ..storage.port import File, Storage, StorageError
 from ..waiting.long_work import finished
 from ..world import World
@@ -142,10 +142,11 @@ class OpenPartitions:
             known = self._restart.known(f"{topic.name}-{index}", topic.topic_id)
             removed_offset = topic.removed.get(index, 0)
             self._open(topic, index, replace(known, removed_offset=removed_offset))
-        groups_were_read = (
-            storage.exists(GROUPS_LOG) and self._restart.known(GROUPS_LOG, None).last is None
+        was_read = self._was_read or any(
+            storage.exists(name) and self._restart.known(name, None).last is None
+            for name in (GROUPS_LOG, TRANSACTIONS_LOG)
         )
-        if self._config.durability == "fsync" and (self._was_read or groups_were_read):
+        if self._config.durability == "fsync" and was_read:
             # And as durable as everything else that is acknowledged, before anybody is:
             # 1. batch 7 is written, the broker killed before its flush  2. the system still has it,
             # so it is read here  3. 7 comes again and is acknowledged: "stored before"  4. power

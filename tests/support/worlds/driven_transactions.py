@@ -70,6 +70,7 @@ class DrivenTransactions:
         self.storage = MemoryStorage()
         self.clock = Clock()
         self.partitions = {A: Partition(), B: Partition()}
+        self.offsets = Partition()
         self.refused: list[StorageError] = []
         self.ids = count(100)
         self.restart()
@@ -91,7 +92,7 @@ class DrivenTransactions:
             lambda: next(self.ids),
             Participants(
                 lambda topic, number: self.partitions.get(TopicPartition(topic, number)),
-                Partition(),
+                self.offsets,
                 appended=lambda participant: None,
                 pay=lambda act: act(),
                 now_ms=self.clock.now_ms,
