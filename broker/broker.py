@@ -120,11 +120,12 @@ class Broker:
         all_durable = config.durability == "fsync"
         self.restart.recovered(self.logs(), self.state.names_by_id, all_durable=all_durable)
         self._producer_ids = ProducerIds(world.random, self._known_producer_ids)
+        self.groups = self._make_groups(hooks)
         self.transactions = self._make_transactions(hooks, known)
+        self._start_sweeps(hooks)
         # Behind that: what this commits is not flushed yet, and must not count as such.
         self._start.once_written(lambda: self._begin(gone))
-        self._start_sweeps(hooks)
-        self.groups = self._start_groups(hooks)
+        self.transactions.timers.on_earlier = hooks.deadline_moved  # nobody listens before
         self.reserve.begin()
         self._tell_start(opened_at_ms)
 
@@ -153,7 +154,7 @@ class Broker:
         )
         self._deadlines.add(self._retention, self._expiry, self.reserve)
 
-    def _start_groups(self, hooks: Hooks) -> Coordinator:
+    def _make_groups(self, hooks: Hooks) -> Coordinator:
         groups = Coordinator(
             self.config,
             self._ledger,
@@ -163,8 +164,6 @@ class Broker:
             tell=hooks.tell,
             begin=self.work.begin_ahead,
         )
-        with suppress(NoSpace):  # the next start tries again
-            groups.offsets.forget_topics_but(self.state.names_by_id)
         self._deadlines.add(groups.timers)
         return groups
 
@@ -179,13 +178,12 @@ class Broker:
             self.new_producer_id,
             Participants(
                 self.partition,
-                self._ledger,
+                self.groups.offsets_in_transactions,
                 appended=self._marked,
                 pay=self.reserve.pay,
                 now_ms=self.clock.now_ms,
             ),
             begin=self.work.begin_ahead,
-            on_earlier=hooks.deadline_moved,
             refused=refused,
         )
         self._deadlines.add(transactions.timers)
@@ -196,7 +194,7 @@ class Broker:
             self.clock,
             hooks.warn,
             partitions=self.partitions.values,
-            pending=self._ledger.open_transactions,
+            pending=self.groups.offsets_in_transactions.opened,
             is_whole=knows_all_decisions(storage, known, durability),
             refused=refused,
         )
@@ -462,6 +460,8 @@ class Broker:
         self._ledger.is_writable = True
         self._transactions_ledger.is_writable = True
         self._forget_deleted(gone)
+        with suppress(NoSpace):  # the next start tries again
+            self.groups.offsets.forget_topics_but(self.state.names_by_id)
         self._beginning.begin()
 
     def _tell_start(self, opened_at_ms: int) -> None:

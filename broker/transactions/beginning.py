@@ -6,7 +6,7 @@ Tests: tests/unit/broker/transactions/test_beginning.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from ..limits import ENDING_RETRY_MS
@@ -37,7 +37,7 @@ class Holder(Protocol):
     index: int
 
     @property
-    def open_transactions(self) -> Iterable[Opened]: ...
+    def transactions(self) -> Iterable[Opened]: ...
 
 
 class Beginning:
@@ -45,7 +45,7 @@ class Beginning:
 
     Args:
         partitions: all that are open.
-        pending: (producer id, epoch, group) of the committed offsets that wait for a marker.
+        pending: (producer id, epoch, groups) of the committed offsets that wait for a marker.
         is_whole: see `knows_all_decisions`.
         refused: nothing could be written; for the operator.
     """
@@ -58,7 +58,7 @@ class Beginning:
         warn: Callable[[Line], None],
         *,
         partitions: Callable[[], Iterable[Holder]],
-        pending: Callable[[], Iterable[tuple[int, int, str]]],
+        pending: Callable[[], Iterable[tuple[int, int, Collection[str]]]],
         is_whole: bool,
         refused: Callable[[StorageError], None],
     ) -> None:
@@ -90,12 +90,12 @@ class Beginning:
     def _opened(self) -> Iterator[OpenTransaction]:
         for partition in tuple(self._partitions()):
             where = TopicPartition(partition.topic, partition.index)
-            for each in tuple(partition.open_transactions):
+            for each in tuple(partition.transactions):
                 yield OpenTransaction(where, each.producer_id, each.producer_epoch)
-        for producer_id, producer_epoch, group_id in tuple(self._pending()):
-            number = offsets_partition(group_id, OFFSETS_PARTITIONS)
-            where = TopicPartition(OFFSETS_TOPIC, number)
-            yield OpenTransaction(where, producer_id, producer_epoch)
+        for producer_id, producer_epoch, groups in tuple(self._pending()):
+            for number in {offsets_partition(each, OFFSETS_PARTITIONS) for each in groups}:
+                where = TopicPartition(OFFSETS_TOPIC, number)
+                yield OpenTransaction(where, producer_id, producer_epoch)
 
     def _warn_of(self, held: OpenTransaction) -> None:
         self._warn(

@@ -62,7 +62,6 @@ class Transactions:
     Args:
         take_producer_id: an id that nobody has had.
         begin: LongWork.begin_ahead.
-        on_earlier: a deadline has come nearer.
         refused: the state log could not be written; for the operator.
     """
 
@@ -75,7 +74,6 @@ class Transactions:
         participants: Participants,
         *,
         begin: Callable[[Generator[None, Any, None]], object],
-        on_earlier: Callable[[], None],
         refused: Callable[[StorageError], None],
     ) -> None:
         self.coordinator = Coordinator(
@@ -83,7 +81,6 @@ class Transactions:
         )
         self.ledger = ledger
         self.timers = Timers()
-        self.timers.on_earlier = on_earlier
         self._config = config
         self._clock = clock
         self._participants = participants

@@ -98,7 +98,6 @@ class DrivenTransactions:
                 now_ms=self.clock.now_ms,
             ),
             begin=_at_once,
-            on_earlier=lambda: None,
             refused=self.refused.append,
         )
         return self.transactions.begin(opened, is_whole=is_whole)

@@ -1,4 +1,4 @@
-"""A start of transactions: tried until it can be written; what nobody can decide is held and named."""
+"""A start of transactions: tried until it can be written; what nobody can decide is held."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Opened:
 class Holder:
     topic: str
     index: int
-    open_transactions: Sequence[Opened]
+    transactions: Sequence[Opened]
 
 
 class Stage(DrivenTransactions):
@@ -44,7 +44,7 @@ class Stage(DrivenTransactions):
     def begin(
         self,
         *holders: Holder,
-        pending: Sequence[tuple[int, int, str]] = (),
+        pending: Sequence[tuple[int, int, Sequence[str]]] = (),
         is_whole: bool = True,
     ) -> None:
         self.transactions._is_begun = False
@@ -77,7 +77,7 @@ def test_a_start_that_cannot_be_written_is_tried_again(monkeypatch: pytest.Monke
         assert stage.init()[0].code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
     stage.pass_ms(ENDING_RETRY_MS)
     assert stage.ledger.state.transactions[ID].partitions == (A, B)
-    assert stage.init()[0:] == []  # it fences, and waits
+    assert stage.init() == [], "it fences, and waits"
 
 
 def test_what_is_held_is_named_and_stays_so_over_starts() -> None:
@@ -96,7 +96,7 @@ def test_what_is_held_is_named_and_stays_so_over_starts() -> None:
 def test_pending_offsets_are_claimed_like_batches() -> None:
     stage = Stage()
     pid = stage.producer()
-    stage.begin(pending=[(pid, 0, "g"), (777, 1, "g")])
+    stage.begin(pending=[(pid, 0, ["g"]), (777, 1, ["g"])])
     assert stage.warned == []
     assert stage.offsets.markers[0].producer_id == pid  # nothing of it was Ongoing
     assert [m.producer_id for m in stage.offsets.markers] == [pid, 777]
