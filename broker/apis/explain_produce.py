@@ -1,8 +1,9 @@
-"""ExplainProduce (key 10000), v0. Ours; Apache Kafka has no such API.
+"""ExplainProduce (key 10000), v0–v1. Ours; Apache Kafka has no such API.
 
 Ours: the newest verdicts on Produce, oldest first, with the reason of each in one sentence.
     partition -1 asks for all partitions of the topic. Where the same values were sent before, the
-    log is read to say so: a new send of a value is a new record.
+    log is read to say so: a new send of a value is a new record. Of a batch of a transaction it
+    is told what became of that, as of now (v1 has it as a field, too).
 Left out: what happened before the broker started; a flush that failed later.
 """
 
@@ -50,7 +51,7 @@ def _explained(opened: list[Partition | None], after_number: int) -> Steps:
             continue
         for noted in list(partition.verdicts or ()):
             if noted[0] > after_number:
-                verdicts.append(_answer(partition, explained(noted)))
+                verdicts.append(told(partition, explained(noted)))
                 yield None
     return ExplainProduceResponse(error_code=0, verdicts=sorted(verdicts, key=_number))
 
@@ -64,7 +65,9 @@ def _number(verdict: ProduceVerdict) -> int:
     return verdict.number
 
 
-def _answer(partition: Partition, verdict: Verdict) -> ProduceVerdict:
+def told(partition: Partition, verdict: Verdict) -> ProduceVerdict:
+    """What is said of one verdict, as things stand now."""
+    transaction, in_words = _transaction(partition, verdict)
     return ProduceVerdict(
         number=verdict.number,
         received_at_ms=verdict.received_at_ms,
@@ -86,8 +89,28 @@ def _answer(partition: Partition, verdict: Verdict) -> ProduceVerdict:
         verdict=verdict.verdict,
         error_code=verdict.code,
         base_offset=verdict.base_offset,
-        reason=verdict.reason + _sent_before(partition, verdict),
+        reason=verdict.reason + in_words + _sent_before(partition, verdict),
+        transaction=transaction,
     )
+
+
+def _transaction(partition: Partition, verdict: Verdict) -> tuple[str, str]:
+    """What became of the transaction that a stored batch is part of: a word, and a sentence."""
+    offset, producer_id = verdict.base_offset, verdict.producer_id
+    if not verdict.is_transactional or not partition.log.log_start_offset <= offset:
+        return "", ""
+    opened = partition.transactions.by_producer.get(producer_id)
+    if opened is not None and opened.first_offset <= offset:
+        if opened.is_closed:
+            return "pending", "; its transaction is being ended"
+        return "pending", "; its transaction is open: readers of committed records wait for its end"
+    for each in partition.log.aborted(offset, offset + 1):
+        if each.producer_id == producer_id:
+            return "aborted", (
+                f"; its transaction was aborted by the marker at offset {each.last_offset}: "
+                "readers of committed records never get it"
+            )
+    return "committed", "; its transaction was committed"
 
 
 def _sent_before(partition: Partition, verdict: Verdict) -> str:

@@ -65,6 +65,7 @@ class Verdict(NamedTuple):
         verdict: "appended", "duplicate" or "refused".
         base_offset: where it lies; -1 if it was refused.
         reason: one plain sentence.
+        is_transactional: whether the batch is part of a transaction.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Verdict(NamedTuple):
     code: ErrorCode
     base_offset: int
     reason: str
+    is_transactional: bool
 
 
 def explained(noted: Noted) -> Verdict:
@@ -102,6 +104,7 @@ def explained(noted: Noted) -> Verdict:
         code,
         base_offset,
         _reason(header, state, expected, outcome, base_offset),
+        header is not None and header.is_transactional,
     )
 
 
@@ -158,6 +161,17 @@ def _reason_refused(
     header: BatchHeader | None, state: ProducerState | None, expected: int, refused: Refused
 ) -> str:
     name = refused.code.name
+    is_over = (
+        header is not None and state is not None and header.producer_epoch < state.producer_epoch
+    )
+    if refused.code is ErrorCode.INVALID_PRODUCER_EPOCH and is_over:
+        assert header is not None
+        assert state is not None
+        return (
+            f"fenced: epoch {header.producer_epoch} is over, epoch {state.producer_epoch} has "
+            "begun here (another producer took its place, or its transaction was ended): refused "
+            f"with {name}"
+        )
     if refused.code is not ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER or header is None:
         return f"{refused.why}: refused with {name}"
     first = header.base_sequence

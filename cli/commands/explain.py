@@ -158,4 +158,5 @@ def _plain(verdict: ProduceVerdict) -> dict[str, Any]:
         "error": error_code(verdict.error_code).name,
         "base_offset": verdict.base_offset,
         "reason": verdict.reason,
+        "transaction": verdict.transaction or None,
     }

@@ -1,5 +1,6 @@
-"""ExplainProduce (key 10000), v0–v0. An API of this broker, none of Apache Kafka.
+"""ExplainProduce (key 10000), v0–v1. An API of this broker, none of Apache Kafka.
 
+v1 what became of a batch's transaction: "pending", "committed" or "aborted"; "" for none.
 Ask for it only when ApiVersions offers it. Keys far above Kafka's own are free to use: clients
 look up the keys they know and skip the rest.
 """
@@ -51,6 +52,7 @@ class ProduceVerdict:
     error_code: int = wire(Int16, default=0)
     base_offset: int = wire(Int64, default=-1)
     reason: str = wire(String)
+    transaction: str = wire(String, since=1, default="")
 
 
 @response(EXPLAIN_PRODUCE)

@@ -44,7 +44,6 @@ NOT_READ = {
     ("ListOffsets", "replica_id"): NO_FOLLOWERS,
     ("OffsetFetch", "groups.member_id"): "belongs to groups of KIP-848, which are not served",
     ("OffsetFetch", "groups.member_epoch"): "belongs to groups of KIP-848, which are not served",
-    ("OffsetFetch", "require_stable"): "there are no transactions that offsets could be part of",
     ("FindCoordinator", "key"): "this node coordinates every key; the answer does not repeat it",
     ("JoinGroup", "reason"): FOR_PEOPLE,
     ("LeaveGroup", "members.reason"): FOR_PEOPLE,

@@ -131,8 +131,8 @@ CASES: list[tuple[list[ProduceRequest], str, str]] = [
         [produce([b"a"], epoch=1), produce([b"b"], sequence=1)],
         "refused",
         (
-            "producer id 7, epoch 0, first sequence 1 (1 records): an epoch of 1 or more is"
-            " expected: refused with INVALID_PRODUCER_EPOCH"
+            "fenced: epoch 0 is over, epoch 1 has begun here (another producer took its place, or"
+            " its transaction was ended): refused with INVALID_PRODUCER_EPOCH"
         ),
     ),
     (
