@@ -133,8 +133,9 @@ GROUP_BYTES_MAX = 16 * 1024 * 1024
 # The same of all groups, and the groups themselves: beyond it whoever joins hears 15
 # COORDINATOR_NOT_AVAILABLE.
 GROUPS_BYTES_MAX = 160 * 1024 * 1024
-# Committed offsets of all groups, at 350 bytes and their metadata each: beyond it new ones are
-# refused with 28 INVALID_COMMIT_OFFSET_SIZE; those that are there can always be committed again.
+# Committed offsets of all groups, at 350 bytes and their metadata each, and those that open
+# transactions have pending, at 1400: beyond it new ones are refused with 28
+# INVALID_COMMIT_OFFSET_SIZE; those that are there can always be committed again.
 OFFSETS_BYTES_MAX = 96 * 1024 * 1024
 # Topics that the members of one group may list for the broker to know what they are subscribed to.
 # With more it takes them to be subscribed to everything: their offsets cannot be deleted.

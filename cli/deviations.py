@@ -27,6 +27,7 @@ ANSWERS = "tests/system/answers/test_config_changes.py"
 CHANGES = "tests/unit/broker/cluster/test_config_changes.py"
 NODE = "tests/system/answers/test_node_answers.py"
 JOINS = "tests/unit/broker/groups/test_joins.py"
+PENDING = "tests/unit/broker/groups/test_transactional.py"
 RESTARTED = f"{OTHERS}::test_all_five_batches_are_known_after_a_restart"
 
 DEVIATIONS = {
@@ -266,13 +267,28 @@ DEVIATIONS = {
         test=f"{LONG}::test_an_answer_that_would_be_too_long_is_refused",
     ),
     "group-bytes": Deviation(
-        request="JoinGroup, SyncGroup, OffsetCommit: more than 16 MB in a group, 160 MB in all"
-        " groups, 96 MB of offsets",
+        request="JoinGroup, SyncGroup, OffsetCommit, TxnOffsetCommit: more than 16 MB in a group,"
+        " 160 MB in all groups, 96 MB of offsets",
         kafka="0 within message.max.bytes",
         ours="81 GROUP_MAX_SIZE_REACHED, 15 COORDINATOR_NOT_AVAILABLE, 28"
         " INVALID_COMMIT_OFFSET_SIZE",
         reason="All of it is kept in memory, and one member could fill it.",
         test="tests/unit/broker/groups/test_joins.py::test_what_members_say_is_bounded",
+    ),
+    "pending-group": Deviation(
+        request="DeleteGroups: while a transaction has offsets pending in the group",
+        kafka="0, and the pending offsets are gone: the commit brings nothing",
+        ours="68 NON_EMPTY_GROUP",
+        reason="A transaction must not commit its records without its offsets: what was read for"
+        " them would be read, and written, again.",
+        test=f"{PENDING}::test_a_group_is_not_deleted_while_offsets_are_pending_in_it",
+    ),
+    "pending-offset": Deviation(
+        request="OffsetDelete: of a partition for which a transaction has an offset pending",
+        kafka="0, and the pending offset is gone as well: the commit brings nothing",
+        ours="0; the pending offset stays, and is there once the transaction commits",
+        reason="As above: the transaction's records would be there without its offsets.",
+        test=f"{PENDING}::test_deleting_offsets_leaves_what_is_pending",
     ),
     "internal-topics": Deviation(
         request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"

@@ -13,7 +13,7 @@ from .records import OffsetCommitValue
 ENTRY_BYTES = 150  # of a protocol, an id, an assignment: one string or bytes in a dict or tuple
 GROUP_OWN_BYTES = 1500  # of a group without members
 OFFSET_BYTES = 350  # of a committed offset without its metadata
-PENDING_BYTES = 900  # of one that is pending: it is found by its group and by its producer
+PENDING_BYTES = 1400  # of one that is pending: it is found by its group and by its producer
 
 Protocols = tuple[tuple[str, bytes], ...]
 """(name, metadata) of each protocol a member offers, the one it likes best first."""
