@@ -3,7 +3,7 @@
 An entry is added when an abort marker is appended for a transaction that has data here, so entries
 stand in the order of the markers: `last_offset` rises, `first_offset` need not. The file belongs to
 the segment that holds the markers. It can be made again from the batches, as long as the first
-offset of every transaction that ends in the segment is known where it begins (snapshots.py).
+offset of every transaction that ends in the segment is known where it begins (aborted_files.py).
 In memory it is as it is in the file.
 Source: TransactionIndex.java, AbortedTxn.java; KIP-98.
 """
@@ -15,9 +15,14 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from crc32c import crc32c
+
+from ..storage.port import File, Storage
+
 _ENTRY: Final = struct.Struct(">hqqqq")
 _LAST_OFFSET: Final = struct.Struct(">18x q")
 ENTRY_BYTES: Final = _ENTRY.size
+SUFFIX: Final = ".txnindex"
 _VERSION: Final = 0
 
 
@@ -36,6 +41,16 @@ class AbortedTransaction(NamedTuple):
     last_stable_offset: int
 
 
+class AbortedSum(NamedTuple):
+    """What a summary says of an index: how many entries it has, and the CRC-32C of its file."""
+
+    entry_count: int = 0
+    crc: int = 0
+
+
+NONE_ABORTED: Final = AbortedSum()
+
+
 class DamagedAbortedIndex(ValueError):
     """The bytes are none of an index; the text says why. It must be made from the log again."""
 
@@ -43,10 +58,11 @@ class DamagedAbortedIndex(ValueError):
 class AbortedIndex:
     """The entries of one segment, in the order of their markers."""
 
-    __slots__ = ("_packed",)
+    __slots__ = ("_packed", "_saved_count")
 
     def __init__(self) -> None:
         self._packed = bytearray()
+        self._saved_count = 0  # of entries, in the file
 
     def __len__(self) -> int:
         return len(self._packed) // ENTRY_BYTES
@@ -78,6 +94,23 @@ class AbortedIndex:
                 return found, True
         return found, False
 
+    def sum(self) -> AbortedSum:
+        """What tells whether a file holds this."""
+        return AbortedSum(len(self), crc32c(self._packed)) if self._packed else NONE_ABORTED
+
+    def save(self, storage: Storage, path: str) -> list[File]:
+        """Write the file, if entries came since it was last written; it is not flushed.
+
+        Returns: the file, if it was written. Raises StorageError.
+        """
+        if self._saved_count == len(self):
+            return []
+        file = storage.create_file(path)
+        file.append([self.encoded()])
+        file.close()
+        self._saved_count = len(self)
+        return [file]
+
     def encoded(self) -> bytes:
         """The content of Kafka's `.txnindex` file."""
         return bytes(self._packed)
@@ -102,6 +135,7 @@ class AbortedIndex:
                 raise DamagedAbortedIndex(f"entry {number} is out of order: {entry}")
             newest = entry.last_offset
             index.add(entry)
+        index._saved_count = len(index)
         return index
 
     def _from(self, number: int) -> Iterator[AbortedTransaction]:

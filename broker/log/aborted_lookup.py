@@ -24,11 +24,10 @@ def aborted_in(
     """
     found: list[AbortedTransaction] = []
     for segment in segments:
-        if segment.aborted is not None:
-            some, is_all = segment.aborted.aborted(offset, end_offset)
-            found += some
-            if is_all:
-                break
+        some, is_all = segment.aborted.aborted(offset, end_offset)
+        found += some
+        if is_all:
+            break
     return found
 
 

@@ -330,7 +330,7 @@ class Log:
     def note_aborted(self, entry: AbortedTransaction) -> None:
         """Note what the marker that was appended last has aborted."""
         assert self._active is not None
-        self._active.note_aborted(entry)
+        self._active.aborted.add(entry)
 
     def aborted(self, offset: int, end_offset: int) -> list[AbortedTransaction]:
         """Transactions aborted at `offset` or behind it that began before `end_offset`."""

@@ -1,8 +1,10 @@
 """A log's directory made sense of at a start: recovery, snapshots, what a crash has left over.
 
-    1. the newest snapshot that fits the files   2. recovery, which reads what it must and folds the
+    1. a snapshot that fits the files: the newest one below all that must be read, so that all of
+    that is folded, or else the newest one   2. recovery, which reads what it must and folds the
     batches above the snapshot   3. if the log ends below the snapshot after all: an older one, and
-    the headers above it   4. files without their segment are removed
+    the headers above it   4. indexes of aborted transactions that are lacking are made
+    5. files without their segment are removed
 
 Read next: recovery.py, snapshots.py.
 Tests: tests/unit/broker/log/test_snapshots.py
@@ -15,15 +17,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..storage.port import Storage
+from .aborted_files import make_anew
+from .aborted_index import SUFFIX as ABORTED_SUFFIX
 from .epochs import LeaderEpochs
 from .folding import Fold, fold_headers
 from .identity import is_of_log
-from .recovery import Known, RecoveryReport, recover, segment_offsets
+from .recovery import Known, RecoveryReport, believed, recover, segment_offsets
 from .segment import Segment
 from .snapshots import Producers, Snapshots
 
 _OFFSET_MAX: Final = 2**63 - 1
-_OF_SEGMENT: Final = (".index", ".timeindex", ".summary")
+_OF_SEGMENT: Final = (".index", ".timeindex", ABORTED_SUFFIX, ".summary")
 _HALF_DONE: Final = (".tmp", ".deleted")
 
 
@@ -61,11 +65,11 @@ def open_directory(
     notes: list[str] = []
     snapshots = Snapshots(storage, directory, names)
 
-    def restore(segments: Sequence[Segment], end_offset: int) -> int:
+    def restore(segments: Sequence[Segment], end_offset: int, wanted: int) -> int:
         """Restore the producers from a snapshot; return the offset to fold from."""
         while producers is not None:
             producers.clear()
-            snapshot, removed = snapshots.find(segments, end_offset)
+            snapshot, removed = snapshots.find(segments, end_offset, wanted)
             notes.extend(removed)
             if snapshot is None:
                 break
@@ -78,28 +82,33 @@ def open_directory(
                 return snapshot.offset
         return 0
 
+    bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
+    summaries = believed(storage, directory, bare, known)
     fold_from = _from_clean_stop(snapshots, producers, known)
     if fold_from is None:
-        bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
-        fold_from = restore(bare, _OFFSET_MAX)
-        for segment in bare:
-            segment.close()
+        read = (each.base_offset for each, by in zip(bare, summaries, strict=True) if by is None)
+        fold_from = restore(bare, _OFFSET_MAX, next(read, _OFFSET_MAX))
+    for segment in bare:
+        segment.close()
     recovered = recover(
         storage,
         directory,
         names,
         index_interval_bytes,
         fold,
+        summaries=summaries,
         known=known,
         fold_from=fold_from,
     )
     segments = recovered.segments
     end_offset = segments[-1].next_offset if segments else 0
     if fold_from > end_offset:
-        fold_from = restore(segments, end_offset)
+        fold_from = restore(segments, end_offset, end_offset)
         for segment in segments:
             if segment.next_offset > fold_from:
                 fold_headers(segment, fold_from, fold)
+    notes += snapshots.drop_beyond(end_offset)
+    notes += make_anew(segments, recovered.lacking, recovered.epochs)
     notes += _tidy(storage, directory, names, segments)
     return Opened(names, segments, recovered.epochs, snapshots, recovered.report, notes)
 

@@ -34,6 +34,7 @@ from ...protocol.batch.header import (
     read_header,
 )
 from ..storage.port import DamagedLog, File, ShortLog, Storage, StorageError
+from .aborted_files import load
 from .aborted_index import AbortedTransaction
 from .epochs import LeaderEpochs
 from .folding import Fold, fold_headers
@@ -90,11 +91,16 @@ NOTHING_KNOWN: Final = Known()
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The segments of a log, oldest first, and what was folded from their batches."""
+    """The segments of a log, oldest first, and what was folded from their batches.
+
+    Args:
+        lacking: those whose index of aborted transactions is to be made from the batches.
+    """
 
     segments: list[Segment]
     epochs: LeaderEpochs
     report: RecoveryReport | None
+    lacking: list[Segment]
 
 
 def segment_offsets(names: Sequence[str]) -> list[int]:
@@ -109,6 +115,7 @@ def recover(
     index_interval_bytes: int,
     fold: Fold,
     *,
+    summaries: Sequence[Summary | None],
     known: Known = NOTHING_KNOWN,
     fold_from: int = 0,
 ) -> Recovered:
@@ -116,6 +123,7 @@ def recover(
 
     Args:
         names: of the files in the directory.
+        summaries: of each segment, from believed(); None for one that must be read.
         fold: hears of each batch that begins at `fold_from` or above.
     Raises:
         DamagedLog: something is wrong before the tail; nothing was changed.
@@ -126,47 +134,80 @@ def recover(
         flushed_offset = 0  # what had been flushed has been deleted: none of it can be missed
     bases = segment_offsets(names)
     segments = [Segment(storage, directory, base) for base in bases]
-    epochs = LeaderEpochs()
-
-    scanned = _from(fold_from, fold) if fold_from else fold
+    epochs, lacking = LeaderEpochs(), list[Segment]()
+    above = _Above(fold_from, fold)
+    scanned = Fold(above.on_batch, above.on_control) if fold_from else fold
     for at, segment in enumerate(segments):
         if at and segment.base_offset != segments[at - 1].next_offset:
             report = _drop_misnamed(segments, at, flushed_offset)
-            return Recovered(segments[:at], epochs, report)
+            return Recovered(segments[:at], epochs, report, lacking)
         next_base = bases[at + 1] if at + 1 < len(bases) else None
-        summary = _believed(storage, directory, segment, next_base, known)
+        summary = summaries[at]
         if summary is not None:
             trusted = Segment.known(
                 storage, directory, segment.base_offset, summary, index_interval_bytes
             )
             segments[at] = trusted
             epochs.extend(summary.epochs)
+            if summary.aborted.entry_count and not _load_aborted(storage, trusted, summary):
+                lacking.append(trusted)
             if summary.next_offset > fold_from:
                 fold_headers(trusted, fold_from, fold)
             continue
         why = scan(segment, epochs, index_interval_bytes, scanned)
+        if above.has_passed_over():
+            lacking.append(segment)
         if why:
             report = _cut_tail(segments, at, why, flushed_offset)
-            return Recovered(segments[: at + 1], epochs, report)
+            return Recovered(segments[: at + 1], epochs, report, lacking)
         segment.excuse_empty_indexes()
         if next_base is not None and segment.index_name not in names:
             segment.save_indexes()
         segment.close()
     _check_end(segments, storage.full_path(directory), flushed_offset)
-    return Recovered(segments, epochs, None)
+    return Recovered(segments, epochs, None, lacking)
 
 
-def _from(offset: int, fold: Fold) -> Fold:
+class _Above:
     """A fold that hears only of what begins at an offset or above."""
 
-    def on_batch(header: BatchHeader) -> None:
-        if header.base_offset >= offset:
-            fold.on_batch(header)
+    def __init__(self, offset: int, fold: Fold) -> None:
+        self._offset = offset
+        self._fold = fold
+        self._passed_over = False
 
-    def on_control(header: BatchHeader, batch: Buffer) -> AbortedTransaction | None:
-        return fold.on_control(header, batch) if header.base_offset >= offset else None
+    def on_batch(self, header: BatchHeader) -> None:
+        if header.base_offset >= self._offset:
+            self._fold.on_batch(header)
 
-    return Fold(on_batch, on_control)
+    def on_control(self, header: BatchHeader, batch: Buffer) -> AbortedTransaction | None:
+        if header.base_offset >= self._offset:
+            return self._fold.on_control(header, batch)
+        self._passed_over = True
+        return None
+
+    def has_passed_over(self) -> bool:
+        """Whether there were control batches below, since this was asked last."""
+        passed_over, self._passed_over = self._passed_over, False
+        return passed_over
+
+
+def _load_aborted(storage: Storage, segment: Segment, summary: Summary) -> bool:
+    index = load(storage, segment.aborted_path, summary.aborted, segment.base_offset)
+    if index is not None:
+        segment.aborted = index
+    return index is not None
+
+
+def believed(
+    storage: Storage, directory: str, segments: Sequence[Segment], known: Known
+) -> list[Summary | None]:
+    """For each segment the summary that makes reading it needless; None if there is none."""
+    bases = [*(each.base_offset for each in segments[1:]), None]
+    return [
+        _believed(storage, directory, segment, next_base, known)
+        for segment, next_base in zip(segments, bases[: len(segments)], strict=True)
+    ]
 
 
 def _believed(
@@ -269,7 +310,7 @@ def _take_control(segment: Segment, fold: Fold, header: BatchHeader, batch: Buff
     except BatchError as error:
         return f"it is a control batch that cannot be read: {error}"
     if aborted is not None:
-        segment.note_aborted(aborted)
+        segment.aborted.add(aborted)
     return ""
 
 

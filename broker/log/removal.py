@@ -12,7 +12,7 @@ from typing import Final
 
 from ..storage.port import Storage
 
-_SEGMENT_FILE: Final = re.compile(r"(\d{20})\.(log|index|timeindex|summary)")
+_SEGMENT_FILE: Final = re.compile(r"(\d{20})\.(log|index|timeindex|txnindex|summary)")
 
 
 def finish_removal(storage: Storage, directory: str, removed_offset: int) -> None:

@@ -23,7 +23,8 @@ from crc32c import crc32c
 from ...protocol.batch.header import HEADER_BYTES, LENGTH_END, MAGIC, BatchHeader, read_header
 from ...protocol.batch.writing import head_for
 from ..storage.port import Buffer, File, Storage, StorageError
-from .aborted_index import AbortedIndex, AbortedTransaction
+from .aborted_index import SUFFIX as ABORTED_SUFFIX
+from .aborted_index import AbortedIndex
 from .index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, OffsetIndex, TimeIndex
 from .summary import NO_INDEXES, SUFFIX, IndexSums, Summary, encode
 
@@ -83,7 +84,7 @@ class Segment:
         # Where the next batch begins for those who read on: without it each read near the end
         # would search up to an index interval again.
         self._resumes: dict[int, int] = {}
-        self.aborted: AbortedIndex | None = None  # None: no transaction was aborted here
+        self.aborted = AbortedIndex()
         self.base_offset = base_offset
         self.next_offset = base_offset
         self.size = 0
@@ -133,6 +134,7 @@ class Segment:
             self.max_timestamp_offset,
             self._index_sums,
             epochs,
+            self.aborted.sum(),
         )
 
     @property
@@ -146,6 +148,11 @@ class Segment:
     def index_name(self) -> str:
         """The name of the offset index file, without its directory."""
         return f"{self.base_offset:020d}.index"
+
+    @property
+    def aborted_path(self) -> str:
+        """Where the file of its aborted transactions is, or would be."""
+        return self._path(ABORTED_SUFFIX)
 
     def _path(self, suffix: str) -> str:
         return f"{self._directory}/{self.base_offset:020d}{suffix}"
@@ -175,12 +182,6 @@ class Segment:
             self._index(last_offset, position)
         self.next_offset = last_offset + 1
         self.size = position + LENGTH_END + header[1]  # batch_length
-
-    def note_aborted(self, entry: AbortedTransaction) -> None:
-        """Note a transaction that a marker in this segment has aborted."""
-        if self.aborted is None:
-            self.aborted = AbortedIndex()
-        self.aborted.add(entry)
 
     def _index(self, last_offset: int, position: int) -> None:
         self._offset_index.add(last_offset - self.base_offset, position)
@@ -347,6 +348,8 @@ class Segment:
         Returns: the files written.
         """
         files: list[File] = []
+        with contextlib.suppress(StorageError):
+            files += self.aborted.save(self._storage, self.aborted_path)
         if self._saved_size == self.size:
             return files
         self._index_timestamp()
@@ -451,7 +454,7 @@ class Segment:
 
     def remove_indexes(self) -> None:
         """Remove the index files."""
-        for suffix in (".index", ".timeindex", SUFFIX):
+        for suffix in (".index", ".timeindex", ABORTED_SUFFIX, SUFFIX):
             self._storage.remove(self._path(suffix))
 
     def remove(self) -> None:

@@ -164,28 +164,47 @@ class Snapshots:
         self._unflushed.pop(offset, None)
 
     def find(
-        self, segments: Sequence[Segment], end_offset: int
+        self, segments: Sequence[Segment], end_offset: int, wanted: int
     ) -> tuple[Snapshot | None, list[str]]:
-        """Return the newest snapshot at or below `end_offset` that fits the log, if there is one.
+        """Return a snapshot that fits the log, if there is one.
 
-        Newer ones, those that do not fit and damaged ones are removed.
+        Those that do not fit, damaged ones and those beyond the log end are removed.
 
+        Args:
+            end_offset: of the log.
+            wanted: the newest one at or below is taken, if all behind it can be folded; without
+                any the newest of all.
         Returns: it, and for each removed one its path and why.
         Raises: NewerFormat, StorageError.
         """
-        why_removed: list[str] = []
+        why_removed = self.drop_beyond(end_offset)
+        fitting: list[Snapshot] = []
+        # All of them: 1. an older one is taken  2. one of another history stands at the log end
+        # 3. the broker stops there, and leaves it alone, for it seems to be written already.
         for offset in reversed(self.offsets[:]):
             path = self._path(offset)
-            why = f"the log ends at offset {end_offset}" if offset > end_offset else ""
-            if not why:
-                snapshot = decode(self._storage.read_bytes(path), self._storage.full_path(path))
-                why = _misfit(snapshot, offset, segments)
-                if not why:
-                    self._relied_on = offset
-                    return snapshot, why_removed
+            snapshot = decode(self._storage.read_bytes(path), self._storage.full_path(path))
+            why = _misfit(snapshot, offset, segments)
+            if snapshot is not None and not why:
+                fitting.append(snapshot)
+                continue
             why_removed.append(f"{path}: {why}; removed")
             self.drop(offset)
-        return None, why_removed
+        if not fitting:
+            return None, why_removed
+        self._relied_on = fitting[0].offset
+        begin = segments[0].base_offset if segments else 0
+        below = (each for each in fitting if begin <= each.offset <= wanted)
+        return next(below, fitting[0]), why_removed
+
+    def drop_beyond(self, end_offset: int) -> list[str]:
+        """Remove those beyond the end of the log; a line for each."""
+        gone = [each for each in reversed(self.offsets) if each > end_offset]
+        for offset in gone:
+            self.drop(offset)
+        return [
+            f"{self._path(each)}: the log ends at offset {end_offset}; removed" for each in gone
+        ]
 
     def of_clean_stop(self, last: Summary) -> Snapshot | None:
         """Return the snapshot of a log end that is known; None if it is not there or damaged."""

@@ -2,8 +2,9 @@
 
 Written when a segment is left for a new one, and into the mark of a clean stop for the last one.
 A summary is believed if its checksum holds, the segment's file has its size and the next segment
-begins where it says; else the segment is read. It holds the checksums of the two index files too:
-Kafka's format has none, and a flipped bit in a time index would be a wrong answer.
+begins where it says; else the segment is read. It holds the checksums of the index files too:
+Kafka's format has none, and a flipped bit in a time index would be a wrong answer. Version 1 is of
+before there were transactions.
 Tests: tests/unit/broker/log/test_checkpoints.py
 """
 
@@ -14,11 +15,13 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
+from .aborted_index import NONE_ABORTED, AbortedSum
+
 SUFFIX: Final = ".summary"
 _MAGIC: Final = b"MBSS"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = struct.Struct(">4sHI")  # magic, version, CRC-32C of all that follows
-_BODY: Final = struct.Struct(">10qH")
+_BODIES: Final = {1: struct.Struct(">10qH"), 2: struct.Struct(">12qH")}  # by version
 _EPOCH: Final = struct.Struct(">iq")
 
 
@@ -48,25 +51,29 @@ class Summary(NamedTuple):
     max_timestamp_offset: int
     indexes: IndexSums
     epochs: tuple[tuple[int, int], ...]
+    aborted: AbortedSum = NONE_ABORTED
 
 
 def encode(summary: Summary) -> bytes:
     """Return the content of a summary file."""
-    *numbers, indexes, epochs = summary
-    body = _BODY.pack(*numbers, *indexes, len(epochs))
+    *numbers, indexes, epochs, aborted = summary
+    body = _BODIES[_VERSION].pack(*numbers, *indexes, *aborted, len(epochs))
     body += b"".join(_EPOCH.pack(*each) for each in epochs)
     return _HEAD.pack(_MAGIC, _VERSION, crc32c(body)) + body
 
 
 def decode(data: bytes) -> Summary | None:
     """Read a summary file; None if it is damaged or of another version."""
-    body = data[_HEAD.size :]
-    if len(body) < _BODY.size or data[: _HEAD.size] != _HEAD.pack(_MAGIC, _VERSION, crc32c(body)):
+    if len(data) < _HEAD.size:
         return None
-    fields = _BODY.unpack_from(body)
-    if len(body) != _BODY.size + fields[10] * _EPOCH.size:
+    magic, version, crc = _HEAD.unpack_from(data)
+    body, layout = data[_HEAD.size :], _BODIES.get(version)
+    if magic != _MAGIC or layout is None or len(body) < layout.size or crc != crc32c(body):
         return None
-    end, size, last, first_at, max_at, max_at_offset = fields[:6]
-    epochs = tuple((epoch, start) for epoch, start in _EPOCH.iter_unpack(body[_BODY.size :]))
-    indexes = IndexSums(*fields[6:10])
-    return Summary(end, size, last, first_at, max_at, max_at_offset, indexes, epochs)
+    *numbers, epochs_count = layout.unpack_from(body)
+    if len(body) != layout.size + epochs_count * _EPOCH.size:
+        return None
+    end, size, last, first_at, max_at, max_at_offset = numbers[:6]
+    epochs = tuple((epoch, start) for epoch, start in _EPOCH.iter_unpack(body[layout.size :]))
+    indexes, aborted = IndexSums(*numbers[6:10]), AbortedSum(*numbers[10:])
+    return Summary(end, size, last, first_at, max_at, max_at_offset, indexes, epochs, aborted)

@@ -211,7 +211,8 @@ def _summary(path: Path, _: bool) -> Iterator[Row]:
 
 
 def _summary_row(found: summary.Summary) -> Row:
-    return {"kind": "summary", **found._asdict(), "indexes": found.indexes._asdict()}
+    sums = {"indexes": found.indexes._asdict(), "aborted": found.aborted._asdict()}
+    return {"kind": "summary", **found._asdict(), **sums}
 
 
 def _recovery_points(path: Path, _: bool) -> Iterator[Row]:

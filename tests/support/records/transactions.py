@@ -109,8 +109,11 @@ class OneLog:
         end = self.partition.last_stable_offset
         if fetch_offset >= end:
             return []
-        records = self.log.read(fetch_offset, end, max_bytes)
-        found = self.log.told_aborted(fetch_offset, len(records))
+        return self.told_of(fetch_offset, len(self.log.read(fetch_offset, end, max_bytes)))
+
+    def told_of(self, fetch_offset: int, count_bytes: int) -> list[tuple[int, int]]:
+        """The same, for a reader who gets so many bytes."""
+        found = self.log.told_aborted(fetch_offset, count_bytes)
         return [(each.producer_id, each.first_offset) for each in found]
 
     def returned(self, fetch_offset: int = 0) -> list[int]:
