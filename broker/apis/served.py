@@ -16,7 +16,6 @@ NOT_SERVED: Mapping[str, str] = {
     "AddOffsetsToTxn": _TRANSACTIONS,
     "EndTxn": _TRANSACTIONS,
     "WriteTxnMarkers": _TRANSACTIONS,
-    "TxnOffsetCommit": _TRANSACTIONS,
     "DescribeTransactions": _TRANSACTIONS,
     "ListTransactions": _TRANSACTIONS,
 }

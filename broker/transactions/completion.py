@@ -123,7 +123,14 @@ class Completion:
 
     def go_on(self, transactional_id: str) -> None:
         """Take up an ending that a start has found decided."""
-        if self._coordinator.endings[transactional_id].step is Step.DECIDED:
+        ending = self._coordinator.endings[transactional_id]
+        if ending.step is Step.DECIDED:
+            # Nobody knows any more that these were closed: a batch that comes before the marker
+            # would be taken into the transaction, and be committed or aborted with it.
+            for where in ending.unmarked:
+                participant = self._participants.find(where)
+                if participant is not None:
+                    participant.close_transaction(ending.producer_id)
             self._append_markers(transactional_id)
         else:
             self._marked(transactional_id)

@@ -108,6 +108,17 @@ def test_a_start_finishes_a_decision_whatever_markers_are_there(marked: tuple[ob
     )
 
 
+def test_what_a_start_finds_decided_takes_nothing_more() -> None:
+    stage = DrivenTransactions()
+    pid = ongoing(stage)
+    stage.end(pid, 0)
+    stage.partitions[A].is_full = True
+    stage.partitions[A].closed.clear()
+    stage.restart([OpenTransaction(A, pid, 0)])
+    assert stage.partitions[A].markers == []
+    assert stage.partitions[A].closed == {pid}
+
+
 def test_all_that_end_in_one_round_share_its_flush() -> None:
     stage = DrivenTransactions()
     pid = ongoing(stage)
