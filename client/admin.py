@@ -44,8 +44,7 @@ from .administer.results import (
 from .administer.topics import DEFAULT_COUNT, Topics
 from .administer.transactions import MAX_TIMEOUT_MS, Transactions
 from .cluster.list_offsets import OffsetAndTimestamp
-from .config import ConnectionConfig, parse_servers
-from .door import door
+from .config import AdminConfig, options_of
 from .door.owner import Owner
 from .partitions import OffsetAndMetadata, TopicPartition
 
@@ -81,8 +80,12 @@ class Admin:
             succeed raises Retriable with the newest reason.
         request_timeout_ms: bound of one answer.
 
+    Every other option has Kafka's name, meaning and default.
+
     Raises:
-        ValueError: an option that cannot work, or a server that is no HOST:PORT.
+        TypeError, ValueError: an option that cannot be, or a server that is no HOST or HOST:PORT.
+        RuntimeError: no event loop runs; and from every call in another loop, thread or forked
+            process.
     """
 
     def __init__(
@@ -94,20 +97,12 @@ class Admin:
         timeout_ms: float = 60_000,
         retry_backoff_ms: float = 100,
         retry_backoff_max_ms: float = 1_000,
+        reconnect_backoff_ms: float = 50,
+        reconnect_backoff_max_ms: float = 1_000,
         socket_connection_setup_timeout_ms: float = 10_000,
     ) -> None:
         self._owner = Owner("Admin")
-        config = ConnectionConfig(
-            bootstrap_servers=parse_servers(bootstrap_servers),
-            client_id=client_id,
-            request_timeout_ms=request_timeout_ms,
-            retry_backoff_ms=retry_backoff_ms,
-            retry_backoff_max_ms=retry_backoff_max_ms,
-            socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
-            allow_auto_create_topics=False,
-        )
-        limit_ms = door.number("timeout_ms", timeout_ms, 1, door.LONG_MAX)
-        asking = Asking(self._owner, config, limit_ms)
+        asking = Asking(self._owner, options_of(AdminConfig, locals()))
         self._cluster = asking.cluster
         self._brokers = Brokers(asking)
         self._topics = Topics(asking)

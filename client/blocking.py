@@ -624,8 +624,12 @@ class Admin:
             succeed raises Retriable with the newest reason.
         request_timeout_ms: bound of one answer.
 
+    Every other option has Kafka's name, meaning and default.
+
     Raises:
-        ValueError: an option that cannot work, or a server that is no HOST:PORT.
+        TypeError, ValueError: an option that cannot be, or a server that is no HOST or HOST:PORT.
+        RuntimeError: no event loop runs; and from every call in another loop, thread or forked
+            process.
     """
 
     def __init__(
@@ -637,6 +641,8 @@ class Admin:
         timeout_ms: float = 60000,
         retry_backoff_ms: float = 100,
         retry_backoff_max_ms: float = 1000,
+        reconnect_backoff_ms: float = 50,
+        reconnect_backoff_max_ms: float = 1000,
         socket_connection_setup_timeout_ms: float = 10000,
     ) -> None:
         self._loop = LoopThread("admin")
@@ -648,6 +654,8 @@ class Admin:
                 timeout_ms=timeout_ms,
                 retry_backoff_ms=retry_backoff_ms,
                 retry_backoff_max_ms=retry_backoff_max_ms,
+                reconnect_backoff_ms=reconnect_backoff_ms,
+                reconnect_backoff_max_ms=reconnect_backoff_max_ms,
                 socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
             )
         )

@@ -1,14 +1,15 @@
-"""What producers and consumers can be told: Kafka's names in snake case, Kafka's defaults.
+"""What clients can be told: Kafka's names in snake case, Kafka's defaults but for batch_size.
 
-All but batch_size. Frozen values, checked when they are made. Durations in ms, sizes in bytes.
+What each option is for stands where people look for it: in the docstring of its face. Frozen
+values, checked when they are made. Durations in ms, sizes in bytes.
 Source: ProducerConfig.java, ConsumerConfig.java, CommonClientConfigs.java (4.x).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from ..protocol.compression import Codec
 from .door import door
@@ -19,8 +20,7 @@ OffsetReset: TypeAlias = Literal["earliest", "latest", "none"]
 IsolationLevel: TypeAlias = Literal["read_uncommitted", "read_committed"]
 
 CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
-OFFSET_RESETS = ("earliest", "latest", "none")
-ISOLATION_LEVELS = ("read_uncommitted", "read_committed")  # 0 and 1, as they travel
+ISOLATION_LEVELS: tuple[str, ...] = get_args(IsolationLevel)  # 0 and 1, as they travel
 ASSIGNOR_NAMES = ("range", "roundrobin", "cooperative-sticky")
 COOPERATIVE = "cooperative-sticky"
 STRATEGY = "partition_assignment_strategy"
@@ -31,69 +31,68 @@ PORT = 9_092  # of a server of which only the host is given
 IDLE_MS_MIN = 5_000  # as in ProducerConfig.java
 
 INT, LONG = door.INT_MAX, door.LONG_MAX
-# What every option may be: a whole number, a number, yes or no, a text; limits are inclusive.
-WHOLE: Final[dict[str, tuple[int, int]]] = {
-    "request_timeout_ms": (1, INT),
-    "batch_size": (0, INT),
-    "buffer_memory": (1, LONG),
-    "max_request_size": (1, INT),
-    "max_in_flight_requests_per_connection": (1, INT),
-    "retries": (0, INT),
-    "fetch_min_bytes": (0, INT),
-    "fetch_max_bytes": (1, INT),
-    "fetch_max_wait_ms": (0, INT),
-    "max_partition_fetch_bytes": (1, INT),
-    "max_poll_records": (1, INT),
-    "session_timeout_ms": (1, INT),
-    "max_poll_interval_ms": (1, INT),
-}
-NUMBERS: Final[dict[str, tuple[int, int]]] = {
-    "retry_backoff_ms": (0, LONG),
-    "retry_backoff_max_ms": (0, LONG),
-    "reconnect_backoff_ms": (0, LONG),
-    "reconnect_backoff_max_ms": (0, LONG),
-    "metadata_max_age_ms": (1, LONG),
-    "metadata_max_idle_ms": (IDLE_MS_MIN, LONG),
-    "socket_connection_setup_timeout_ms": (1, LONG),
-    "linger_ms": (0, LONG),
-    "max_block_ms": (0, LONG),
-    "delivery_timeout_ms": (1, INT),
-    "heartbeat_interval_ms": (1, INT),
-    "auto_commit_interval_ms": (1, INT),
-}
-FLAGS: Final = {
-    "allow_auto_create_topics",
-    "enable_idempotence",
-    "check_crcs",
-    "enable_auto_commit",
-}
-TEXTS: Final = {"client_id"}
-OPTIONAL_TEXTS: Final = {"group_id", "group_instance_id"}
+EXAMINE = "examine"  # in a field's metadata: called with name and value, raises for what cannot be
+
+T = TypeVar("T")
+
+
+def _whole(default: int, low: int, high: int = INT) -> int:
+    """A whole number; both bounds may be reached."""
+    return _option(default, lambda name, value: door.whole(name, value, low, high))
+
+
+def _number(default: float, low: int, high: int = LONG) -> float:
+    """A number; both bounds may be reached."""
+    return _option(default, lambda name, value: door.number(name, value, low, high))
+
+
+def _flag(default: bool) -> bool:
+    return _option(default, door.flag)
+
+
+def _one_of(literal: object) -> dict[str, Callable[[str, object], None]]:
+    """One of the words of a Literal: metadata for a field."""
+    known = get_args(literal)
+
+    def examine(name: str, value: object) -> None:
+        if value not in known:
+            raise ValueError(f"{name}={value!r}: expected one of {', '.join(known)}")
+
+    return {EXAMINE: examine}
+
+
+def _optional_ms(name: str, value: object) -> None:
+    door.within_ms(name, value, 0)
+
+
+def _option(default: T, examine: Callable[[str, object], object]) -> T:
+    return field(default=default, metadata={EXAMINE: examine})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
 class ConnectionConfig:
-    """How brokers are reached; shared by producers and consumers.
+    """How brokers are reached; shared by all clients.
 
     Args:
         bootstrap_servers: (host, port) pairs, tried in turn until one answers.
     """
 
     bootstrap_servers: tuple[tuple[str, int], ...]
-    client_id: str = "minibroker"
-    request_timeout_ms: int = 30_000
-    retry_backoff_ms: float = 100
-    retry_backoff_max_ms: float = 1_000
-    reconnect_backoff_ms: float = 50
-    reconnect_backoff_max_ms: float = 1_000
-    metadata_max_age_ms: float = 300_000
-    socket_connection_setup_timeout_ms: float = 10_000
-    allow_auto_create_topics: bool = True
+    client_id: str = _option("minibroker", door.text)
+    request_timeout_ms: int = _whole(30_000, 1)
+    retry_backoff_ms: float = _number(100, 0)
+    retry_backoff_max_ms: float = _number(1_000, 0)
+    reconnect_backoff_ms: float = _number(50, 0)
+    reconnect_backoff_max_ms: float = _number(1_000, 0)
+    metadata_max_age_ms: float = _number(300_000, 1)
+    socket_connection_setup_timeout_ms: float = _number(10_000, 1)
+    allow_auto_create_topics: bool = _flag(True)
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for what cannot work."""
-        for name in self.__dataclass_fields__:
-            _examine(name, getattr(self, name))
+        for each in fields(self):
+            if EXAMINE in each.metadata:
+                each.metadata[EXAMINE](each.name, getattr(self, each.name))
         if not self.bootstrap_servers:
             raise ValueError("bootstrap_servers names no broker")
 
@@ -103,24 +102,23 @@ class ProducerConfig(ConnectionConfig):
     """Options of a Producer."""
 
     acks: Acks = "all"
-    enable_idempotence: bool = True
-    linger_ms: float = 5
-    batch_size: int = BATCH_SIZE
-    buffer_memory: int = 33_554_432
-    max_request_size: int = 1_048_576
-    max_in_flight_requests_per_connection: int = 5
-    max_block_ms: float = 60_000
-    delivery_timeout_ms: float = 120_000
-    retries: int = RETRIES_MAX
-    compression_type: CompressionType = "none"
-    metadata_max_idle_ms: float = 300_000
+    enable_idempotence: bool = _flag(True)
+    linger_ms: float = _number(5, 0)
+    batch_size: int = _whole(BATCH_SIZE, 0)
+    buffer_memory: int = _whole(33_554_432, 1, LONG)
+    max_request_size: int = _whole(1_048_576, 1)
+    max_in_flight_requests_per_connection: int = _whole(5, 1)
+    max_block_ms: float = _number(60_000, 0)
+    delivery_timeout_ms: float = _number(120_000, 1, INT)
+    retries: int = _whole(RETRIES_MAX, 0)
+    compression_type: CompressionType = field(default="none", metadata=_one_of(CompressionType))
+    metadata_max_idle_ms: float = _number(300_000, IDLE_MS_MIN)
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for what cannot work or would break a promise."""
         super().__post_init__()
         if self.acks not in ("all", -1, 0, 1) or isinstance(self.acks, bool | float):
             raise ValueError(f"acks={self.acks!r}: expected 'all', -1, 0 or 1")
-        _check_one_of("compression_type", self.compression_type, tuple(CODECS))
         if not self.enable_idempotence:
             return
         if self.acks not in ("all", -1):
@@ -152,36 +150,31 @@ class ProducerConfig(ConnectionConfig):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
 class ConsumerConfig(ConnectionConfig):
-    """Options of a Consumer.
+    """Options of a Consumer."""
 
-    Args:
-        partition_assignment_strategy: names of assignors, the one liked best first. Members keep
-            reading through a rebalance when all of them are cooperative.
-    """
-
-    auto_offset_reset: OffsetReset = "latest"
-    isolation_level: IsolationLevel = "read_uncommitted"
-    fetch_min_bytes: int = 1
-    fetch_max_bytes: int = 52_428_800
-    fetch_max_wait_ms: int = 500
-    max_partition_fetch_bytes: int = 1_048_576
-    max_poll_records: int = 500
-    check_crcs: bool = True
-    group_id: str | None = None
-    group_instance_id: str | None = None
+    auto_offset_reset: OffsetReset = field(default="latest", metadata=_one_of(OffsetReset))
+    isolation_level: IsolationLevel = field(
+        default="read_uncommitted", metadata=_one_of(IsolationLevel)
+    )
+    fetch_min_bytes: int = _whole(1, 0)
+    fetch_max_bytes: int = _whole(52_428_800, 1)
+    fetch_max_wait_ms: int = _whole(500, 0)
+    max_partition_fetch_bytes: int = _whole(1_048_576, 1)
+    max_poll_records: int = _whole(500, 1)
+    check_crcs: bool = _flag(True)
+    group_id: str | None = _option(None, door.optional_text)
+    group_instance_id: str | None = _option(None, door.optional_text)
     partition_assignment_strategy: tuple[str, ...] = ("range", "cooperative-sticky")
-    session_timeout_ms: int = 45_000
-    heartbeat_interval_ms: float = 3_000
-    max_poll_interval_ms: int = 300_000
-    enable_auto_commit: bool = True
-    auto_commit_interval_ms: float = 5_000
-    consumer_timeout_ms: float | None = None
+    session_timeout_ms: int = _whole(45_000, 1)
+    heartbeat_interval_ms: float = _number(3_000, 1, INT)
+    max_poll_interval_ms: int = _whole(300_000, 1)
+    enable_auto_commit: bool = _flag(True)
+    auto_commit_interval_ms: float = _number(5_000, 1, INT)
+    consumer_timeout_ms: float | None = _option(None, _optional_ms)
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for what cannot work."""
         super().__post_init__()
-        _check_one_of("auto_offset_reset", self.auto_offset_reset, OFFSET_RESETS)
-        _check_one_of("isolation_level", self.isolation_level, ISOLATION_LEVELS)
         if self.fetch_max_wait_ms >= self.request_timeout_ms:
             raise ValueError("fetch_max_wait_ms must be below request_timeout_ms")
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
@@ -216,17 +209,27 @@ class ConsumerConfig(ConnectionConfig):
         return all(name == COOPERATIVE for name in self.partition_assignment_strategy)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
+class AdminConfig(ConnectionConfig):
+    """Options of an Admin; what is no choice there is not taken by the constructor."""
+
+    client_id: str = _option("minibroker-admin", door.text)
+    timeout_ms: float = _number(60_000, 1)
+    metadata_max_age_ms: float = field(default=300_000, init=False)  # each call asks anew
+    allow_auto_create_topics: bool = field(default=False, init=False)
+
+
 C = TypeVar("C", bound=ConnectionConfig)
 
 
 def options_of(kind: type[C], arguments: Mapping[str, Any]) -> C:
     """The options among the arguments of a face's constructor, checked, as one frozen value.
 
-    An option stands twice, in the face's signature and in `kind`, and a test holds the two to the
-    same names, types and defaults; it is passed on here, by name. Once would be less, but no form
-    of that keeps what people use: with `**options: Unpack[a TypedDict]` help() and
-    inspect.signature() tell neither names nor defaults, and no editor can tell the defaults; where
-    a dataclass makes the face's __init__, every option is a public attribute of the face.
+    A face's signature and docstring are what people read and hover over; name, type and default
+    of an option stand there and, with its bounds, in `kind`, and a test holds the two together.
+    Once would be less, but a TypedDict to unpack would be a second declaration as well, without
+    defaults in any editor; a dataclass as the face's __init__ would make every option a public
+    attribute of it; and a signature written into the face by a generator stands there all the same.
 
     Args:
         arguments: by name, as locals() tells them; what is no option of `kind` is left.
@@ -234,7 +237,7 @@ def options_of(kind: type[C], arguments: Mapping[str, Any]) -> C:
     Raises:
         TypeError, ValueError: an option that cannot be, or options that contradict each other.
     """
-    given = {name: arguments[name] for name in kind.__dataclass_fields__}
+    given = {each.name: arguments[each.name] for each in fields(kind) if each.init}
     given["bootstrap_servers"] = parse_servers(given["bootstrap_servers"])
     if STRATEGY in given:
         given[STRATEGY] = door.texts(STRATEGY, given[STRATEGY])
@@ -263,24 +266,3 @@ def _parse_server(text: str) -> tuple[str, int]:
     if not host or "\0" in host or not is_port:
         raise ValueError(f"bootstrap server {text!r}: expected HOST:PORT, or HOST for port {PORT}")
     return host, int(port)
-
-
-def _examine(name: str, value: object) -> None:
-    """The tables above, for one option."""
-    if name in WHOLE:
-        door.whole(name, value, *WHOLE[name])
-    elif name in NUMBERS:
-        door.number(name, value, *NUMBERS[name])
-    elif name == "consumer_timeout_ms":
-        door.within_ms(name, value, 0)
-    elif name in FLAGS:
-        door.flag(name, value)
-    elif name in TEXTS:
-        door.text(name, value)
-    elif name in OPTIONAL_TEXTS:
-        door.optional_text(name, value)
-
-
-def _check_one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}={value!r}: expected one of {', '.join(known)}")

@@ -26,7 +26,7 @@ from ..cluster.cluster import Cluster, bounded
 from ..cluster.connection import Connection
 from ..cluster.coordinator import Coordinated, find_coordinator
 from ..cluster.list_offsets import OffsetLookup
-from ..config import ConnectionConfig
+from ..config import AdminConfig
 from ..door.owner import Owner
 from ..errors import ClientError, Fatal, Retriable, UnsupportedApi
 from ..partitions import TopicPartition, name_of
@@ -53,10 +53,10 @@ class Asking:
         timeout_ms: bound of every call.
     """
 
-    def __init__(self, owner: Owner, config: ConnectionConfig, timeout_ms: float) -> None:
+    def __init__(self, owner: Owner, config: AdminConfig) -> None:
         self.owner = owner
         self.config = config
-        self.timeout_ms = timeout_ms
+        self.timeout_ms = config.timeout_ms
         self._random = Random()
         self.cluster = Cluster(config, self._random, lambda: None)
         self.offsets = OffsetLookup(config, self.cluster)

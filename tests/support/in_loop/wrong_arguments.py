@@ -183,6 +183,25 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
         "list_group_offsets": {"group_id": NAME, "partitions": PLACES_OR_ALL},
         "alter_group_offsets": {"group_id": NAME, "offsets": OFFSETS},
         "delete_group_offsets": {"group_id": NAME, "partitions": PLACES},
+        "list_transactions": {
+            "states": Kind(lambda: ["Ongoing"], TOPICS.wrong),
+            "producer_ids": Kind(
+                lambda: [1], (*NO_LISTS, *([each] for each in (None, *NO_WHOLES)))
+            ),
+            "duration_ms": Kind(lambda: 0, NO_WHOLES),
+            "pattern": Kind(lambda: "t.*", NO_TEXTS),
+        },
+        "describe_transactions": {"transactional_ids": TOPICS},
+        "describe_producers": {"partitions": PLACES},
+        "abort_transaction": {
+            "partition": PLACE,
+            "start_offset": Kind(lambda: 0, (-1, *WHOLE_OFFSETS)),
+        },
+        "force_terminate_transaction": {"transactional_id": NAME},
+        "find_hanging_transactions": {
+            "partitions": PLACES,
+            "max_transaction_timeout_ms": Kind(lambda: 0, (None, *NO_WHOLES)),
+        },
     },
 }
 """By class and method: what each parameter takes."""

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
-from minibroker.client.config import FLAGS, NUMBERS, WHOLE
+from minibroker.client.config import (
+    AdminConfig,
+    ConnectionConfig,
+    ConsumerConfig,
+    ProducerConfig,
+)
 from minibroker.testing import TestBroker
 
 from tests.support.in_loop.wrong_arguments import (
@@ -103,35 +109,42 @@ async def test_what_cannot_be_is_refused_by_name(
     assert broker.records("t") == []
 
 
-KINDS: tuple[type[Any], ...] = (Producer, Consumer)
-OPTIONS: list[tuple[type[Any], str, Any]] = [
+KINDS: dict[type[Any], type[ConnectionConfig]] = {
+    Producer: ProducerConfig,
+    Consumer: ConsumerConfig,
+    Admin: AdminConfig,
+}
+NO_OPTION_OF_TYPE: dict[object, tuple[Any, ...]] = {
+    "int": (None, "5", 1.5, True, -1, 2**70),
+    "float": (None, "5", NAN, True, -1, 2**70),
+    "float | None": (-1, NAN, "5", True),
+    "bool": (None, 0, "yes"),
+    "str": (None, 7, b"x", LONE_SURROGATE),
+    "str | None": (7, b"x", LONE_SURROGATE),
+}
+NO_OPTION: dict[str, tuple[Any, ...]] = {
+    "bootstrap_servers": (*(None, 7, b"h:1", [7], "h:0", "h:65536", "h:x", "h\0:1", ":9", "", []),),
+    **dict.fromkeys(("key_serializer", "value_serializer", "partitioner"), (7, "f")),
+    **dict.fromkeys(("key_deserializer", "value_deserializer"), (7, "f")),
+    "acks": (2, "1", None, True, 1.0),
+    "compression_type": ("brotli", None, 7, []),
+    "auto_offset_reset": ("newest", None, 7, []),
+    "isolation_level": ("read_all", None, 7, []),
+    "partition_assignment_strategy": ("range", [], ["best"], 7),
+}
+
+
+def no_options(kind: type[Any], config: type[ConnectionConfig]) -> dict[str, tuple[Any, ...]]:
+    """What each option of a client cannot be."""
+    types = {each.name: NO_OPTION_OF_TYPE.get(each.type) for each in fields(config) if each.init}
+    wrong = NO_OPTION | {name: values for name, values in types.items() if values}
+    return {name: wrong[name] for name in inspect.signature(kind).parameters if name in wrong}
+
+
+OPTIONS = [
     (kind, name, wrong)
-    for kind in KINDS
-    for table, wrong in (
-        (WHOLE, (None, "5", 1.5, True, -1, 2**70)),
-        (NUMBERS, (None, "5", NAN, True, -1, 2**70)),
-        (dict.fromkeys(sorted(FLAGS)), (None, 0, "yes")),
-        (
-            {"client_id": 0, "group_id": 0, "group_instance_id": 0},
-            (7, b"x", LONE_SURROGATE),
-        ),
-        (
-            {"bootstrap_servers": 0},
-            (None, 7, b"h:1", [7], "h:0", "h:65536", "h:x", "h\0:1", ":9", "", []),
-        ),
-        (
-            dict.fromkeys(("key_serializer", "value_serializer", "partitioner")),
-            (7, "f"),
-        ),
-        (dict.fromkeys(("key_deserializer", "value_deserializer")), (7, "f")),
-        ({"acks": 0}, (2, "1", None, True, 1.0)),
-        ({"compression_type": 0}, ("brotli", None, 7, [])),
-        ({"auto_offset_reset": 0}, ("newest", None, 7, [])),
-        ({"partition_assignment_strategy": 0}, ("range", [], ["best"], 7)),
-        ({"consumer_timeout_ms": 0}, (-1, NAN, "5", True)),
-    )
-    for name in table
-    if name in inspect.signature(kind).parameters
+    for kind, config in KINDS.items()
+    for name, wrong in no_options(kind, config).items()
 ]
 
 
@@ -146,7 +159,7 @@ async def test_an_option_that_cannot_be_is_refused_by_name(
         assert any(word in str(caught.value) for word in words), (value, caught.value)
 
 
-@pytest.mark.parametrize("kind", [Producer, Consumer])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_option_is_tried(kind: type[Any]) -> None:
     tried = {name for each, name, _ in OPTIONS if each is kind}
     assert tried == {*inspect.signature(kind).parameters} - {"topics"}

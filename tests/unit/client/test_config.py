@@ -7,9 +7,11 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
+from minibroker.client.admin import Admin
+from minibroker.client.blocking import Admin as BlockingAdmin
 from minibroker.client.blocking import Consumer as BlockingConsumer
 from minibroker.client.blocking import Producer as BlockingProducer
-from minibroker.client.config import ConnectionConfig, ConsumerConfig, ProducerConfig
+from minibroker.client.config import AdminConfig, ConnectionConfig, ConsumerConfig, ProducerConfig
 from minibroker.client.consumer import Consumer
 from minibroker.client.producer import Producer
 
@@ -24,6 +26,8 @@ FACES = [
     (BlockingProducer, ProducerConfig),
     (Consumer, ConsumerConfig),
     (BlockingConsumer, ConsumerConfig),
+    (Admin, AdminConfig),
+    (BlockingAdmin, AdminConfig),
 ]
 
 
@@ -31,10 +35,25 @@ FACES = [
 def test_a_face_and_its_options_agree(face: type[Any], config: type[ConnectionConfig]) -> None:
     signature = inspect.signature(face.__init__).parameters
     shown = {name: each for name, each in signature.items() if name not in PARTS}
-    kept = {each.name: each for each in fields(config)}
+    kept = {each.name: each for each in fields(config) if each.init}
     assert shown.keys() == kept.keys()
     for name, each in kept.items():
         if each.default is not MISSING:
             assert shown[name].default == each.default, name
         if name not in WIDER:
             assert shown[name].annotation == each.type, name
+
+
+@pytest.mark.parametrize(("face", "config"), FACES)
+def test_what_is_told_of_options_is_told_of_options_there_are(
+    face: type[Any], config: type[ConnectionConfig]
+) -> None:
+    told = (face.__doc__ or "").split("Args:\n")[1].split("\n\n")[0]
+    names = [
+        name
+        for line in told.splitlines()
+        if line.startswith(" " * 8) and not line.startswith(" " * 9)
+        for name in line.strip().partition(":")[0].split(", ")
+    ]
+    assert "bootstrap_servers" in names
+    assert {*names} <= inspect.signature(face).parameters.keys()
