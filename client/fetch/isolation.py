@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...protocol.batch.control import read_marker
 from ...protocol.batch.header import BatchError, BatchHeader, Buffer, crc_is_valid
 from ...protocol.messages.fetch import AbortedTransaction
 
@@ -33,24 +32,23 @@ class Visibility:
         """Whether the batch holds records for the application.
 
         Raises:
-            BatchError: a marker that cannot be read, on which it depends what is shown.
+            BatchError: a spoilt marker, on which it depends what is shown.
         """
         # 1. P's transaction from 0 on is aborted; its marker is 10. 2. P commits another, 11 to 15.
         # 3. P's next, from 16 on, is aborted. Taken in all at once, the list would hide 11 to 15.
         while self._to_come and self._to_come[-1][0] <= header.last_offset:
             self._producer_ids.add(self._to_come.pop()[1])
-        is_aborted = header.producer_id in self._producer_ids
         if header.is_control:
-            if is_aborted and self._is_abort(header, batch):
-                self._producer_ids.discard(header.producer_id)
+            if self._producer_ids and self._is_spoilt(header, batch):
+                # Overlooked, it would hide what its producer commits next.
+                raise BatchError("the CRC of a marker does not match its bytes")
+            # Which marker it is need not be read: that of an aborted transaction is an abort.
+            self._producer_ids.discard(header.producer_id)
             return False
-        if not is_aborted or not header.is_transactional:
+        if not header.is_transactional or header.producer_id not in self._producer_ids:
             return True
         # Spoilt bytes may name any producer. Shown, the batch is refused when its turn comes.
-        return self._check_crcs and not crc_is_valid(batch, header)
+        return self._is_spoilt(header, batch)
 
-    def _is_abort(self, header: BatchHeader, batch: Buffer) -> bool:
-        if self._check_crcs and not crc_is_valid(batch, header):
-            raise BatchError("the CRC of a marker does not match its bytes")
-        marker = read_marker(batch)
-        return marker is not None and not marker.is_commit
+    def _is_spoilt(self, header: BatchHeader, batch: Buffer) -> bool:
+        return self._check_crcs and not crc_is_valid(batch, header)

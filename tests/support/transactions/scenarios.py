@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from minibroker.broker.faults.rules import Disconnect, LoseReply, Rule
 from minibroker.client import (
     Admin,
     ConfigResource,
@@ -22,6 +23,7 @@ from minibroker.client import (
     Producer,
     TopicPartition,
 )
+from minibroker.testing.proxy import Proxy
 
 from tests.support.transactions.raw_producer import RawProducer
 
@@ -171,7 +173,8 @@ async def what_coordinators_and_partitions_tell(bootstrap: str) -> None:
         long_open = await admin.list_transactions(duration_ms=3_600_000)
         assert names[1] not in {each.transactional_id for each in long_open}
         await told_as_it_is(admin, place, open_, over)
-        assert await admin.list_group_offsets(group) == {}  # pending, and told at once
+        pending = await asyncio.wait_for(admin.list_group_offsets(group, [place]), WAIT_S)
+        assert pending == {}
         await open_.end(commit=True)
 
 
@@ -246,7 +249,44 @@ async def what_hangs_is_found_and_ended(bootstrap: str) -> None:
             await admin.abort_transaction(place, 1)
 
 
+async def an_abort_whose_answer_is_lost_is_written_once(bootstrap: str) -> None:
+    """The next attempt looks first: a second marker might abort the producer's next transaction."""
+    place = await new_place(bootstrap)
+    rules = [
+        Rule(action=Disconnect(), api="WriteTxnMarkers", nth=1),  # it does not arrive
+        Rule(action=LoseReply(), api="WriteTxnMarkers", nth=1),  # of the next attempt
+    ]
+    async with (
+        producer(bootstrap) as writer,
+        Proxy(bootstrap, rules) as proxy,
+        Admin(proxy.bootstrap_servers) as admin,
+        reader(bootstrap, place, "read_uncommitted") as consumer,
+    ):
+        await writer.write(place, b"x")
+        await admin.abort_transaction(place, 0)
+        assert [rule.fired for rule in proxy.rules] == [1, 1]
+        assert (await consumer.end_offsets([place]))[place] == 2
+        await writer.end(commit=False)
+        assert await end_of(consumer, place, 3) == 3  # its coordinator's own
+
+
+async def a_member_waits_for_an_offset_that_is_pending(bootstrap: str) -> None:
+    """Who begins where a transaction may yet move the group begins there once it has (KIP-447)."""
+    place, group = await new_place(bootstrap), f"g-{uuid4().hex[:8]}"
+    async with Producer(bootstrap) as plain, producer(bootstrap) as writer:
+        await plain.send_many(place.topic, [b"%d" % n for n in range(4)], partition=0)
+        await writer.commit_offset(group, place, 3)
+        member = Consumer(place.topic, bootstrap_servers=bootstrap, group_id=group,
+                          auto_offset_reset="earliest", retry_backoff_ms=20)  # fmt: skip
+        async with member:
+            assert await member.getmany(timeout_ms=1_000) == {}  # it has joined, and asks
+            await writer.end(commit=True)
+            assert (await asyncio.wait_for(member.getone(), WAIT_S)).value == b"3"
+
+
 SCENARIOS = [
+    an_abort_whose_answer_is_lost_is_written_once,
+    a_member_waits_for_an_offset_that_is_pending,
     committed_only,
     latest_is_the_last_stable_offset,
     what_coordinators_and_partitions_tell,

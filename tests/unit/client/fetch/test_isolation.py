@@ -12,7 +12,12 @@ from minibroker.client.errors import Fatal
 from minibroker.client.fetch.fetcher import Fetcher
 from minibroker.client.partitions import TopicPartition
 from minibroker.protocol.batch.control import Marker, marker_batch
-from minibroker.protocol.batch.header import TRANSACTIONAL_BIT, headers_in, read_header
+from minibroker.protocol.batch.header import (
+    PRODUCER_ID_AT,
+    TRANSACTIONAL_BIT,
+    headers_in,
+    read_header,
+)
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.fetch import (
     AbortedTransaction,
@@ -180,6 +185,16 @@ def test_transactions_are_taken_by_where_they_began_whatever_the_order_of_the_li
     assert offsets(reader) == [3, 7]
 
 
+def test_what_is_in_no_transaction_is_shown_whoever_wrote_it() -> None:
+    plain = build_batch(
+        [(None, b"x", (), 0)], base_offset=1, leader_epoch=0, producer_id=7, producer_epoch=0,
+        base_sequence=1,
+    )  # fmt: skip
+    reader = fetcher()
+    answer(reader, written(0, 7) + plain + marker(2, 7, is_commit=False), [(7, 0)])
+    assert offsets(reader) == [1]
+
+
 def test_a_spoilt_batch_is_told_even_if_it_seems_to_be_aborted() -> None:
     spoilt = bytearray(written(1, 7))
     spoilt[-1] ^= 1
@@ -195,7 +210,7 @@ def test_a_spoilt_batch_is_told_even_if_it_seems_to_be_aborted() -> None:
 
 def test_a_spoilt_marker_is_told_since_what_follows_hangs_on_it() -> None:
     spoilt = bytearray(marker(1, 7, is_commit=False))
-    spoilt[-1] ^= 1
+    spoilt[PRODUCER_ID_AT + 7] ^= 1  # now it seems to be of another producer
     reader = fetcher()
     answer(reader, written(0, 7) + spoilt + written(2, 7), [(7, 0)])
     with pytest.raises(Fatal, match=r"t-0 at offset 1: the CRC of a marker"):
