@@ -216,6 +216,8 @@ class Consumer(Generic[K, V]):
         self._fetcher.settle()
         self._fetcher.hold_back(self._fetcher.readings)
         was_manual = self._subscription.is_manual
+        if self._member is not None and self._subscription.is_set:
+            self._member.unsubscribed()
         self._subscription.clear()
         if was_manual or self._member is None:
             self._fetcher.assign(())
@@ -270,12 +272,7 @@ class Consumer(Generic[K, V]):
         self._owner.check()
         limit_ms = self._limit_ms(timeout_ms)
         if offsets is None:
-            readings = self._fetcher.readings.items()
-            wanted = {
-                place: OffsetAndMetadata(each.position, "", each.epoch)
-                for place, each in readings
-                if each.position >= 0
-            }
+            wanted = self._fetcher.positions()
         else:
             wanted = place_door.by_place("offsets", offsets, place_door.committable)
         self._cluster.raise_if_ended()

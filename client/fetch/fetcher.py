@@ -32,7 +32,7 @@ from ..cluster.backoff import backoff_ms
 from ..config import ConsumerConfig
 from ..errors import ClientError, Fatal, LogTruncation
 from ..figures import ConsumerFigures
-from ..partitions import NO_EPOCH, TopicPartition, name_of
+from ..partitions import NO_EPOCH, OffsetAndMetadata, TopicPartition, name_of
 from .deserializing import Deserializers
 from .isolation import Visibility
 from .position import (
@@ -136,6 +136,14 @@ class Fetcher(Generic[K, V]):
         for reading in self._handed_out:
             reading.settled = reading.position
         self._handed_out.clear()
+
+    def positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Up to where the application has got records, as a group commits it."""
+        return {
+            place: OffsetAndMetadata(each.position, "", each.epoch)
+            for place, each in self.readings.items()
+            if each.position >= 0
+        }
 
     def done_with(self, offsets: Mapping[TopicPartition, int]) -> None:
         """The application says that it is done with what it got below these offsets."""

@@ -31,7 +31,7 @@ from ..partitions import OffsetAndMetadata, TopicPartition
 from .assignors import NO_GENERATION, decode_places
 from .committing import OUTCOME_UNKNOWN, Committing
 from .membership import NO_MEMBER_ID, Event, Membership, NextStep, State
-from .subscription import Subscription
+from .subscription import ConsumerRebalanceListener, Subscription
 
 logger = logging.getLogger("minibroker.client")
 JOIN_LAPSE_MS = 5_000  # what JoinGroup may take beyond the rebalance timeout
@@ -74,6 +74,7 @@ class GroupMember(Generic[K, V]):
         self._returned: asyncio.Future[None] | None = None
         self._to_hold: frozenset[TopicPartition] = frozenset()
         self._is_away = False
+        self._parting: ConsumerRebalanceListener | None = None  # whom unsubscribe() concerns
         self.committing = Committing(
             config, self._coordinator, self._membership, subscription, self._is_settled
         )
@@ -128,6 +129,10 @@ class GroupMember(Generic[K, V]):
         """A topic was deleted and made again: nothing is committed for the new one."""
         self._stored = {p: each for p, each in self._stored.items() if p.topic != topic}
 
+    def unsubscribed(self) -> None:
+        """The application reads nothing from now on; it may subscribe again before this is done."""
+        self._parting = self._subscription.listener
+
     def changed(self) -> None:
         """Metadata or the subscription are not what they were."""
         self._changed.set()
@@ -139,7 +144,7 @@ class GroupMember(Generic[K, V]):
                 while self._is_away:
                     self._changed.clear()
                     await self._changed.wait()
-                if not self._subscription.is_set:
+                if not self._is_subscribed:
                     await self._stay_outside()
                 elif await self._rebalance():
                     failures = 0
@@ -149,6 +154,16 @@ class GroupMember(Generic[K, V]):
                     failures += 1
         except Exception as error:  # noqa: BLE001  told to whoever reads next
             self._fail(error)
+
+    @property
+    def _is_subscribed(self) -> bool:
+        # 1. unsubscribe() has held back all that was read; 2. subscribe() follows at once, to the
+        # same topics. Looked at now, nothing has changed, and nothing would be handed out again.
+        return self._subscription.is_set and self._parting is None
+
+    @property
+    def _listener(self) -> ConsumerRebalanceListener:
+        return self._parting or self._subscription.listener
 
     async def _stay_outside(self) -> None:
         """Leave, if need be, and wait for a subscription."""
@@ -165,7 +180,7 @@ class GroupMember(Generic[K, V]):
         membership = self._membership
         topics = await self._wanted_topics()
         await self._prepare(topics)
-        if not self._subscription.is_set or self._is_away:
+        if not self._is_subscribed or self._is_away:
             return True
         self._is_settled.clear()
         try:
@@ -197,7 +212,7 @@ class GroupMember(Generic[K, V]):
                 await self._give_up(self._owned)
         if self._membership.generation == NO_GENERATION and self._owned:
             lost = self._drop(self._owned)
-            await self._tell(self._subscription.listener.on_partitions_lost, lost)
+            await self._tell(self._listener.on_partitions_lost, lost)
 
     async def _join(self, topics: frozenset[str]) -> NextStep:
         membership = self._membership
@@ -252,12 +267,12 @@ class GroupMember(Generic[K, V]):
         # 3. getmany() would hand them out, and the seek come too late: so they are held back.
         self._fetcher.hold_back(added)
         logger.info("group %s: reads %s", self._membership.group_id, sorted(places))
-        await self._tell(self._subscription.listener.on_partitions_assigned, added)
+        await self._tell(self._listener.on_partitions_assigned, added)
         # 1. The listener takes longer than max_poll_interval_ms, and the member leaves meanwhile;
         #    or the application unsubscribes. Either has held back all that was read.
         # 2. Let go, records are fetched while another member reads the same partitions.
         # 3. The application comes back and gets them before it is told that they were lost.
-        if self._membership.generation != NO_GENERATION and self._subscription.is_set:
+        if self._membership.generation != NO_GENERATION and self._is_subscribed:
             self._fetcher.let_go(added)
             self._fetching.wake()
         # 1. A owns p0 and p1; B joins; p1 is to be B's, but A names it as owned in this round.
@@ -277,10 +292,11 @@ class GroupMember(Generic[K, V]):
         # lost, and a listener that commits in on_partitions_revoked could only fail.
         if self._membership.generation == NO_GENERATION:
             return
-        await self._tell(self._subscription.listener.on_partitions_revoked, self._drop(places))
+        await self._tell(self._listener.on_partitions_revoked, self._drop(places))
 
     async def _part_with_all(self) -> None:
-        listener, is_lost = self._subscription.listener, self._membership.generation < 0
+        listener, self._parting = self._listener, None
+        is_lost = self._membership.generation == NO_GENERATION
         told = listener.on_partitions_lost if is_lost else listener.on_partitions_revoked
         if self._owned:
             await self._tell(told, self._drop(self._owned))
@@ -306,7 +322,7 @@ class GroupMember(Generic[K, V]):
     async def _until_over(self) -> None:
         """Return when the group rebalances, or has to."""
         membership = self._membership
-        while membership.state is State.STABLE and self._subscription.is_set:
+        while membership.state is State.STABLE and self._is_subscribed:
             self._changed.clear()
             if self._is_outdated():
                 membership.move(Event.REBALANCE)

@@ -106,8 +106,9 @@ async def test_a_listener_that_outlasts_the_membership_brings_no_records(
     assert listener.said[:3] == ["assigned", "lost", "assigned"]
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["for good", "subscribed again"])
 async def test_nothing_is_read_after_unsubscribe_though_the_listener_is_not_done(
-    broker: TestBroker,
+    broker: TestBroker, again: bool
 ) -> None:
     listener = Slow(seek_to=1)
     consumer = reader(broker, listener, auto_commit_interval_ms=60_000)
@@ -115,12 +116,15 @@ async def test_nothing_is_read_after_unsubscribe_though_the_listener_is_not_done
         await listener.is_reached.wait()
         held = broker.faults.hold("OffsetCommit", at="request")
         consumer.unsubscribe()
+        if again:
+            consumer.subscribe(["t"], listener=Slow())
         listener.goes_on.set()
         await held.reached()  # giving up: position 1 is committed
         await let_fetch(consumer)
         assert await consumer.getmany() == {}
         held.release()
-    assert listener.said == ["assigned", "revoked"]
+        while listener.said != ["assigned", "revoked"]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
 
 async def test_what_the_group_has_taken_is_lost_not_revoked_if_only_the_commit_tells(
@@ -215,3 +219,18 @@ async def test_partitions_assigned_by_hand_after_unsubscribe_are_read(broker: Te
         consumer.unsubscribe()
         consumer.assign([P0])
         assert (await consumer.getone()).value == b"1"
+
+
+async def test_unsubscribing_is_noticed_though_it_is_subscribed_again_at_once(
+    broker: TestBroker,
+) -> None:
+    before, listener = Slow(), Slow()
+    before.goes_on.set()
+    listener.goes_on.set()
+    async with reader(broker, before) as consumer, asyncio.timeout(BOUND_S):
+        assert (await consumer.getone()).value == b"0"
+        consumer.unsubscribe()
+        consumer.subscribe(["t"], listener=listener)
+        assert (await consumer.getone()).value == b"1"
+        assert before.said == ["assigned", "revoked"]
+        assert listener.said == ["assigned"]
