@@ -290,6 +290,14 @@ DEVIATIONS = {
         reason="As above: the transaction's records would be there without its offsets.",
         test=f"{PENDING}::test_deleting_offsets_leaves_what_is_pending",
     ),
+    "pending-listed": Deviation(
+        request="OffsetFetch: of all topics, with require_stable",
+        kafka="a partition with nothing but a pending offset is not listed",
+        ours="88 UNSTABLE_OFFSET_COMMIT for it, as when it is asked for by name",
+        reason="Who reads that nothing is committed begins anew, while the commit is on its way.",
+        test="tests/unit/broker/apis/test_offset_fetch.py"
+        "::test_who_requires_it_is_told_what_is_unstable",
+    ),
     "internal-topics": Deviation(
         request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"
         " __cluster_metadata",

@@ -23,6 +23,7 @@ from ...protocol.batch.writing import NewRecord, build_batch
 from .records import (
     CopiedOffset,
     GroupRecord,
+    OffsetRecord,
     PendingRecord,
     StateRecord,
     UnknownRecord,
@@ -40,15 +41,10 @@ def pack(records: Sequence[StateRecord], now_ms: int) -> bytes:
     if isinstance(first, Marker):
         assert len(records) == 1, "a marker stands alone"
         return marker_batch(first, now_ms=now_ms, base_offset=0, leader_epoch=0)
-    values = [_stored(record, now_ms) for record in records]
     if not isinstance(first, PendingRecord):
-        assert not any(isinstance(each, PendingRecord) for each in records), "nothing is mixed"
-        return build_batch(values)
-    assert {(e.producer_id, e.producer_epoch) for e in records if isinstance(e, PendingRecord)} == {
-        (first.producer_id, first.producer_epoch)
-    }, "a transactional batch is of one producer"
+        return build_batch([_plain(record, now_ms) for record in records])
     return build_batch(
-        values,
+        [_pending(record, first, now_ms) for record in records],
         attributes=TRANSACTIONAL_BIT,
         producer_id=first.producer_id,
         producer_epoch=first.producer_epoch,
@@ -64,15 +60,18 @@ def unpack(batch: Buffer) -> list[StateRecord]:
     return [_read(record, header) for record in records_in(batch)]
 
 
-def _stored(record: StateRecord, now_ms: int) -> NewRecord:
-    if isinstance(record, PendingRecord):
-        place = _PLACE.pack(record.at, record.is_superseded)
-        headers = ((COPY, place),) if record.is_copy else ()
-        return (*encode(record.offset), headers, now_ms)
+def _plain(record: StateRecord, now_ms: int) -> NewRecord:
     if isinstance(record, CopiedOffset):
         return (*encode(record.offset), ((COPY, b""),), now_ms)
-    assert not isinstance(record, Marker), "a marker stands alone"
+    assert isinstance(record, OffsetRecord | GroupRecord), "nothing is mixed"
     return (*encode(record), (), now_ms)
+
+
+def _pending(record: StateRecord, first: PendingRecord, now_ms: int) -> NewRecord:
+    assert isinstance(record, PendingRecord), "nothing is mixed"
+    assert record[:2] == first[:2], "a transactional batch is of one producer"
+    headers = ((COPY, _PLACE.pack(record.at, record.is_superseded)),) if record.is_copy else ()
+    return (*encode(record.offset), headers, now_ms)
 
 
 def _read(record: Record, header: BatchHeader) -> StateRecord:

@@ -65,23 +65,25 @@ class GroupsState:
 
     def apply(self, record: StateRecord) -> None:
         """Take one record into the state."""
-        match record:
-            case OffsetRecord(group_id, topic, partition, None):
+        if isinstance(record, OffsetRecord):
+            if record.value is None:
                 self._remove(record)
-                self.pending.drop_superseded(group_id, (topic, partition))
-            case OffsetRecord(group_id, topic, partition):
+                self.pending.drop_superseded(record.group_id, (record.topic, record.partition))
+            else:
                 self._put(record)
-                self.pending.supersede(group_id, (topic, partition))
-            case CopiedOffset(offset):
-                self._put(offset)
-            case PendingRecord():
-                self.pending.put(record)
-            case Marker():
-                self._end(record)
-            case GroupRecord(group_id, None):
-                self.groups.pop(group_id, None)
-            case GroupRecord(group_id, value) if value is not None:
-                self.groups[group_id] = value
+                if self.pending.count:
+                    self.pending.supersede(record.group_id, (record.topic, record.partition))
+        elif isinstance(record, GroupRecord):
+            if record.value is None:
+                self.groups.pop(record.group_id, None)
+            else:
+                self.groups[record.group_id] = record.value
+        elif isinstance(record, PendingRecord):
+            self.pending.put(record)
+        elif isinstance(record, CopiedOffset):
+            self._put(record.offset)
+        else:
+            self._end(record)
 
     def live_count(self) -> int:
         """How many records `leading` and `snapshot` would give."""
