@@ -7,18 +7,8 @@ Tests: tests/unit/test_deviations.py
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Deviation(NamedTuple):
-    """One difference, as a client sees it."""
-
-    request: str
-    kafka: str
-    ours: str
-    reason: str
-    test: str  # path::name of the test that pins ours
-
+from .deviation import Deviation
+from .transaction_deviations import TRANSACTIONS
 
 PROBED = "tests/system/commands/test_probe.py::test_our_broker_differs_only_on_purpose"
 OTHERS = "tests/system/answers/test_deviations.py"
@@ -27,7 +17,6 @@ ANSWERS = "tests/system/answers/test_config_changes.py"
 CHANGES = "tests/unit/broker/cluster/test_config_changes.py"
 NODE = "tests/system/answers/test_node_answers.py"
 JOINS = "tests/unit/broker/groups/test_joins.py"
-PENDING = "tests/unit/broker/groups/test_transactional.py"
 RESTARTED = f"{OTHERS}::test_all_five_batches_are_known_after_a_restart"
 
 DEVIATIONS = {
@@ -110,13 +99,6 @@ DEVIATIONS = {
         " the broker's log says when it happens.",
         test="tests/unit/broker/partitions/test_producer_expiry.py"
         "::test_evictions_are_told_once_in_a_check",
-    ),
-    "transactional-id": Deviation(
-        request="InitProducerId: with a transactional id",
-        kafka="0 and a producer id",
-        ours="53 TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
-        reason="There are no transactions yet, and 53 is the refusal that clients do not retry.",
-        test=f"{OTHERS}::test_a_transactional_id_gets_no_producer_id",
     ),
     "replication-factor": Deviation(
         request="CreateTopics: a replication factor above the number of brokers",
@@ -275,29 +257,6 @@ DEVIATIONS = {
         reason="All of it is kept in memory, and one member could fill it.",
         test="tests/unit/broker/groups/test_joins.py::test_what_members_say_is_bounded",
     ),
-    "pending-group": Deviation(
-        request="DeleteGroups: while a transaction has offsets pending in the group",
-        kafka="0, and the pending offsets are gone: the commit brings nothing",
-        ours="68 NON_EMPTY_GROUP",
-        reason="A transaction must not commit its records without its offsets: what was read for"
-        " them would be read, and written, again.",
-        test=f"{PENDING}::test_a_group_is_not_deleted_while_offsets_are_pending_in_it",
-    ),
-    "pending-offset": Deviation(
-        request="OffsetDelete: of a partition for which a transaction has an offset pending",
-        kafka="0, and the pending offset is gone as well: the commit brings nothing",
-        ours="0; the pending offset stays, and is there once the transaction commits",
-        reason="As above: the transaction's records would be there without its offsets.",
-        test=f"{PENDING}::test_deleting_offsets_leaves_what_is_pending",
-    ),
-    "pending-listed": Deviation(
-        request="OffsetFetch: of all topics, with require_stable",
-        kafka="a partition with nothing but a pending offset is not listed",
-        ours="88 UNSTABLE_OFFSET_COMMIT for it, as when it is asked for by name",
-        reason="Who reads that nothing is committed begins anew, while the commit is on its way.",
-        test="tests/unit/broker/apis/test_offset_fetch.py"
-        "::test_who_requires_it_is_told_what_is_unstable",
-    ),
     "internal-topics": Deviation(
         request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"
         " __cluster_metadata",
@@ -334,10 +293,9 @@ DEVIATIONS = {
     "features": Deviation(
         request="ApiVersions: finalized features",
         kafka="metadata.version, group.version, transaction.version and others",
-        ours="metadata.version",
-        reason="The others would tell clients to use groups of KIP-848 and transactions of"
-        " version 2, which are not here.",
-        test=f"{NODE}::test_only_the_metadata_version_is_finalized",
+        ours="metadata.version, transaction.version",
+        reason="The others would tell clients to use groups of KIP-848, which are not here.",
+        test=f"{NODE}::test_only_features_that_are_here_are_finalized",
     ),
     "quorum-listeners": Deviation(
         request="DescribeQuorum: the listeners of the node",
@@ -407,4 +365,5 @@ DEVIATIONS = {
         test="tests/system/neighbours/test_isolation.py"
         "::test_a_client_id_as_long_as_it_can_be_joins_a_group",
     ),
+    **TRANSACTIONS,
 }

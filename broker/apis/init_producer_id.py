@@ -1,9 +1,12 @@
 """InitProducerId (key 22), v0-v5. Source: InitProducerIdRequest.json, ...Response.json; KIP-98.
 
-v2 flexible · v3 producer_id and epoch of before (KIP-360)
+v2 flexible · v3 producer_id and epoch of before (KIP-360) · v4 90 instead of 47
 Ours: without a transactional id always a new id at epoch 0, whatever was sent of before, as Kafka
     does; answered at once, for nothing is written (cluster/producer_ids.py).
-Left out: transactions. A transactional id gets 53, which every client reports as final.
+    While the transaction of an id is Ongoing, whoever names another epoch than the present one is
+    fenced, where Kafka lets it abort the living producer's transaction. Who may have it aborted is
+    answered when it has ended, or with 51 after a moment; in Kafka always with 51 first.
+Left out: v6 (transactions in two phases, KIP-939), which Kafka 4.3 does not call stable.
 """
 
 from __future__ import annotations
@@ -14,25 +17,52 @@ from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ..broker import Broker
+from ..groups.requests import coordinator_code
 from ..session import Session
-
-NONE = -1
+from ..transactions.initialising import initialise
+from ..transactions.outcomes import Answer, told
+from ..transactions.transaction import NONE
+from ..waiting.promise import then
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
-    """Give out a producer id."""
+    """Give out a producer id, or the next epoch of one."""
     message: InitProducerIdRequest = request.message
-    if (message.producer_id == NONE) != (message.producer_epoch == NONE):
-        return refusal(message, ErrorCode.INVALID_REQUEST, "")
-    if message.transactional_id is not None:
-        if not message.transactional_id:
+    name, version = message.transactional_id, request.route.version
+    if name is None:
+        if (message.producer_id == NONE) != (message.producer_epoch == NONE):
             return refusal(message, ErrorCode.INVALID_REQUEST, "")
-        return refusal(message, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "")
-    return InitProducerIdResponse(
-        error_code=0, producer_id=broker.new_producer_id(), producer_epoch=0
+        return _response(broker.new_producer_id(), 0)
+
+    def decided(answer: Answer) -> Any:
+        if answer.code:
+            return refusal(message, told("InitProducerId", version, answer.code), "")
+        return broker.transactions.when_durable(
+            _response(answer.producer_id, answer.producer_epoch),
+            lambda: refusal(message, ErrorCode.NOT_COORDINATOR, ""),
+        )
+
+    asked = broker.transactions.ask(
+        name,
+        lambda now: initialise(
+            broker.transactions.coordinator,
+            name,
+            timeout_ms=message.transaction_timeout_ms,
+            producer_id=message.producer_id,
+            producer_epoch=message.producer_epoch,
+            now=now,
+        ),
     )
+    return then(asked, decided)
 
 
 def refusal(message: InitProducerIdRequest, code: ErrorCode, why: str) -> InitProducerIdResponse:
     """The response that gives out nothing."""
-    return InitProducerIdResponse(error_code=code, producer_id=NONE, producer_epoch=NONE)
+    refused = coordinator_code(code)
+    return InitProducerIdResponse(error_code=refused, producer_id=NONE, producer_epoch=NONE)
+
+
+def _response(producer_id: int, producer_epoch: int) -> InitProducerIdResponse:
+    return InitProducerIdResponse(
+        error_code=0, producer_id=producer_id, producer_epoch=producer_epoch
+    )

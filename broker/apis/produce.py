@@ -1,11 +1,12 @@
 """Produce (key 0), v3-v13. Source: ProduceRequest.json, ProduceResponse.json; KIP-98, KIP-360.
 
 v3 transactional_id · v5 log_start_offset · v7 zstd · v8 error_message · v9 flexible ·
-v10 leader hints · v13 topic ids: 100 for one that is unknown
+v10 leader hints · v12 and transactions: produce_in_transaction.py · v13 topic ids: 100 for one
+that is unknown
 Ours: a retry of one of the five newest batches is answered like the original, after every restart.
     A duplicate of a batch that is not durable yet waits until it is. acks=1 waits like acks=all.
     Of a partition listed twice, the last batch counts, as in Kafka.
-Left out: leader hints and record_errors, which are optional; transactions (53 for all of them).
+Left out: leader hints and record_errors, which are optional.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..cluster.topic_names import name_topics
 from ..limits import OPENED_AT_ONCE_BYTES_MAX
 from ..session import CloseConnection, Session
 from ..waiting.long_work import Steps
+from . import produce_in_transaction
 from .storing import (
     FLAGS_AT,
     PARTITIONS_A_STEP,
@@ -52,11 +54,15 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     if request.route.version >= TOPIC_IDS_SINCE:
         name_topics(listed, broker.state.names_by_id)
     nature = _nature(broker, listed)
-    if message.transactional_id is not None or nature & TRANSACTIONAL_BIT:
-        why = "transactions are not served here"
-        raise ApiError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
     if len(listed) != 1 or len(listed[0].partition_data) != 1:
         listed = _once_each(listed)
+    if nature & TRANSACTIONAL_BIT:
+        name = message.transactional_id
+        if name is None:
+            why = "a transactional batch in a request without a transactional id"
+            raise ApiError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, why)
+        must_open = bool(nature & (CODEC_BITS | _TO_OPEN))
+        return produce_in_transaction.handle(broker, request, name, listed, must_open=must_open)
     if nature & (CODEC_BITS | _TO_OPEN):
         return _open_and_store(broker, request, listed)
     if len(listed) > 1 or (listed and len(listed[0].partition_data) > PARTITIONS_A_STEP):

@@ -1,7 +1,7 @@
 """Which APIs are served: each by the file here that bears its name.
 
-ApiVersions answers from SERVED, so that nothing is advertised which has no handler. What is
-declared and not served stands in NOT_SERVED, with the reason; a test holds the two together.
+That is every API there are messages for. ApiVersions answers from SERVED, and a test looks that
+each has its handler.
 """
 
 from __future__ import annotations
@@ -10,16 +10,7 @@ from collections.abc import Mapping
 
 from ...protocol.apis import APIS, Api
 
-_TRANSACTIONS = "broker/transactions decides them; no partition holds an open transaction yet"
-NOT_SERVED: Mapping[str, str] = {
-    "AddPartitionsToTxn": _TRANSACTIONS,
-    "AddOffsetsToTxn": _TRANSACTIONS,
-    "EndTxn": _TRANSACTIONS,
-    "WriteTxnMarkers": _TRANSACTIONS,
-    "DescribeTransactions": _TRANSACTIONS,
-    "ListTransactions": _TRANSACTIONS,
-}
-SERVED: Mapping[int, Api] = {key: api for key, api in APIS.items() if api.name not in NOT_SERVED}
+SERVED: Mapping[int, Api] = APIS
 # Long work of these is dropped when the client has gone; all others change something.
 READS = frozenset(
     {
@@ -27,10 +18,12 @@ READS = frozenset(
         "DescribeGroups",
         "DescribeLogDirs",
         "DescribeProducers",
+        "DescribeTransactions",
         "ExplainProduce",
         "Fetch",
         "ListGroups",
         "ListOffsets",
+        "ListTransactions",
         "OffsetFetch",
         "OffsetForLeaderEpoch",
     }

@@ -27,10 +27,12 @@ from ...protocol.messages.produce import (
 from ..broker import Broker
 from ..cluster.topic_names import name_topics
 from ..limits import CLIENT_ID_LENGTH_KEPT
+from ..partitions.admission import Admission
 from ..partitions.opened import Opened, open_at_once, open_batch
 from ..partitions.partition import Appended, Partition
 from ..partitions.sequences import Duplicate
 from ..session import CloseConnection
+from ..transactions.outcomes import told
 from ..waiting.long_work import Aside, Steps
 
 PARTITIONS_A_STEP: Final = 8
@@ -56,6 +58,8 @@ _NEEDS_ZSTD = Refused(
 
 Place = tuple[str, int]
 """(topic, partition)"""
+Words = Mapping[Place, Admission | Refused]
+"""What the transaction coordinator says about batches that begin a transaction."""
 
 
 class Stored(NamedTuple):
@@ -152,11 +156,13 @@ def store(
     request: Request,
     listed: list[TopicProduceData],
     opened: Mapping[Place, Opened],
+    words: Words | None = None,
 ) -> Stored:
     """Store each partition's batch, here and now.
 
     Args:
         opened: what was found in those that had to be opened.
+        words: if there are transactional ones among them.
     """
     now_ms = broker.clock.now_ms()
     client_id = request.client_id or ""
@@ -179,13 +185,14 @@ def store(
                 outcome = _NEEDS_ZSTD
             else:
                 found = opened.get((topic.name, index)) if opened else None
-                outcome = partition.produce(records, now_ms, client_id, found)
+                word = words.get((topic.name, index)) if words else None
+                if isinstance(word, Refused):
+                    outcome = partition.refuse(records, now_ms, client_id, word)
+                else:
+                    outcome = partition.produce(records, now_ms, client_id, found, word)
             if type(outcome) is Refused:
-                refused = outcome
-                if outcome.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                    where = f"{topic.name}-{index}"
-                    broker.trouble.refused(where, outcome.why, broker.clock.monotonic_ms())
-                answers.append(refused_partition(partition, index, outcome))
+                refused = _told(broker, version, topic.name, index, outcome)
+                answers.append(refused_partition(partition, index, refused))
                 continue
             assert partition is not None
             if type(outcome) is Appended:
@@ -204,17 +211,32 @@ def store(
     return Stored(topics, is_durable, refused)
 
 
-def answer(broker: Broker, request: Request, stored: Stored) -> Any:
-    """The response, or a promise of it; None where the client wants none."""
-    topics, is_durable, refused = stored
+def _told(broker: Broker, version: int, topic: str, index: int, refused: Refused) -> Refused:
+    """A refusal with the code that clients of the version know; the operator may have to hear."""
+    if refused.code is ErrorCode.KAFKA_STORAGE_ERROR:
+        broker.trouble.refused(f"{topic}-{index}", refused.why, broker.clock.monotonic_ms())
+    return Refused(told("Produce", version, refused.code), refused.why)
+
+
+def answer(broker: Broker, request: Request, stored: Stored, *, is_durable: bool = True) -> Any:
+    """The response, or a promise of it; None where the client wants none.
+
+    Args:
+        is_durable: whether all else is that the batches depend on.
+    """
+    topics, are_durable, refused = stored
     if request.message.acks == 0:
         if refused is not None:
             raise CloseConnection(f"acks=0 and {refused.code.name}: {refused.why}")
         return None
     response = ProduceResponse(responses=topics)
-    if is_durable:
+    if are_durable and (is_durable or not _has_stored(topics)):
         return response
     return broker.commit.when_durable(response, lambda: _not_flushed(response))
+
+
+def _has_stored(topics: list[TopicProduceResponse]) -> bool:
+    return any(not each.error_code for topic in topics for each in topic.partition_responses)
 
 
 def _stored_partition(

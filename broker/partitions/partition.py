@@ -246,6 +246,18 @@ class Partition:
         ring.append((next(rings.numbers), now_ms, client_id, header, entry, outcome))
         return outcome
 
+    def refuse(
+        self, batch: Buffer | None, now_ms: int, client_id: str, refused: Refused
+    ) -> Refused:
+        """Note a batch that the transaction coordinator has refused; the arguments of produce()."""
+        header = header_of(batch)
+        assert not isinstance(header, Refused), "the coordinator is asked about whole headers"
+        rings = self._rings
+        ring = self.verdicts or rings.open(self)
+        entry = self.sequences.entry(header.producer_id)
+        ring.append((next(rings.numbers), now_ms, client_id, header, entry, refused))
+        return refused
+
     def has_open_transaction(self, producer_id: int) -> bool:
         """Whether a batch of the producer's transaction needs no word of the coordinator."""
         opened = self._open.get(producer_id)

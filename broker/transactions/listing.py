@@ -12,8 +12,9 @@ from typing import Final
 from .coordinator import Coordinator
 from .fold import TransactionsState
 from .states import TransactionState
-from .transaction import Now, Transaction
+from .transaction import Transaction
 
+IDS_A_STEP: Final = 200
 STATES_BY_NAME: Final = {each.kafka_name: each for each in TransactionState}
 
 
@@ -29,23 +30,31 @@ def listed(
     producer_ids: Iterable[int],
     open_ms: int,
     matches: Callable[[str], bool] | None,
-    now: Now,
-) -> Iterator[tuple[str, Transaction]]:
-    """The ids that pass every filter.
+    now_ms: int,
+) -> Iterator[tuple[str, Transaction] | None]:
+    """The ids that pass every filter, as they are when it is their turn; changes may come between.
+
+    None every IDS_A_STEP that were looked at, for others to go on.
 
     Args:
         state_names, producer_ids: no filter where there is none.
         open_ms: since the last transaction began, at least; an id that never had one passes. Up to
             0: no filter.
         matches: whether the whole id fits the pattern.
+        now_ms: ms since 1970.
     """
     names, ids = set(state_names), set(producer_ids)
-    for name, each in state.transactions.items():
+    for number, name in enumerate([*state.transactions], 1):
+        if not number % IDS_A_STEP:
+            yield None
+        each = state.transactions.get(name)
+        if each is None:
+            continue
         if names and each.state.kafka_name not in names:
             continue
         if ids and each.producer_id not in ids:
             continue
-        if open_ms > 0 and now.wall_ms - each.start_ms <= open_ms:  # -1: longer than anything
+        if open_ms > 0 and now_ms - each.start_ms <= open_ms:  # -1: longer than anything
             continue
         if matches is None or matches(name):
             yield name, each

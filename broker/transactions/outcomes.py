@@ -90,6 +90,8 @@ _SINCE: Mapping[tuple[str, ErrorCode], tuple[int, ErrorCode]] = MappingProxyType
         ("Produce", _FENCED): (NEVER, _EPOCH),
         ("Produce", _ABORTABLE): (11, _STATE),
         ("Produce", _BUSY): (12, _RETRY),
+        ("Produce", ErrorCode.COORDINATOR_LOAD_IN_PROGRESS): (NEVER, _RETRY),
+        ("Produce", ErrorCode.COORDINATOR_NOT_AVAILABLE): (NEVER, _RETRY),
     }
 )
 """(API, code): the first version whose clients know the code, and what others are told."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from minibroker.cli.deviations import DEVIATIONS, Deviation
+from minibroker.cli.deviation import Deviation
+from minibroker.cli.deviations import DEVIATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "deviations.md"

@@ -48,7 +48,6 @@ NOT_READ = {
     ("JoinGroup", "reason"): FOR_PEOPLE,
     ("LeaveGroup", "members.reason"): FOR_PEOPLE,
     ("DeleteRecords", "timeout_ms"): NO_REPLICAS,
-    ("InitProducerId", "transaction_timeout_ms"): "there are no transactions (53)",
     ("OffsetForLeaderEpoch", "replica_id"): NO_FOLLOWERS,
     ("DescribeAcls", "resource_name_filter"): NO_AUTHORIZER,
     ("DescribeAcls", "principal_filter"): NO_AUTHORIZER,

@@ -17,7 +17,6 @@ from minibroker.protocol.messages.create_topics import (
     CreatableTopicConfig,
     CreateTopicsRequest,
 )
-from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from minibroker.protocol.messages.offset_commit import (
     OffsetCommitRequest,
@@ -97,14 +96,6 @@ def test_a_compacted_topic_is_created_and_takes_records_without_a_key() -> None:
         created, stored = ask(broker, create(configs=[("cleanup.policy", "compact")]), produce(0))
     assert created.topics[0].error_code == ErrorCode.NONE
     assert outcome(stored) == (0, 0)
-
-
-def test_a_transactional_id_gets_no_producer_id() -> None:
-    request = InitProducerIdRequest(transactional_id="t1", transaction_timeout_ms=1000)
-    with BrokerProcess() as broker:
-        (answer,) = ask(broker, request)
-    assert answer.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-    assert answer.producer_id == -1
 
 
 def test_the_log_of_the_groups_is_no_topic() -> None:

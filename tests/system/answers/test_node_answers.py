@@ -15,15 +15,17 @@ from tests.support.in_loop.runtime import connect, running_broker
 HELLO = ApiVersionsRequest(client_software_name="x", client_software_version="1")
 
 
-async def test_only_the_metadata_version_is_finalized() -> None:
+async def test_only_features_that_are_here_are_finalized() -> None:
     async with running_broker() as runtime:
         connection = await connect(runtime)
         told = await connection.request(HELLO)
         assert [(each.name, each.max_version_level) for each in told.finalized_features] == [
-            ("metadata.version", 30)
+            ("metadata.version", 30),
+            ("transaction.version", 2),
         ]
         assert [(each.name, each.min_version) for each in told.supported_features] == [
-            ("metadata.version", 7)
+            ("metadata.version", 7),
+            ("transaction.version", 0),
         ]
         assert told.finalized_features_epoch > 0
         await connection.request(create("t"))

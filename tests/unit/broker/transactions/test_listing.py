@@ -43,9 +43,9 @@ def names(
         producer_ids=ids,
         open_ms=open_ms,
         matches=matches,
-        now=stage.now,
+        now_ms=stage.now.wall_ms,
     )
-    return " ".join(name for name, _ in found)
+    return " ".join(each[0] for each in found if each is not None)
 
 
 def test_every_filter_must_hold(stage: Transactions) -> None:
