@@ -16,7 +16,7 @@ from ...protocol.batch.control import Marker
 from .coordinator import COORDINATOR_EPOCH, Coordinator
 from .fold import Change
 from .states import ONGOING
-from .transaction import Now, TopicPartition, extended
+from .transaction import Now, TopicPartition, Transaction, extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def claim(
     name = ids.get(opened.producer_id)
     if name is not None:
         ending = coordinator.endings.get(name)
-        if ending is not None:
+        if ending is not None and not _is_later(opened, ending.prepare):
             ending.also(opened.partition)
             return Decided(name)
         known = coordinator.state.transactions[name]
@@ -92,3 +92,16 @@ def claim(
         return Held()
     marker = Marker(opened.producer_id, opened.producer_epoch, False, COORDINATOR_EPOCH)
     return Abandoned(marker)
+
+
+def _is_later(opened: OpenTransaction, prepare: Transaction) -> bool:
+    """Whether it has begun behind the markers of what is decided, and so is no part of that.
+
+    1. T1 ends: Prepare* is durable, so are its markers; Complete* and that T2 is Ongoing are
+    written  2. the first batch of T2 is appended  3. the power goes: of what was not flushed
+    that batch is left, and Prepare* is the last that the state log holds  4. ended as T1 was
+    decided, T2 would be committed before anybody has asked. The epoch tells, where T1 has bumped
+    it; where not, such a batch is not appended before its record is durable (has_own_epoch).
+    """
+    has_bumped = prepare.client_version > 0
+    return opened.producer_epoch >= prepare.producer_epoch + (not has_bumped)

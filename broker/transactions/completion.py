@@ -34,7 +34,7 @@ from .transaction import Now, TopicPartition
 
 MARKERS_A_STEP: Final = 8  # the first batch of a partition is a directory and files
 UNAVAILABLE: Final = Answer(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-_STOPPING: Final = Answer(ErrorCode.NOT_COORDINATOR)
+STOPPING: Final = Answer(ErrorCode.NOT_COORDINATOR)
 
 logger = logging.getLogger("minibroker")
 
@@ -251,7 +251,7 @@ class Completion:
             if is_flushed:
                 go_on(transactional_id)
             else:
-                self._answer(transactional_id, _STOPPING)
+                self._answer(transactional_id, STOPPING)
 
         then(self._ledger.when_flushed(), step)
 

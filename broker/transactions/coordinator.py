@@ -104,13 +104,14 @@ class Coordinator:
         if wrong is not None:
             return refused(wrong)
         is_added = verdict is Then.ADD and set(partitions) <= set(before.partitions)
+        writes_next = client_version >= BUMPING and not before.has_own_epoch
         if is_added or not partitions:
-            return Settled(Answer())
+            return Settled(Answer(), when_durable=writes_next)
         if client_version >= BUMPING and self.state.level == 0:
             # In Kafka the record cannot be written, and the id is stuck for good.
             return refused(ErrorCode.UNSUPPORTED_VERSION)
         after = extended(before, partitions, client_version, now)
-        return Settled(Answer(), (Change(transactional_id, after),))
+        return Settled(Answer(), (Change(transactional_id, after),), writes_next)
 
     def verify(
         self,
@@ -138,7 +139,8 @@ class Coordinator:
         added = set(before.partitions) if verdict is Then.LOOK else set()
         not_added = ErrorCode.TRANSACTION_ABORTABLE
         codes = {each: ErrorCode.NONE if each in added else not_added for each in partitions}
-        return Settled(Answer(by_partition=codes))
+        writes_next = bool(added) and not before.has_own_epoch
+        return Settled(Answer(by_partition=codes), when_durable=writes_next)
 
     def begin(self, transactional_id: str, prepare: Transaction) -> Ending:
         """An ending begins; the caller has looked whether it may."""

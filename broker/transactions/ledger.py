@@ -47,18 +47,28 @@ class Ledger:
         self.is_writable = False  # before the start is written
         self._durability = config.durability
         self._group_commit = group_commit
+        self._written_to: dict[str, int] = {}  # by id, up to where; some of what is not durable
 
     @property
     def is_durable(self) -> bool:
         """Whether all that was written is as durable as an acknowledgement promises."""
         return self._durability != "fsync" or self.log.is_durable
 
+    def is_durable_of(self, transactional_id: str) -> bool:
+        """The same of what was written of one id."""
+        written_to = self._written_to.get(transactional_id, 0)
+        return self._durability != "fsync" or written_to <= self.log.durable_end_offset
+
     def commit(self, changes: Sequence[Change]) -> None:
         """Write and apply, all or nothing. Raises StorageError: nothing was written."""
         if not self.is_writable:
             raise NoSpace(TRANSACTIONS_LOG, "the disk is full: not even the start could be written")
+        if self.log.is_durable:
+            self._written_to.clear()
         now_ms = self._clock.now_ms()
         self.log.commit(changes, now_ms)
+        end_offset = self.log.log.log_end_offset
+        self._written_to.update((each.transactional_id, end_offset) for each in changes)
         is_rewritten = self.log.rewrite_a_little(now_ms)
         if self._durability == "memory":
             self.log.made_durable(self.log.mark())

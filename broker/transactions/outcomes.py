@@ -35,10 +35,15 @@ class Settled:
     nothing to write: 1. a partition is added, and not durable yet  2. the request is retried: it is
     in the transaction  3. a yes now, a crash, and the batch is acknowledged in no transaction.
     A no may be given at once. If the changes cannot be written, nothing has happened.
+
+    Attributes:
+        when_durable: the answer itself waits until all that is written of this id is durable, for
+            what follows it must not be appended before: see claims.py.
     """
 
     answer: Answer
     changes: tuple[Change, ...] = ()
+    when_durable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

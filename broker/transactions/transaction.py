@@ -1,6 +1,6 @@
 """One transactional id: what is known of it, and what it becomes. Values; nothing is ever changed.
 
-Each function below is one transition; it trusts that states.py allows it. Three fields are known in
+Each function below is one transition; it trusts that states.py allows it. Four fields are known in
 memory only: `last_producer_epoch`, which Kafka does not write either (a retry of InitProducerId is
 not recognised after a restart, and the producer is told that it is fenced), and the two instants of
 the running clock, so that no set wall clock ends a transaction. They have no part in equality.
@@ -58,6 +58,8 @@ class Transaction:
         start_ms: ms since 1970, -1 before the first transaction.
         client_version: 0, or 2 where the client bumps its epoch with each ending (KIP-890).
         last_producer_epoch: whose InitProducerId is a retry of the last one; -1: none.
+        has_own_epoch: whether no transaction before the present or the next one had its epoch;
+            False where nobody knows.
         began_at_ms, used_at_ms: of the running clock.
     """
 
@@ -72,6 +74,7 @@ class Transaction:
     start_ms: int = NONE
     client_version: int = 0
     last_producer_epoch: int = field(default=NONE, compare=False)
+    has_own_epoch: bool = field(default=False, compare=False)
     began_at_ms: int = field(default=0, compare=False)
     used_at_ms: int = field(default=0, compare=False)
 
@@ -97,6 +100,7 @@ def created(producer_id: int, timeout_ms: int, now: Now) -> Transaction:
         state=EMPTY,
         last_update_ms=now.wall_ms,
         previous_producer_id=producer_id,
+        has_own_epoch=True,
         used_at_ms=now.running_ms,
     )
 
@@ -119,6 +123,7 @@ def initialised(
         # The retry of a retry must still find the id that it knows.
         previous_producer_id=before.previous_producer_id if is_retry else before.producer_id,
         last_producer_epoch=last_producer_epoch,
+        has_own_epoch=before.has_own_epoch or not is_retry,
         timeout_ms=timeout_ms,
         start_ms=NONE,
     )
@@ -162,6 +167,7 @@ def prepared(
         _moved(before, PREPARE_COMMIT if is_commit else PREPARE_ABORT, now),
         producer_epoch=before.producer_epoch + bumps,
         last_producer_epoch=before.producer_epoch if bumps else before.last_producer_epoch,
+        has_own_epoch=bumps,
         next_producer_id=next_producer_id,
         start_ms=before.start_ms if before.state is ONGOING else now.wall_ms,
         client_version=client_version,
@@ -179,6 +185,7 @@ def fenced(before: Transaction, now: Now, *, level: int, next_producer_id: int) 
         _moved(before, PREPARE_ABORT, now),
         producer_epoch=before.producer_epoch + 1,
         last_producer_epoch=before.producer_epoch if level >= BUMPING else NONE,
+        has_own_epoch=True,
         next_producer_id=next_producer_id,
         client_version=level,
     )

@@ -28,11 +28,11 @@ from ..waiting.isolation import ENDS_THE_BROKER, each_alone
 from ..waiting.promise import Failure, Promise
 from ..world import Clock
 from .claims import Abandoned, Claim, GoesOn, Held, OpenTransaction, claim, ids_of_producers
-from .completion import UNAVAILABLE, Completion
+from .completion import STOPPING, UNAVAILABLE, Completion
 from .coordinator import Coordinator
 from .fold import Change, TransactionsState
 from .ledger import Ledger
-from .outcomes import Answer, Ends, Outcome, Postponed
+from .outcomes import Answer, Ends, Outcome, Postponed, Settled
 from .participant import Participants
 from .states import ONGOING
 from .transaction import Now
@@ -171,7 +171,7 @@ class Transactions:
             if isinstance(outcome, Postponed):
                 return outcome
             if not isinstance(outcome, Ends):
-                return outcome.answer if self._write(outcome.changes) else UNAVAILABLE
+                return self._settled(transactional_id, outcome)
             promise = self.completion.begin(transactional_id, outcome.answer)
             if promise is not None:
                 return promise.message if promise.is_kept else promise
@@ -179,6 +179,14 @@ class Transactions:
                 return Postponed(transactional_id)
             if self.state.state_of(transactional_id) is ONGOING:  # it could not be decided
                 return UNAVAILABLE
+
+    def _settled(self, transactional_id: str, outcome: Settled) -> Answer | Promise:
+        if not self._write(outcome.changes):
+            return UNAVAILABLE
+        answer = outcome.answer
+        if not outcome.when_durable or self.ledger.is_durable_of(transactional_id):
+            return answer
+        return self.ledger.when_durable(answer, lambda: STOPPING)
 
     def _write(self, changes: Sequence[Change]) -> bool:
         """Write changes, if there are any; whether that was possible."""

@@ -124,7 +124,7 @@ class DrivenTransactions:
         """InitProducerId; the list takes the answer."""
         asked = {"timeout_ms": 60_000, "producer_id": pid, "producer_epoch": epoch, **more}
         coordinator = self.transactions.coordinator
-        return self._ask(lambda now: initialise(coordinator, ID, now=now, **asked))
+        return self.ask(lambda now: initialise(coordinator, ID, now=now, **asked))
 
     def add(self, pid: int, epoch: int, *partitions: TopicPartition) -> list[Answer]:
         """AddPartitionsToTxn; the partitions hold the transaction open from then on."""
@@ -133,7 +133,7 @@ class DrivenTransactions:
         def decide(now: Any) -> Any:
             return coordinator.add(ID, pid, epoch, partitions, client_version=0, now=now)
 
-        answers = self._ask(decide)
+        answers = self.ask(decide)
         if answers and not answers[0].code:
             for each in partitions:
                 self.partitions[each].open[pid] = epoch
@@ -142,16 +142,17 @@ class DrivenTransactions:
     def end(self, pid: int, epoch: int, *, commit: bool = True) -> list[Answer]:
         """EndTxn v4."""
         coordinator = self.transactions.coordinator
-        return self._ask(lambda now: end(coordinator, ID, pid, epoch, is_commit=commit, now=now))
+        return self.ask(lambda now: end(coordinator, ID, pid, epoch, is_commit=commit, now=now))
 
     def end5(self, pid: int, epoch: int, *, commit: bool = True) -> list[Answer]:
         """EndTxn v5."""
         coordinator = self.transactions.coordinator
-        return self._ask(
+        return self.ask(
             lambda now: end_bumping(coordinator, ID, pid, epoch, is_commit=commit, now=now)
         )
 
-    def _ask(self, decide: Callable[[Any], Any]) -> list[Answer]:
+    def ask(self, decide: Callable[[Any], Any]) -> list[Answer]:
+        """Ask for something; the list takes the answer."""
         answers: list[Answer] = []
         outcome = self.transactions.ask(ID, decide)
         if isinstance(outcome, Promise):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from minibroker.broker.transactions.claims import (
     Abandoned,
     Claim,
@@ -101,3 +102,23 @@ def test_another_epoch_than_that_of_the_ongoing_transaction_is_none_of_it() -> N
     stage.restart()
     assert claimed(stage, P, 0, B) == Abandoned(Marker(P, 0, False, 0))
     assert claimed(stage, P, 0, B, is_whole=False) == Held()
+
+
+@pytest.mark.parametrize("client_version", [0, 2])
+def test_a_transaction_that_has_begun_behind_the_decided_one_is_no_part_of_it(
+    client_version: int,
+) -> None:
+    """1. Complete and Ongoing are written, a batch appended  2. only the batch reaches the disk."""
+    stage = Transactions()
+    stage.init()
+    stage.add(P, 0, A)
+    stage.holds = True
+    if client_version:
+        stage.end5(P, 0, commit=True)
+    else:
+        stage.end(P, 0, commit=True)
+    stage.restart()
+    later = 1  # after EndTxn v4: of a producer that was initialised anew
+    assert claimed(stage, P, later, B) == Abandoned(Marker(P, later, False, 0))
+    assert claimed(stage, P, later, B, is_whole=False) == Held()
+    assert claimed(stage, P, 0, B) == Decided(ID)

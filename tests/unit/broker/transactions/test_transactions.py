@@ -8,6 +8,8 @@ import pytest
 from minibroker.broker.limits import ENDING_RETRY_MS, POSTPONED_MS_MAX
 from minibroker.broker.storage.port import NoSpace
 from minibroker.broker.transactions.claims import OpenTransaction
+from minibroker.broker.transactions.outcomes import Answer
+from minibroker.broker.transactions.transaction import BUMPING
 from minibroker.broker.waiting.promise import Promise
 from minibroker.protocol.errors import ErrorCode
 
@@ -220,3 +222,30 @@ def test_a_start_takes_up_what_it_finds() -> None:
     assert stage.partitions[A].markers == []
     assert stage.restart([unknown]) == []
     assert [(m.producer_id, m.is_commit) for m in stage.partitions[A].markers] == [(9999, False)]
+
+
+def test_the_next_transaction_of_one_epoch_writes_nothing_before_it_is_on_record() -> None:
+    """Else a power loss could leave its batch behind the decision about the one before."""
+    stage = DrivenTransactions()
+    pid = stage.producer()
+
+    def implied() -> list[Answer]:
+        coordinator = stage.transactions.coordinator
+        return stage.ask(
+            lambda now: coordinator.add(ID, pid, 0, [A], client_version=BUMPING, now=now)
+        )
+
+    def verified() -> list[Answer]:
+        return stage.ask(lambda now: stage.transactions.coordinator.verify(ID, pid, 0, [A]))
+
+    assert code(implied()) is NONE, "its epoch is its own"
+    stage.round()
+    stage.end(pid, 0)  # v4: the next one has the same epoch
+    stage.round()
+    stage.round()
+    first, second = implied(), verified()
+    assert first == [] == second
+    stage.round()
+    assert code(first) is NONE
+    assert second[0].by_partition == {A: NONE}
+    assert code(implied()) is NONE, "it is on record"
