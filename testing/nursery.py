@@ -40,8 +40,9 @@ class Nursery:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True
         )
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], READY_TIMEOUT_S)
-        if not ready or not self._process.stdout.readline():
+        waiting = select.poll()  # not select(): a test may hold more than a thousand connections
+        waiting.register(self._process.stdout, select.POLLIN)
+        if not waiting.poll(READY_TIMEOUT_S * 1000) or not self._process.stdout.readline():
             self.close()
             raise NurseryFailed(f"{' '.join(command)} did not start")
 

@@ -97,6 +97,11 @@ class OpenFiles:
                     self._closes_later.discard(descriptor)
                     os.close(descriptor)
 
+    def close_all(self) -> None:
+        """Close whatever is open."""
+        for file in [*self._files]:
+            file.close()
+
     def close(self, file: DiskFile) -> None:
         """Close the descriptor of a file, at once or behind the flush that uses it."""
         with self._lock:
@@ -419,6 +424,9 @@ class FileStorage:
         self.root.verify()
 
     def close(self) -> None:
+        # 1. a start is refused, or a broker in a test is killed  2. nobody is left who would close
+        # the logs that were open  3. their descriptors stay taken while this process lives.
+        self.open_files.close_all()
         self.root.close()
 
 

@@ -194,4 +194,4 @@ class Storage(Protocol):
         """Make everything written before this call durable, names included, in one go."""
 
     def close(self) -> None:
-        """Give up the directory; another broker may take it then."""
+        """Give up the directory and all that is open in it; another broker may take it then."""

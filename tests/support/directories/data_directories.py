@@ -76,6 +76,15 @@ def start(root: Path, seed: int = 0) -> Opened:
     return Opened(broker, storage, warnings)
 
 
+def ends_found(root: Path) -> dict[str, int]:
+    """What a start finds; the broker is killed at once."""
+    opened = start(root)
+    try:
+        return opened.ends()
+    finally:
+        opened.kill()
+
+
 def write(opened: Opened, topic: str, index: int, sequences: range) -> None:
     """Store a batch of each sequence number, flushed."""
     partition = opened.broker.partition(topic, index)

@@ -145,7 +145,11 @@ class BrokerProcess:
         self.start()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._stderr.close()  # nobody calls __exit__ then
+            raise
         return self
 
     def __exit__(

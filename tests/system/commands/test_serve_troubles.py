@@ -16,7 +16,7 @@ import pytest
 from minibroker.client import Producer
 from minibroker.client.errors import ClientError
 
-from tests.support.directories.data_directories import full_directory, snapshot, start
+from tests.support.directories.data_directories import ends_found, full_directory, snapshot
 from tests.support.processes.broker import BrokerProcess
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
@@ -61,7 +61,7 @@ def test_a_signal_while_starting_stops_cleanly(tmp_path: Path, number: signal.Si
     assert process.returncode == 0, said
     assert b"Traceback" not in said
     assert b"while_starting=true" in said
-    assert start(root).ends() == {"billing-0": 6, "orders-0": 6, "orders-1": 6}
+    assert ends_found(root) == {"billing-0": 6, "orders-0": 6, "orders-1": 6}
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"])

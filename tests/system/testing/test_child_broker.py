@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from minibroker.client.blocking import Producer as BlockingProducer
 from minibroker.client.cluster.connection import Connection, ConnectionFailed
 from minibroker.testing import ChildBroker, ChildBrokerError
+from minibroker.testing.nursery import Nursery
 
 from tests.support.in_loop.requests import produce
+from tests.support.processes.vitals import allow_descriptors
 
 WAIT_S = 30.0
+SELECT_MAX = 1024  # select() takes no descriptor from this number on
 
 
 @pytest.fixture
@@ -161,11 +166,24 @@ def test_the_child_ends_with_its_parent() -> None:
     assert parent.returncode == -signal.SIGKILL
     pidfd = os.pidfd_open(int(parent.stdout)) if Path(f"/proc/{int(parent.stdout)}").exists() else 0
     if pidfd:
-        import select
-
-        ended, _, _ = select.select([pidfd], [], [], WAIT_S)
+        ending = select.poll()
+        ending.register(pidfd, select.POLLIN)
+        has_ended = ending.poll(WAIT_S * 1000)
         os.close(pidfd)
-        assert ended
+        assert has_ended
+
+
+def test_a_process_with_a_thousand_files_open_has_brokers_too() -> None:
+    if not allow_descriptors(SELECT_MAX + 200):
+        pytest.skip("the hard limit on open files is too low here")
+    with ExitStack() as stack:
+        null = stack.enter_context(open(os.devnull))
+        for _ in range(SELECT_MAX):
+            stack.callback(os.close, os.dup(null.fileno()))
+        nest = Nursery()
+        stack.callback(nest.close)
+        with ChildBroker(nest=nest) as broker:
+            assert broker.produce("t", b"a")[0].offset == 0
 
 
 def test_records_are_produced_and_consumed_in_one_line(broker: ChildBroker) -> None:

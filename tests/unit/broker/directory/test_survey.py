@@ -18,6 +18,7 @@ from tests.support.directories.data_directories import (
     Opened,
     copy_tree,
     create,
+    ends_found,
     full_directory,
     snapshot,
     start,
@@ -100,14 +101,14 @@ def test_a_deletion_is_finished_wherever_it_was_cut_short(
     create(again, "orders", 2)
     write(again, "orders", 0, range(1))
     again.stop()
-    assert start(root).ends() == {"billing-0": RECORDS, "orders-0": 1}
+    assert ends_found(root) == {"billing-0": RECORDS, "orders-0": 1}
 
 
 def test_a_deleted_partition_without_its_id_is_still_the_deleted_one(root: Path) -> None:
     opened, _ = deleted_on_record(root)
     opened.kill()
     (root / "orders-1" / "partition.metadata").unlink()
-    assert start(root).ends() == {"billing-0": RECORDS}
+    assert ends_found(root) == {"billing-0": RECORDS}
     assert not (root / "orders-1").exists()
 
 
@@ -142,7 +143,7 @@ def test_what_was_set_aside_can_be_adopted_again(root: Path) -> None:
     storage, decisions = adoption(root)
     decisions.adopt(["orders-1.0-stray"])
     storage.close()
-    assert start(root).ends()["orders-1"] == RECORDS
+    assert ends_found(root)["orders-1"] == RECORDS
 
 
 @pytest.mark.parametrize("name", ["../data/orders-0", "orders", "meta.properties", "nowhere-0"])
@@ -163,7 +164,7 @@ def test_a_partition_that_bears_the_id_of_another_topic_is_not_adopted(root: Pat
         decisions.adopt(["copy-0"])
     storage.close()
     shutil.rmtree(root / "copy-0")
-    assert start(root).ends()["orders-0"] == RECORDS
+    assert ends_found(root)["orders-0"] == RECORDS
 
 
 def test_a_damaged_log_is_not_adopted_and_nothing_else_with_it(root: Path) -> None:

@@ -211,6 +211,18 @@ def test_files_beyond_the_bound_are_closed_and_opened_again_on_use(
     storage.close()
 
 
+def test_a_directory_that_is_given_up_keeps_no_descriptor(tmp_path: Path) -> None:
+    """As after a start that was refused: nobody has closed the files one by one."""
+    storage = FileStorage(str(tmp_path))
+    files = [storage.create_file(f"{number}.log") for number in range(3)]
+    descriptors = [storage.root.descriptor, *(file.descriptor for file in files)]
+    assert min(descriptors) >= 0
+    storage.close()
+    for descriptor in descriptors:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
 def test_a_file_closed_during_its_flush_is_closed_behind_it(
     disk: FileStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
