@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
@@ -89,8 +90,12 @@ class LoopThread:
         if threading.current_thread() is not self._thread:
             self._thread.join(END_S)
 
-    def dropped(self) -> None:
-        """Its owner was collected without being stopped: say so, and end the thread."""
+    def dropped(self, *, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Its owner was collected: if it was not stopped, say so, and end the thread."""
+        # 1. a script ends, its client a global, stopped or not  2. modules are taken apart before
+        # the globals of a script are, since Python 3.13 at least  3. `os` is None here.
+        if is_finalizing():
+            return
         if os.getpid() == self._pid and self.is_open:
             warnings.warn(
                 f"a blocking {self._owner} was dropped without stop(): what it still had to do is "

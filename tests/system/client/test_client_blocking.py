@@ -181,6 +181,14 @@ def test_one_that_is_dropped_warns(broker: ChildBroker) -> None:
         del producer
 
 
+def test_a_script_whose_clients_are_globals_ends_in_silence() -> None:
+    program = "from minibroker.client import blocking; client = blocking.Producer('127.0.0.1:1')"
+    for end in ("", "; client.stop()"):
+        command = [sys.executable, "-c", program + end]
+        done = subprocess.run(command, capture_output=True, timeout=BOUND_S, check=True)
+        assert done.stderr == b""
+
+
 def in_forked_child(work: Callable[[], object]) -> str:
     """What `work` raises in a forked child."""
     ours, theirs = socket.socketpair()
