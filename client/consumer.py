@@ -148,8 +148,8 @@ class Consumer(Generic[K, V]):
         await self._cluster.start()
         try:
             if self._member is None:
-                for topic in self._subscription.topics:
-                    await self._cluster.ensure_topic(topic, self._config.request_timeout_ms)
+                topics, limit_ms = self._subscription.topics, self._config.request_timeout_ms
+                await self._cluster.ensure_topics(topics, limit_ms)
         except BaseException:
             await self._cluster.stop()
             self._cluster.take_back()

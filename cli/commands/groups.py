@@ -151,8 +151,8 @@ async def _offset_rows(admin: Admin, group: GroupDescription) -> list[dict[str, 
     """One row for each partition that is committed or assigned."""
     committed = await admin.list_group_offsets(group.group_id)
     readers = {place: each for each in group.members for place in each.partitions}
-    existing = await _existing(admin, {*committed, *readers})
-    ends = await admin.list_offsets(dict.fromkeys(existing, LATEST))
+    led = await _led(admin, {*committed, *readers})
+    ends = await admin.list_offsets(dict.fromkeys(led, LATEST))
     rows: list[dict[str, object]] = []
     for place in sorted({*committed, *readers}):
         reader, offset = readers.get(place), committed.get(place)
@@ -172,11 +172,16 @@ async def _offset_rows(admin: Admin, group: GroupDescription) -> list[dict[str, 
     return rows
 
 
-async def _existing(admin: Admin, places: set[TopicPartition]) -> set[TopicPartition]:
-    """Those of topics that have not been deleted since."""
-    topics = await admin.describe_topics({*await admin.list_topics()} & {t for t, _ in places})
-    known = {name: len(each.partitions) for name, each in topics.items()}
-    return {place for place in places if place.partition < known.get(place.topic, 0)}
+async def _led(admin: Admin, places: set[TopicPartition]) -> set[TopicPartition]:
+    """Those whose end somebody can tell: not deleted since, and with a leader."""
+    existing = {*await admin.list_topics(list_internal=True)}
+    topics = await admin.describe_topics(existing & {topic for topic, _ in places})
+    return {
+        place
+        for topic in topics.values()
+        for each in topic.partitions
+        if each.leader >= 0 and (place := TopicPartition(topic.name, each.partition)) in places
+    }
 
 
 async def _delete(admin: Admin, args: Namespace) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -224,6 +224,13 @@ class Cluster:
                     await asyncio.sleep(self._backoff(attempts - 1) / 1000)
                 attempts += 1
                 await self.refresh()
+
+    async def ensure_topics(self, topics: Iterable[str], timeout_ms: float) -> None:
+        """As ensure_topic() for each; what is not known is asked for at once, not one by one."""
+        names = sorted(topics)
+        self.metadata.wanted.update(names)
+        for topic in names:
+            await self.ensure_topic(topic, timeout_ms)
 
     async def ensure_partition(self, topic: str, partition: int, timeout_ms: float) -> None:
         """Return once a topic has a certain partition, as after partitions were added.

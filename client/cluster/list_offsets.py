@@ -77,8 +77,7 @@ class OffsetLookup:
         missing = dict(timestamps)
         try:
             async with asyncio.timeout(timeout_ms / 1000) as timeout:
-                for topic in sorted({topic for topic, _ in missing}):
-                    await self._cluster.ensure_topic(topic, timeout_ms)
+                await self._cluster.ensure_topics({topic for topic, _ in missing}, timeout_ms)
                 while missing:
                     found.update(await self._round(missing))
                     missing = {place: t for place, t in missing.items() if place not in found}

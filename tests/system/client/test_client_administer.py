@@ -13,6 +13,7 @@ from minibroker.client import (
     ConfigResource,
     ConfigSource,
     ConfigType,
+    Consumer,
     ErrorCode,
     Fatal,
     Producer,
@@ -224,3 +225,18 @@ async def test_an_answer_that_leaves_out_what_was_asked_is_no_yes(
                 async with asyncio.timeout(BOUND_S):
                     await call(admin)
     assert liar.told["victim"] == 1
+
+
+async def test_many_topics_are_asked_for_at_once(broker: TestBroker) -> None:
+    """One by one, and each time all so far, would be the square of their number."""
+    names = [f"many-{n}" for n in range(30)]
+    for name in names:
+        broker.create_topic(name)
+    async with Admin(broker.bootstrap_servers) as admin:
+        before = admin._cluster.figures.request_total
+        found = await admin.list_offsets(dict.fromkeys([TopicPartition(n, 0) for n in names], 0))
+        assert len(found) == len(names)
+        assert admin._cluster.figures.request_total - before <= 3
+    async with Consumer(*names, bootstrap_servers=broker.bootstrap_servers) as consumer:
+        assert len(consumer.assignment()) == len(names)
+        assert consumer._cluster.figures.request_total <= 4

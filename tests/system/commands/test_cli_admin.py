@@ -1,5 +1,6 @@
 """EDGE: `minibroker topics` and `minibroker configs` against a running broker."""
 
+import asyncio
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 
@@ -7,9 +8,13 @@ import pytest
 from minibroker.cli.asking.admin import parse_configs
 from minibroker.cli.main import main
 from minibroker.cli.terminal.tables import table
+from minibroker.client import Admin, TopicPartition
 
 from tests.support.answers.cli_admin import administer
+from tests.support.in_loop.lying_broker import Lie, lying_broker
 from tests.support.processes.broker import BrokerProcess
+
+BOUND_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,23 @@ def test_all_topics_stand_in_order_and_named_ones_as_they_are_named(
     assert {"c", "z"} <= {*everything}
     assert everything == sorted(everything)
     assert described("z", "c") == ["z", "c"]
+
+
+async def test_a_partition_without_a_leader_does_not_keep_the_others_from_being_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with lying_broker() as (liar, broker):
+        broker.create_topic("t", 2)
+        async with Admin(liar.address) as admin:
+            await admin.alter_group_offsets("g", {TopicPartition("t", 0): 0})
+        liar.lies["minibroker-admin"] = Lie(3, ("topics", "partitions", "leader_id"), -1)
+        for words in (["groups", "describe", "--group", "g"], ["topics", "describe", "t"]):
+            command = [*words, "--bootstrap-server", liar.address]
+            async with asyncio.timeout(BOUND_S):
+                assert await asyncio.to_thread(main, command) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["g", "t", "0", "0", "-", "-", "-", "-", "-"] in rows
+    assert [each[-3:] for each in rows if each[0] in "01"] == [["-", "-", "-"]] * 2
 
 
 def test_brackets_keep_commas_within_a_value() -> None:
