@@ -177,12 +177,12 @@ class StateLog(Generic[R]):
     def begin_rewrite(self, now_ms: int) -> None:
         """Begin to write the state anew. Raises StorageError: it has not begun."""
         self.log.roll()
+        self._record_count = 0  # also if it is given up: or each commit would begin a segment
         rewritten_from = self.log.log_end_offset
         for portion in self._state.leading():
             self._append(portion, now_ms)
         self._rewritten_from = rewritten_from
         self._portions = self._state.snapshot()
-        self._record_count = self.log.log_end_offset - rewritten_from
 
     def append_portion(self, now_ms: int) -> bool:
         """Write the next portion of a rewrite that has begun; False when that was all.

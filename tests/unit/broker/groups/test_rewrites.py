@@ -181,6 +181,28 @@ def _portions_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_log, "REWRITE_SLACK", 10**6)  # only when the world says so
 
 
+def test_a_rewrite_that_is_given_up_is_not_tried_again_with_each_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state_log, "REWRITE_SLACK", 100)
+    world = World(0, gives_up=False)
+    for at in range(2):
+        world.log.commit([PendingRecord(at, 0, at, world.offset(is_gone=False))], 0)
+    world.log.fails_in = 1
+    begun: list[int] = []
+    begin = world.log.begin_rewrite
+
+    def counted(now_ms: int) -> None:
+        begun.append(1)
+        begin(now_ms)
+
+    monkeypatch.setattr(world.log, "begin_rewrite", counted)
+    for _ in range(150):
+        world.log.commit([world.offset(is_gone=False)], 0)
+        world.log.rewrite_a_little(0)
+    assert begun == [1]
+
+
 @pytest.mark.parametrize("gives_up", [False, True])
 def test_a_start_finds_what_was_live_whatever_is_left_of_a_rewrite(gives_up: bool) -> None:
     worlds = [World(seed, gives_up=gives_up) for seed in SEEDS]
