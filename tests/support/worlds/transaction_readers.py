@@ -74,6 +74,28 @@ def seen_in(records: bytes, begin: int, aborted: Sequence[AbortedTransaction] | 
     return Seen([each for each in kept if each.offset >= begin], next_offset)
 
 
+class Stable:
+    """How far each partition was told to be stable: whoever asks then is told no less."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[int, int] = {}
+
+    def known(self, partition: int) -> int:
+        """The furthest that anybody was told."""
+        return self._offsets.get(partition, 0)
+
+    def told(self, partition: int, offset: int, least: int) -> list[str]:
+        """What is wrong with what was told, if anything.
+
+        Args:
+            least: what was known when it was asked for.
+        """
+        self._offsets[partition] = max(offset, self.known(partition))
+        if offset >= least:
+            return []
+        return [f"the last stable offset of {partition} went back from {least} to {offset}"]
+
+
 class Reader(Program):
     """Reads all partitions of a topic on and on."""
 
@@ -83,6 +105,7 @@ class Reader(Program):
         history: TransactionHistory,
         name: str,
         partitions: int,
+        stable: Stable,
         *,
         is_committed: bool,
     ) -> None:
@@ -90,7 +113,7 @@ class Reader(Program):
         self._history = history
         self._is_committed = is_committed
         self._positions = [0] * partitions
-        self._stable = [0] * partitions
+        self._stable = stable
 
     def program(self) -> Doing:
         while not self.is_stopped:
@@ -98,12 +121,14 @@ class Reader(Program):
             wait_ms, most = self.random.choice((0, 5, 50)), self.random.choice((100, 1_000, 10_000))
             position = self._positions[partition]
             message = fetch(partition, position, self._is_committed, wait_ms, most)
+            least = self._stable.known(partition)
             (answer,) = yield Asked([(message, FETCH)])
             if answer is not None:
-                self._take(partition, position, answer.responses[0].partitions[0])
+                (part,) = answer.responses[0].partitions
+                self._take(partition, position, part, least)
             yield self.again()
 
-    def _take(self, partition: int, begin: int, part: Any) -> None:
+    def _take(self, partition: int, begin: int, part: Any, least: int) -> None:
         if part.error_code == OUT_OF_RANGE:  # retention was quicker
             self._positions[partition] += 1
             return
@@ -111,12 +136,7 @@ class Reader(Program):
             self.wrong.append(f"{self.name}: Fetch was answered {part.error_code}")
             return
         stable = part.last_stable_offset
-        if stable < self._stable[partition]:
-            self.wrong.append(
-                f"{self.name}: the last stable offset of {partition} went back from "
-                f"{self._stable[partition]} to {stable}"
-            )
-        self._stable[partition] = stable
+        self.wrong += self._stable.told(partition, stable, least)
         aborted = part.aborted_transactions if self._is_committed else None
         seen = seen_in(bytes(part.records or b""), begin, aborted)
         if self._is_committed and seen.next_offset > stable:

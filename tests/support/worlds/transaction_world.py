@@ -26,6 +26,7 @@ from tests.support.worlds.transaction_readers import (
     OffsetReader,
     PlainWriter,
     Reader,
+    Stable,
     offset_fetch,
     offset_in,
     read_all,
@@ -63,8 +64,16 @@ class TransactionWorld(CrashingWorld):
         if random.random() < 0.15:
             self._configs["retention.bytes"] = str(random.choice((0, 3_000)))
         self._is_begun = False
+        self._stable = Stable()
         self._readers = [
-            Reader(self.machine, self.history, name, self.partitions, is_committed=is_committed)
+            Reader(
+                self.machine,
+                self.history,
+                name,
+                self.partitions,
+                self._stable,
+                is_committed=is_committed,
+            )
             for name, is_committed in (("committed", True), ("uncommitted", False))
         ]
         self._plain = PlainWriter(
@@ -150,6 +159,10 @@ class TransactionWorld(CrashingWorld):
                 for is_committed in (True, False):
                     start, end, kept = read_all(self.machine, partition, is_committed=is_committed)
                     self.history.read(partition, start, end, kept, is_committed=is_committed)
+                    if is_committed:
+                        least = self._stable.known(partition)
+                        self.outcome.found += self._stable.told(partition, end, least)
+            self.is_over = bool(self.outcome.found)
 
     def finish(self) -> None:
         """Crash once more, claim every id, and judge."""
