@@ -49,11 +49,17 @@ class TransactionWorld(CrashingWorld):
 
     Args:
         durability, ends: as for every CrashingWorld.
+        level: the finalized transaction.version; None: one for this seed.
     """
 
-    def __init__(self, seed: int, *, durability: str, ends: Sequence[str]) -> None:
+    def __init__(
+        self, seed: int, *, durability: str, ends: Sequence[str], level: int | None = None
+    ) -> None:
         random = Random(f"transactions {seed} {durability} {ends}")
-        super().__init__(random, durability=durability, ends=ends, settings=SETTINGS)
+        drawn = random.choice((2, 2, 2, 2, 1, 0))
+        self._level = drawn if level is None else level
+        settings = {**SETTINGS, "transaction.version": self._level}
+        super().__init__(random, durability=durability, ends=ends, settings=settings)
         self.history = TransactionHistory()
         self.partitions = random.choice((1, 2, 4))
         self._configs = {
@@ -83,13 +89,14 @@ class TransactionWorld(CrashingWorld):
 
     def _applications(self) -> list[TransactionalProgram]:
         random, offsets = self.random, itertools.count(1)
+        spoken = (NEW, NEW, OLD, OLDER) if self._level else (OLD, OLDER)
         return [
             TransactionalProgram(
                 self.machine,
                 self.history,
                 f"app{number}{instance}",
                 transactional_id=f"app{number}",
-                versions=random.choice((NEW, NEW, OLD, OLDER)),
+                versions=random.choice(spoken),
                 partitions=self.partitions,
                 offsets=offsets,
                 timeout_ms=random.choice((100, 1_000, 60_000)),
