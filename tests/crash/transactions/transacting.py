@@ -255,12 +255,18 @@ class RealSurroundings:
 
     def __init__(self, random: Random) -> None:
         self.random = random
+        self.starts = 0  # unknown here, and the wall clock is not set
         self._began = time.monotonic()
 
     @property
     def now_ms(self) -> float:
         """Since it began."""
         return (time.monotonic() - self._began) * 1000
+
+    @property
+    def wall_ms(self) -> float:
+        """The same clock."""
+        return self.now_ms
 
     def note(self, text: str) -> None:
         """To standard error, which is kept."""

@@ -53,7 +53,7 @@ class MachineClock:
         self._machine = machine
 
     def now_ms(self) -> int:
-        return START_MS + int(self._machine.now_ms) + self._machine.wall_set_by_ms
+        return int(self._machine.wall_ms)
 
     def monotonic_ms(self) -> int:
         return int(self._machine.now_ms)
@@ -223,6 +223,11 @@ class Machine:
         self._lines: list[Line] = []
         self._turns = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
+
+    @property
+    def wall_ms(self) -> float:
+        """The wall clock, as somebody may have set it."""
+        return START_MS + self.now_ms + self.wall_set_by_ms
 
     def note(self, text: str) -> None:
         """A line of the transcript."""

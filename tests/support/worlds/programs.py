@@ -41,13 +41,22 @@ Doing: TypeAlias = Generator[Pause | Asked, Any, None]
 
 
 class Surroundings(Protocol):
-    """Where a program runs: a Machine, or the real world."""
+    """Where a program runs: a Machine, or the real world.
+
+    Attributes:
+        starts: how often the broker has been started.
+    """
 
     random: Random
+    starts: int
 
     @property
     def now_ms(self) -> float:
         """Since it began."""
+
+    @property
+    def wall_ms(self) -> float:
+        """The wall clock, which may be set."""
 
     def note(self, text: str) -> None:
         """A line of the transcript."""

@@ -33,7 +33,7 @@ from tests.support.worlds.transaction_readers import (
 )
 from tests.support.worlds.transactional_program import NEW, OLD, OLDER, TransactionalProgram
 
-LONGEST_MS = 20_000.0
+LONGEST_MS = 90_000.0
 SETTINGS = {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 20,
     "transaction.remove.expired.transaction.cleanup.interval.ms": 1_000,
@@ -178,6 +178,7 @@ class TransactionWorld(CrashingWorld):
         self._end_well()
         if self.is_over:
             return
+        self.machine.disk.crash_at = None
         for name in sorted({each.transactional_id for each in self.programs}):
             self._claim(name)
         committed, stored, log_starts = {}, {}, {}

@@ -92,6 +92,8 @@ class Run:
 
     name: str
     begun_ms: float
+    begun_wall_ms: float
+    begun_starts: int
     added: set[int] = field(default_factory=set)
     batches: list[Batch] = field(default_factory=list)
     is_pipelined: bool = False
@@ -214,7 +216,9 @@ class TransactionalProgram(Program):
         return (yield from self._end(run, fate))
 
     def _begin(self) -> Run:
-        run = Run(f"{self._incarnation}/{self._runs}", self.where.now_ms)
+        where = self.where
+        name = f"{self._incarnation}/{self._runs}"
+        run = Run(name, where.now_ms, where.wall_ms, where.starts)
         self._runs += 1
         self.history.begin(run.name, self._incarnation)
         run.is_pipelined = self.random.random() < 0.3
@@ -429,7 +433,11 @@ class TransactionalProgram(Program):
         return Then.BEATEN
 
     def _is_overdue(self, run: Run) -> bool:
-        is_overdue = self.where.now_ms - run.begun_ms >= self._timeout_ms - 1
+        """Whether its timeout may have passed: by the wall clock only over a stop of the broker."""
+        open_ms = self.where.now_ms - run.begun_ms
+        if self.where.starts > run.begun_starts:
+            open_ms = max(open_ms, self.where.wall_ms - run.begun_wall_ms)
+        is_overdue = open_ms >= self._timeout_ms - 1
         if is_overdue:
             self.history.overdue(run.name)
         return is_overdue
