@@ -26,10 +26,15 @@ def run_verb(command: str, verb: Verb, args: Namespace) -> int:
     """Run one verb; returns its exit code, having said why it failed."""
 
     async def run() -> int:
-        async with Admin(server_names(args.bootstrap_server), timeout_ms=TIMEOUT_MS) as admin:
+        async with admin_of(args) as admin:
             return await verb(admin, args)
 
     return running(f"{command} {args.verb}", run)
+
+
+def admin_of(args: Namespace) -> Admin:
+    """An Admin of the cluster that --bootstrap-server names, for the time of one command."""
+    return Admin(server_names(args.bootstrap_server), timeout_ms=TIMEOUT_MS)
 
 
 @contextmanager

@@ -17,11 +17,13 @@ from datetime import UTC, datetime
 from textwrap import wrap
 from typing import Any
 
+from ...client.cluster.connection import Connection
+from ...client.errors import ConnectionFailed, RequestTimedOut
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
-from ..terminal.addresses import add_bootstrap_server
+from ..terminal.addresses import Address, add_bootstrap_server
 from ..terminal.counts import parse_count
-from ..terminal.running import CommandFailed, connect, no_topic, running
+from ..terminal.running import CommandFailed, no_topic, running
 from ..terminal.visible import visible
 
 SUMMARY = "say why each Produce was answered as it was"
@@ -66,7 +68,7 @@ def parse_topic_partition(text: str) -> tuple[str, int]:
 
 async def _explain(args: Namespace) -> int:
     topic, partition = args.topic
-    connection = await connect(args.bootstrap_server)
+    connection = await _connect(args.bootstrap_server)
     after = -1
     try:
         while True:
@@ -83,6 +85,17 @@ async def _explain(args: Namespace) -> int:
             await asyncio.sleep(FOLLOW_INTERVAL_S)
     finally:
         await connection.close()
+
+
+async def _connect(addresses: list[Address]) -> Connection:
+    """To the first that can be reached: the API is ours, and no part of Admin, which is Kafka's."""
+    *others, last = addresses
+    for address in others:
+        try:
+            return await Connection.open(*address)
+        except (ConnectionFailed, RequestTimedOut):
+            continue
+    return await Connection.open(*last)
 
 
 def _check(code: ErrorCode, said: str | None, subject: str) -> None:

@@ -15,9 +15,10 @@ from ...client.admin import Admin, GroupDescription
 from ...client.cluster.list_offsets import LATEST
 from ...client.errors import ClientError
 from ...client.partitions import TopicPartition
+from ..asking.admin import run_verb
 from ..asking.groups_reset import add_reset_arguments, reset
-from ..terminal.addresses import add_bootstrap_server, server_names
-from ..terminal.running import CommandFailed, complain, running
+from ..terminal.addresses import add_bootstrap_server
+from ..terminal.running import CommandFailed, complain
 from ..terminal.tables import places_cell, table
 from ..terminal.visible import visible
 
@@ -32,7 +33,6 @@ EXAMPLES = (
     "groups delete --group billing",
     "groups delete --all-groups --json",
 )
-TIMEOUT_MS = 30_000
 DEAD = "Dead"  # the state in which Kafka describes a group that does not exist
 
 
@@ -68,13 +68,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run one verb."""
-    return running(f"groups {args.verb}", lambda: _run(args))
-
-
-async def _run(args: Namespace) -> int:
     verbs = {"list": _list, "describe": _describe, "reset-offsets": reset, "delete": _delete}
-    async with Admin(server_names(args.bootstrap_server), timeout_ms=TIMEOUT_MS) as admin:
-        return await verbs[args.verb](admin, args)
+    return run_verb("groups", verbs[args.verb], args)
 
 
 async def _list(admin: Admin, args: Namespace) -> int:

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 
 from ...client.admin import Admin, HangingTransaction, ProducerDescription, TransactionDescription
 from ...client.partitions import TopicPartition
-from ..asking.admin import parse_names
+from ..asking.admin import admin_of, parse_names
 from ..asking.transaction_end import abort_here, terminate
-from ..terminal.addresses import add_bootstrap_server, server_names
+from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_whole
 from ..terminal.running import CommandFailed, WrongUsage, running
 from ..terminal.tables import places_cell, table
@@ -35,7 +35,6 @@ EXAMPLES = (
     "transactions abort --topic orders --partition 0 --start-offset 17",
     "transactions find-hanging --broker-id 1 --max-transaction-timeout 5",
 )
-TIMEOUT_MS = 30_000
 MINUTE_MS = 60_000
 MAX_TIMEOUT_MINUTES = 15  # Kafka's transaction.max.timeout.ms, unless it was told otherwise
 OVER = ("Empty", "CompleteCommit", "CompleteAbort", "Dead")  # in other states one is open
@@ -136,7 +135,7 @@ async def _run(args: Namespace) -> int:
     if args.verb == "abort":
         _check_abort(args)
     verbs = {"list": _list, "describe": _describe, "abort": _abort, "find-hanging": _find_hanging}
-    async with Admin(server_names(args.bootstrap_server), timeout_ms=TIMEOUT_MS) as admin:
+    async with admin_of(args) as admin:
         await verbs[args.verb](admin, args)
     return 0
 

@@ -19,14 +19,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ...client.cluster.connection import (
-    Connection,
-    ConnectionFailed,
-    RequestTimedOut,
-    UnsupportedApi,
-)
 from ...client.errors import ClientError
-from .addresses import Address
 from .visible import visible_lines
 
 CLEAN_UP_S = 5.0
@@ -50,14 +43,7 @@ def no_topic(name: str) -> str:
 
 
 # What a user's input, a broker or the network may bring about: said in a line, without a traceback.
-TOLD = (
-    CommandFailed,
-    ClientError,
-    ConnectionFailed,
-    RequestTimedOut,
-    UnsupportedApi,
-    ValueError,
-)
+TOLD = (CommandFailed, ClientError, ValueError)
 
 
 def running(command: str, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -118,14 +104,3 @@ def end_at_once(number: int) -> None:
     """As the signal would have without a handler: no clean-up, no traceback."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-
-
-async def connect(addresses: list[Address]) -> Connection:
-    """A connection to the first broker that can be reached. Raises ConnectionFailed of the last."""
-    *others, last = addresses
-    for address in others:
-        try:
-            return await Connection.open(*address)
-        except (ConnectionFailed, RequestTimedOut):
-            continue
-    return await Connection.open(*last)
