@@ -27,9 +27,9 @@ from ..cluster.metadata import Topic
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import Speaker, coordinator_code
 from ..session import Session
-from ..transactions.offsets_partition import OFFSETS_PARTITIONS, OFFSETS_TOPIC, offsets_partition
+from ..transactions.offsets_partition import offsets_place
 from ..transactions.outcomes import Answer, Outcome, told
-from ..transactions.transaction import BUMPING, Now, TopicPartition
+from ..transactions.transaction import BUMPING, Now
 from ..waiting.long_work import Steps, awaited, finished, made_of
 from ..waiting.promise import Promise
 
@@ -73,8 +73,7 @@ def _is_open(broker: Broker, message: TxnOffsetCommitRequest) -> bool:
 def _ask(broker: Broker, message: TxnOffsetCommitRequest, version: int) -> Answer | Promise:
     """Whether the offsets of the group are in the transaction; from v5 on they come into it."""
     coordinator = broker.transactions.coordinator
-    number = offsets_partition(message.group_id, OFFSETS_PARTITIONS)
-    where = TopicPartition(OFFSETS_TOPIC, number)
+    where = offsets_place(message.group_id)
     name, producer_id = message.transactional_id, message.producer_id
     epoch = message.producer_epoch
 

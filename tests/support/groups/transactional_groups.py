@@ -17,14 +17,10 @@ from minibroker.broker.storage.port import StorageError
 from minibroker.broker.transactions.ending_requests import end, end_bumping
 from minibroker.broker.transactions.initialising import initialise
 from minibroker.broker.transactions.ledger import Ledger
-from minibroker.broker.transactions.offsets_partition import (
-    OFFSETS_PARTITIONS,
-    OFFSETS_TOPIC,
-    offsets_partition,
-)
+from minibroker.broker.transactions.offsets_partition import offsets_place
 from minibroker.broker.transactions.outcomes import Answer
 from minibroker.broker.transactions.participant import Participants
-from minibroker.broker.transactions.transaction import NONE, TopicPartition
+from minibroker.broker.transactions.transaction import NONE
 from minibroker.broker.transactions.transactions import Transactions
 from minibroker.broker.waiting.long_work import AtOnce, LongWork, Slices
 from minibroker.broker.world import World
@@ -37,7 +33,7 @@ from minibroker.protocol.messages.txn_offset_commit import (
 from tests.support.groups.bare_groups import GROUP, Groups, hear
 
 ID = "id"
-WHERE = TopicPartition(OFFSETS_TOPIC, offsets_partition(GROUP, OFFSETS_PARTITIONS))
+WHERE = offsets_place(GROUP)
 Codes = dict[tuple[str, int], int]
 
 

@@ -161,7 +161,9 @@ def test_what_comes_while_the_transaction_ends_goes_into_the_next(
     stage.groups.flush()  # Prepare is durable, the marker is written
     assert (late, stage.told(0), stage.told(1)) == ([], (1, False), (None, False))
     stage.groups.flush()  # the marker is durable
-    stage.groups.flush()
+    assert late == []
+    for _ in range(2):  # that of the next transaction's record, if its epoch does not tell it
+        stage.groups.flush()
     assert late == [{T1: 0}]
     assert (stage.told(0), stage.told(1)) == ((1, False), (None, True))
 
@@ -200,7 +202,7 @@ def test_a_topic_that_goes_while_the_commit_waits_gets_no_offset(
     stage.end(pid)
     late = stage.commit(5, pid, {T0: 2, ("u", 0): 3})
     del stage.state.topics["t"]
-    for _ in range(3):
+    for _ in range(4):
         stage.groups.flush()
     assert late == [{T0: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ("u", 0): 0}]
 
