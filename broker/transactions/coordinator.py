@@ -203,17 +203,6 @@ class Coordinator:
         assert self.state.state_of(transactional_id) not in PREPARED, "Complete* is not written"
         del self.endings[transactional_id]
 
-    def closes(self, transactional_id: str, producer_id: int, producer_epoch: int) -> bool:
-        """Whether an ending under way forbids a batch of the transaction that it ends.
-
-        For a partition in which the producer has a transaction open, about a batch of its epoch.
-        A batch of the next one belongs to the next transaction, and is Postponed by `add`.
-        """
-        ending = self.endings.get(transactional_id)
-        if ending is None or producer_id != ending.producer_id:
-            return False
-        return producer_epoch <= ending.producer_epoch
-
     def time_out(self, names: Iterable[str], now: Now) -> list[Ends]:
         """Fence every transaction of these ids that has been open for longer than its timeout."""
         late = [

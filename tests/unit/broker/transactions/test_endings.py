@@ -84,23 +84,9 @@ def test_what_is_decided_neither_times_out_nor_expires() -> None:
     assert stage.coordinator.expire([ID], 1, stage.now) == []
 
 
-@pytest.mark.parametrize("bumps", [True, False])
-def test_late_batches_are_refused_from_the_beginning_of_the_ending_to_its_end(bumps: bool) -> None:
-    """Kafka appends them to the transaction that is being ended."""
-    stage = held(bumps=bumps)
-    assert stage.coordinator.closes(ID, P, 0)
-    assert not stage.coordinator.closes(ID, P, 1)  # of the next transaction, if there is one
-    assert not stage.coordinator.closes(ID, P + 1, 0)
-    assert not stage.coordinator.closes("other", P, 0)
-    stage.holds = False
-    stage.finish(ID)
-    assert not stage.coordinator.closes(ID, P, 0)
-
-
 def test_nothing_is_decided_before_all_that_was_written_is_durable() -> None:
     stage, coordinator = ending("begun")
     assert stage.standing() == "Ongoing"
-    assert coordinator.closes(ID, P, 0)
     late = coordinator.add(ID, P, 0, [A], client_version=2, now=stage.now)
     assert late == Postponed(ID)
     with pytest.raises(AssertionError):
@@ -158,7 +144,6 @@ def test_a_decision_that_found_no_room_has_not_been_made() -> None:
     coordinator.decide(ID)
     coordinator.withdraw(ID)
     assert stage.verify(P, 0, B) == 0
-    assert not coordinator.closes(ID, P, 0)
     assert stage.end5(P, 0, commit=False) == (0, P, 1)
     assert stage.last_marker() == ("ABORT", P, 1)
 
@@ -173,7 +158,6 @@ def test_a_crash_leaves_what_was_decided_or_what_was_ongoing(step: str) -> None:
         assert stage.verify(P, 0, B) == 0
         return
     assert stage.standing() == "PrepareCommit"
-    assert [stage.coordinator.closes(ID, P, each) for each in (0, 1, 2)] == [True, True, False]
     stage.holds = False
     stage.finish(ID)
     marked = [(partition, each.is_commit, each.producer_epoch) for partition, each in stage.markers]
