@@ -3,7 +3,7 @@
 A transaction is one decision for all its partitions. Aborted in one of them while its coordinator
 knows of it, the rest may still be committed: that is for transactions that hang, and for those who
 insist.
-Tests: tests/interop/commands/test_transactions_real_kafka.py
+Tests: tests/system/commands/test_cli_transactions.py
 """
 
 from __future__ import annotations

@@ -11,14 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..deviations import DEVIATIONS
 from ..probing.player import Player, ProbeError
-from ..probing.rows import SECTIONS, Row
-from ..probing.steps import CODE_NAMES
+from ..probing.rows import SECTIONS
+from ..probing.steps import CODE_NAMES, Row
 from ..terminal.addresses import add_bootstrap_server, server_names
 from ..terminal.running import running
 
@@ -34,7 +35,10 @@ PROBE_TIMEOUT_S = 180
 SAME, ON_PURPOSE, DIFFERENT = "same", "different on purpose", "different"
 COLUMNS = 100  # where the output is no terminal
 ANSWER_COLUMNS = 23  # six answers of a refused or early batch
-WORDS = "One word for each request: an error code; @ the base offset; end= the log end offset."
+WORDS = (
+    "One word for each request: an error code; @ the base offset; / the producer epoch; end= the "
+    "log end offset; stable= the last stable offset; read= how many records read_committed sees."
+)
 
 
 class Outcome(NamedTuple):
@@ -179,9 +183,9 @@ def _codes_table(outcomes: Sequence[Outcome]) -> Table:
 
 def _codes(outcome: Outcome) -> Iterator[int]:
     for word in f"{outcome.row.kafka} {outcome.answer}".split():
-        number = word.partition("@")[0]
-        if number.lstrip("-").isdecimal():
-            yield int(number)
+        found = re.match(r"-?\d+", word)
+        if found is not None:
+            yield int(found[0])
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Flags feel like kafka-transactions; `--json` prints one JSON document for machines. Works through
 Admin. Here: what may be asked, and how answers are shown; what is safe to abort is in
 asking/transaction_end.py.
-Tests: tests/interop/commands/test_transactions_real_kafka.py
+Tests: tests/system/commands/test_cli_transactions.py
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""EDGE: plays probe rows against a broker: topics and connections of its own, gone afterwards.
+"""EDGE: plays probe rows against a broker: topics and groups of its own, gone afterwards.
 
+No request deletes a transactional id: those that rows have used are forgotten when they expire.
 What is asked and how an answer reads is in steps.py. Here: finding the leader of each
 partition, reconnecting after a closed connection, bounds on every wait, and the clean-up.
 Each request goes out in the lowest version that both sides know (AT_LEAST where a field needs
@@ -22,21 +23,25 @@ from ...client.cluster.connection import (
     RequestTimedOut,
     UnsupportedApi,
 )
+from ...client.cluster.coordinator import FIND_COORDINATOR, SEVERAL_KEYS_SINCE, version_max
 from ...protocol.batch.header import BatchError
 from ...protocol.codec.schema import api_of
 from ...protocol.errors import ErrorCode
+from ...protocol.messages.delete_groups import DeleteGroupsRequest
 from ...protocol.messages.delete_topics import DeleteTopicsRequest
+from ...protocol.messages.find_coordinator import FindCoordinatorRequest
 from ...protocol.messages.init_producer_id import InitProducerIdRequest
 from ...protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from ..terminal.running import CommandFailed
-from .rows import Row
 from .steps import (
     CODE_NAMES,
+    GROUP,
     SMALL_BYTES,
     TIMEOUT_MS,
     Ask,
     Place,
     RawStep,
+    Row,
     Scene,
     Step,
     create_topic,
@@ -50,7 +55,8 @@ SOON_S = 5  # how long a step is asked again
 MARGIN_MS = 2_000  # what a broker may take beyond the bound that a request names
 RAW_S = 3  # how long a broker may take to close a connection
 # Metadata v4 brought allow_auto_topic_creation, CreateTopics v4 "your own replication factor".
-AT_LEAST = {"Metadata": 4, "CreateTopics": 4}
+# FindCoordinator v1 brought transactional ids.
+AT_LEAST = {"Metadata": 4, "CreateTopics": 4, "FindCoordinator": 1}
 NOT_THERE = (
     ErrorCode.NONE,
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
@@ -66,6 +72,7 @@ NOT_YET = [  # the words of a broker that has not caught up with what it has its
         ErrorCode.REPLICA_NOT_AVAILABLE,
         ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
         ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NOT_COORDINATOR,
     )
 ]
 Address = tuple[str, int]
@@ -86,7 +93,9 @@ class Player:
         self._partitions = rows + 1  # one for each row, and one that is "another partition"
         self._connections: dict[Address, Connection] = {}
         self._leaders: dict[Place, Address] = {}
+        self._coordinators: dict[tuple[int, str], Address] = {}
         self._made: set[str] = set()  # names of topics that may exist because of us
+        self._groups: set[str] = set()  # and of groups
 
     async def prepare(self) -> None:
         """Create the topics and wait until their leaders serve them.
@@ -118,15 +127,21 @@ class Player:
     async def play(self, index: int, row: Row) -> str:
         """Play the row with this index, 0 to rows-1; return its answers, one word a step."""
         scene = self._scene(index, await self._producer_id())
-        return " ".join([await self._word(step, scene) for step in row.steps])
+        words = []
+        for step in row.steps:
+            word, scene = await self._word(step, scene)
+            words.append(word)
+        return " ".join(words)
 
     async def leave(self) -> None:
         """Delete every topic that was made and close the connections; tell what stays behind."""
         try:
             if self._made:
                 await self._delete_topics()
+            for name in sorted(self._groups):
+                await self._delete_group(name)
         except (ConnectionFailed, RequestTimedOut, UnsupportedApi, ProbeError) as error:
-            text = f"minibroker probe: topics named {self._prefix}* may stay: {error}"
+            text = f"minibroker probe: what is named {self._prefix}* may stay: {error}"
             print(text, file=sys.stderr)
         finally:
             for connection in self._connections.values():
@@ -138,6 +153,13 @@ class Player:
         kept = [topic.name for topic in response.responses if topic.error_code not in NOT_THERE]
         if kept:
             raise ProbeError(f"the broker refuses to delete {', '.join(kept)}")
+
+    async def _delete_group(self, name: str) -> None:
+        deletion = DeleteGroupsRequest(groups_names=[name])
+        response = await self._request(Ask(deletion, coordinator_of=(GROUP, name)))
+        code = response.results[0].error_code
+        if code not in (ErrorCode.NONE, ErrorCode.GROUP_ID_NOT_FOUND):
+            raise ProbeError(f"the broker refuses to delete group {name}: {_name(code)}")
 
     def _scene(self, partition: int, producer_id: int) -> Scene:
         return Scene(
@@ -178,25 +200,32 @@ class Player:
         producer_id: int = response.producer_id
         return producer_id
 
-    async def _word(self, step: Step | RawStep, scene: Scene) -> str:
+    async def _word(self, step: Step | RawStep, scene: Scene) -> tuple[str, Scene]:
+        """The answer in a word, and what the next steps see."""
         if isinstance(step, RawStep):
-            return await self._raw_word(step)
+            return await self._raw_word(step), scene
         ask = step.ask(scene)
-        await self._connection(self._address(ask))  # a broker that is gone ends the probe, no row
         give_up_at = time.monotonic() + SOON_S
         while True:
             try:
-                word = step.word(await self._request(ask), scene)
+                await self._connection(await self._address(ask))
+            except UnsupportedApi:  # of FindCoordinator; a broker that is gone ends the probe
+                return "not-offered", scene
+            try:
+                response = await self._request(ask)
+                word = step.word(response, scene)
             except ConnectionFailed:
-                return "closed"
+                return "closed", scene
             except RequestTimedOut:
-                return "silence"
+                return "silence", scene
             except UnsupportedApi:
-                return "not-offered"
+                return "not-offered", scene
             except (LookupError, BatchError):
-                return "garbled"
+                return "garbled", scene
             if word not in step.again_while or time.monotonic() > give_up_at:
-                return word
+                return word, step.learn(response, scene)
+            if ask.coordinator_of is not None:
+                self._coordinators.pop(ask.coordinator_of, None)  # perhaps another by now
             await asyncio.sleep(AGAIN_S)
 
     async def _raw_word(self, step: RawStep) -> str:
@@ -216,11 +245,13 @@ class Player:
         return "answered" if answer else "closed"
 
     async def _request(self, ask: Ask) -> Any:
-        address = self._address(ask)
+        address = await self._address(ask)
         connection = await self._connection(address)
-        version = _version(connection, ask.message)
+        version = _version(connection, ask)
         if ask.makes.startswith(self._prefix):
             self._made.add(ask.makes)
+        if ask.coordinator_of is not None and ask.coordinator_of[0] == GROUP:
+            self._groups.add(ask.coordinator_of[1])
         try:
             return await connection.request(
                 ask.message, version=version, timeout_ms=TIMEOUT_MS + MARGIN_MS
@@ -229,10 +260,34 @@ class Player:
             del self._connections[address]  # the next request opens another
             raise
 
-    def _address(self, ask: Ask) -> Address:
-        if ask.leader_of is None:
+    async def _address(self, ask: Ask) -> Address:
+        if ask.leader_of is not None:
+            return self._leaders.get(ask.leader_of, self._bootstrap)
+        if ask.coordinator_of is None:
             return self._bootstrap
-        return self._leaders.get(ask.leader_of, self._bootstrap)
+        if ask.coordinator_of not in self._coordinators:
+            self._coordinators[ask.coordinator_of] = await self._find_coordinator(
+                ask.coordinator_of
+            )
+        return self._coordinators[ask.coordinator_of]
+
+    async def _find_coordinator(self, what: tuple[int, str]) -> Address:
+        key_type, key = what
+        connection = await self._connection(self._bootstrap)
+        if version_max(connection, FIND_COORDINATOR.key) >= SEVERAL_KEYS_SINCE:
+            several = FindCoordinatorRequest(key_type=key_type, coordinator_keys=[key])
+            ask = Ask(several, at_least=SEVERAL_KEYS_SINCE)
+        else:
+            ask = Ask(FindCoordinatorRequest(key=key, key_type=key_type))
+        give_up_at = time.monotonic() + SETTLE_S
+        while True:
+            response = await self._request(ask)
+            found = response.coordinators[0] if response.coordinators else response
+            if not found.error_code:
+                return found.host, found.port
+            if str(found.error_code) not in NOT_YET or time.monotonic() > give_up_at:
+                raise ProbeError(f"no coordinator for {key}: {_name(found.error_code)}")
+            await asyncio.sleep(AGAIN_S)
 
     async def _connection(self, address: Address) -> Connection:
         if address not in self._connections:
@@ -244,11 +299,11 @@ def _name(code: int) -> str:
     return CODE_NAMES.get(code, f"error {code}")
 
 
-def _version(connection: Connection, message: object) -> int:
+def _version(connection: Connection, ask: Ask) -> int:
     """The lowest version that the broker offers and this code can use."""
-    api = api_of(type(message))
+    api = api_of(type(ask.message))
     first, last = connection.versions.get(api.key, NOT_OFFERED)
-    lowest: int = max(api.versions[0], AT_LEAST.get(api.name, 0))
+    lowest: int = max(api.versions[0], AT_LEAST.get(api.name, 0), ask.at_least)
     version = max(first, lowest)
     if version > min(last, api.newest_spoken):
         offer = f"offers v{first}-v{last}" if first <= last else "does not offer it"

@@ -2,13 +2,12 @@
 
 Kafka's answers are those of version 4.3.1, one KRaft node; tests/interop/answers/test_probe.py asks
 it again. Each row has a partition and a producer id of its own, so rows stand alone and offsets
-start at 0. The words of the answers are those of steps.py, one for each step.
+start at 0. The words of the answers are those of steps.py, one for each step. Transactions have a
+file of their own (transaction_rows.py).
 Tests: tests/system/commands/test_probe.py
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from ...protocol.batch.header import (
     CODEC_BITS,
@@ -24,8 +23,8 @@ from ...protocol.sequence import SEQUENCE_MAX
 from .steps import (
     SMALL_BYTES,
     RawStep,
+    Row,
     Scene,
-    Step,
     append_time,
     auto_create,
     create,
@@ -43,24 +42,10 @@ from .steps import (
     stranger,
     until_not,
 )
+from .transaction_rows import TRANSACTIONS, TRANSACTIONS_2
 
 HOUR_MS = 3_600_000
 TOPIC_NAME_MAX = 249
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A conversation and Kafka's answers, one word a step.
-
-    Where ours differ on purpose they stand in `ours`, and `deviation` is the key of the reason in
-    deviations.py.
-    """
-
-    sent: str
-    steps: tuple[Step | RawStep, ...]
-    kafka: str
-    ours: str | None = None
-    deviation: str | None = None
 
 
 END = log_end()
@@ -345,6 +330,8 @@ FRAMES = (
 
 SECTIONS = {
     "Sequences of an idempotent producer": SEQUENCES,
+    "Transactions": TRANSACTIONS,
+    "Transactions of clients since KIP-890": TRANSACTIONS_2,
     "Bad input": BAD_INPUT,
     "Topic names": TOPIC_NAMES,
     "Frames that are no requests": FRAMES,

@@ -1,7 +1,8 @@
 """The steps that probe rows are made of: each builds a request and puts its answer into one word.
 
 Words: `0@13` error code 0 and base offset 13; `45` an error code, with base offset -1 where the
-API has one; `end=3` a log end offset; `closed` the broker closed the connection unanswered.
+API has one; `end=3` a log end offset; `closed` the broker closed the connection unanswered. Those
+of transactions stand in transaction_steps.py.
 Pure: a step sees a Scene (names, partitions, ids, the time) and a response, never a socket.
 Read next: rows.py (the table), commands/probe.py (who plays it).
 Tests: tests/system/commands/test_probe.py
@@ -35,6 +36,7 @@ SMALL_BYTES = 1000  # max.message.bytes of the small topic
 LATEST = -1  # ListOffsets: the next offset to be read
 STRANGERS_ID = 2**62  # a producer id that no broker has handed out
 PARTITION_MAX = 2**31 - 1
+GROUP, TRANSACTION = 0, 1  # key_type of FindCoordinator
 CODE_NAMES = {int(each): each.name for each in ErrorCode}
 
 
@@ -52,20 +54,41 @@ class Scene:
 
 
 class Ask(NamedTuple):
-    """A request message, the (topic, partition) whose leader is asked, the topic it may make."""
+    """A request message, and where it goes.
+
+    Attributes:
+        leader_of: the (topic, partition) whose leader is asked.
+        coordinator_of: the (key_type, key) of FindCoordinator whose coordinator is asked; where
+            there is neither, any broker will do.
+        makes: the topic it may make.
+        at_least: a version below which the answer would be another.
+    """
 
     message: object
-    leader_of: tuple[str, int] | None = None  # None: any broker will do
+    leader_of: tuple[str, int] | None = None
+    coordinator_of: tuple[int, str] | None = None
     makes: str = ""
+    at_least: int = 0
+
+
+def learn_nothing(_: Any, scene: Scene) -> Scene:
+    """The answer tells nothing that later steps need."""
+    return scene
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of a row; `again_while` holds the words that only mean: ask again soon."""
+    """One request of a row.
+
+    Attributes:
+        again_while: words that only mean: ask again soon.
+        learn: what the next steps see, after an answer.
+    """
 
     ask: Callable[[Scene], Ask]
     word: Callable[[Any, Scene], str]
     again_while: frozenset[str] = frozenset()
+    learn: Callable[[Any, Scene], Scene] = learn_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +96,21 @@ class RawStep:
     """Bytes for a connection of their own, which the broker is expected to close."""
 
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation and Kafka's answers, one word a step.
+
+    Where ours differ on purpose they stand in `ours`, and `deviation` is the key of the reason in
+    deviations.py.
+    """
+
+    sent: str
+    steps: tuple[Step | RawStep, ...]
+    kafka: str
+    ours: str | None = None
+    deviation: str | None = None
 
 
 Distort = Callable[[bytes], bytes]
@@ -119,6 +157,10 @@ def no_partition(scene: Scene) -> Place:
     return scene.topic, PARTITION_MAX
 
 
+def no_id(_: Scene) -> None:
+    """No transactional id."""
+
+
 def code_and_offset(response: Any, _: Scene) -> str:
     """`code@base_offset` of the only partition, without the offset when it is -1."""
     answer = response.responses[0].partition_responses[0]
@@ -135,6 +177,8 @@ def produce(
     distort: Distort = bytes,
     acks: int = -1,
     times: int = 1,
+    transactional_id: Callable[[Scene], str | None] = no_id,
+    at_least: int = 0,
     word: Callable[[Any, Scene], str] = code_and_offset,
 ) -> Step:
     """Produce one batch.
@@ -148,6 +192,8 @@ def produce(
         distort: what is done to the bytes before they are sent.
         acks: as in the request.
         times: how often the request lists the partition, each time with this batch.
+        transactional_id: of the request.
+        at_least: as in Ask.
         word: how the answer is read.
     """
 
@@ -159,12 +205,12 @@ def produce(
         )
         data = PartitionProduceData(index=partition, records=distort(built))
         request = ProduceRequest(
-            transactional_id=None,
+            transactional_id=transactional_id(scene),
             acks=acks,
             timeout_ms=TIMEOUT_MS,
             topic_data=[TopicProduceData(name=topic, partition_data=[data] * times)],
         )
-        return Ask(request, (topic, partition))
+        return Ask(request, (topic, partition), at_least=at_least)
 
     return Step(ask, word)
 

@@ -3,7 +3,7 @@
 A coordinator knows transactional ids; a partition's leader knows producer ids, and which of them
 have a transaction open there. Where the two disagree for good, a transaction hangs.
 Source: KafkaAdminClient.java, TransactionsCommand.java; KIP-664, KIP-994, KIP-1152.
-Tests: tests/interop/clients/test_our_client_transactions.py
+Tests: tests/system/client/test_client_transactions.py
 """
 
 from __future__ import annotations

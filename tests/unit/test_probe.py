@@ -7,7 +7,8 @@ import argparse
 import pytest
 from minibroker.cli.commands import probe
 from minibroker.cli.deviations import DEVIATIONS
-from minibroker.cli.probing.rows import SECTIONS, Row
+from minibroker.cli.probing.rows import SECTIONS
+from minibroker.cli.probing.steps import Row
 
 ROWS = [row for rows in SECTIONS.values() for row in rows]
 

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
 from minibroker.client.administer.results import ConfigResource
+from minibroker.client.config import IsolationLevel
 from minibroker.testing import TestBroker
 
 from tests.support.in_loop.lying_broker import Lie, LyingBroker, lies_about, lying_broker
+from tests.support.transactions.raw_producer import RawProducer
 
 PATIENCE_MS = 400  # of every call
 BOUND_S = 8.0  # of every call, on a busy machine
@@ -73,9 +75,12 @@ async def produce(victim: Victim) -> None:
     await victim.call("stop", producer.stop())
 
 
-async def consume(victim: Victim, group_id: str | None) -> None:
+async def consume(
+    victim: Victim, group_id: str | None, isolation_level: IsolationLevel = "read_uncommitted"
+) -> None:
     consumer = Consumer(
         "t", bootstrap_servers=victim.address, client_id=victim.name, group_id=group_id,
+        isolation_level=isolation_level,
         auto_offset_reset="earliest", request_timeout_ms=PATIENCE_MS, fetch_max_wait_ms=50,
         session_timeout_ms=6_000, heartbeat_interval_ms=50, retry_backoff_ms=10,
         auto_commit_interval_ms=50, socket_connection_setup_timeout_ms=PATIENCE_MS,
@@ -136,18 +141,46 @@ async def administer(victim: Victim) -> None:
     await victim.call("stop", admin.stop())
 
 
+async def look_at_transactions(victim: Victim) -> None:
+    admin = Admin(
+        victim.address, client_id=victim.name, timeout_ms=PATIENCE_MS,
+        request_timeout_ms=PATIENCE_MS, retry_backoff_ms=10,
+        socket_connection_setup_timeout_ms=PATIENCE_MS,
+    )  # fmt: skip
+    place = TopicPartition("t", 0)
+    async with RawProducer(victim.address, victim.name) as writer:  # to which nobody lies
+        began_at = await writer.write(place, b"v")
+    await victim.call("start", admin.start())
+    calls: dict[str, Awaitable[Any]] = {
+        "list_transactions": admin.list_transactions(),
+        "describe_transactions": admin.describe_transactions([victim.name]),
+        "describe_producers": admin.describe_producers([place]),
+        "find_hanging_transactions": admin.find_hanging_transactions(
+            [place], max_transaction_timeout_ms=0
+        ),
+        "abort_transaction": admin.abort_transaction(place, began_at),
+        "force_terminate_transaction": admin.force_terminate_transaction(victim.name),
+    }
+    for what, awaited in calls.items():
+        await victim.call(what, awaited)
+    await victim.call("stop", admin.stop())
+
+
 # Which client asks what, by API key.
 PRODUCERS = (0, 3, 18, 22)
 READERS = (1, 2, 3, 18, 23)
 MEMBERS = (8, 9, 10, 11, 12, 13, 14)
 ADMINS = (2, 3, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 32, 35, 37, 42, 44, 47, 60)
+LOOKERS = (3, 10, 18, 22, 27, 61, 65, 66)
 LOADS: list[tuple[Callable[[Victim], Awaitable[None]], tuple[int, ...]]] = [
     (produce, PRODUCERS),
     (lambda victim: consume(victim, None), READERS),
+    (lambda victim: consume(victim, None, "read_committed"), (1, 2)),
     (lambda victim: consume(victim, victim.name), MEMBERS),
     (administer, ADMINS),
+    (look_at_transactions, LOOKERS),
 ]
-IDS = ["producer", "reader", "member", "admin"]
+IDS = ["producer", "reader", "reader of committed", "member", "admin", "looker"]
 
 
 async def prepared(broker: TestBroker, address: str) -> None:

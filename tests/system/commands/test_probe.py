@@ -44,4 +44,5 @@ def test_nothing_stays_behind(capsys: pytest.CaptureFixture[str]) -> None:
         main(["probe", *here])
         capsys.readouterr()
         assert main(["topics", "list", *here]) == 0
+        assert main(["groups", "list", *here]) == 0
     assert "minibroker-probe" not in capsys.readouterr().out
