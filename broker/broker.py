@@ -223,19 +223,17 @@ class Broker:
         """A partition was appended to: readers and the flush must hear of it."""
         if self.trouble.is_on:
             self.trouble.written(self.clock.monotonic_ms())
-        committed = partition.committed
-        is_awaited = partition.waiting is not None or (
-            committed is not None and committed.waiting is not None
-        )
         if partition.flushed:
             self.commit.written(partition)
-            if is_awaited:
+            if partition.waiting is not None or (
+                partition.committed is not None and partition.committed.waiting is not None
+            ):
                 self.commit.want()
             return
         if partition.log.has_rolled and self.config.durability == "page-cache":
             self.commit.written(partition)  # nobody waits; it keeps the next recovery short
             self.commit.want()
-        if is_awaited:
+        if partition.waiting is not None or partition.committed is not None:
             self._tell_readers(partition)
 
     def _tell_readers(self, partition: Partition) -> None:

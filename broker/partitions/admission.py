@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 from ...protocol.batch.header import BatchHeader
 from ...protocol.errors import ErrorCode, Refused
 from .open_transactions import OpenTransaction
-from .sequences import Append, Duplicate
+from .sequences import APPEND_IN_TRANSACTION, Append, Duplicate
 
 Verdict: TypeAlias = Append | Duplicate | Refused
 _BUMPING: Final = (
@@ -57,6 +57,8 @@ def admitted(
         # 1. EndTxn is asked for  2. a batch of the same transaction arrives late  3. taken, it
         # would be part of what was decided without it, or of what was aborted before it came.
         return _refused(header, ErrorCode.CONCURRENT_TRANSACTIONS, "its transaction is being ended")
+    if isinstance(by_sequence, Append):
+        by_sequence = APPEND_IN_TRANSACTION
     if opened is None:
         if admission is None:
             why = "it is not part of a transaction that the coordinator knows"

@@ -228,6 +228,7 @@ class Partition:
         if isinstance(outcome, Append):
             assert batch is not None
             assert header is not None
+            is_alone = outcome is APPEND  # and part of no transaction: one comparison for most
             outcome, stored = self._append(batch, header, newest, now_ms, opened)
             # Recorded only behind the write, because otherwise:
             #   1. batch 7 is recorded  2. the disk is full, its producer is told so  3. there is
@@ -238,7 +239,7 @@ class Partition:
             if header.producer_id >= 0 and isinstance(outcome, Appended):
                 seen_at_ms = self.sequences.monotonic_ms()
                 self.sequences.record(stored, outcome.base_offset, seen_at_ms, header.crc)
-                if header.attributes & TRANSACTIONAL_BIT:
+                if not is_alone:
                     began_bytes = self.appended_bytes - stored.size_bytes
                     self.transactions.wrote(*stored[9:11], *outcome[:2], began_bytes)
         rings = self._rings

@@ -67,6 +67,8 @@ class Append:
 
 
 APPEND: Final = Append()
+APPEND_IN_TRANSACTION: Final = Append()
+"""The same of a batch that is part of a transaction, and may be."""
 
 
 class Duplicate(NamedTuple):

@@ -16,12 +16,15 @@ from typing import Any, Final, NamedTuple
 import pytest
 from minibroker.broker.partitions import sequences
 from minibroker.broker.partitions.sequences import SequenceTable
+from minibroker.protocol.batch.control import Marker
 from minibroker.protocol.batch.header import BatchHeader, read_header
 from minibroker.protocol.batch.writing import build_batch
 
 SEEDS: Final = range(6)
 STEPS: Final = 2_000
 FORGET_EVERY: Final = 40  # steps
+MARK_EVERY: Final = 9
+OPEN: Final = {3}  # PIDs that are never forgotten
 ROOM: Final = 3  # for fewer PIDs than write
 EVICTED: Final = 2
 MAX: Final = 2147483647
@@ -69,6 +72,8 @@ class NaiveProducer:
     epoch: int
     seen_at_ms: int = 0
     newest: deque[tuple[Sent, int]] = field(default_factory=lambda: deque(maxlen=5))
+    coordinator_epoch: int = -1
+    last_timestamp: int = -1
 
 
 class NaiveTable:
@@ -96,24 +101,42 @@ class NaiveTable:
             return NEW
         if sent.epoch > known.epoch:
             return NEW if sent.first == 0 else OUT_OF_ORDER
+        if not known.newest:
+            return NEW if sent.first == 0 else OUT_OF_ORDER
         last = known.newest[-1][0].last
         follows = sent.first == last + 1 or (sent.first == 0 and last == MAX)
         return NEW if follows else OUT_OF_ORDER
 
     def record(self, sent: Sent, base_offset: int, seen_at_ms: int) -> None:
-        if sent.producer_id not in self.producers and len(self.producers) == self.room:
-            for producer_id in [*self.producers][:EVICTED]:
-                del self.producers[producer_id]
-            self.evicted_count += EVICTED
-        known = self.producers.pop(sent.producer_id, NaiveProducer(sent.epoch))
+        known = self._touched(sent.producer_id, sent.epoch, seen_at_ms)
         if known.epoch != sent.epoch:
-            known = NaiveProducer(sent.epoch)
-        self.producers[sent.producer_id] = known
-        known.seen_at_ms = seen_at_ms
+            known.epoch = sent.epoch
+            known.newest.clear()
         known.newest.append((sent, base_offset))
+        known.last_timestamp = sent.max_timestamp
+
+    def mark(self, marker: Marker, timestamp: int, seen_at_ms: int) -> None:
+        known = self._touched(marker.producer_id, -1, seen_at_ms)
+        if known.epoch < marker.producer_epoch:
+            known.epoch = marker.producer_epoch
+            known.newest.clear()
+        known.coordinator_epoch = max(known.coordinator_epoch, marker.coordinator_epoch)
+        known.last_timestamp = timestamp
+
+    def _touched(self, producer_id: int, epoch: int, seen_at_ms: int) -> NaiveProducer:
+        if producer_id not in self.producers and len(self.producers) >= self.room:
+            evicted = [each for each in self.producers if each not in OPEN][:EVICTED]
+            for each in evicted:
+                del self.producers[each]
+            self.evicted_count += len(evicted)
+        known = self.producers.pop(producer_id, NaiveProducer(epoch))
+        self.producers[producer_id] = known
+        known.seen_at_ms = seen_at_ms
+        return known
 
     def forget_idle(self, until_ms: int, count_max: int) -> int:
         idle = [pid for pid, known in self.producers.items() if known.seen_at_ms <= until_ms]
+        idle = [pid for pid in idle if pid not in OPEN]
         for producer_id in idle[:count_max]:
             del self.producers[producer_id]
         return len(idle[:count_max])
@@ -185,6 +208,7 @@ def listed(table: Any) -> list[Any]:
             state.producer_epoch,
             state.seen_at_ms,
             [tuple(batch) for batch in reversed(state.batches)],
+            *(state.coordinator_epoch, state.last_timestamp),
         )
         for state in table.producers()
     ]
@@ -200,6 +224,7 @@ def listed_naively(model: NaiveTable) -> list[Any]:
                 (sent.first, sent.last, at, sent.max_timestamp, sent.crc)
                 for sent, at in known.newest
             ],
+            *(known.coordinator_epoch, known.last_timestamp),
         )
         for producer_id, known in model.producers.items()
     ]
@@ -219,6 +244,15 @@ def difference(table: Any, producers: Producers, model: NaiveTable) -> str | Non
             model.record(sent._replace(crc=crc), log_end_offset, step)
             producers.history[sent.producer_id].append(sent)
             log_end_offset += sent.records
+        if step % MARK_EVERY == 0:
+            rng, timestamp = producers.rng, 10**12 + step
+            producer_id = rng.randrange(5)
+            epoch = max((each.epoch for each in producers.history.get(producer_id, ())), default=0)
+            epoch = max(epoch + rng.choice((-1, 0, 0, 1)), -1)
+            marker = Marker(producer_id, epoch, True, rng.choice((0, 0, 0, 5)))
+            table.mark(marker, log_end_offset, timestamp, step)
+            model.mark(marker, timestamp, step)
+            log_end_offset += 1
         if step % FORGET_EVERY == 0:
             idle = producers.rng.randrange(1, 9), producers.rng.randrange(4)
             forgotten = table.forget_idle(step - idle[0], idle[1])
@@ -231,7 +265,8 @@ def difference(table: Any, producers: Producers, model: NaiveTable) -> str | Non
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_table_answers_as_the_rules_do(seed: int) -> None:
-    assert difference(SequenceTable(), Producers(random.Random(seed)), NaiveTable()) is None
+    table = SequenceTable(kept=OPEN)
+    assert difference(table, Producers(random.Random(seed)), NaiveTable()) is None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -241,7 +276,8 @@ def test_a_full_table_forgets_those_who_have_not_written_for_longest(
     monkeypatch.setattr(sequences, "PRODUCERS_MAX", ROOM)
     monkeypatch.setattr(sequences, "PRODUCERS_EVICTED", EVICTED)
     model = NaiveTable(ROOM)
-    assert difference(SequenceTable(), Producers(random.Random(seed)), model) is None
+    table = SequenceTable(kept=OPEN)
+    assert difference(table, Producers(random.Random(seed)), model) is None
     assert model.evicted_count > STEPS / 20
 
 
@@ -305,6 +341,25 @@ MUTANTS: Final = {
     "a bound that is one lower": (">= PRODUCERS_MAX", ">= PRODUCERS_MAX - 1"),
     "other bytes not noticed": ("sent_crc not in (crc, CRC_UNKNOWN)", "False"),
     "unknown bytes taken for others": ("sent_crc not in (crc, CRC_UNKNOWN)", "sent_crc != crc"),
+    "a marker that takes the window": (
+        "        if marker.producer_epoch > epoch:",
+        "        if marker.producer_epoch >= epoch:",
+    ),
+    "a marker that turns the epoch back": (
+        "        if marker.producer_epoch > epoch:",
+        "        if True:",
+    ),
+    "a coordinator epoch that goes back": ("max(coordinator_epoch, ", "max(-1, "),
+    "a marker that counts as older than the batches before": (
+        "state.batches[0].base_offset < offset",
+        "False",
+    ),
+    "forgotten although open": (
+        "            if producer_id not in self._kept:\n                idle.append(producer_id)",
+        "            idle.append(producer_id)",
+    ),
+    "evicted although open": ("if each not in self._kept)", ")"),
+    "a marker that outlives its producer": ("            self._marks.pop(producer_id, None)\n", ""),
     "evictions not counted": ("self.evicted_count += len(evicted)", "pass"),
 }
 FULL: Final = {name for name in MUTANTS if "bound" in name or "evict" in name}
@@ -319,7 +374,7 @@ def broken_copy(edit: tuple[str, str], room: int, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclass() looks itself up
     exec(compile(text.replace(*edit), "broken_sequences", "exec"), module.__dict__)
     module.__dict__.update(PRODUCERS_MAX=room, PRODUCERS_EVICTED=EVICTED)
-    return module.__dict__["SequenceTable"]()
+    return module.__dict__["SequenceTable"](kept=OPEN)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
