@@ -106,6 +106,15 @@ def test_a_file_that_does_not_hold_is_made_again_from_the_batches(
     assert not OneLog(storage, known=one.stop()).log.notes
 
 
+def test_after_a_crash_nothing_is_made_again_that_a_snapshot_tells(storage: Storage) -> None:
+    """Segments that were not flushed are read; from the snapshot below them on all is folded."""
+    one = filled(storage)
+    bases = [each.base_offset for each in one.log.segments]
+    again = OneLog(storage, known=Known(flushed_offset=bases[2]))
+    assert aborted(again) == TOLD
+    assert again.log.notes == []
+
+
 def test_one_that_cannot_be_written_is_made_again_by_the_next_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -142,8 +151,9 @@ def test_what_a_crash_has_left_of_removed_segments_goes_at_the_start(storage: St
     one = filled(storage)
     begin = one.log.segments[3].base_offset
     known = one.stop()
-    OneLog(storage, known=Known(begin, log_start_offset=begin, removed_offset=begin))
+    first = OneLog(storage, known=Known(begin, log_start_offset=begin, removed_offset=begin))
     assert names(storage) == [begin]
+    assert first.log.notes == [], "it was on record"
     put(storage, f"{1:020d}.txnindex", b"left alone")
     again = OneLog(storage, known=Known(known.flushed_offset, log_start_offset=begin))
     assert names(storage) == [begin]
