@@ -49,6 +49,16 @@ class Opened:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What producers can be restored from, and where it is said what was removed."""
+
+    directory: str
+    snapshots: Snapshots
+    producers: Producers | None
+    notes: list[str]
+
+
 def open_directory(
     storage: Storage,
     directory: str,
@@ -65,29 +75,13 @@ def open_directory(
     notes: list[str] = []
     snapshots = Snapshots(storage, directory, names)
 
-    def restore(segments: Sequence[Segment], end_offset: int, wanted: int) -> int:
-        """Restore the producers from a snapshot; return the offset to fold from."""
-        while producers is not None:
-            producers.clear()
-            snapshot, removed = snapshots.find(segments, end_offset, wanted)
-            notes.extend(removed)
-            if snapshot is None:
-                break
-            try:
-                producers.unpack(snapshot.table, snapshot.version)
-            except ValueError as error:
-                notes.append(f"{directory}: snapshot {snapshot.offset}: {error}; removed")
-                snapshots.drop(snapshot.offset)
-            else:
-                return snapshot.offset
-        return 0
-
+    found = _Found(directory, snapshots, producers, notes)
     bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
     summaries = believed(storage, directory, bare, known)
     fold_from = _from_clean_stop(snapshots, producers, known)
     if fold_from is None:
         read = (each.base_offset for each, by in zip(bare, summaries, strict=True) if by is None)
-        fold_from = restore(bare, _OFFSET_MAX, next(read, _OFFSET_MAX))
+        fold_from = _restore(found, bare, _OFFSET_MAX, next(read, _OFFSET_MAX))
     for segment in bare:
         segment.close()
     recovered = recover(
@@ -103,7 +97,7 @@ def open_directory(
     segments = recovered.segments
     end_offset = segments[-1].next_offset if segments else 0
     if fold_from > end_offset:
-        fold_from = restore(segments, end_offset, end_offset)
+        fold_from = _restore(found, segments, end_offset, end_offset)
         for segment in segments:
             if segment.next_offset > fold_from:
                 fold_headers(segment, fold_from, fold)
@@ -111,6 +105,25 @@ def open_directory(
     notes += make_anew(segments, recovered.lacking, recovered.epochs)
     notes += _tidy(storage, directory, names, segments)
     return Opened(names, segments, recovered.epochs, snapshots, recovered.report, notes)
+
+
+def _restore(found: _Found, segments: Sequence[Segment], end_offset: int, wanted: int) -> int:
+    """Restore the producers from a snapshot; return the offset to fold from."""
+    producers, snapshots = found.producers, found.snapshots
+    while producers is not None:
+        producers.clear()
+        snapshot, removed = snapshots.find(segments, end_offset, wanted)
+        found.notes.extend(removed)
+        if snapshot is None:
+            break
+        try:
+            producers.unpack(snapshot.table, snapshot.version)
+        except ValueError as error:
+            found.notes.append(f"{found.directory}: snapshot {snapshot.offset}: {error}; removed")
+            snapshots.drop(snapshot.offset)
+        else:
+            return snapshot.offset
+    return 0
 
 
 def _from_clean_stop(snapshots: Snapshots, producers: Producers | None, known: Known) -> int | None:

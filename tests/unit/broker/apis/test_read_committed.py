@@ -33,6 +33,7 @@ A, B = 5, 6
 ALL, COMMITTED = 0, 1
 PLAIN = build_batch([(None, b"v", (), NOW_MS)])
 LATEST, MAX_TIMESTAMP = -1, -3
+Told = list[tuple[int, int]] | None
 
 
 class Scene:
@@ -119,7 +120,7 @@ def offsets_of(answer: Any) -> list[int]:
     return [header.base_offset for _, header in headers_in(answer.records)]
 
 
-def told(answer: Any) -> list[tuple[int, int]] | None:
+def told(answer: Any) -> Told:
     if answer.aborted_transactions is None:
         return None
     return [(each.producer_id, each.first_offset) for each in answer.aborted_transactions]
@@ -135,16 +136,19 @@ def test_each_reader_gets_what_it_may_see(scene: Scene) -> None:
     scene.write(transactional(A, 0))
     scene.write(PLAIN)
     scene.flush()
-    for isolation_level, offsets, aborted in ((ALL, [0, 1, 2], None), (COMMITTED, [0], [])):
+    seen: list[tuple[int, list[int], Told]] = [(ALL, [0, 1, 2], None), (COMMITTED, [0], [])]
+    for isolation_level, offsets, aborted in seen:
         answer = scene.fetch(0, isolation_level)
         assert (answer.high_watermark, answer.last_stable_offset) == (3, 1)
         assert (offsets_of(answer), told(answer)) == (offsets, aborted)
     scene.end(A, commits=False)
     scene.flush()
-    for isolation_level, aborted in ((ALL, None), (COMMITTED, [(A, 1)])):
+    offsets = [0, 1, 2, 3]
+    seen = [(ALL, offsets, None), (COMMITTED, offsets, [(A, 1)])]
+    for isolation_level, offsets, aborted in seen:
         answer = scene.fetch(0, isolation_level)
         assert (answer.high_watermark, answer.last_stable_offset) == (4, 4)
-        assert (offsets_of(answer), told(answer)) == ([0, 1, 2, 3], aborted)
+        assert (offsets_of(answer), told(answer)) == (offsets, aborted)
 
 
 def test_between_the_last_stable_offset_and_the_high_watermark_there_is_nothing(
