@@ -52,7 +52,12 @@ class Claim:
 
 @dataclass(slots=True)
 class HandedRecord:
-    """A record that was handed to a producer; `transaction` is None for one outside of any."""
+    """A record that was handed to a producer.
+
+    Attributes:
+        transaction: None for one outside of any.
+        is_dropped: whether its transaction went on without it.
+    """
 
     transaction: str | None
     producer: str
@@ -60,6 +65,7 @@ class HandedRecord:
     value: bytes
     handed_at: int
     outcome: Acknowledged | Failed | None = None
+    is_dropped: bool = False
 
 
 @dataclass(slots=True)
@@ -167,6 +173,14 @@ class TransactionHistory:
     def answered(self, value: bytes, outcome: Acknowledged | Failed) -> None:
         """What became of a record, as far as its producer was told."""
         self.records[value].outcome = outcome
+
+    def dropped(self, value: bytes) -> None:
+        """A record was refused, and its transaction goes on without it.
+
+        It may be stored all the same, in what has been aborted: it tells nothing of the rest.
+        """
+        self.records[value].outcome = Failed(possibly_persisted=True)
+        self.records[value].is_dropped = True
 
     def send_offset(self, transaction: str, group: str, partition: int, offset: int) -> None:
         """TxnOffsetCommit is asked for."""

@@ -114,7 +114,7 @@ class _Case:
         given = {kept.value for kept in read.records}
         for kept in read.records:
             handed = self.history.records.get(kept.value)
-            if handed is not None and handed.transaction is not None:
+            if handed is not None and handed.transaction is not None and not handed.is_dropped:
                 text = f"{kept.value!r} at {read.partition}:{kept.offset} was {_when(read)}"
                 self.signs[handed.transaction].shown.append((read.at, text))
         there = self.places.get(read.partition, [])
@@ -122,7 +122,7 @@ class _Case:
         for offset, value in there[first:]:
             if offset >= read.end:
                 break
-            if value in given:
+            if value in given or self.history.records[value].is_dropped:
                 continue
             where = f"{value!r} at {read.partition}:{offset}"
             transaction = self.history.records[value].transaction

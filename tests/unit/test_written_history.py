@@ -28,6 +28,8 @@ def play(history: TransactionHistory, reader: TransactionHistory) -> None:
     history.answered(b"d", Failed(True))
     history.send(None, 1, b"e", "plain")
     history.answered(b"e", Acknowledged(-1))
+    history.send("t1", 1, b"f")
+    history.dropped(b"f")
     history.send_offset("t1", "g", 0, 5)
     history.offset_accepted("t1", "g", 0, 5)
     history.ask("t1", Fate.COMMITTED)

@@ -47,6 +47,9 @@ class WrittenHistory(TransactionHistory):
         offset = outcome.offset if isinstance(outcome, Acknowledged) else None
         self._note("answered", value, offset)
 
+    def dropped(self, value: bytes) -> None:
+        self._note("dropped", value)
+
     def send_offset(self, transaction: str, group: str, partition: int, offset: int) -> None:
         self._note("send_offset", transaction, group, partition, offset)
 

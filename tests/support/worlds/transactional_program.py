@@ -38,7 +38,6 @@ FENCED = frozenset((47, 90))
 ABORTABLE = frozenset((BAD_STATE, 120))
 LATER = frozenset((14, 15, 16, 19, 51, 56))  # loading, not available, busy, the disk
 REST_MS_MAX = 2_000.0
-TOO_LATE = FENCED | ABORTABLE
 COMMIT, ABORT = Fate.COMMITTED, Fate.ABORTED
 
 
@@ -57,6 +56,11 @@ class Versions:
     def bumps(self) -> bool:
         """Whether every ending grants the next epoch."""
         return self.end >= 5
+
+    @property
+    def too_late(self) -> frozenset[int]:
+        """How a batch is answered whose transaction has ended."""
+        return FENCED if self.bumps else FENCED | ABORTABLE
 
 
 NEW = Versions(init=5, produce=12, offsets=5, end=5)
@@ -391,13 +395,16 @@ class TransactionalProgram(Program):
             *stored, answer = yield Asked([*requests, (message, self._versions.end)])
             for batch, each in zip(batches, stored, strict=True):
                 code = self._take_answer(batch, each)
-                batch.is_refused |= code not in (None, NONE, *TOO_LATE)
+                batch.is_refused |= code not in (None, NONE, *self._versions.too_late)
             code = self._code(answer, "EndTxn")
             if code == NONE:
                 return (yield from self._ended(run, fate, answer))
             if code == BAD_STATE and self._is_overdue(run):
                 self.history.tell(run.name, ABORT)
                 return (yield from self._beaten(run))
+            if code == BAD_STATE and batches and len(run.open) == len(run.batches):
+                self._give_up(run)  # every batch was refused, and so nothing had begun
+                return (yield from self._claim(self._incarnation))
             then = self._then(code, "EndTxn")
             if then is Then.MUST_ABORT:
                 self.wrong.append(f"{run.name}: EndTxn was answered {code}")
@@ -413,9 +420,12 @@ class TransactionalProgram(Program):
         for batch in run.open:
             # All that came before EndTxn on its connection is in the transaction, unless it was
             # refused: 1. batch, EndTxn, decided  2. answers lost  3. again: the batch is too late.
-            is_in = run.is_pipelined and fate is COMMIT and not batch.is_refused
             for value in batch.values:
-                self.history.answered(value, Acknowledged(-1) if is_in else Failed(True))
+                if batch.is_refused:
+                    self.history.dropped(value)
+                else:
+                    is_in = run.is_pipelined and fate is COMMIT
+                    self.history.answered(value, Acknowledged(-1) if is_in else Failed(True))
         if self._versions.bumps:
             self._take_identity(answer)
             return Then.GO_ON
@@ -425,12 +435,15 @@ class TransactionalProgram(Program):
 
     def _beaten(self, run: Run) -> Doing:
         """The epoch is over, by a successor or by time; in the latter case one may go on."""
-        for batch in run.open:
-            for value in batch.values:
-                self.history.answered(value, Failed(True))
+        self._give_up(run)
         if self._is_overdue(run):
             return (yield from self._claim(self._incarnation))
         return Then.BEATEN
+
+    def _give_up(self, run: Run) -> None:
+        for batch in run.open:
+            for value in batch.values:
+                self.history.answered(value, Failed(True))
 
     def _is_overdue(self, run: Run) -> bool:
         """Whether its timeout may have passed: by the wall clock only over a stop of the broker."""

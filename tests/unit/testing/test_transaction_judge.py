@@ -94,6 +94,20 @@ def test_what_is_in_doubt_may_be_aborted_as_well() -> None:
     assert case.findings() == []
 
 
+def test_what_was_refused_is_in_no_transaction() -> None:
+    case = good()
+    case.history.begin("t4", "p2")
+    sent(case.history, "t4", 0, 7)
+    sent(case.history, "t4", 1, 7)
+    case.history.dropped(b"t41")
+    case.history.ask("t4", COMMITTED)
+    case.history.tell("t4", COMMITTED)
+    case.stored[0].append(Kept(7, b"t40"))
+    case.stored[1].append(Kept(7, b"t41"))
+    case.committed[0].append(Kept(7, b"t40"))
+    assert case.findings() == []
+
+
 def test_what_retention_removed_nobody_misses() -> None:
     case = good()
     case.log_starts = {0: 4}
