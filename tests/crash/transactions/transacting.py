@@ -29,7 +29,8 @@ from minibroker.testing import Acknowledged, Failed, Fate
 
 from tests.crash.transactions.written import WrittenHistory
 from tests.support.worlds.programs import Asked, Pause
-from tests.support.worlds.transactional_program import NEW, TransactionalProgram
+from tests.support.worlds.transactional_program import TransactionalProgram
+from tests.support.worlds.transactional_words import NEW
 
 PARTITIONS = 3
 TIMEOUT_MS = 60_000

@@ -31,7 +31,8 @@ from tests.support.worlds.transaction_readers import (
     offset_in,
     read_all,
 )
-from tests.support.worlds.transactional_program import NEW, OLD, OLDER, TransactionalProgram
+from tests.support.worlds.transactional_program import TransactionalProgram
+from tests.support.worlds.transactional_words import NEW, OLD, OLDER
 
 LONGEST_MS = 90_000.0
 SETTINGS = {
