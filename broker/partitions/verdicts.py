@@ -157,23 +157,26 @@ def _reason(
     return f"sequence {first} is the next: stored at offset {offset}"
 
 
+def _reason_fenced(header: BatchHeader, state: ProducerState | None, refused: Refused) -> str:
+    if state is None or header.producer_epoch == state.producer_epoch:
+        # Nothing here speaks against it: the coordinator does.
+        return "fenced: its transactional id has another epoch by now"
+    if header.producer_epoch > state.producer_epoch:
+        return refused.why.removesuffix(".")
+    return (
+        f"fenced: epoch {header.producer_epoch} is over, epoch {state.producer_epoch} has begun "
+        "here (another producer took its place, or its transaction was ended)"
+    )
+
+
 def _reason_refused(
     header: BatchHeader | None, state: ProducerState | None, expected: int, refused: Refused
 ) -> str:
     name = refused.code.name
-    is_over = (
-        header is not None and state is not None and header.producer_epoch < state.producer_epoch
-    )
-    if refused.code is ErrorCode.INVALID_PRODUCER_EPOCH and is_over:
-        assert header is not None
-        assert state is not None
-        return (
-            f"fenced: epoch {header.producer_epoch} is over, epoch {state.producer_epoch} has "
-            "begun here (another producer took its place, or its transaction was ended): refused "
-            f"with {name}"
-        )
+    if refused.code is ErrorCode.INVALID_PRODUCER_EPOCH and header is not None:
+        return f"{_reason_fenced(header, state, refused)}: refused with {name}"
     if refused.code is not ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER or header is None:
-        return f"{refused.why}: refused with {name}"
+        return f"{refused.why.removesuffix('.')}: refused with {name}"
     first = header.base_sequence
     if state is not None and header.producer_epoch == state.producer_epoch:
         if sequence.add(expected, 0) < first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -10,6 +11,7 @@ from minibroker.broker.limits import VERDICT_RINGS_MAX, VERDICTS_KEPT
 from minibroker.broker.partitions.verdicts import Ring, VerdictRings
 from minibroker.cli.commands.explain import HEADS, LINE_COLUMNS, parse_topic_partition
 from minibroker.cli.main import main
+from minibroker.client import TopicPartition
 from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
@@ -19,6 +21,8 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 from minibroker.testing import ChildBroker, TestBroker
+
+from tests.support.transactions.raw_producer import RawProducer
 
 
 @pytest.fixture
@@ -215,8 +219,6 @@ async def test_the_command_shows_a_table_and_json(capsys: pytest.CaptureFixture[
         for request in (produce([b"a"]), produce([b"a"])):
             await connection.request(request)
         await connection.close()
-        import asyncio
-
         address = ["--bootstrap-server", broker.bootstrap_servers]
         assert await asyncio.to_thread(main, ["explain", "t:0", *address]) == 0
         shown = capsys.readouterr().out.splitlines()
@@ -233,6 +235,36 @@ async def test_the_command_shows_a_table_and_json(capsys: pytest.CaptureFixture[
             ("duplicate", [[0, 0, 0]]),
         ]
         assert await asyncio.to_thread(main, ["explain", "nowhere", *address]) == 1
+
+
+async def test_what_became_of_transactions_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with ChildBroker() as broker:
+        broker.create_topic("t")
+        broker.create_topic("other")
+        place = TopicPartition("t", 0)
+        async with RawProducer(broker.bootstrap_servers, "shop") as old:
+            await old.write(place, b"kept")
+            await old.end(commit=True)
+            await old.write(place, b"lost")
+            async with RawProducer(broker.bootstrap_servers, "shop") as new:  # which fences
+                await new.write(place, b"open")
+            for topic in ("t", "other"):
+                with pytest.raises(AssertionError, match="INVALID_PRODUCER_EPOCH"):
+                    await old.write(TopicPartition(topic, 0), b"late", is_added=True)
+        address = ["--json", "--bootstrap-server", broker.bootstrap_servers]
+        assert await asyncio.to_thread(main, ["explain", "t", *address]) == 0
+        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(each["transaction"], each["error"]) for each in told] == [
+            *(("committed", "NONE"), ("aborted", "NONE"), ("pending", "NONE")),
+            (None, "INVALID_PRODUCER_EPOCH"),
+        ]
+        assert told[-1]["reason"].startswith("fenced: epoch 0 is over, epoch 2 has begun here (")
+        assert await asyncio.to_thread(main, ["explain", "other", *address[1:]]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert shown.endswith(
+            "fenced: its transactional id has another epoch by now: refused with"
+            " INVALID_PRODUCER_EPOCH"
+        )
 
 
 def test_a_topic_and_a_partition_are_read() -> None:
