@@ -5,7 +5,8 @@ what had been promised. Each damage must come out as one of OUTCOMES, never as a
 answer that is wrong unseen, no silent loss, no exception without a name. Segments that had been
 flushed are not read at a start, so a flipped bit there is served: its reader must see it, by a CRC
 or by offsets that do not follow on. Prints a table of files and outcomes. The directory is that of
-a broker that was killed, and that of one that was stopped.
+a broker that was killed, and that of one that was stopped; two transactions have ended in it, and
+what readers of commits are told to leave out is the same after every damage.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import NamedTuple
 from minibroker.broker.cluster.records import MetadataError
 from minibroker.broker.log.identity import METADATA_NAME
 from minibroker.broker.storage.port import DamagedLog, DirectoryRefused, StorageError
+from minibroker.protocol.batch.control import Marker
 from minibroker.protocol.batch.header import BatchError, crc_is_valid, headers_in, read_header
 from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from minibroker.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -30,6 +33,7 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing.simulated_disk import Directory, Node, SimulatedDisk, Write
 
+from tests.support.records.transactions import YES, transactional
 from tests.support.worlds.judging import create_topic, read_log, send_again, topic_names
 from tests.support.worlds.log_history import StoredBatch, StoredLog
 from tests.support.worlds.machine import START_MS, Machine
@@ -39,6 +43,10 @@ PLACE = (TOPIC, 0)
 PRODUCERS = 2
 BATCHES = 8  # of each producer
 UNFLUSHED = 2  # newest ones that a killed broker had not flushed
+TRANSACTIONS_AT = 4  # behind so many batches
+ABORTED, COMMITTED = 70, 71  # producer ids
+OF_TRANSACTIONS = 5  # batches, markers among them
+TOLD = [(ABORTED, TRANSACTIONS_AT)]
 CONFIGS = {"internal.segment.bytes": "500", "index.interval.bytes": "0", "retention.ms": "-1"}
 UNHARMED, REBUILT, CUT, REFUSED = "unharmed", "told, rebuilt", "told, tail cut", "refused"
 SERVED = "seen by readers"
@@ -106,6 +114,8 @@ def outcome_of(victim: Victim, path: str, data: bytes) -> str:
         return _seen(victim, path, data, str(error))
     if not all(map(_is_whole, log.batches)) or not _follow_on(log):
         return _seen(victim, path, data, "a wrong CRC, or offsets that do not follow on")
+    if _left_out(machine) != TOLD:
+        raise Wrong(f"readers of commits are told {_left_out(machine)}")
     told = "\n".join(machine.transcript)
     kept = victim.log.batches[: len(log.batches)]
     if _without_epochs(log.batches) != _without_epochs(kept) or log.start_offset:
@@ -123,6 +133,18 @@ def outcome_of(victim: Victim, path: str, data: bytes) -> str:
             raise Wrong(f"{len(kept)} batches are left, and nothing is said")
         return CUT
     return REBUILT if "broker: " in told else UNHARMED
+
+
+def _left_out(machine: Machine) -> list[tuple[int, int]]:
+    """What a reader of commits is told, who reads all of the segments with transactions."""
+    found = []
+    for offset in range(TRANSACTIONS_AT + OF_TRANSACTIONS):
+        wanted = FetchPartition(partition=PLACE[1], fetch_offset=offset, partition_max_bytes=1)
+        topics = [FetchTopic(topic=TOPIC, partitions=[wanted])]
+        message = FetchRequest(max_wait_ms=0, min_bytes=0, isolation_level=1, topics=topics)
+        (part,) = machine.ask(message).responses[0].partitions
+        found += [(each.producer_id, each.first_offset) for each in part.aborted_transactions or ()]
+    return [*dict.fromkeys(found)]
 
 
 def _seen(victim: Victim, path: str, data: bytes, how: str) -> str:
@@ -176,6 +198,8 @@ def _victim(how: str) -> Victim:
     count = PRODUCERS * BATCHES
     unflushed = UNFLUSHED if how == "killed" else 0
     for number in range(count):
+        if number == TRANSACTIONS_AT:
+            _write_transactions(machine)
         wire = build_batch(
             [(None, b"%d" % number, (), START_MS)],
             producer_id=number % PRODUCERS,
@@ -192,7 +216,20 @@ def _victim(how: str) -> Victim:
     if how == "stopped":
         machine.stop()
     files = {path: bytes(node.data) for path, node in machine.disk.files()}
-    return Victim(how, files, _whole_log(files), count - unflushed)
+    return Victim(how, files, _whole_log(files), count + OF_TRANSACTIONS - unflushed)
+
+
+def _write_transactions(machine: Machine) -> None:
+    """One that is aborted, and one in the middle of it that is committed."""
+    assert machine.broker is not None
+    partition = machine.broker.partition(*PLACE)
+    assert partition is not None
+    for producer_id, sequence in ((ABORTED, 0), (COMMITTED, 0), (ABORTED, 1)):
+        partition.produce(transactional(producer_id, sequence), START_MS, admission=YES)
+    for producer_id in (COMMITTED, ABORTED):
+        is_commit = producer_id == COMMITTED
+        partition.append_marker(Marker(producer_id, 0, is_commit, 0), START_MS)
+    machine.broker.appended(partition)
 
 
 def _whole_log(files: dict[str, bytes]) -> StoredLog:
@@ -201,7 +238,7 @@ def _whole_log(files: dict[str, bytes]) -> StoredLog:
         put_file(machine.disk, name, content)
     machine.start()
     log = read_log(machine, PLACE)
-    assert len(log.batches) == PRODUCERS * BATCHES
+    assert len(log.batches) == PRODUCERS * BATCHES + OF_TRANSACTIONS
     assert isinstance(log.batches[0], StoredBatch)
     return log
 

@@ -272,6 +272,25 @@ def test_a_snapshot_of_a_newer_version_refuses_the_start_and_stays(storage: Stor
     assert storage.read_bytes(path_of(6)) == newer
 
 
+def test_a_snapshot_of_version_2_is_read_and_knows_of_no_transaction(storage: Storage) -> None:
+    one = OnePartition(storage)
+    for sequence in range(6):
+        one.send(7, sequence)
+    one.now_ms += 40
+    one.log.close()
+    newest = snapshots.decode(storage.read_bytes(path_of(6)))
+    assert newest is not None
+    counts = struct.calcsize(">II")
+    table = newest.table[:8] + newest.table[8 + counts :]  # as 0.2.0 has written it
+    put(storage, path_of(6), snapshots.encode(newest._replace(table=table, version=2)))
+    again = OnePartition(storage, now_ms=5000)
+    assert again.replayed == []
+    (state,) = again.partition.sequences.producers()
+    assert (state.seen_at_ms, state.coordinator_epoch) == (4960, -1)
+    assert [again.send(7, sequence) for sequence in (5, 1)] == [5, 1]
+    assert not len(again.partition.transactions)
+
+
 def test_a_snapshot_of_version_1_is_read_and_nobody_in_it_has_been_idle(storage: Storage) -> None:
     one = OnePartition(storage)
     for sequence in range(6):
