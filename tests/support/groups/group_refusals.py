@@ -22,6 +22,7 @@ async def wrong_joins(stage: Stage) -> None:
     a.member_id, a.generation_id, a.protocol_type = "", -1, ""
     await stage.describe()
     await stage.join(a)
+    await stage.until_state("Empty")
     await stage.describe()
     await stage.listed(a, [], [])
     group_id, stage.group_id = stage.group_id, ""

@@ -29,6 +29,7 @@ async def alone(stage: Stage) -> None:
     a = await stage.actor("a")
     await stage.describe()
     await stage.join(a)
+    await stage.until_state("Empty")
     await stage.describe()
     await stage.join(a)
     await stage.heartbeat(a)

@@ -328,6 +328,9 @@ class Stage:
 
     async def until_state(self, *states: str) -> None:
         """Wait until the group is in one of these states."""
+        # Also for a group that has just been made: 1. Kafka gives out a member id  2. the record of
+        # the new group still waits for company (group.coordinator.append.linger.ms) 3. whoever
+        # asks is told of what is written, and finds nothing: "Dead"  4. it is written: "Empty".
         async with asyncio.timeout(WAIT_S):
             while (await self._described()).group_state not in states:
                 pass
