@@ -7,6 +7,9 @@ READY  := $(VENV)/.ready
 LINKS  := build/types/minibroker
 PARTS  := protocol broker client testing cli
 JOBS   ?= 2
+# Tests start some hundred processes: where the environment forbids to keep bytecode, each of them
+# would compile all of this anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' Makefile)
@@ -39,7 +42,8 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 	$(BIN)/mypy tests
 
 test: $(READY) ## the fast tests, in parallel (JOBS=2)
-	$(BIN)/pytest -n $(JOBS) -m 'not crash and not interop and not bench and not docker' $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal \
+	    -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
 crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1 KIND=writers|transactions)
 	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1) $(KIND)
@@ -75,6 +79,9 @@ interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn
 
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
+
+parity: $(READY) ## what is compiled for each message against its tree and kio (EXAMPLES=100)
+	EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -n $(JOBS) tests/property/test_codec_parity.py $(ARGS)
 
 lies: $(READY) ## our client against a broker that alters each field of each answer, in turn
 	ALL_LIES=1 $(BIN)/pytest -n $(JOBS) tests/system/client/test_lying_broker.py $(ARGS)

@@ -22,6 +22,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,6 +54,7 @@ class RealKafkaError(Exception):
     """Kafka could not be fetched, started or stopped; the text quotes what it said."""
 
 
+@cache  # every module that needs one asks, and java takes its time
 def missing_tools() -> str | None:
     """Why a real Kafka cannot run here, in words for a skip; None when it can."""
     java = shutil.which("java")

@@ -99,7 +99,7 @@ async def send_until_refused(bootstrap_servers: str, change: Callable[[], None])
     loop = asyncio.get_running_loop()
     changed_at = acknowledged_at = loop.time()
     async with Producer(
-        bootstrap_servers=bootstrap_servers, delivery_timeout_ms=3000, request_timeout_ms=1000
+        bootstrap_servers=bootstrap_servers, delivery_timeout_ms=1000, request_timeout_ms=500
     ) as producer:
         await producer.send_and_wait("orders", b"first")
         change()

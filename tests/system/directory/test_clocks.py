@@ -18,8 +18,8 @@ from tests.support.directories.directory_contents import send
 from tests.support.processes.broker import BrokerProcess
 
 LIBRARIES = "lib/*/faketime/libfaketime.so.1"
-CHECKS_S = 0.7  # several rounds of CHECK_MS
-CHECK_MS = "200"
+CHECKS_S = 0.4  # several rounds of CHECK_MS
+CHECK_MS = "100"
 SETTINGS = {
     "producer.id.expiration.ms": "600000",
     "producer.id.expiration.check.interval.ms": CHECK_MS,
