@@ -34,7 +34,7 @@ from .directory.start_record import Start
 from .directory.storage_trouble import StorageTrouble
 from .directory.survey import claim
 from .groups.coordinator import Coordinator
-from .groups.ledger import Ledger
+from .groups.ledger import GroupsLedger
 from .log.log import Log
 from .log.recovery import Known, RecoveryReport
 from .log.state_log import StateLog
@@ -48,7 +48,7 @@ from .storage.data_directory import owner_mark
 from .storage.names import GROUPS_LOG, METADATA_LOG, TRANSACTIONS_LOG
 from .storage.port import FlushFailed, NoSpace, StorageError
 from .transactions.beginning import Beginning, knows_all_decisions
-from .transactions.ledger import Ledger as TransactionsLedger
+from .transactions.ledger import TransactionsLedger
 from .transactions.participant import Participants
 from .transactions.transactions import Transactions
 from .waiting.deadlines import Deadlines
@@ -110,7 +110,9 @@ class Broker:
         )
         self.partitions = self._open_partitions.by_key
         self.shared_ids = SharedIds(hooks.warn)
-        self._ledger = Ledger(config, world, self.commit, self.restart.known(GROUPS_LOG, None))
+        self._ledger = GroupsLedger(
+            config, world, self.commit, self.restart.known(GROUPS_LOG, None)
+        )
         self._report_recovery(GROUPS_LOG, self._ledger.log.log.recovery)
         known = self.restart.known(TRANSACTIONS_LOG, None)
         self._transactions_ledger = TransactionsLedger(config, world, self.commit, known)

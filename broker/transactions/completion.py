@@ -27,7 +27,7 @@ from ..waiting.promise import Promise, then
 from ..world import Clock
 from .coordinator import Coordinator
 from .endings import Ending, Step
-from .ledger import Ledger
+from .ledger import TransactionsLedger
 from .outcomes import Answer
 from .participant import Participants
 from .transaction import Now, TopicPartition
@@ -76,7 +76,7 @@ class Completion:
     def __init__(
         self,
         coordinator: Coordinator,
-        ledger: Ledger,
+        ledger: TransactionsLedger,
         participants: Participants,
         clock: Clock,
         timers: Timers,

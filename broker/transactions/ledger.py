@@ -1,32 +1,30 @@
-"""The log of transactional ids, `__transaction_state`: written, made durable, rewritten.
+"""The log of transactional ids, `__transaction_state`.
 
-Nothing is acknowledged before its record is flushed, under durability fsync; under the others at
-once. The log is rewritten while the broker runs, a portion with each commit (log/state_log.py).
+Its times are of the wall clock, which DescribeTransactions tells.
+Read next: log/ledger.py, fold.py.
 Tests: tests/unit/broker/transactions/test_transactions.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from ..config.broker import BrokerConfig
+from ..log.ledger import Ledger
 from ..log.recovery import NOTHING_KNOWN, Known
 from ..log.state_log import StateLog
 from ..storage.names import TRANSACTIONS_LOG
-from ..storage.port import NoSpace
 from ..waiting.group_commit import GroupCommit
 from ..waiting.promise import Promise
 from ..world import World
 from .fold import Change, TransactionsState
 
-A = TypeVar("A")
 
-
-class Ledger:
+class TransactionsLedger(Ledger[Change]):
     """Where decisions about transactional ids are written.
 
     Args:
+        group_commit: flushes the log together with the partitions.
         known: what is known of the log before it is opened.
     Raises:
         DamagedLog, StorageError: the log cannot be read.
@@ -41,49 +39,21 @@ class Ledger:
         known: Known = NOTHING_KNOWN,
     ) -> None:
         self.state = TransactionsState(config.transaction_version)
-        self._clock = world.clock
-        now_ms = world.clock.now_ms()
-        self.log = StateLog(world.storage, TRANSACTIONS_LOG, self.state, now_ms, known)
-        self.is_writable = False  # before the start is written
-        self._durability = config.durability
-        self._group_commit = group_commit
+        now_ms = world.clock.now_ms
+        log = StateLog(world.storage, TRANSACTIONS_LOG, self.state, now_ms(), known)
+        super().__init__(log, config.durability, group_commit, now_ms)
         self._written_to: dict[str, int] = {}  # by id, up to where; some of what is not durable
 
-    @property
-    def is_durable(self) -> bool:
-        """Whether all that was written is as durable as an acknowledgement promises."""
-        return self._durability != "fsync" or self.log.is_durable
-
     def is_durable_of(self, transactional_id: str) -> bool:
-        """The same of what was written of one id."""
-        written_to = self._written_to.get(transactional_id, 0)
-        return self._durability != "fsync" or written_to <= self.log.durable_end_offset
+        """Whether all that was written of one id is as durable as promised."""
+        return self.is_durable_to(self._written_to.get(transactional_id, 0))
 
-    def commit(self, changes: Sequence[Change]) -> None:
-        """Write and apply, all or nothing. Raises StorageError: nothing was written."""
-        if not self.is_writable:
-            raise NoSpace(TRANSACTIONS_LOG, "the disk is full: not even the start could be written")
+    def commit(self, records: Sequence[Change]) -> None:
+        """Write as one batch and apply. Raises StorageError: nothing was written."""
         if self.log.is_durable:
             self._written_to.clear()
-        now_ms = self._clock.now_ms()
-        self.log.commit(changes, now_ms)
-        end_offset = self.log.log.log_end_offset
-        self._written_to.update((each.transactional_id, end_offset) for each in changes)
-        is_rewritten = self.log.rewrite_a_little(now_ms)
-        if self._durability == "memory":
-            self.log.made_durable(self.log.mark())
-        else:
-            self._group_commit.written(self.log)
-            if is_rewritten:
-                self._group_commit.want()  # older segments go when the new one is flushed
-
-    def when_durable(self, message: A, refusal: Callable[[], A]) -> A | Promise:
-        """A response that stands once all that is written is durable: itself, or a promise of it.
-
-        Args:
-            refusal: makes the response for the case that the flush fails.
-        """
-        return message if self.is_durable else self._group_commit.when_durable(message, refusal)
+        super().commit(records)
+        self._written_to.update((each.transactional_id, self.next_offset) for each in records)
 
     def when_flushed(self) -> bool | Promise:
         """True once all that any log holds by now is flushed; False if that fails.

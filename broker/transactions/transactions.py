@@ -31,7 +31,7 @@ from .claims import Abandoned, Claim, GoesOn, Held, OpenTransaction, claim, ids_
 from .completion import STOPPING, UNAVAILABLE, Completion
 from .coordinator import Coordinator
 from .fold import Change, TransactionsState
-from .ledger import Ledger
+from .ledger import TransactionsLedger
 from .outcomes import Answer, Ends, Outcome, Postponed, Settled
 from .participant import Participants
 from .states import ONGOING
@@ -68,7 +68,7 @@ class Transactions:
     def __init__(
         self,
         config: BrokerConfig,
-        ledger: Ledger,
+        ledger: TransactionsLedger,
         clock: Clock,
         take_producer_id: Callable[[], int],
         participants: Participants,

@@ -8,7 +8,7 @@ from typing import Any
 
 from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.groups.coordinator import Coordinator
-from minibroker.broker.groups.ledger import Ledger
+from minibroker.broker.groups.ledger import GroupsLedger
 from minibroker.broker.groups.members import Joined, Synced
 from minibroker.broker.groups.records import OffsetCommitValue
 from minibroker.broker.groups.requests import Join, Speaker
@@ -58,7 +58,7 @@ class Groups:
             self.storage = storage
         world = World(self.clock, self.storage, self.random)
         self.group_commit = GroupCommit(lambda: None)
-        self.ledger = Ledger(self.config, world, self.group_commit)
+        self.ledger = GroupsLedger(self.config, world, self.group_commit)
         self.ledger.is_writable = True
         self.storage.sync_all()  # as partitions.py does for all logs that were found
         self.coordinator = Coordinator(

@@ -16,7 +16,7 @@ from minibroker.broker.config.broker import BrokerConfig
 from minibroker.broker.storage.port import StorageError
 from minibroker.broker.transactions.ending_requests import end, end_bumping
 from minibroker.broker.transactions.initialising import initialise
-from minibroker.broker.transactions.ledger import Ledger
+from minibroker.broker.transactions.ledger import TransactionsLedger
 from minibroker.broker.transactions.offsets_partition import offsets_place
 from minibroker.broker.transactions.outcomes import Answer
 from minibroker.broker.transactions.participant import Participants
@@ -53,7 +53,7 @@ class TransactionalGroups:
         """Open what transactions keep, and take up what is found."""
         groups = self.groups
         world = World(groups.clock, groups.storage, groups.random)
-        self.ledger = Ledger(groups.config, world, groups.group_commit)
+        self.ledger = TransactionsLedger(groups.config, world, groups.group_commit)
         self.ledger.is_writable = True
         self.transactions = Transactions(
             groups.config,

@@ -16,7 +16,7 @@ from minibroker.broker.storage.port import NoSpace, StorageError
 from minibroker.broker.transactions.claims import OpenTransaction
 from minibroker.broker.transactions.ending_requests import end, end_bumping
 from minibroker.broker.transactions.initialising import initialise
-from minibroker.broker.transactions.ledger import Ledger
+from minibroker.broker.transactions.ledger import TransactionsLedger
 from minibroker.broker.transactions.outcomes import Answer
 from minibroker.broker.transactions.participant import Participants
 from minibroker.broker.transactions.transaction import NONE, TopicPartition
@@ -81,7 +81,7 @@ class DrivenTransactions:
         """Forget what is not written; returns what is held."""
         world = World(self.clock, self.storage, Random(1))
         self.group_commit = GroupCommit(lambda: None)
-        self.ledger = Ledger(self.config, world, self.group_commit)
+        self.ledger = TransactionsLedger(self.config, world, self.group_commit)
         self.ledger.is_writable = True
         self.storage.sync_all()
         self.ledger.log.made_durable(self.ledger.log.mark())
