@@ -1,7 +1,7 @@
 """Transactions: what a transactional id is in, what may follow, and what is durable of it.
 
-Pure: requests and time go in, decisions come out; nothing here does I/O or reads a clock, and
-nothing is served yet: no handler asks, and no partition holds an open transaction.
+Pure but for transactions.py, completion.py and ledger.py, which carry decisions out: requests and
+time go in, decisions come out. Handlers (apis/) ask transactions.py.
 Read states.py (what each state answers), transaction.py (one id, and its transitions), outcomes.py
 (what a request comes to), endings.py (in which order a transaction ends, and why), coordinator.py,
 initialising.py and ending_requests.py (the requests), claims.py (a start), fold.py and records.py
