@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from minibroker.broker.limits import POSTPONED_MS_MAX
 from minibroker.broker.session import CloseConnection
-from minibroker.broker.waiting.long_work import Working
+from minibroker.broker.waiting.long_work import Working, finished
 from minibroker.protocol.batch.header import TRANSACTIONAL_BIT
 from minibroker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
@@ -331,6 +331,20 @@ def test_those_who_wait_are_stored_in_the_order_in_which_they_came(
     sent = [requests.send(producing(Batch(pid, 1, at)), ADDS) for at in range(3)]
     told = [produced(requests.come(each))[0] for each in sent]
     assert told == [(0, 2), (0, 3), (0, 4)]
+
+
+def test_a_topic_made_again_meanwhile_is_another_one(requests: Requests, pid: int) -> None:
+    """v13 names a topic by its id; who waits for the coordinator finds one of the same name."""
+    requests.produce(Batch(pid))
+    requests.send(ending(pid, 0, commit=True), 5)
+    message = producing(Batch(pid, 1, index=1))
+    topic_id = requests.machine.broker.state.topics[TOPIC].topic_id
+    message.topic_data[0].name, message.topic_data[0].topic_id = "", topic_id
+    sent = requests.send(message, BY_ID)
+    finished(requests.machine.broker.delete_topics([TOPIC]))
+    requests.machine.partition(TOPIC)
+    assert produced(requests.come(sent)) == {1: (100, -1)}
+    assert log_end(requests, 1) == 0
 
 
 @pytest.mark.parametrize(("version", "code"), [(OLD, AGAIN), (11, AGAIN), (ADDS, BUSY)])

@@ -223,6 +223,17 @@ def test_many_transactions_in_one_request(requests: Requests, pid: int, version:
     assert partitions_of(requests) == [offsets, A]
 
 
+def test_partitions_are_added_when_that_is_durable(requests: Requests, pid: int) -> None:
+    sent = requests.send(adding(pid, 0, A), 3)
+    again = requests.send(adding(pid, 0, A), 3)
+    refused = requests.send(adding(pid, 5, A), 3)
+    assert (sent.answers, again.answers) == ([], [])
+    assert added(refused.answer.results_by_topic_v3_and_below) == {A: FENCED}
+    requests.machine.flush()
+    assert added(sent.answer.results_by_topic_v3_and_below) == {A: 0}
+    assert added(again.answer.results_by_topic_v3_and_below) == {A: 0}
+
+
 def test_those_who_wait_in_one_request_wait_together(requests: Requests) -> None:
     producers = {name: requests.init(name=name)[1] for name in ("a", "b")}
     transactions = [
