@@ -258,7 +258,7 @@ class _Reading:
                 has_more = asked.fetch_offset < end_offset
                 self.is_shortened |= has_more and 2 * len(answer.records or b"") >= ours
             if self._is_committed and not answer.error_code:
-                _tell_aborted(partition, asked, answer, end_offset)
+                answer = _with_aborted(partition, asked, answer, end_offset)
         self.partitions.append(partition.wait_for_commits() if self._is_committed else partition)
         if partition.log.log_end_offset > partition.high_watermark:
             self.has_unflushed = True
@@ -300,18 +300,21 @@ def _read_partition(
     return _data(partition, asked, records, None)
 
 
-def _tell_aborted(
+def _with_aborted(
     partition: Partition, asked: FetchPartition, answer: PartitionData, end_offset: int
-) -> None:
+) -> PartitionData:
     """List what a reader of commits is to leave out of these records; null is for who reads all."""
     answer.aborted_transactions = []
     if asked.fetch_offset >= end_offset or answer.diverging_epoch is not None:
-        return
-    found = partition.log.told_aborted(asked.fetch_offset, len(answer.records or b""))
-    answer.aborted_transactions = [
-        AbortedTransaction(producer_id=each.producer_id, first_offset=each.first_offset)
-        for each in found
-    ]
+        return answer
+    try:
+        found = partition.log.told_aborted(asked.fetch_offset, len(answer.records or b""))
+    except StorageError as error:
+        return _not_read(partition, error)
+    for each in found:
+        told = AbortedTransaction(producer_id=each.producer_id, first_offset=each.first_offset)
+        answer.aborted_transactions.append(told)
+    return answer
 
 
 def _not_read(partition: Partition, error: StorageError) -> PartitionData:

@@ -68,7 +68,9 @@ class AbortedIndex:
         return len(self._packed) // ENTRY_BYTES
 
     def __iter__(self) -> Iterator[AbortedTransaction]:
-        return self._from(0)
+        for at in range(0, len(self._packed), ENTRY_BYTES):
+            _, *fields = _ENTRY.unpack_from(self._packed, at)
+            yield AbortedTransaction(*fields)
 
     def add(self, entry: AbortedTransaction) -> None:
         """Note an aborted transaction. Its marker is newer than all that are noted."""
@@ -85,11 +87,15 @@ class AbortedIndex:
         Returns:
             The entries, and whether they are all there are: if not, later segments may have more.
         """
-        found = []
-        for entry in self._from(self._first_reaching(fetch_offset)):
-            if entry.first_offset < end_offset:
-                found.append(entry)
-            if entry.last_stable_offset >= end_offset:
+        found: list[AbortedTransaction] = []
+        if not self._packed:
+            return found, False
+        begin = self._first_reaching(fetch_offset) * ENTRY_BYTES
+        for _, *entry in _ENTRY.iter_unpack(memoryview(self._packed)[begin:]):
+            _, first_offset, _, last_stable_offset = entry
+            if first_offset < end_offset:
+                found.append(AbortedTransaction(*entry))
+            if last_stable_offset >= end_offset:
                 # Whatever ends later has begun at or after the last stable offset of this moment.
                 return found, True
         return found, False
@@ -137,11 +143,6 @@ class AbortedIndex:
             index.add(entry)
         index._saved_count = len(index)
         return index
-
-    def _from(self, number: int) -> Iterator[AbortedTransaction]:
-        for at in range(number * ENTRY_BYTES, len(self._packed), ENTRY_BYTES):
-            _, *fields = _ENTRY.unpack_from(self._packed, at)
-            yield AbortedTransaction(*fields)
 
     def _last_offset(self, number: int) -> int:
         last_offset: int = _LAST_OFFSET.unpack_from(self._packed, number * ENTRY_BYTES)[0]

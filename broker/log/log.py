@@ -65,6 +65,7 @@ class Log:
         "_dirty",
         "_dirty_segment",
         "_epochs",
+        "_has_aborted",
         "_has_directory",
         "_is_new",
         "_leaving",
@@ -98,6 +99,7 @@ class Log:
         self._before_directory: Callable[[], None] = lambda: None
         self._has_directory = False  # what stands there under its name is its own
         self._segments: list[Segment] = []
+        self._has_aborted = False  # most logs never have: their readers are told at once
         self._is_new = False  # the names of its first files may not be durable yet
         self._leaving: Segment | None = None  # below the log start, its files half removed
         self._active: Segment | None = None
@@ -153,6 +155,7 @@ class Log:
         log._segments = opened.segments
         log.recovery = opened.report
         log.notes = opened.notes
+        log._has_aborted = any(each.aborted for each in opened.segments)
         if opened.segments:
             log._active = opened.segments[-1]
             log.log_start_offset = opened.segments[0].base_offset
@@ -331,9 +334,12 @@ class Log:
         """Note what the marker that was appended last has aborted."""
         assert self._active is not None
         self._active.aborted.add(entry)
+        self._has_aborted = True
 
     def aborted(self, offset: int, end_offset: int) -> list[AbortedTransaction]:
         """Transactions aborted at `offset` or behind it that began before `end_offset`."""
+        if not self._has_aborted:
+            return []
         return aborted_in(self._segments_from(offset), offset, end_offset)
 
     def told_aborted(self, offset: int, count_bytes: int) -> list[AbortedTransaction]:
@@ -341,6 +347,8 @@ class Log:
 
         Raises: StorageError.
         """
+        if not self._has_aborted:
+            return []
         return told_to_readers(
             self._segments_from(offset), offset, count_bytes, self.log_end_offset
         )
