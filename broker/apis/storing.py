@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ...protocol.batch.header import ATTRIBUTES_AT, CODEC_BITS, read_header
 from ...protocol.codec.schema import ZERO_UUID
@@ -58,16 +58,10 @@ _NEEDS_ZSTD = Refused(
 
 Place = tuple[str, int]
 """(topic, partition)"""
+Stored = tuple[list[TopicProduceResponse], bool, Refused | None]
+"""What became of batches: the answers, whether all are durable, and the last refusal."""
 Words = Mapping[Place, Admission | Refused]
 """What the transaction coordinator says about batches that begin a transaction."""
-
-
-class Stored(NamedTuple):
-    """What became of batches: the answers, whether all are durable, and the last refusal."""
-
-    topics: list[TopicProduceResponse]
-    is_durable: bool
-    refused: Refused | None
 
 
 def open_batches(broker: Broker, listed: list[TopicProduceData]) -> Steps:
@@ -137,18 +131,18 @@ class Joined:
 
     def add(self, stored: Stored) -> None:
         """The next portion, which has partitions of one topic."""
-        (topic,) = stored.topics
+        (topic,), is_durable, refused = stored
         last = self._topics[-1] if self._topics else None
         if last is not None and (last.name, last.topic_id) == (topic.name, topic.topic_id):
             last.partition_responses += topic.partition_responses
         else:
             self._topics.append(topic)
-        self._is_durable = self._is_durable and stored.is_durable
-        self._refused = stored.refused or self._refused
+        self._is_durable = self._is_durable and is_durable
+        self._refused = refused or self._refused
 
     def stored(self) -> Stored:
         """All of them."""
-        return Stored(self._topics, self._is_durable, self._refused)
+        return self._topics, self._is_durable, self._refused
 
 
 def store(
@@ -186,7 +180,9 @@ def store(
             else:
                 found = opened.get((topic.name, index)) if opened else None
                 word = words.get((topic.name, index)) if words else None
-                if isinstance(word, Refused):
+                if word is None:
+                    outcome = partition.produce(records, now_ms, client_id, found)
+                elif isinstance(word, Refused):
                     outcome = partition.refuse(records, now_ms, client_id, word)
                 else:
                     outcome = partition.produce(records, now_ms, client_id, found, word)
@@ -208,7 +204,7 @@ def store(
                 name=topic.name, topic_id=topic.topic_id, partition_responses=answers
             )
         )
-    return Stored(topics, is_durable, refused)
+    return topics, is_durable, refused
 
 
 def _told(broker: Broker, version: int, topic: str, index: int, refused: Refused) -> Refused:
