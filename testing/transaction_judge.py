@@ -147,14 +147,14 @@ class _Case:
         return Fate.COMMITTED not in transaction.told and bool(signs.left_out) and not signs.shown
 
     def succeeded_at(self, producer: str, *, without: str = "") -> int:
-        """The step from which a producer is one no more; NEVER if it still is.
+        """The step in which a producer had a successor; NEVER if it has none.
 
-        Of two that ask at the same time it is not known whose epoch is the later one.
+        Of two that ask at the same time it is not known whose epoch is the later one. That it was
+        told to be fenced is not enough: a no may rest on what a power loss takes back.
         """
         mine = self.history.claims.get(producer)
-        at = self.history.fenced_at.get(producer, NEVER)
         if mine is None or mine.answered_at is None:
-            return at
+            return NEVER
         later = [
             each.answered_at
             for each in self.history.claims.values()
@@ -164,7 +164,7 @@ class _Case:
             and each.answered_at is not None
             and each.asked_at > mine.answered_at
         ]
-        return min([at, *later])
+        return min(later, default=NEVER)
 
     def may_be_fenced(self, producer: str, before: int) -> bool:
         """Whether there was a reason to fence a producer: somebody else's claim, or time."""
@@ -343,16 +343,16 @@ def _settled_at(case: _Case, handed: HandedOffset) -> int:
 
 
 def _fencing(case: _Case, claim: Claim) -> Iterator[TransactionFinding]:
-    """Who has a successor, or was told that it is fenced, does nothing any more."""
+    """Who has a successor does nothing any more, and nobody is fenced for nothing."""
     history, producer = case.history, claim.producer
     end = case.succeeded_at(producer)
     for name, what in _done_after(case, producer, end):
-        text = f"{producer} was fenced, and {what}"
+        text = f"{producer} had a successor, and {what}"
         yield TransactionFinding(Breach.FENCED_WENT_ON, text, name)
     after = claim.after
     is_next = after is not None and claim.is_granted
     if is_next and case.succeeded_at(after or "", without=producer) < claim.asked_at:
-        text = f"{after} was fenced, and {producer} was granted what follows on it"
+        text = f"{after} had a successor, and {producer} was granted what follows on it"
         yield TransactionFinding(Breach.FENCED_WENT_ON, text)
     told_at = history.fenced_at.get(producer)
     if told_at is not None and not case.may_be_fenced(producer, told_at):

@@ -340,18 +340,26 @@ class TransactionalProgram(Program):
             code = self._code(answer, "EndTxn")
             if code == NONE:
                 return (yield from self._ended(run, fate, answer))
-            if code == BAD_STATE and self._is_overdue(run):
-                self.history.tell(run.name, ABORT)
-                return (yield from self._beaten(run))
-            if code == BAD_STATE and batches and len(run.open) == len(run.batches):
-                self._give_up(run)  # every batch was refused, and so nothing had begun
-                return (yield from self._claim(self._incarnation))
+            if code == BAD_STATE and fate is COMMIT and self._versions.bumps:
+                return (yield from self._is_aborted(run))
             then = self._then(code, "EndTxn")
             if then is Then.MUST_ABORT:
                 self.wrong.append(f"{run.name}: EndTxn was answered {code}")
             if then is not None:
                 return (yield from self._beaten(run))
             yield self.again()
+
+    def _is_aborted(self, run: Run) -> Doing:
+        """A commit was refused because of the state: by time, by a successor, or for nothing begun.
+
+        The last is so where every batch that came with EndTxn was refused.
+        """
+        is_begun = len(run.open) < len(run.batches)
+        if is_begun:
+            self._is_overdue(run)
+            self.history.tell(run.name, ABORT)
+        self._give_up(run)
+        return (yield from self._claim(self._incarnation))
 
     def _ended(self, run: Run, fate: Fate, answer: Any) -> Doing:
         self.history.tell(run.name, fate)
