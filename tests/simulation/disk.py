@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from tests.support.worlds.broker_world import BrokerWorld
-from tests.support.worlds.crashing_world import CrashingWorld, Outcome
+from tests.support.worlds.crashing_world import Outcome
+from tests.support.worlds.machine import Machine
 
 NEVER = (
     "duplicated: ",
@@ -31,6 +33,16 @@ NEVER = (
 TRANSCRIPT_LINES = 60
 FOUND_LINES = 10
 CHUNK_RUNS = 20
+
+
+class World(Protocol):
+    """What a campaign runs."""
+
+    machine: Machine
+    outcome: Outcome
+
+    def run(self) -> Outcome:
+        """Let everything happen; returns what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class Campaign:
     ends: tuple[str, ...]
     share: float
     loses: bool = False
-    world: Callable[..., CrashingWorld] = BrokerWorld
+    world: Callable[..., World] = BrokerWorld
     promised: str = "batches acknowledged"
     again: str = "retries answered (0, first offset)"
 
@@ -161,7 +173,7 @@ def _chunks(first: int, count: int) -> Iterator[range]:
         yield range(begin, min(begin + CHUNK_RUNS, first + count))
 
 
-def _told(campaign: Campaign, seed: int, world: CrashingWorld) -> str:
+def _told(campaign: Campaign, seed: int, world: World) -> str:
     outcome = world.outcome
     lines = world.machine.transcript[-TRANSCRIPT_LINES:]
     found = [outcome.refused, *outcome.found[:FOUND_LINES]]
