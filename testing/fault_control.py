@@ -40,6 +40,7 @@ WAIT_S = 30.0
 At = (
     Instant
     | Literal["accept", "request", "append", "appended", "flushed", "reply"]
+    | Literal["txn.prepared", "txn.marker", "txn.completed"]
     | Literal["write", "flush", "read", "create", "replace", "rename", "remove", "truncate"]
 )
 
