@@ -68,7 +68,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
         if answer is not None:
             is_yes = is_yes or not answer.code
             codes = _told(each.places, answer, version)
-        results.append((yield from _result(each.transactional_id, codes)))
+        results.append((yield from _result(each.transactional_id, each.places, codes)))
     response = _response(results)
     if not is_yes:
         return response
@@ -82,10 +82,11 @@ def refusal(
 ) -> AddPartitionsToTxnResponse:
     """The response that adds nothing, in the old form and the new."""
     refused = coordinator_code(code)
-    results = [
-        finished(_result(each.transactional_id, dict.fromkeys(finished(_places(each)), refused)))
-        for each in (*message.transactions, _old(message))
-    ]
+    results = []
+    for each in (*message.transactions, _old(message)):
+        places = finished(_places(each))
+        codes = dict.fromkeys(places, refused)
+        results.append(finished(_result(each.transactional_id, places, codes)))
     response = _response(results)
     response.error_code = refused
     return response
@@ -154,22 +155,22 @@ def _old(message: AddPartitionsToTxnRequest) -> AddPartitionsToTxnTransaction:
 
 
 def _places(each: AddPartitionsToTxnTransaction) -> Steps:
-    """The partitions of a transaction, each once."""
-    places: dict[TopicPartition, None] = {}
+    """The partitions of a transaction as they are listed; who is listed twice is told twice."""
+    places: list[TopicPartition] = []
     left = PARTITIONS_A_STEP
     for topic in each.topics:
         for index in topic.partitions:
-            places[TopicPartition(topic.name, index)] = None
+            places.append(TopicPartition(topic.name, index))
             left -= 1
             if not left:
                 left = PARTITIONS_A_STEP
                 yield None
-    return list(places)
+    return places
 
 
-def _result(transactional_id: str, codes: Codes) -> Steps:
+def _result(transactional_id: str, places: list[TopicPartition], codes: Codes) -> Steps:
     topics: dict[str, AddPartitionsToTxnTopicResult] = {}
-    for number, (place, code) in enumerate(codes.items(), 1):
+    for number, place in enumerate(places, 1):
         topic = topics.get(place.topic)
         if topic is None:
             topic = topics[place.topic] = AddPartitionsToTxnTopicResult(
@@ -177,7 +178,7 @@ def _result(transactional_id: str, codes: Codes) -> Steps:
             )
         topic.results_by_partition.append(
             AddPartitionsToTxnPartitionResult(
-                partition_index=place.partition, partition_error_code=code
+                partition_index=place.partition, partition_error_code=codes[place]
             )
         )
         if not number % PARTITIONS_A_STEP:

@@ -137,7 +137,7 @@ class _Asking:
         begun = []
         for place, producer in found:
             partition = self._broker.partition(*place)
-            if partition and not partition.has_open_transaction(producer.producer_id):
+            if partition and partition.needs_word(*producer):
                 begun.append((place, producer))
         return begun
 

@@ -53,6 +53,8 @@ def admitted(
         if opened is None or isinstance(by_sequence, Refused):
             return by_sequence
         return _refused(header, ErrorCode.INVALID_TXN_STATE, "it has a transaction open here")
+    if isinstance(by_sequence, Refused) and by_sequence.code is ErrorCode.INVALID_PRODUCER_EPOCH:
+        return by_sequence  # whatever is open, and whoever asks: it is not the producer any more
     if is_closed:
         # 1. EndTxn is asked for  2. a batch of the same transaction arrives late  3. taken, it
         # would be part of what was decided without it, or of what was aborted before it came.

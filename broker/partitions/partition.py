@@ -264,6 +264,16 @@ class Partition:
         opened = self._open.get(producer_id)
         return opened is not None and not opened.is_closed
 
+    def needs_word(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether the coordinator is to be asked about a transactional batch of the producer.
+
+        Not where its transaction is open, nor about an older epoch than is known here: that one is
+        refused, and must not begin a transaction before it is.
+        """
+        if self.has_open_transaction(producer_id):
+            return False
+        return producer_epoch >= self.sequences.epochs_of(producer_id)[0]
+
     def close_transaction(self, producer_id: int) -> None:
         """Its ending has begun: of the producer's transaction nothing more is taken."""
         self.transactions.close(producer_id)

@@ -212,13 +212,12 @@ def named(places: Sequence[Place]) -> list[AddPartitionsToTxnTopic]:
 
 
 def added(topics: Sequence[Any]) -> dict[Place, int]:
-    """The code of each partition."""
-    codes = {
-        (topic.name, each.partition_index): each.partition_error_code
-        for topic in topics
-        for each in topic.results_by_partition
-    }
-    assert len(codes) == sum(len(topic.results_by_partition) for topic in topics)
+    """The code of each partition, the same each time that it is told."""
+    codes: dict[Place, int] = {}
+    for topic in topics:
+        for each in topic.results_by_partition:
+            code = each.partition_error_code
+            assert codes.setdefault((topic.name, each.partition_index), code) == code
     return codes
 
 

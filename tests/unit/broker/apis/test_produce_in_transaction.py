@@ -199,6 +199,18 @@ def test_who_is_not_the_producer_of_the_id_is_refused(
 
 
 @pytest.mark.parametrize("version", [11, ADDS])
+def test_of_an_older_epoch_than_the_partition_knows_nobody_is_asked(
+    requests: Requests, pid: int, version: int
+) -> None:
+    beside = Batch(pid, producer_epoch=5, attributes=0)
+    assert requests.produce(beside, name=None) == {0: (0, 0)}
+    for name in (ID, "nobody", ""):
+        assert requests.produce(Batch(pid), name=name, version=version) == {0: (FENCED, -1)}
+    assert state_of(requests) == "Empty"
+    assert requests.produce(Batch(pid, index=1)) == {1: (0, 0)}
+
+
+@pytest.mark.parametrize("version", [11, ADDS])
 def test_the_id_is_not_looked_at_again_where_the_transaction_is_open(
     requests: Requests, pid: int, version: int
 ) -> None:
