@@ -110,14 +110,21 @@ class RealKafka:
     Args:
         nodes: how many brokers, 1 or more.
         settings: lines for server.properties of every node, by Kafka's names.
+        features: finalized levels other than Kafka's own, such as {"transaction.version": 1}.
         heap: the Java heap of each node.
     """
 
     def __init__(
-        self, *, nodes: int = 1, settings: Mapping[str, str] | None = None, heap: str = "1g"
+        self,
+        *,
+        nodes: int = 1,
+        settings: Mapping[str, str] | None = None,
+        features: Mapping[str, int] | None = None,
+        heap: str = "1g",
     ) -> None:
         ports = _free_ports(2 * nodes)
         self._settings = dict(settings or {})
+        self._features = dict(features or {})
         self._heap = heap
         self._home = Path()
         self._nodes = {
@@ -224,6 +231,8 @@ class RealKafka:
         file.parent.mkdir()
         file.write_text("".join(f"{k}={v}\n" for k, v in properties.items()), encoding="utf-8")
         command = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(file)]
+        for name, level in self._features.items():
+            command += ["--feature", f"{name}={level}"]
         _run([*self._java(), *command], "Kafka's format", timeout_s=FORMAT_TIMEOUT_S)
 
     def _discard(self) -> None:
