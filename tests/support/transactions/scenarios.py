@@ -279,7 +279,10 @@ async def a_member_waits_for_an_offset_that_is_pending(bootstrap: str) -> None:
         member = Consumer(place.topic, bootstrap_servers=bootstrap, group_id=group,
                           auto_offset_reset="earliest", retry_backoff_ms=20)  # fmt: skip
         async with member:
-            assert await member.getmany(timeout_ms=1_000) == {}  # it has joined, and asks
+            async with asyncio.timeout(WAIT_S):
+                while not member.assignment():
+                    assert await member.getmany(timeout_ms=POLL_MS) == {}
+            assert await member.getmany(timeout_ms=5 * POLL_MS) == {}  # it asks, and is told 88
             await writer.end(commit=True)
             assert (await asyncio.wait_for(member.getone(), WAIT_S)).value == b"3"
 

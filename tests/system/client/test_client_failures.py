@@ -216,7 +216,7 @@ def test_an_api_that_the_broker_lacks_is_named_with_both_ranges() -> None:
     )
     with pytest.raises(UnsupportedApi) as caught:
         connection.version_for(APIS[0])
-    assert str(caught.value) == "Produce: the broker offers v0-v2, this client speaks v3-v11"
+    assert str(caught.value) == "Produce: the broker offers v0-v2, this client speaks v3-v12"
     with pytest.raises(UnsupportedApi) as caught:
         connection.version_for(APIS[22])
     assert str(caught.value) == (

@@ -19,12 +19,15 @@ from minibroker.protocol.batch.header import (
     read_header,
 )
 from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.codec.compiler import encoder
+from minibroker.protocol.errors import EncodeError
 from minibroker.protocol.messages.fetch import (
     AbortedTransaction,
     FetchableTopicResponse,
     FetchResponse,
     PartitionData,
 )
+from minibroker.protocol.messages.list_offsets import ListOffsetsRequest
 
 from tests.support.repository import ROOT
 
@@ -237,6 +240,13 @@ def test_a_position_behind_a_marker_is_of_the_markers_epoch() -> None:
     assert read_header(log).partition_leader_epoch == 0
     assert reader.take(100) == {}
     assert (reader.readings[T0].position, reader.readings[T0].epoch) == (2, 5)
+
+
+def test_a_broker_without_transactions_cannot_be_asked_for_what_is_committed() -> None:
+    asked = ListOffsetsRequest(isolation_level=1, topics=[])
+    with pytest.raises(EncodeError, match="ListOffsetsRequest v1: isolation_level: this version"):
+        encoder(ListOffsetsRequest, 1)(asked)
+    assert encoder(ListOffsetsRequest, 2)(asked)
 
 
 def test_another_isolation_level_is_refused() -> None:
