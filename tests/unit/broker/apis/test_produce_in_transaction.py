@@ -231,6 +231,29 @@ def test_two_producers_in_one_request_are_refused_both(
     assert log_end(requests) == 0
 
 
+@pytest.mark.parametrize("version", [11, ADDS])
+def test_an_epoch_that_is_over_is_refused_whoever_has_the_id_now(
+    requests: Requests, pid: int, version: int
+) -> None:
+    """As after the expiry of an id, or when its epochs have run out."""
+    requests.produce(Batch(pid))
+    requests.end(pid, 0, commit=True, version=5)
+    requests.machine.flush()
+    del requests.machine.broker.transactions.state.transactions[ID]
+    assert requests.produce(Batch(pid, 1), version=version) == {0: (WRONG_ID, -1)}
+    assert requests.produce(Batch(pid, 0, 1), version=version) == {0: (FENCED, -1)}
+    assert requests.produce(Batch(pid, 0, 0), version=version) == {0: (FENCED, -1)}
+
+
+def test_an_epoch_that_is_over_waits_for_no_ending(requests: Requests, pid: int) -> None:
+    requests.produce(Batch(pid))
+    requests.end(pid, 0, commit=True, version=5)
+    requests.produce(Batch(pid, 1))
+    requests.send(ending(pid, 1, commit=True), 5)
+    late = requests.send(producing(Batch(pid, 0, 1)), ADDS)
+    assert produced(late.answer) == {0: (FENCED, -1)}
+
+
 def test_batches_outside_the_transaction_are_stored_beside_it(requests: Requests, pid: int) -> None:
     plain = Batch(-1, index=1, attributes=0)
     assert requests.produce(Batch(pid), plain) == {0: (0, 0), 1: (0, 0)}
