@@ -27,6 +27,7 @@ from tests.bench.parts.overhead import overhead_table
 from tests.bench.parts.requests import measure_clients, measure_requests
 from tests.bench.parts.scale import measure_scale
 from tests.bench.parts.starting import measure_starts
+from tests.bench.parts.transacting import measure_transacting
 from tests.bench.run import Run
 from tests.bench.servers import ROOT, install_wheel
 from tests.bench.where import describe_run
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "consume": measure_consuming,
     "flush": measure_flushing,
     "scale": measure_scale,
+    "transactions": measure_transacting,
 }
 COMPARED = ("requests", "clients", "consume")  # with an earlier build
 BY_GENERATOR = ("requests", "flush")
