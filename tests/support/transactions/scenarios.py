@@ -25,6 +25,7 @@ from minibroker.client import (
 )
 from minibroker.testing.proxy import Proxy
 
+from tests.support.transactions.foreign_producers import FOREIGN, committed
 from tests.support.transactions.raw_producer import RawProducer
 
 WAIT_S = 30.0
@@ -285,6 +286,22 @@ async def a_member_waits_for_an_offset_that_is_pending(bootstrap: str) -> None:
             assert await member.getmany(timeout_ms=5 * POLL_MS) == {}  # it asks, and is told 88
             await writer.end(commit=True)
             assert (await asyncio.wait_for(member.getone(), WAIT_S)).value == b"3"
+
+
+async def what_others_commit_is_read(bootstrap: str) -> None:
+    """Three producers of other makers at once: each one's commits in order, and nothing else."""
+    place = await new_place(bootstrap)
+    names = {client: f"{client}-{uuid4().hex[:8]}" for client in FOREIGN}
+    async with reader(bootstrap, place, "read_committed") as consumer:
+        async with asyncio.TaskGroup() as group:
+            for client, produce in FOREIGN.items():
+                group.create_task(produce(bootstrap, place.topic, names[client]))
+        end = (await consumer.end_offsets([place]))[place]
+        seen = await values(consumer, place, end)
+    for name in names.values():
+        told = [each for each in seen if each is not None and each.startswith(name.encode())]
+        assert told == committed(name)
+    assert len(seen) == sum(len(committed(name)) for name in names.values())
 
 
 SCENARIOS = [
