@@ -7,7 +7,8 @@ and the last are committed, the one between them is aborted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 TIMEOUT_S = 60.0
 TEN = 10
@@ -87,7 +88,7 @@ async def aio(bootstrap: str, topic: str, name: str) -> None:
                 await producer.commit_transaction()
 
 
-FOREIGN: dict[str, Callable[[str, str, str], Awaitable[None]]] = {
+FOREIGN: dict[str, Callable[[str, str, str], Coroutine[Any, Any, None]]] = {
     "confluent-kafka": confluent,
     "kafka-python": kafka_python,
     "aiokafka": aio,
