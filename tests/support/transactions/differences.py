@@ -37,7 +37,10 @@ AT_ONCE = "coordinator-at-once"
 PATTERNS = "patterns-of-bytes"
 RESTARTED = "restart"
 NUMBERS = "meaningless-numbers"
+SESSIONS = "fetch-sessions"
+FENCE_WAITS = "fence-waits"
 KEYS = (
     *(ZOMBIE, POISON, ABORTED_DUPLICATE, LATE_BATCH, SILENT, WILD_MARKER, MADE_AGAIN),
     *(DELETED_GROUP, DELETED_OFFSET, LISTED, LEVEL_0, AT_ONCE, PATTERNS, RESTARTED, NUMBERS),
+    *(SESSIONS, FENCE_WAITS),
 )

@@ -29,7 +29,7 @@ from minibroker.protocol.messages.produce import (
 if TYPE_CHECKING:
     from tests.support.transactions.stage import Stage
 
-FIRST_AT_MS = int(time.time() * 1000)  # old records would begin a segment each, or go
+FIRST_AT_MS = int(time.time() * 1000) - 60_000  # older records would begin segments, or go
 IDS = "pqrstuvw"
 Where = int | str  # a partition of topic A, or `B-1`
 

@@ -194,3 +194,33 @@ class Readers:
         if marker is not None:
             return f"{offsets}:{'COMMIT' if marker.is_commit else 'ABORT'}.{who}"
         return f"{offsets}:{who if header.is_transactional else ''}"
+
+
+class FetchSession:
+    """A consumer with a session, if the broker gives it one: it names what it reads only once."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._id = self._epoch = 0
+        self._offset = -1
+
+    async def ask(self, offset: int) -> str:
+        """Fetch from an offset on: whether a session was opened, and what is told."""
+        request = self._stage.readers.request(offset)
+        request.session_id, request.session_epoch = self._id, self._epoch
+        if self._id and offset == self._offset:
+            request.topics = []
+        answer = await self._stage.ask(request, 12)
+        assert answer.error_code == 0, answer
+        shown = [
+            self._stage.readers.shown(each)
+            for topic in answer.responses
+            for each in topic.partitions
+        ]
+        if not answer.session_id:
+            shown.insert(0, "declined")
+        elif not self._id:
+            shown.insert(0, "opened")
+        if answer.session_id:
+            self._id, self._epoch, self._offset = answer.session_id, self._epoch + 1, offset
+        return " ".join(shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 
-from tests.support.transactions.differences import ZOMBIE, Ours
+from tests.support.transactions.differences import FENCE_WAITS, ZOMBIE, Ours
 from tests.support.transactions.producer import Producer
 from tests.support.transactions.stage import Stage
 
@@ -62,6 +62,19 @@ async def at_once(stage: Stage) -> None:
     busy = each.count("51")
     are_right = epochs == list(range(5 - busy)) and busy < 5
     await stage.row(f"new id: {answers}", str(are_right), "True")
+
+
+async def at_once_while_open(stage: Stage) -> None:
+    """Five new sessions at once while a transaction is open."""
+    await stage.topic()
+    for tv in (1, 2):
+        a = await _begun(stage, tv=tv)
+        asks = [a.init(on=await stage.connect()) for _ in range(5)]
+        each = Ours(" | ".join(f"0 p {epoch}" for epoch in range(2, 7)), FENCE_WAITS)
+        await stage.row(
+            f"TV{tv}: a new session", stage.at_once(*asks), " | ".join(["51"] * 5), each
+        )
+        await stage.row("state", a.over(), "CompleteAbort p 1", Ours("Empty p 6", FENCE_WAITS))
 
 
 async def bad_input(stage: Stage) -> None:
@@ -221,6 +234,7 @@ SCENARIOS = (
     at_once,
     bad_input,
     null_id,
+    at_once_while_open,
     ongoing,
     ongoing_goes_on,
     ongoing_wrong_id,

@@ -123,13 +123,17 @@ async def bytes_of_markers(stage: Stage) -> None:
 def _marker(
     found: bytes, offset: int, attributes: int, pid: int, epoch: int, *, is_commit: bool
 ) -> bytes:
-    """The bytes of a marker, but for its clock and leader epoch, which are taken from `found`."""
-    clock = found[27:35]
+    """The bytes of a marker, but for its clock and leader epoch, which are taken from `found`.
+
+    With LogAppendTime Kafka asks its clock again when it appends the marker.
+    """
+    made_at, appended_at = found[27:35], found[35:43] if attributes & 8 else found[27:35]
     body = b"".join(
         (
             attributes.to_bytes(2, "big"),
             bytes(4),
-            clock * 2,
+            made_at,
+            appended_at,
             pid.to_bytes(8, "big"),
             epoch.to_bytes(2, "big"),
             b"\xff\xff\xff\xff",

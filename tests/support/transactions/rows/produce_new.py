@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from minibroker.client.errors import ClientError
 from minibroker.protocol.batch.header import CONTROL_BIT, TRANSACTIONAL_BIT
 from minibroker.protocol.batch.writing import build_batch
@@ -43,8 +45,10 @@ async def a_life(stage: Stage) -> None:
         await row("elsewhere", send(0, to=other, epoch=4, v=v), "47")
         await row("producers", readers.producers(where), f"{letter} e0 s3 c-1 @0")
         await row("commit", a.commit(), "0 p 1")
-        at_once = await stage.settled(a.produce, 0, epoch=1, to=where, v=v)
-        await row("at once in the next", at_once, maybe_busy("0 @5"))
+        ask = partial(send, 0, epoch=1, to=where, v=v)
+        # Kafka waits inside; 51 was seen, and 48
+        at_once = stage.until("0 @5", ask) if stage.peer.is_kafka else ask()
+        await row("at once in the next", at_once, "0 @5")
         await row("an old epoch", send(3, to=where, v=v), "47")
         await row("a retry of what is committed", send(2, to=where, v=v), "47")
         await row("an old epoch elsewhere", send(3, to=other, v=v), "47")
@@ -211,9 +215,9 @@ async def at_once_sixty_times(stage: Stage) -> None:
     for epoch in range(60):
         codes.append((await a.produce(0, epoch=epoch)).split(" ")[0])
         await stage.given(a.commit, epoch)
-    busy = codes.count("51")
-    await stage.row(f"60 times: {busy} of 51", str(codes.count("0") + busy), "60")
-    await stage.row("of 51", str(busy <= 3), "True")
+    early = sum(codes.count(each) for each in ("51", "48")) if stage.peer.is_kafka else 0
+    await stage.row(f"60 times: {early} too early", str(codes.count("0") + early), "60")
+    await stage.row("too early", str(early <= 3), "True")
 
 
 async def without_verification(stage: Stage) -> None:

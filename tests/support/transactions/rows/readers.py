@@ -6,9 +6,9 @@ import asyncio
 
 from minibroker.client.errors import ClientError
 
-from tests.support.transactions.differences import NUMBERS, Ours
+from tests.support.transactions.differences import NUMBERS, SESSIONS, Ours
 from tests.support.transactions.producer import FIRST_AT_MS
-from tests.support.transactions.readers import UNCOMMITTED
+from tests.support.transactions.readers import UNCOMMITTED, FetchSession
 from tests.support.transactions.stage import Stage, maybe_busy
 
 
@@ -214,6 +214,37 @@ async def long_poll(stage: Stage) -> None:
     await row("woken", answer, "hw=4 lso=4 [] 0-1:a0 2: 3:COMMIT.a1")
 
 
+async def session(stage: Stage) -> None:
+    """An incremental fetch session: told is what has changed; ours declines them."""
+    row = stage.row
+    await stage.topic()
+    a = await stage.ready(tv=2)
+    of_a_session = FetchSession(stage)
+
+    async def told(step: str, kafka: str, ours: str, offset: int = 0) -> None:
+        await row(step, of_a_session.ask(offset), kafka, Ours(ours, SESSIONS))
+
+    nothing = "hw=0 lso=0 []"
+    await told("the first", f"opened {nothing}", f"declined {nothing}")
+    await told("nothing new", "", f"declined {nothing}")
+    await stage.given(stage.readers.plain)
+    one = "hw=1 lso=1 [] 0:"
+    await told("a plain append", one, f"declined {one}")
+    await stage.given(a.produce, 0)
+    stopped = "hw=2 lso=1 []"
+    await told("behind it, an open transaction", stopped, f"declined {stopped}", 1)
+    await told("nothing new", "", f"declined {stopped}", 1)
+    await stage.given(stage.readers.plain)
+    stopped = "hw=3 lso=1 []"
+    await told("a plain append behind that", stopped, f"declined {stopped}", 1)
+    await told("nothing new", "", f"declined {stopped}", 1)
+    await stage.given(a.abort)
+    await a.over()
+    all_of_it = "hw=4 lso=4 [a@1] 1:a0 2: 3:ABORT.a1"
+    await told("aborted", all_of_it, f"declined {all_of_it}", 1)
+    await told("at the end", "", "declined hw=4 lso=4 []", 4)
+
+
 async def by_time(stage: Stage) -> None:
     """ListOffsets by timestamp and the special ones, with a transaction at the beginning."""
     row, at = stage.row, stage.readers.position
@@ -268,6 +299,7 @@ SCENARIOS = (
     large_batches,
     beyond_what_is_stable,
     long_poll,
+    session,
     by_time,
     deleted_past_an_open_one,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.transactions.differences import RESTARTED, Ours
+from tests.support.transactions.differences import RESTARTED, WILD_MARKER, Ours
 from tests.support.transactions.producer import Producer
 from tests.support.transactions.stage import Stage
 
@@ -93,4 +93,40 @@ async def _complete(stage: Stage, new: Producer, old: Producer) -> None:
     await row("sequences run on", old.produce(3, to=5), "0 @4")
 
 
-SCENARIOS = (clean_stop, kill)
+async def many_partitions(stage: Stage) -> None:
+    """Killed right behind the answer of EndTxn: what is decided is completed."""
+    row, count = stage.row, 50
+    await stage.topic(count)
+    a = await stage.ready()
+    await stage.given(a.add, *range(count))
+    for index in range(0, count, 10):
+        await row("data in some", a.produce(0, to=index), "0 @0")
+    await row("EndTxn", a.commit(), "0")
+    assert stage.peer.restart is not None
+    await stage.peer.restart(True)
+    await row("state", a.over(), "CompleteCommit p 0")
+    for index in range(count):
+        written = "1:COMMIT.a0" if index % 10 == 0 else "0:COMMIT.a0"
+        log = f"0:a0 {written}" if index % 10 == 0 else written
+        await stage.becomes(f"partition {index}", log, stage.readers.log, index)
+
+
+async def held_by_a_marker(stage: Stage) -> None:
+    """A client's marker with a wild coordinator epoch keeps Kafka's out over every restart."""
+    row, a = stage.row, await stage.ready(tv=2)
+    await stage.topic()
+    await row("a marker", stage.markers.write(a, 0, coordinator_epoch=1000), "0")
+    await row("open", a.produce(0), "0 @1")
+    await row("EndTxn", a.commit(), "0 p 1")
+    assert stage.peer.restart is not None
+    await stage.peer.restart(True)
+    # A race in Kafka: a coordinator that is there before the partition has a leader takes it for
+    # deleted, and completes without a marker.
+    held = ("PrepareCommit p 1 A-0", "CompleteCommit p 1")
+    state = a.state() if stage.peer.is_kafka else a.over()
+    await row("state", state, held, Ours("CompleteCommit p 1", WILD_MARKER))
+    log = Ours("0:COMMIT.a0 1:a0 2:COMMIT.a1", WILD_MARKER)
+    await row("log", stage.readers.log(), "0:COMMIT.a0 1:a0", log)
+
+
+SCENARIOS = (clean_stop, kill, many_partitions, held_by_a_marker)
