@@ -23,6 +23,7 @@ from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_whole
 from ..terminal.running import CommandFailed, WrongUsage, running
 from ..terminal.tables import places_cell, table
+from ..terminal.visible import visible
 
 SUMMARY = "list, describe or abort transactions, find those that hang"
 EXAMPLES = (
@@ -66,7 +67,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only ids in these states (Ongoing, CompleteCommit, ...)",
     )
     listing.add_argument(
-        "--producer-id", type=parse_whole, action="append", metavar="N", help="repeatable"
+        "--producer-id",
+        type=parse_whole,
+        action="append",
+        metavar="N",
+        help="only ids of this producer; repeatable",
     )
     listing.add_argument(
         "--duration-filter",
@@ -213,7 +218,7 @@ async def _find_hanging(admin: Admin, args: Namespace) -> None:
 async def _places(
     admin: Admin, topic: str | None, partition: int | None = None, broker_id: int | None = None
 ) -> list[TopicPartition]:
-    """The partitions that are meant, in order; those without a leader cannot be asked."""
+    """The partitions that are meant, in order; those without a leader are left out, and named."""
     topics = await admin.describe_topics(None if topic is None else [topic])
     leaders = {
         TopicPartition(name, each.partition): each.leader
@@ -227,6 +232,12 @@ async def _places(
                 f"--partition: {topic} has {len(leaders)} partitions, {partition} is none of them"
             )
         leaders = {place: leaders[place]}
+    else:
+        leaderless = [place for place, leader in leaders.items() if leader < 0]
+        if leaderless:
+            names = places_cell(leaderless)
+            print(f"without a leader, and not looked at: {visible(names)}", file=sys.stderr)
+        leaders = {place: leader for place, leader in leaders.items() if leader >= 0}
     if broker_id is not None and broker_id not in leaders.values():
         raise CommandFailed(f"--broker-id: broker {broker_id} leads none of these partitions")
     return [place for place, leader in leaders.items() if broker_id in (None, leader)]
