@@ -313,7 +313,7 @@ class Stage:
         for producer in self._producers:
             if producer.name == transactional_id:
                 return producer.letter if producer_id is None else producer.shown(producer_id)
-        return str(producer_id)
+        return "?" if producer_id is None else str(producer_id)
 
     async def close(self) -> None:
         """Hang up."""
