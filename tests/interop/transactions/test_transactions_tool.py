@@ -137,9 +137,9 @@ async def _said(stage: Stage, *words: str) -> str:
     rows = []
     for line in others:
         cells = [each.strip() for each in line.split("\t")]
-        shown = [_cell(stage, *each) for each in zip(header, cells, strict=False)]
-        if "?" not in shown:
-            rows.append(" ".join(each for each in shown if each))
+        named = [_cell(stage, *each) for each in zip(header, cells, strict=False)]
+        if "?" not in named:
+            rows.append(" ".join(each for each in named if each))
     return f"{done.returncode}: " + " | ".join([" ".join(filter(None, header)), *sorted(rows)])
 
 

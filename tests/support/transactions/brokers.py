@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from minibroker.broker.faults.rules import Instant
 from minibroker.broker.transactions.fold import Change
@@ -30,9 +31,14 @@ def kafka_peer(kafka: RealKafka) -> Peer:
 
 
 @asynccontextmanager
-async def our_peer(settings: Mapping[str, str] | None = None) -> AsyncIterator[Peer]:
-    """Ours, on a simulated disk, durable as on a real one."""
-    async with TestBroker(durability="fsync", settings=settings) as broker:
+async def our_peer(
+    settings: Mapping[str, str] | None = None,
+    *,
+    durability: str = "fsync",
+    data_dir: Path | None = None,
+) -> AsyncIterator[Peer]:
+    """Ours; without a directory on a simulated disk, durable as on a real one."""
+    async with TestBroker(durability=durability, settings=settings, data_dir=data_dir) as broker:
 
         async def restart(kills: bool) -> None:
             if kills:
