@@ -73,16 +73,19 @@ def handle(
         listed: each partition once.
         must_open: whether some are to be opened first.
     """
-    asking = _Asking(broker, request, transactional_id)
     if must_open or len(listed) > 1 or len(listed[0].partition_data) > PARTITIONS_A_STEP:
-        return asking.store_all(listed, must_open=must_open)
+        return _Asking(broker, request, transactional_id).store_all(listed, must_open=must_open)
     found = [*_transactional(listed)]
-    _only_producer(found)
-    begun = asking.beginning(found)
+    if len(found) > 1:
+        _only_producer(found)
+    begun = [each for each in found if _begins(broker, each)]
+    if not begun:  # mostly
+        return _answer(broker, request, store(broker, request, listed, {}))
+    asking = _Asking(broker, request, transactional_id)
     word = asking.ask(begun)
     if isinstance(word, Promise):
         return asking.store_when_told(listed, begun, word)
-    return asking.answer(store(broker, request, listed, {}, asking.words(begun, word)))
+    return _answer(broker, request, store(broker, request, listed, {}, asking.words(begun, word)))
 
 
 class _Asking:
@@ -110,18 +113,26 @@ class _Asking:
         _only_producer(found)
         opened = (yield from open_batches(self._broker, listed)) if must_open else {}
         if self._adds and len(found) > PARTITIONS_A_STEP:
-            # All at once, so that it is one record; the portions then find themselves added.
-            begun = self.beginning(found)
-            self.words(begun, (yield from awaited(self.ask(begun))))
+            yield from self._add_all(found)
         joined = Joined()
         for number, portion in enumerate(portions(listed)):
             if number:
                 yield None
-            begun = self.beginning([*_transactional([portion])])
+            begun = [each for each in _transactional([portion]) if _begins(self._broker, each)]
             words = self.words(begun, (yield from awaited(self.ask(begun))))
             still_named(self._broker, portion)
             joined.add(store(self._broker, self._request, [portion], opened, words))
-        return self.answer(joined.stored())
+        return _answer(self._broker, self._request, joined.stored())
+
+    def _add_all(self, found: Sequence[Found]) -> Steps:
+        """Add them at once, so that it is one record; the portions then find themselves added."""
+        begun: list[Found] = []
+        for number, each in enumerate(found, 1):
+            if _begins(self._broker, each):
+                begun.append(each)
+            if not number % LOOKED_AT_A_STEP:
+                yield None
+        self.words(begun, (yield from awaited(self.ask(begun))))
 
     def store_when_told(
         self, listed: list[TopicProduceData], begun: Sequence[Found], word: Promise
@@ -130,16 +141,9 @@ class _Asking:
         words = self.words(begun, (yield word))
         for topic in listed:
             still_named(self._broker, topic)
-        return self.answer(store(self._broker, self._request, listed, {}, words))
-
-    def beginning(self, found: Sequence[Found]) -> list[Found]:
-        """Those that would begin a transaction in their partition."""
-        begun = []
-        for place, producer in found:
-            partition = self._broker.partition(*place)
-            if partition and partition.needs_word(*producer):
-                begun.append((place, producer))
-        return begun
+        return _answer(
+            self._broker, self._request, store(self._broker, self._request, listed, {}, words)
+        )
 
     def ask(self, begun: Sequence[Found]) -> Answer | Promise:
         """What the coordinator says about batches that begin a transaction, all of one producer."""
@@ -174,17 +178,27 @@ class _Asking:
             words[place] = self._refusal(code) if code else admission
         return words or NO_WORDS
 
-    def answer(self, stored: Stored) -> Any:
-        """The response: when the batches, and that they are in the transaction, are durable.
-
-        1. a partition is added, and a batch stored there  2. the batch is durable, and acknowledged
-        3. the power goes: no log knows that it was in the transaction, which commits without it.
-        """
-        is_known = self._broker.transactions.ledger.is_durable
-        return answer(self._broker, self._request, stored, is_durable=is_known)
-
     def _refusal(self, code: ErrorCode) -> Refused:
         return Refused(told("Produce", self._version, code), _WHY.get(code, code.text))
+
+
+def _answer(broker: Broker, request: Request, stored: Stored) -> Any:
+    """The response: when the batches, and that they are in the transaction, are durable.
+
+    1. a partition is added, and a batch stored there  2. the batch is durable, and acknowledged
+    3. the power goes: no log knows that it was in the transaction, which commits without it.
+    """
+    return answer(broker, request, stored, is_durable=broker.transactions.ledger.is_durable)
+
+
+def _begins(broker: Broker, found: Found) -> bool:
+    """Whether a batch would begin a transaction in its partition."""
+    place, producer = found
+    partition = broker.partitions.get(place)
+    if partition is not None:
+        return partition.needs_word(*producer)
+    topic = broker.state.topics.get(place.topic)  # nobody has written to it yet
+    return topic is not None and 0 <= place.partition < topic.partition_count
 
 
 def _transactional(listed: Sequence[TopicProduceData]) -> Iterator[Found]:

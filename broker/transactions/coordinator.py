@@ -103,7 +103,7 @@ class Coordinator:
         wrong = wrong_producer(before, producer_id, producer_epoch)
         if wrong is not None:
             return refused(wrong)
-        is_added = verdict is Then.ADD and set(partitions) <= set(before.partitions)
+        is_added = verdict is Then.ADD and all(map(before.has, partitions))
         writes_next = client_version >= BUMPING and not before.has_own_epoch
         if is_added or not partitions:
             return Settled(Answer(), when_durable=writes_next)
@@ -136,10 +136,12 @@ class Coordinator:
             return refused(wrong)
         if verdict is Then.WAIT:
             return Postponed(transactional_id)
-        added = set(before.partitions) if verdict is Then.LOOK else set()
-        not_added = ErrorCode.TRANSACTION_ABORTABLE
-        codes = {each: ErrorCode.NONE if each in added else not_added for each in partitions}
-        writes_next = bool(added) and not before.has_own_epoch
+        is_open, not_added = verdict is Then.LOOK, ErrorCode.TRANSACTION_ABORTABLE
+        codes = {
+            each: ErrorCode.NONE if is_open and before.has(each) else not_added
+            for each in partitions
+        }
+        writes_next = is_open and not before.has_own_epoch
         return Settled(Answer(by_partition=codes), when_durable=writes_next)
 
     def begin(self, transactional_id: str, prepare: Transaction) -> Ending:

@@ -10,6 +10,7 @@ Tests: tests/unit/broker/transactions/test_fold.py
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -82,6 +83,11 @@ class Transaction:
     def is_exhausted(self) -> bool:
         """Whether no producer can get the next epoch."""
         return self.producer_epoch >= LAST_EPOCH
+
+    def has(self, partition: TopicPartition) -> bool:
+        """Whether a partition was added, without a look at all of them."""
+        at = bisect_left(self.partitions, partition)
+        return self.partitions[at : at + 1] == (partition,)
 
     @property
     def successor(self) -> tuple[int, int]:
