@@ -164,6 +164,11 @@ def _terminate(command: Command, stage: Stage) -> None:
     ):
         code, out, err = command("transactions", "abort", "--transactional-id", name)
         assert (code, out, why in err) == (1, "", True), err
+    part = ("--topic", stage.topic, "--partition", "0", "--start-offset", "0", "--force", "--json")
+    _, out, _ = command("transactions", "abort", *part)
+    assert json.loads(out) == {"aborted": {"topic": stage.topic, "partition": 0, "start_offset": 0}}
+    _, out, _ = command("transactions", "describe", "--topic", stage.topic, "--json")
+    assert [each["transaction_start_offset"] for each in json.loads(out)] == [None, 0, None, None]
     code, out, err = command("transactions", "abort", "--transactional-id", stage.open)
     said = f"aborted the transaction of {stage.open}, and fenced its producer\n"
     assert (code, out) == (0, said), err
