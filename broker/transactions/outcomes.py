@@ -97,6 +97,7 @@ _SINCE: Mapping[tuple[str, ErrorCode], tuple[int, ErrorCode]] = MappingProxyType
         ("Produce", _BUSY): (12, _RETRY),
         ("Produce", ErrorCode.COORDINATOR_LOAD_IN_PROGRESS): (NEVER, _RETRY),
         ("Produce", ErrorCode.COORDINATOR_NOT_AVAILABLE): (NEVER, _RETRY),
+        ("Produce", ErrorCode.NOT_COORDINATOR): (NEVER, _RETRY),
     }
 )
 """(API, code): the first version whose clients know the code, and what others are told."""

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from minibroker.broker.limits import POSTPONED_MS_MAX
 from minibroker.broker.session import CloseConnection
+from minibroker.broker.transactions import outcomes
 from minibroker.broker.waiting.long_work import Working, finished
 from minibroker.protocol.batch.header import TRANSACTIONAL_BIT
+from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -28,6 +30,11 @@ from tests.support.worlds.transactional_requests import (
 )
 
 OLD, ABORTABLE, ADDS, BY_ID = 10, 11, 12, 13
+NO_COORDINATOR = (
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_COORDINATOR,
+)
 FENCED, WRONG_STATE, WRONG_ID, BUSY, AGAIN, NOT_ADDED = 47, 48, 49, 51, 19, 120
 
 
@@ -409,6 +416,15 @@ def test_nothing_comes_late_into_a_transaction_that_is_being_ended(
     late = requests.send(producing(Batch(pid, sequence=1)), 11)
     assert produced(requests.come(late)) == {0: (NOT_ADDED, -1)}
     assert log_end(requests) == 2, "the batch and its marker"
+
+
+@pytest.mark.parametrize("version", [3, 11, ADDS, BY_ID])
+@pytest.mark.parametrize("code", NO_COORDINATOR)
+def test_a_coordinator_that_is_not_there_is_worded_for_producers(
+    version: int, code: ErrorCode
+) -> None:
+    """They would look for another leader, or give up."""
+    assert outcomes.told("Produce", version, code) == AGAIN
 
 
 # Many partitions.
