@@ -16,34 +16,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .child_broker import ChildBroker
     from .child_wire import ChildBrokerError
-    from .history import Acknowledged, Broken, Failed, Finding, Kept, Sent, findings
+    from .histories.history import Acknowledged, Broken, Failed, Finding, Kept, Sent, findings
+    from .histories.transaction_history import Fate, TransactionHistory
+    from .histories.transaction_judge import Breach, TransactionFinding, transaction_findings
     from .in_process import TestBroker
     from .proxy import Proxy
     from .remote_faults import RemoteFault, RemoteFaults
     from .stored import Stored
-    from .transaction_history import Fate, TransactionHistory
-    from .transaction_judge import Breach, TransactionFinding, transaction_findings
 
 HOMES = {
-    "Acknowledged": ".history",
-    "Breach": ".transaction_judge",
-    "Broken": ".history",
+    "Acknowledged": ".histories.history",
+    "Breach": ".histories.transaction_judge",
+    "Broken": ".histories.history",
     "ChildBroker": ".child_broker",
     "ChildBrokerError": ".child_wire",
-    "Failed": ".history",
-    "Fate": ".transaction_history",
-    "Finding": ".history",
-    "Kept": ".history",
+    "Failed": ".histories.history",
+    "Fate": ".histories.transaction_history",
+    "Finding": ".histories.history",
+    "Kept": ".histories.history",
     "Proxy": ".proxy",
     "RemoteFault": ".remote_faults",
     "RemoteFaults": ".remote_faults",
-    "Sent": ".history",
+    "Sent": ".histories.history",
     "Stored": ".stored",
     "TestBroker": ".in_process",
-    "TransactionFinding": ".transaction_judge",
-    "TransactionHistory": ".transaction_history",
-    "findings": ".history",
-    "transaction_findings": ".transaction_judge",
+    "TransactionFinding": ".histories.transaction_judge",
+    "TransactionHistory": ".histories.transaction_history",
+    "findings": ".histories.history",
+    "transaction_findings": ".histories.transaction_judge",
 }
 
 __all__ = [

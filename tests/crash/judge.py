@@ -1,6 +1,6 @@
 """Judges what real clients were promised through crashes against what is stored. Knows no code.
 
-The promises are those of minibroker.testing.history. What is added here: values tell who wrote
+The promises are those of minibroker.testing.findings. What is added here: values tell who wrote
 them, which number it has and so its partition; what is stored without a promise was sent all the
 same; and what retention may have removed, nobody misses.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from minibroker.testing.history import Acknowledged, Failed, Kept, Sent, findings
+from minibroker.testing import Acknowledged, Failed, Kept, Sent, findings
 
 from tests.support.processes.load import value_of
 

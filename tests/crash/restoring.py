@@ -22,7 +22,7 @@ from random import Random
 from minibroker.client import Admin, Producer
 from minibroker.client.cluster.connection import Connection
 from minibroker.client.errors import ClientError
-from minibroker.testing.history import Acknowledged, Failed, Kept, Sent, findings
+from minibroker.testing import Acknowledged, Failed, Kept, Sent, findings
 from minibroker.testing.stored import stored_records
 
 from tests.support.processes.broker import BrokerProcess

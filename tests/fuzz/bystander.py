@@ -16,7 +16,7 @@ from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.errors import error_code
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
-from minibroker.testing.history import Acknowledged, Sent
+from minibroker.testing import Acknowledged, Sent
 
 from tests.fuzz.seeds import produce
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from minibroker.testing.history import Acknowledged, Failed, findings
+from minibroker.testing import Acknowledged, Failed, findings
 
 from tests.support.worlds.producer_world import Kind, World
 

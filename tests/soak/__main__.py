@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from minibroker.testing.history import Acknowledged, Sent
+from minibroker.testing import Acknowledged, Sent
 
 from tests.soak.cuts import Cuts
 from tests.soak.writing import write_for

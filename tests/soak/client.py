@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from minibroker.client import Consumer, Producer
-from minibroker.testing.history import Acknowledged, Sent
+from minibroker.testing import Acknowledged, Sent
 
 from tests.soak.cuts import Cuts
 from tests.support.processes.broker import BrokerProcess

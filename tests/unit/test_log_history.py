@@ -1,6 +1,6 @@
 """The judge of simulated machines sees what may not be, and no more.
 
-What holds of single records is testing/history.py's, and tested with it.
+What holds of single records is testing/histories/history.py's, and tested with it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 from minibroker.client import Delivery, Producer
-from minibroker.testing.history import Acknowledged, Kept, Sent, findings
+from minibroker.testing import Acknowledged, Kept, Sent, findings
 
 from tests.interop.clients.test_producer_anywhere import read
 from tests.support.processes.kafka import RealKafka, missing_tools

@@ -10,7 +10,7 @@ from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.batch.header import BatchHeader
 from minibroker.protocol.framing import Buffer
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
-from minibroker.testing.history import Kept, Sent, findings
+from minibroker.testing import Kept, Sent, findings
 from minibroker.testing.stored import Stored, stored_batches, stored_records
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def read_records(port: int, topic: str) -> list[Stored]:
 
 
 def broken_promises(port: int, topic: str, sent: Sequence[Sent]) -> str:
-    """What minibroker.testing.history finds wrong with partition 0, in short; "" for nothing."""
+    """What minibroker.testing.findings finds wrong with partition 0, in short; "" for nothing."""
     stored = {0: [Kept(each.offset, each.value or b"") for each in read_records(port, topic)]}
     found = [f"{each.broken.value}: {each.text}" for each in findings(sent, stored)]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -1,6 +1,6 @@
 """Judges a broker's history: what was asked, what was promised, what is stored. Knows no code.
 
-The promises to each record are those of minibroker.testing.history. What is added here: batches
+The promises to each record are those of minibroker.testing.findings. What is added here: batches
 are whole, offsets follow on, topics have lives and retention, what a reader was given stays, and
 no producer id is given out twice.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
-from minibroker.testing.history import findings as record_findings
+from minibroker.testing import Acknowledged, Failed, Kept, Sent
+from minibroker.testing import findings as record_findings
 
 Place = tuple[str, int]
 """A partition: (topic, number)."""

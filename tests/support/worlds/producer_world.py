@@ -3,7 +3,7 @@
 Real: accumulator, sender and lanes on one side, partitions, sequence tables and logs on the other.
 Simulated: the wire (in order per connection; a cut loses answers at once, and requests from some
 point on, while those before it may still reach the broker, late), the clock, two nodes between
-which leaders move. Judged by minibroker.testing.history. In a gentle world everything heals within
+which leaders move. Judged by minibroker.testing.findings. In a gentle world everything heals within
 the time a record has, so that there every record must be acknowledged.
 """
 
@@ -34,7 +34,7 @@ from minibroker.client.produce.sender import NEVER, ProduceCall, Sender
 from minibroker.protocol.batch.header import headers_in
 from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.errors import ErrorCode, Refused
-from minibroker.testing.history import Acknowledged, Failed, Kept, Sent
+from minibroker.testing import Acknowledged, Failed, Kept, Sent
 
 from tests.support.worlds.drawn_arguments import draw
 

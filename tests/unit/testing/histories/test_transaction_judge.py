@@ -9,11 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from minibroker.testing import Acknowledged, Broken, Failed, Kept
-from minibroker.testing.transaction_history import Fate, TransactionHistory
-from minibroker.testing.transaction_judge import (
+from minibroker.testing import (
+    Acknowledged,
     Breach,
+    Broken,
+    Failed,
+    Fate,
+    Kept,
     TransactionFinding,
+    TransactionHistory,
     transaction_findings,
 )
 

@@ -12,7 +12,7 @@ A request is noted before it leaves and its answer when it has come; what is nev
 doubt. Names of producers and transactions are the caller's, each used once: a producer ends when
 the next one is granted its transactional id, also if the same program goes on. Partitions are
 numbers, whatever their topics. Every value is sent once. What is judged: transaction_judge.py.
-Tests: tests/unit/testing/test_transaction_judge.py
+Tests: tests/unit/testing/histories/test_transaction_judge.py
 """
 
 from __future__ import annotations

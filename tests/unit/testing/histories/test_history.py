@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.testing.history import Acknowledged, Broken, Failed, Kept, Sent, findings
+from minibroker.testing import Acknowledged, Broken, Failed, Kept, Sent, findings
 
 A, B, C = Kept(0, b"a"), Kept(1, b"b"), Kept(2, b"c")
 
