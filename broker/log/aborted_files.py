@@ -1,10 +1,11 @@
 """The `.txnindex` files of a log at a start: taken if they hold, else made again from the batches.
 
 A file is there only where a transaction was aborted. The summary of its segment has the number of
-its entries and its CRC. What does not hold, or belongs to a segment whose batches were read but not
-all folded, is made again by one pass over the headers, from the log's first segment on: an entry
-says where a transaction began, which may be in any segment before. One that began below the log
-start counts from its first batch that is left; nobody can read what came before.
+its entries and its CRC. Of a segment that is read, what was noted in front of a snapshot is taken
+from the file, by number and CRC in the snapshot; the rest is folded. What does not hold is made
+again by one pass over the headers, from the log's first segment on: an entry says where a
+transaction began, which may be in any segment before. One that began below the log start counts
+from its first batch that is left; nobody can read what came before.
 Tests: tests/unit/broker/log/test_aborted_files.py
 """
 
@@ -16,25 +17,36 @@ from collections.abc import Collection, Sequence
 from ...protocol.batch.control import read_marker
 from ...protocol.batch.header import TRANSACTIONAL_BIT, BatchHeader, Buffer
 from ..storage.port import Storage, StorageError
-from .aborted_index import AbortedIndex, AbortedSum, AbortedTransaction, DamagedAbortedIndex
+from .aborted_index import (
+    ENTRY_BYTES,
+    NONE_ABORTED,
+    AbortedIndex,
+    AbortedSum,
+    AbortedTransaction,
+    DamagedAbortedIndex,
+)
 from .epochs import LeaderEpochs
 from .folding import Fold, fold_headers
 from .segment import Segment
 
 
-def load(
-    storage: Storage, path: str, expected: AbortedSum, base_offset: int
-) -> AbortedIndex | None:
-    """The index in a file; None if it is not the one that is expected.
+def load(storage: Storage, segment: Segment, expected: AbortedSum) -> bool:
+    """Take the entries of a segment that are expected, and no later ones, from its file.
 
-    Args:
-        base_offset: of its segment.
+    Returns: whether these are there, or none are expected; if not, nothing has changed.
     """
+    if expected == NONE_ABORTED:
+        return True
     try:
-        index = AbortedIndex.decoded(storage.read_bytes(path), base_offset)
+        data = storage.read_bytes(segment.aborted_path)
+        wanted = data[: expected.entry_count * ENTRY_BYTES]
+        index = AbortedIndex.decoded(wanted, segment.base_offset)
     except (StorageError, DamagedAbortedIndex):
-        return None
-    return index if index.sum() == expected else None
+        return False
+    if index.sum() != expected:
+        return False
+    segment.aborted = index
+    return True
 
 
 def make_anew(

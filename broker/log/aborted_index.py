@@ -78,8 +78,9 @@ class AbortedIndex:
         self._packed += _ENTRY.pack(_VERSION, *entry)
 
     def truncate(self, end_offset: int) -> None:
-        """Forget the markers at `end_offset` and behind it."""
+        """Forget the markers at `end_offset` and behind it; the file is to be written anew."""
         del self._packed[self._first_reaching(end_offset) * ENTRY_BYTES :]
+        self._saved_count = 0
 
     def aborted(self, fetch_offset: int, end_offset: int) -> tuple[list[AbortedTransaction], bool]:
         """What a reader of the offsets from `fetch_offset` up to `end_offset` must leave out.

@@ -274,6 +274,7 @@ class Log:
 
     def _take_snapshot(self, segment: Segment) -> None:
         if self._producers is not None:
+            self._dirty += segment.save_aborted()  # of which the snapshot has the CRC
             file = self._snapshots.take(self._producers, segment)
             if file is not None:
                 self._dirty.append(file)

@@ -1,7 +1,6 @@
 """A log's directory made sense of at a start: recovery, snapshots, what a crash has left over.
 
-    1. a snapshot that fits the files: the newest one below all that must be read, so that all of
-    that is folded, or else the newest one   2. recovery, which reads what it must and folds the
+    1. the newest snapshot that fits the files   2. recovery, which reads what it must and folds the
     batches above the snapshot   3. if the log ends below the snapshot after all: an older one, and
     the headers above it   4. indexes of aborted transactions that are lacking are made
     5. files without their segment are removed
@@ -22,9 +21,9 @@ from .aborted_index import SUFFIX as ABORTED_SUFFIX
 from .epochs import LeaderEpochs
 from .folding import Fold, fold_headers
 from .identity import is_of_log
-from .recovery import Known, RecoveryReport, believed, recover, segment_offsets
+from .recovery import Known, RecoveryReport, recover, segment_offsets
 from .segment import Segment
-from .snapshots import Producers, Snapshots
+from .snapshots import Producers, Snapshot, Snapshots
 
 _OFFSET_MAX: Final = 2**63 - 1
 _OF_SEGMENT: Final = (".index", ".timeindex", ABORTED_SUFFIX, ".summary")
@@ -76,43 +75,43 @@ def open_directory(
     snapshots = Snapshots(storage, directory, names)
 
     found = _Found(directory, snapshots, producers, notes)
-    bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
-    summaries = believed(storage, directory, bare, known)
+    snapshot: Snapshot | None = None
     fold_from = _from_clean_stop(snapshots, producers, known)
     if fold_from is None:
-        read = (each.base_offset for each, by in zip(bare, summaries, strict=True) if by is None)
-        fold_from = _restore(found, bare, _OFFSET_MAX, next(read, _OFFSET_MAX))
-    for segment in bare:
-        segment.close()
+        bare = [Segment(storage, directory, base) for base in segment_offsets(names)]
+        snapshot = _restore(found, bare, _OFFSET_MAX)
+        fold_from = 0 if snapshot is None else snapshot.offset
+        for segment in bare:
+            segment.close()
     recovered = recover(
         storage,
         directory,
         names,
         index_interval_bytes,
         fold,
-        summaries=summaries,
         known=known,
         fold_from=fold_from,
+        snapshot=snapshot,
     )
     segments = recovered.segments
     end_offset = segments[-1].next_offset if segments else 0
     if fold_from > end_offset:
-        fold_from = _restore(found, segments, end_offset, end_offset)
+        snapshot = _restore(found, segments, end_offset)
+        fold_from = 0 if snapshot is None else snapshot.offset
         for segment in segments:
             if segment.next_offset > fold_from:
                 fold_headers(segment, fold_from, fold)
-    notes += snapshots.drop_beyond(end_offset)
     notes += make_anew(segments, recovered.lacking, recovered.epochs)
     notes += _tidy(storage, directory, names, segments)
     return Opened(names, segments, recovered.epochs, snapshots, recovered.report, notes)
 
 
-def _restore(found: _Found, segments: Sequence[Segment], end_offset: int, wanted: int) -> int:
-    """Restore the producers from a snapshot; return the offset to fold from."""
+def _restore(found: _Found, segments: Sequence[Segment], end_offset: int) -> Snapshot | None:
+    """Restore the producers from a snapshot, and return it; None if they begin with nothing."""
     producers, snapshots = found.producers, found.snapshots
     while producers is not None:
         producers.clear()
-        snapshot, removed = snapshots.find(segments, end_offset, wanted)
+        snapshot, removed = snapshots.find(segments, end_offset)
         found.notes.extend(removed)
         if snapshot is None:
             break
@@ -122,8 +121,8 @@ def _restore(found: _Found, segments: Sequence[Segment], end_offset: int, wanted
             found.notes.append(f"{found.directory}: snapshot {snapshot.offset}: {error}; removed")
             snapshots.drop(snapshot.offset)
         else:
-            return snapshot.offset
-    return 0
+            return snapshot
+    return None
 
 
 def _from_clean_stop(snapshots: Snapshots, producers: Producers | None, known: Known) -> int | None:

@@ -35,10 +35,11 @@ from ...protocol.batch.header import (
 )
 from ..storage.port import DamagedLog, File, ShortLog, Storage, StorageError
 from .aborted_files import load
-from .aborted_index import AbortedTransaction
+from .aborted_index import AbortedSum, AbortedTransaction
 from .epochs import LeaderEpochs
 from .folding import Fold, fold_headers
 from .segment import RELATIVE_OFFSET_MAX, Segment
+from .snapshots import Snapshot
 from .summary import SUFFIX, Summary, decode
 
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
@@ -115,16 +116,16 @@ def recover(
     index_interval_bytes: int,
     fold: Fold,
     *,
-    summaries: Sequence[Summary | None],
     known: Known = NOTHING_KNOWN,
     fold_from: int = 0,
+    snapshot: Snapshot | None = None,
 ) -> Recovered:
     """Make out the segments of a log, reading those that must be read, and cut a torn tail.
 
     Args:
         names: of the files in the directory.
-        summaries: of each segment, from believed(); None for one that must be read.
         fold: hears of each batch that begins at `fold_from` or above.
+        snapshot: that of `fold_from`, if there is one.
     Raises:
         DamagedLog: something is wrong before the tail; nothing was changed.
         StorageError: the disk could not be read or cut.
@@ -142,20 +143,22 @@ def recover(
             report = _drop_misnamed(segments, at, flushed_offset)
             return Recovered(segments[:at], epochs, report, lacking)
         next_base = bases[at + 1] if at + 1 < len(bases) else None
-        summary = summaries[at]
+        summary = _believed(storage, directory, segment, next_base, known)
         if summary is not None:
             trusted = Segment.known(
                 storage, directory, segment.base_offset, summary, index_interval_bytes
             )
             segments[at] = trusted
             epochs.extend(summary.epochs)
-            if summary.aborted.entry_count and not _load_aborted(storage, trusted, summary):
+            if not load(storage, trusted, summary.aborted):
                 lacking.append(trusted)
             if summary.next_offset > fold_from:
                 fold_headers(trusted, fold_from, fold)
             continue
+        below = _noted_below(snapshot, segment)
+        is_told = below is not None and load(storage, segment, below)
         why = scan(segment, epochs, index_interval_bytes, scanned)
-        if above.has_passed_over():
+        if above.has_passed_over() and not is_told:
             lacking.append(segment)
         if why:
             report = _cut_tail(segments, at, why, flushed_offset)
@@ -166,6 +169,13 @@ def recover(
         segment.close()
     _check_end(segments, storage.full_path(directory), flushed_offset)
     return Recovered(segments, epochs, None, lacking)
+
+
+def _noted_below(snapshot: Snapshot | None, segment: Segment) -> AbortedSum | None:
+    """What a snapshot says was aborted in front of it in a segment, if that is its segment."""
+    if snapshot is None or snapshot.bound.segment_base_offset != segment.base_offset:
+        return None
+    return snapshot.aborted
 
 
 class _Above:
@@ -190,24 +200,6 @@ class _Above:
         """Whether there were control batches below, since this was asked last."""
         passed_over, self._passed_over = self._passed_over, False
         return passed_over
-
-
-def _load_aborted(storage: Storage, segment: Segment, summary: Summary) -> bool:
-    index = load(storage, segment.aborted_path, summary.aborted, segment.base_offset)
-    if index is not None:
-        segment.aborted = index
-    return index is not None
-
-
-def believed(
-    storage: Storage, directory: str, segments: Sequence[Segment], known: Known
-) -> list[Summary | None]:
-    """For each segment the summary that makes reading it needless; None if there is none."""
-    bases = [*(each.base_offset for each in segments[1:]), None]
-    return [
-        _believed(storage, directory, segment, next_base, known)
-        for segment, next_base in zip(segments, bases[: len(segments)], strict=True)
-    ]
 
 
 def _believed(
@@ -361,6 +353,7 @@ def _cut_tail(
         why=why,
     )
     segment.cut(position)
+    segment.aborted.truncate(segment.next_offset)
     segment.close()
     return report
 

@@ -349,7 +349,7 @@ class Segment:
         """
         files: list[File] = []
         with contextlib.suppress(StorageError):
-            files += self.aborted.save(self._storage, self.aborted_path)
+            files += self.save_aborted()
         if self._saved_size == self.size:
             return files
         self._index_timestamp()
@@ -365,6 +365,10 @@ class Segment:
                 file.close()
             self._saved_size = self.size
         return files
+
+    def save_aborted(self) -> list[File]:
+        """Write the index of aborted transactions, if there are new ones. Raises StorageError."""
+        return self.aborted.save(self._storage, self.aborted_path)
 
     def load_indexes(self) -> None:
         """Read the index files of a known() segment, unless that has been done.

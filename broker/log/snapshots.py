@@ -5,8 +5,9 @@ rises with every start, so a log that was cut and written on differently never f
 fit, lies beyond the log end or is damaged is removed, and an older one or the log itself is used.
 So it need not be flushed before it is believed; whoever drops segments must know it durable.
 Content: magic, version, CRC-32C of the version (since 2) and the rest; offset; the batch before;
-the table as it packs itself, which is all else that differs between versions. Older ones are read;
-a newer one refuses the start, for without it producers would be forgotten. Two are kept.
+since 3, how many transactions were aborted in its segment, and the CRC of that part of its index;
+the table as it packs itself. Older versions are read; a newer one refuses the start, for without it
+producers would be forgotten. Two are kept.
 Source of the idea: ProducerStateManager.java, which keeps one batch a PID.
 """
 
@@ -20,6 +21,7 @@ from typing import Final, NamedTuple, Protocol
 from crc32c import crc32c
 
 from ..storage.port import File, NewerFormat, Storage, StorageError
+from .aborted_index import NONE_ABORTED, AbortedSum
 from .segment import Segment
 from .summary import Summary
 
@@ -28,8 +30,10 @@ KEPT: Final = 2
 NAME: Final = re.compile(r"(\d{20})\.producers")
 _MAGIC: Final = b"MBPS"
 _VERSION: Final = 3
+_KNOWS_ABORTED: Final = 3
 _HEAD: Final = struct.Struct(">4sHI")
 _BODY: Final = struct.Struct(">qqqIi")
+_ABORTED: Final = struct.Struct(">qI")
 
 
 class Producers(Protocol):
@@ -58,12 +62,13 @@ class Bound(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A decoded snapshot; `version` is that of its table."""
+    """A decoded snapshot; `version` is that of its table, `aborted` of the segment of `bound`."""
 
     offset: int
     bound: Bound
     table: bytes
     version: int = _VERSION
+    aborted: AbortedSum = NONE_ABORTED
 
 
 def file_name(offset: int) -> str:
@@ -73,7 +78,10 @@ def file_name(offset: int) -> str:
 
 def encode(snapshot: Snapshot) -> bytes:
     """Return the content of a snapshot file."""
-    body = _BODY.pack(snapshot.offset, *snapshot.bound) + snapshot.table
+    body = _BODY.pack(snapshot.offset, *snapshot.bound)
+    if snapshot.version >= _KNOWS_ABORTED:
+        body += _ABORTED.pack(*snapshot.aborted)
+    body += snapshot.table
     return _HEAD.pack(_MAGIC, snapshot.version, _crc(snapshot.version, body)) + body
 
 
@@ -97,7 +105,13 @@ def decode(data: bytes, path: str = "") -> Snapshot | None:
     if version > _VERSION:
         raise NewerFormat(path, version, _VERSION)
     offset, *bound = _BODY.unpack_from(body)
-    return Snapshot(offset, Bound(*bound), body[_BODY.size :], version)
+    rest, aborted = body[_BODY.size :], NONE_ABORTED
+    if version >= _KNOWS_ABORTED:
+        if len(rest) < _ABORTED.size:
+            return None
+        aborted = AbortedSum(*_ABORTED.unpack_from(rest))
+        rest = rest[_ABORTED.size :]
+    return Snapshot(offset, Bound(*bound), rest, version, aborted)
 
 
 class Snapshots:
@@ -127,7 +141,8 @@ class Snapshots:
         )
         file = self._storage.create_file(self._path(offset))
         try:
-            file.append([encode(Snapshot(offset, bound, producers.packed()))])
+            table, aborted = producers.packed(), last.aborted.sum()
+            file.append([encode(Snapshot(offset, bound, table, aborted=aborted))])
         except StorageError:
             self._storage.remove(self._path(offset))
             raise
@@ -164,47 +179,28 @@ class Snapshots:
         self._unflushed.pop(offset, None)
 
     def find(
-        self, segments: Sequence[Segment], end_offset: int, wanted: int
+        self, segments: Sequence[Segment], end_offset: int
     ) -> tuple[Snapshot | None, list[str]]:
-        """Return a snapshot that fits the log, if there is one.
+        """Return the newest snapshot at or below `end_offset` that fits the log, if there is one.
 
-        Those that do not fit, damaged ones and those beyond the log end are removed.
+        Newer ones, those that do not fit and damaged ones are removed.
 
-        Args:
-            end_offset: of the log.
-            wanted: the newest one at or below is taken, if all behind it can be folded; without
-                any the newest of all.
         Returns: it, and for each removed one its path and why.
         Raises: NewerFormat, StorageError.
         """
-        why_removed = self.drop_beyond(end_offset)
-        fitting: list[Snapshot] = []
-        # All of them: 1. an older one is taken  2. one of another history stands at the log end
-        # 3. the broker stops there, and leaves it alone, for it seems to be written already.
+        why_removed: list[str] = []
         for offset in reversed(self.offsets[:]):
             path = self._path(offset)
-            snapshot = decode(self._storage.read_bytes(path), self._storage.full_path(path))
-            why = _misfit(snapshot, offset, segments)
-            if snapshot is not None and not why:
-                fitting.append(snapshot)
-                continue
+            why = f"the log ends at offset {end_offset}" if offset > end_offset else ""
+            if not why:
+                snapshot = decode(self._storage.read_bytes(path), self._storage.full_path(path))
+                why = _misfit(snapshot, offset, segments)
+                if not why:
+                    self._relied_on = offset
+                    return snapshot, why_removed
             why_removed.append(f"{path}: {why}; removed")
             self.drop(offset)
-        if not fitting:
-            return None, why_removed
-        self._relied_on = fitting[0].offset
-        begin = segments[0].base_offset if segments else 0
-        below = (each for each in fitting if begin <= each.offset <= wanted)
-        return next(below, fitting[0]), why_removed
-
-    def drop_beyond(self, end_offset: int) -> list[str]:
-        """Remove those beyond the end of the log; a line for each."""
-        gone = [each for each in reversed(self.offsets) if each > end_offset]
-        for offset in gone:
-            self.drop(offset)
-        return [
-            f"{self._path(each)}: the log ends at offset {end_offset}; removed" for each in gone
-        ]
+        return None, why_removed
 
     def of_clean_stop(self, last: Summary) -> Snapshot | None:
         """Return the snapshot of a log end that is known; None if it is not there or damaged."""

@@ -184,7 +184,8 @@ def _producers(path: Path, _: bool) -> Iterator[Row]:
     if snapshot is None:
         yield _damaged(0, "the checksum is wrong")
         return
-    yield {"kind": "snapshot", "offset": snapshot.offset, **snapshot.bound._asdict()}
+    sums = {"aborted": snapshot.aborted._asdict()}
+    yield {"kind": "snapshot", "offset": snapshot.offset, **snapshot.bound._asdict(), **sums}
     producers = Producers(lambda: 0)  # the time of the snapshot
     producers.unpack(snapshot.table, snapshot.version)
     for producer in producers.sequences.producers():

@@ -98,7 +98,7 @@ class World:
     def step(self) -> None:
         rng, one, model = self.rng, self.one, self.model
         producer_id = rng.choice(PRODUCERS)
-        match rng.choices(range(5), (8, 3, 6, 1, 2))[0]:
+        match rng.choices(range(6), (8, 3, 6, 1, 2, 0.7))[0]:
             case 0:
                 offset = one.write(producer_id, rng.randrange(1, 3), b"v" * rng.randrange(200))
                 model.opened.setdefault(producer_id, offset)
@@ -114,9 +114,24 @@ class World:
                 producer_id = rng.choice([*PRODUCERS, FRESH_PRODUCER])
                 if producer_id not in model.opened:
                     one.end(producer_id, commits=rng.random() < 0.5, bumps=rng.random() < 0.3)
-            case _:
+            case 4:
                 self.flush()
-        self.known_at[one.log.log_end_offset] = known_of(one)
+            case _ if one.log.log_end_offset:
+                self.restart()
+        self.known_at[self.one.log.log_end_offset] = known_of(self.one)
+
+    def restart(self) -> None:
+        """A clean stop, which leaves a snapshot in the middle of a segment."""
+        before, stopped = known_of(self.one), self.one.stop()
+        self.one = OneLog(
+            self.storage,
+            flushed=self.one.partition.flushed,
+            known=stopped,
+            segment_bytes=SEGMENT_BYTES,
+            index_interval_bytes=INTERVAL_BYTES,
+        )
+        self.model.durable, self.mark = self.one.log.log_end_offset, None
+        assert (known_of(self.one), self.one.log.notes) == (before, [])
 
     def flush(self) -> None:
         """The round that is under way ends, and the next one begins."""
@@ -244,7 +259,11 @@ def test_a_log_that_was_cut_anywhere_is_known_as_it_was_then(seed: int) -> None:
             }
         flushed_offset = rng.choice((None, 0, int(logs[at][:20])))
         one = opened_from(kept, Known(flushed_offset))
-        assert known_of(one) == world.known_at[one.log.log_end_offset]
+        known = world.known_at[one.log.log_end_offset]
+        assert known_of(one) == known
+        stopped = one.stop()
+        again = opened_from(files_of(memory_of(one)), stopped)
+        assert (known_of(again), again.log.notes) == (known, [])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -107,12 +107,30 @@ def test_a_file_that_does_not_hold_is_made_again_from_the_batches(
 
 
 def test_after_a_crash_nothing_is_made_again_that_a_snapshot_tells(storage: Storage) -> None:
-    """Segments that were not flushed are read; from the snapshot below them on all is folded."""
+    """What is read, and was not flushed, are the last two segments."""
     one = filled(storage)
     bases = [each.base_offset for each in one.log.segments]
     again = OneLog(storage, known=Known(flushed_offset=bases[2]))
     assert aborted(again) == TOLD
     assert again.log.notes == []
+
+
+def test_stops_in_the_middle_of_a_segment_spare_the_next_crash_what_they_know(
+    storage: Storage,
+) -> None:
+    """Each leaves a snapshot there, and the one from the beginning of the segment goes."""
+    one, told = OneLog(storage), list[tuple[int, int]]()
+    for _ in range(4):
+        told.append((A, one.write(A)))
+        one.end(A, commits=False)
+        killed = OneLog(storage, known=Known(flushed_offset=0))
+        assert (aborted(killed), killed.log.notes) == (told, [])
+        one = OneLog(storage, known=killed.stop())
+        assert (aborted(one), one.log.notes) == (told, [])
+    storage.remove(f"t-0/{0:020d}.txnindex")
+    killed = OneLog(storage, known=Known(flushed_offset=0))
+    assert aborted(killed) == told
+    assert len(killed.log.notes) == 1, "made again"
 
 
 def test_one_that_cannot_be_written_is_made_again_by_the_next_start(
@@ -172,6 +190,44 @@ def test_a_torn_tail_takes_its_file_with_it(storage: Storage) -> None:
     assert begin not in names(storage)
     assert aborted(again) == TOLD[:2]
     assert [each.first_offset for each in again.partition.transactions] == [6]
+
+
+def test_what_is_left_of_a_segment_that_was_cut_is_written_anew(storage: Storage) -> None:
+    one = filled(storage)
+    begin = one.log.segments[3].base_offset
+    one.plain()
+    one.stop()
+    log = storage.open_file(f"t-0/{begin:020d}.log")
+    log.truncate(log.size - 1)
+    log.close()
+    again = OneLog(storage, known=Known(begin))
+    assert begin not in names(storage)
+    known = again.stop()
+    assert begin in names(storage)
+    stopped = OneLog(storage, known=known)
+    assert (aborted(stopped), stopped.log.notes) == (TOLD, [])
+
+
+def test_a_snapshot_in_the_middle_of_a_segment_comes_with_its_file(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1. no room for the snapshot of a roll  2. it is made up for, so that old segments can go."""
+    create = storage.create_file
+
+    def full(path: str) -> object:
+        if path.endswith(".producers"):
+            raise NoSpace(path, "no space")
+        return create(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "create_file", full)
+        one = filled(storage)
+    begin = one.log.segments[3].base_offset
+    one.flush()
+    one.log.raise_start(begin)
+    assert one.partition.removable_offset() == begin
+    killed = OneLog(storage, known=Known(begin, log_start_offset=begin))
+    assert (aborted(killed)[-1], killed.log.notes) == (TOLD[-1], [])
 
 
 def test_a_summary_of_before_transactions_is_read() -> None:

@@ -201,55 +201,6 @@ def test_a_snapshot_that_could_not_be_written_is_taken_before_segments_go(
     assert snapshot_names(storage) == [8]
 
 
-def test_an_older_snapshot_is_not_taken_across_segments_that_have_gone(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """1. no room for snapshot 9  2. segments up to 9 go, for 12 knows what they held  3. killed,
-    and the segment of 9 must be read: 6 lies below it, and nothing tells what came in between."""
-    one = OnePartition(storage)
-    create = storage.create_file
-
-    def full(path: str) -> File:
-        if path == path_of(9):
-            raise StorageError(path, "no space")
-        return create(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(storage, "create_file", full)
-        for sequence in range(7):
-            one.send(8, sequence)
-        one.send(7, 0)
-        for sequence in range(7, 12):
-            one.send(8, sequence)
-    one.flush()
-    assert drop(one, 9) == 9
-    assert snapshot_names(storage) == [6, 12]
-    storage.remove(f"{DIRECTORY}/{9:020d}.summary")
-    again = OnePartition(storage, known=Known(flushed_offset=13, log_start_offset=9))
-    assert again.send(7, 0) == 7
-
-
-def test_a_snapshot_of_another_history_at_the_log_end_is_not_left_for_the_next_stop(
-    storage: Storage,
-) -> None:
-    one = OnePartition(storage)
-    for sequence in range(5):
-        one.send(7, sequence)
-    one.stop()
-    of_another_history = storage.read_bytes(path_of(5))
-    storage.remove(path_of(5))
-    log = storage.open_file(f"{DIRECTORY}/{3:020d}.log")
-    log.truncate(log.size // 2)
-    log.close()
-    other = OnePartition(storage, leader_epoch=1, known=Known(flushed_offset=3))
-    assert other.send(8, 0) == 4
-    put(storage, path_of(5), of_another_history)
-    again = OnePartition(storage, leader_epoch=2, known=Known(flushed_offset=3))
-    assert again.log.notes == [f"{path_of(5)}: another batch lies before offset 5 now; removed"]
-    stopped = OnePartition(storage, leader_epoch=3, known=again.stop())
-    assert stopped.send(8, 0) == 4
-
-
 def test_a_clean_stop_with_no_producer_needs_no_snapshot(storage: Storage) -> None:
     one = OnePartition(storage)
     for _ in range(2):
