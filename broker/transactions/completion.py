@@ -194,7 +194,7 @@ class Completion:
             if where not in ending.unmarked:
                 return  # its topic was deleted meanwhile
             try:
-                self._participants.append_marker(where, ending.markers().marker)
+                self._participants.append_marker(where, ending.marker)
             except (FlushFailed, AssertionError):
                 raise
             except Exception as error:  # noqa: BLE001  any: else the transaction would stay open

@@ -71,14 +71,18 @@ class Ending:
         """What is, or is to be, decided."""
         return self.prepare.state is PREPARE_COMMIT
 
-    def markers(self) -> Markers:
-        """The markers that are due. Raises AssertionError before Prepare* is durable."""
+    @property
+    def marker(self) -> Marker:
+        """The marker of all its partitions. Raises AssertionError before Prepare* is durable."""
         assert self.step is Step.DECIDED, f"markers are due when decided, not {self.step.name}"
         prepare = self.prepare
-        marker = Marker(
+        return Marker(
             prepare.producer_id, prepare.producer_epoch, self.is_commit, self.coordinator_epoch
         )
-        return Markers(marker, tuple(sorted(self.unmarked)))
+
+    def markers(self) -> Markers:
+        """The markers that are due. Raises AssertionError before Prepare* is durable."""
+        return Markers(self.marker, tuple(sorted(self.unmarked)))
 
     def mark(self, partition: TopicPartition) -> bool:
         """Its marker is appended; whether it was the last one."""
