@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from minibroker.protocol.errors import ErrorCode
 
 from tests.support.in_loop.requests import produce
 from tests.support.processes.broker import BrokerProcess
-from tests.support.processes.clients import write_confluent, write_kafka_python
+from tests.support.processes.clients import LEAVES_SOCKETS, write_confluent, write_kafka_python
 from tests.support.records.stored import create_topic, read_records
 
 TOPIC = "t"
@@ -31,18 +30,7 @@ FAILING_WRITES = {
 FAILING_FLUSH = f"disk_error: {{at: flush, {LOG}}}"
 
 
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket"),
-]
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What kafka-python leaves unclosed is told here and not in a later test."""
-    yield
-    gc.collect()
+pytestmark = [pytest.mark.interop, *LEAVES_SOCKETS]
 
 
 def write_ours(bootstrap_servers: str, topic: str, values: Iterable[bytes]) -> list[int]:

@@ -13,10 +13,11 @@ import pytest
 from minibroker.protocol.compression import Codec
 
 from tests.support.processes.broker import BrokerProcess
-from tests.support.processes.clients import READERS, WRITERS, codecs_of
+from tests.support.processes.clients import LEAVES_SOCKETS, READERS, WRITERS, codecs_of
 from tests.support.processes.proxy import losing_proxy
 from tests.support.records.stored import read_batches, read_records
 
+pytestmark = LEAVES_SOCKETS
 COUNTS = [300, pytest.param(10_000, marks=pytest.mark.interop)]
 LOSE_EVERY = 5
 SMALL_BATCH_BYTES = 2_000  # about 18 records: enough batches for answers to be lost

@@ -6,10 +6,12 @@ Every call ends within its bound, and its text says what to look at.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import TypeVar
 
 import pytest
@@ -22,11 +24,12 @@ from minibroker.client import (
     Producer,
     Retriable,
 )
+from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.apis import APIS
 from minibroker.protocol.connection import ClientConnection, UnsupportedApi
 from minibroker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
 
-from tests.support.in_loop.runtime import running_broker
+from tests.support.in_loop.runtime import running_broker, until
 
 T = TypeVar("T")
 NOBODY = "127.0.0.1:1"
@@ -87,6 +90,29 @@ async def test_nobody_listens() -> None:
     assert str(error) == f"cannot connect to a broker at {NOBODY}: {REFUSED}"
     consumer = Consumer("t", bootstrap_servers=NOBODY)
     assert REFUSED in str(await failure(consumer.start(), 0))
+
+
+async def test_a_connect_that_is_given_up_at_any_point_leaves_nothing_open() -> None:
+    """In any turn of the loop; an unclosed socket that is collected is an error of this test."""
+    outcome: object = None
+    async with running_broker() as runtime, asyncio.timeout(10 * SLACK_S):
+        gc.freeze()  # what there is already need not be looked through
+        try:
+            for turns in count():
+                opening = asyncio.ensure_future(Connection.open("127.0.0.1", runtime.bound[0].port))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                opening.cancel()
+                (outcome,) = await asyncio.gather(opening, return_exceptions=True)
+                if isinstance(outcome, Connection):
+                    break
+            assert isinstance(outcome, Connection)
+            outcome.abort()
+            await until(lambda: not runtime.server.connections)
+            gc.collect()
+        finally:
+            gc.unfreeze()
+    assert turns > 3, "there is more than one point at which it can be given up"
 
 
 async def test_every_server_that_was_tried_is_named() -> None:

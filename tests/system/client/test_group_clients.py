@@ -18,7 +18,9 @@ with warnings.catch_warnings():  # kafka-python reads its schemas by a deprecate
     import kafka
 
 from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.clients import LEAVES_SOCKETS
 
+pytestmark = LEAVES_SOCKETS
 TOPIC = "t"
 PARTITIONS = 3
 COUNT = 1000

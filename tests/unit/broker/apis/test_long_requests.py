@@ -63,6 +63,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.is_measuring = True
+        self.after = 0  # objects there were at the end of the step before
         self.due: deque[Callable[[], None]] = deque()
         self.most = 0
         self.count = 0
@@ -73,18 +74,23 @@ class Steps:
     next = first
 
     def wanted(self, go_on: Callable[[], None]) -> None:
-        self.due.append(lambda: self.measured(go_on))
+        self.due.append(lambda: self.measured(go_on, self.after))
 
     def aside(self, call: Callable[[], Any], done: Done) -> None:
-        self.due.append(lambda: done(*outcome_of(call)))
+        self.due.append(lambda: self.unmeasured(call, done))
 
-    def measured(self, step: Callable[[], Any]) -> Any:
+    def unmeasured(self, call: Callable[[], Any], done: Done) -> None:
+        done(*outcome_of(call))
+        self.after = sys.getallocatedblocks()
+
+    def measured(self, step: Callable[[], Any], before: int | None = None) -> Any:
         if not self.is_measuring:
             return step()
-        before = sys.getallocatedblocks()
+        before = sys.getallocatedblocks() if before is None else before
         result = step()
         self.count += 1
-        self.most = max(self.most, sys.getallocatedblocks() - before)
+        self.after = sys.getallocatedblocks()
+        self.most = max(self.most, self.after - before)
         return result
 
     def come(self, outcome: Any) -> Any:
