@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from minibroker.broker.log.state_log import REWRITE_FACTOR, REWRITE_SLACK, StateLog
 from minibroker.broker.storage.memory import MemoryStorage
@@ -152,6 +152,7 @@ def test_a_state_that_is_never_written_is_not_guessed(status: int) -> None:
         TransactionsState(2).decode(*encode(TransactionRecord(ID, value), 1))
 
 
+@settings(deadline=None)  # a busy machine takes what it takes
 @given(st.integers(0, 2), st.data())
 def test_replaying_the_records_gives_the_state_that_made_them(
     level: int, data: st.DataObject
