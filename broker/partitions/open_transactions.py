@@ -12,7 +12,6 @@ Tests: tests/unit/broker/partitions/test_transactions.py
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -64,8 +63,9 @@ class OpenTransactions:
     def __init__(self) -> None:
         self.by_producer: dict[int, OpenTransaction] = {}
         self.oldest: OpenTransaction | None = None
-        self._unseen: deque[tuple[int, OpenTransaction]] = deque()  # by the offset of the marker
-        self._closed: set[int] = set()
+        # Small while empty, for ten thousand partitions have one each.
+        self._unseen: list[tuple[int, OpenTransaction]] = []  # by the offset of the marker
+        self._closed: dict[int, None] = {}
 
     def __len__(self) -> int:
         return len(self.by_producer)
@@ -104,7 +104,7 @@ class OpenTransactions:
         Returns: the entry for the index of aborted transactions, should it be an abort; None if
             nothing was open.
         """
-        self._closed.discard(producer_id)
+        self._closed.pop(producer_id, None)
         ended = self.by_producer.pop(producer_id, None)
         if ended is None:
             return None
@@ -120,10 +120,8 @@ class OpenTransactions:
 
     def durable_up_to(self, offset: int) -> None:
         """Markers below an offset can be seen from now on."""
-        unseen = self._unseen
-        if unseen:
-            while unseen and unseen[0][0] < offset:
-                unseen.popleft()
+        if self._unseen:
+            self._unseen = [each for each in self._unseen if each[0] >= offset]
             self._find_oldest()
 
     def close(self, producer_id: int) -> None:
@@ -133,14 +131,14 @@ class OpenTransactions:
         for its turn  2. its transaction is decided  3. stored now, it would be committed or aborted
         by a decision that did not know it.
         """
-        self._closed.add(producer_id)
+        self._closed[producer_id] = None
         found = self.by_producer.get(producer_id)
         if found is not None:
             found.is_closed = True
 
     def reopen(self, producer_id: int) -> None:
         """Its ending was withdrawn: it takes batches again."""
-        self._closed.discard(producer_id)
+        self._closed.pop(producer_id, None)
         found = self.by_producer.get(producer_id)
         if found is not None:
             found.is_closed = False

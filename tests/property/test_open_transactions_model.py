@@ -355,8 +355,8 @@ def flipped(data: bytes, rng: random.Random) -> bytes:
 # Ways to break broker/partitions/open_transactions.py, as edits of its text.
 MUTANTS = {
     "seen at once": ("if not is_durable:", "if False:"),
-    "never seen": ("unseen[0][0] < offset", "unseen[0][0] < 0"),
-    "seen one too early": ("unseen[0][0] < offset", "unseen[0][0] <= offset"),
+    "never seen": ("each[0] >= offset", "True"),
+    "seen one too early": ("each[0] >= offset", "each[0] > offset"),
     "only the newest counts": ("each.first_offset < oldest.first_offset", "True"),
     "those that wait for their marker are forgotten": (
         "for _, each in self._unseen:",
