@@ -37,7 +37,7 @@ OTHER_DEFAULT = {
     *("advertised.listeners", "default.replication.factor", "listeners", "log.dirs", "node.id"),
     *("group.initial.rebalance.delay.ms", "queued.max.request.bytes"),
 }
-OURS = {"durability", "replication.factor.lenient"}
+OURS = {"durability", "replication.factor.lenient", "transaction.version"}
 HIDDEN_BY_KAFKA = {"log.initial.task.delay.ms", "producer.id.expiration.check.interval.ms"}
 FIXED_HERE = {"listeners", "max.connections"}  # Kafka can change them while it runs
 

@@ -27,7 +27,7 @@ pytestmark = [
 ]
 PROGRAM = Path(__file__).parents[1] / "java" / "ConfigSweep.java"
 RUN_S = 120
-OURS = {"durability", "replication.factor.lenient"}
+OURS = {"durability", "replication.factor.lenient", "transaction.version"}
 # (property, a value): why Kafka takes it or not, and ours not or does
 TOPICS_DIFFER = {
     "internal.segment.bytes": "0 and less would be a new file for each batch",

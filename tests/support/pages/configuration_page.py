@@ -22,7 +22,8 @@ Written from the code by `python -m tests.support.pages.configuration_page`; a t
 together.
 
 Names, types and defaults are Apache Kafka's; `durability` and `replication.factor.lenient` are
-ours. Values come, each overriding those before, from
+ours, and so is `transaction.version` as a property: in Kafka it is a feature (`kafka-features.sh`).
+Values come, each overriding those before, from
 
 1. the defaults below,
 2. a `server.properties` file (`--config FILE`, in Java's full syntax; the file of an Apache
