@@ -115,7 +115,7 @@ class GroupMember(Generic[K, V]):
             self._is_away = False
             self._changed.set()
         if self._returned is not None:
-            self._fetcher.hold_back(self._to_hold)
+            self._hold_back(self._to_hold)
             if not self._returned.done():
                 self._returned.set_result(None)
             self._returned = None
@@ -131,7 +131,7 @@ class GroupMember(Generic[K, V]):
 
     def unsubscribed(self) -> None:
         """The application reads nothing from now on; it may subscribe again before this is done."""
-        self._parting = self._subscription.listener
+        self._parting = self._listener  # the first, if it subscribes and unsubscribes again
 
     def changed(self) -> None:
         """Metadata or the subscription are not what they were."""
@@ -252,12 +252,13 @@ class GroupMember(Generic[K, V]):
     async def _adopt(self, places: frozenset[TopicPartition]) -> None:
         """Read what was assigned; in a cooperative group first give up what was not."""
         revoked, added = self._owned - places, places - self._owned
-        if revoked:
-            await self._give_up(revoked)
-            # 1. Giving up waits for the application, longer than the group has patience.
-            # 2. A heartbeat tells that the group went on: all of `places` may be others' by now.
-            if self._membership.generation == NO_GENERATION:
-                return
+        await self._give_up(revoked)
+        # 1. Giving up waits for the application, longer than the group has patience.
+        # 2. A heartbeat tells that the group went on: all of `places` may be others' by now.
+        # Or the application has unsubscribed while JoinGroup was parked, and reads partitions of
+        # its own choice already: those of the group would take their place.
+        if self._membership.generation == NO_GENERATION or not self._is_subscribed:
+            return
         # Owned before the listener is awaited, so that a loss meanwhile finds what to hold back.
         self._owned = places
         self._cluster.metadata.wanted.update(topic for topic, _ in places)
@@ -313,11 +314,17 @@ class GroupMember(Generic[K, V]):
     async def _until_returned(self, places: frozenset[TopicPartition]) -> None:
         """Wait until the application is done with what it got; it gets no more of `places`."""
         if not self._fetcher.is_application_busy:
-            self._fetcher.hold_back(places)
+            self._hold_back(places)
             return
         self._to_hold = places
         self._returned = self._loop.create_future()
         await self._returned
+
+    def _hold_back(self, places: frozenset[TopicPartition]) -> None:
+        # What was assigned by hand, after unsubscribe(), is the application's own: the group may
+        # still be giving up the same partitions.
+        if not self._subscription.is_manual:
+            self._fetcher.hold_back(places)
 
     async def _until_over(self) -> None:
         """Return when the group rebalances, or has to."""
@@ -403,8 +410,8 @@ class GroupMember(Generic[K, V]):
         """Act at once on a change of state that came from outside the joining task."""
         if self._membership.failure is not None:
             self._fail(self._membership.failure)
-        elif self._membership.generation == NO_GENERATION and self._subscription.is_set:
-            self._fetcher.hold_back(self._owned)
+        elif self._membership.generation == NO_GENERATION:
+            self._hold_back(self._owned)
         self._changed.set()
 
     def _poll_left_ms(self) -> float:

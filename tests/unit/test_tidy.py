@@ -54,6 +54,7 @@ SLEEPS_ALLOWED = {
     "tests/interop/groups/mixed_group.py": "the instants of kills and looks are the draw",
     "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
     "tests/crash/test_kill_during_rebalance.py": "the instant is the draw; brokers tell no state",
+    "tests/system/client/test_client_member_worlds.py": "how long an application is busy is drawn",
     "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",
     "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",
     "tests/bench/parts/consuming.py": "a broker does not say when its coordinator is there",
