@@ -2,7 +2,8 @@
 
 The producers are confluent-kafka's, a thread each, against ours and a real Kafka in alternating
 rounds. Under fsync Kafka flushes each message of every log, `__transaction_state` included; a
-commit there is still answered before its markers are written, and here when they are.
+commit there is still answered before its markers are written, and here when they are. A commit
+takes longer the more are under way, so both are also measured at one rate that both can keep.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -41,6 +42,7 @@ SETTINGS: dict[str, dict[str, str]] = {
     "fsync": {"log.flush.interval.messages": "1"},
 }
 TOPIC, READ_TOPIC = "bench-transactions", "bench-committed"
+PACE = 0.5  # of what the slower one reaches
 READ_TRANSACTIONS = 1_000
 IDS = 10_000
 AT_ONCE = 100
@@ -81,6 +83,9 @@ class Committed:
         return statistics.median(self.commits_ms)
 
 
+Figure = Callable[[Committed], float]
+
+
 class Producers:
     """Some transactional producers of one server, a thread each."""
 
@@ -99,21 +104,30 @@ class Producers:
         for producer in self._producers:
             producer.init_transactions(WAIT_S)
 
-    def run(self, seconds: float) -> Committed:
-        """Commit one transaction after the other for so long."""
+    def run(self, seconds: float, pace: float = 0.0) -> Committed:
+        """Commit one transaction after the other for so long.
+
+        Args:
+            pace: how many all producers together begin in a second; 0: as many as they can.
+        """
         found = Committed(seconds)
         failed: list[BaseException] = []
         until = time.perf_counter() + seconds
 
-        def work(producer: confluent_kafka.Producer) -> None:
+        def work(producer: confluent_kafka.Producer, number: int) -> None:
+            interval_s = len(self._producers) / pace if pace else 0.0
+            due = time.perf_counter() + interval_s * number / len(self._producers)
             try:
-                while time.perf_counter() < until:
+                while (now := time.perf_counter()) < until:
+                    time.sleep(max(due - now, 0.0))
+                    due += interval_s
                     commit(producer, TOPIC, found.commits_ms)
             except BaseException as error:
                 failed.append(error)
 
         began = time.perf_counter()
-        threads = [threading.Thread(target=work, args=(each,)) for each in self._producers]
+        numbered = enumerate(self._producers)
+        threads = [threading.Thread(target=work, args=(each, n)) for n, each in numbered]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -136,37 +150,64 @@ def commit(producer: confluent_kafka.Producer, topic: str, commits_ms: list[floa
 
 
 def _commits(run: Run, servers: Sequence[Server], durability: str) -> dict[str, float]:
-    columns = ("producers", "ours /s", "commit p50 ms", "Kafka /s", "commit p50 ms", "ratio", "p50")
-    table = Table(*columns, title=f"a commit every {RECORDS} records, durability={durability}")
+    columns = ("producers", "", "ours /s", "commit p50 ms", "Kafka /s", "commit p50 ms")
+    title = f"a commit every {RECORDS} records, durability={durability}"
+    table = Table(*columns, "ratio", "of p50", title=title)
     ratios: dict[str, float] = {}
     for server in servers:
         asyncio.run(create_topics(server, {TOPIC: PARTITIONS}))
     for count in PRODUCERS:
         producers = {server.name: Producers(server, count) for server in servers}
-        rounds: list[dict[str, Committed]] = []
-        for number in range(run.rounds + 1):
-            order = servers if number % 2 == 0 else servers[::-1]
-            found = {server.name: producers[server.name].run(run.seconds) for server in order}
-            if number:  # the first round warms up
-                rounds.append(found)
-        cells = [
-            text
-            for server in servers
-            for text in (
-                f"{statistics.median(each[server.name].per_s for each in rounds):,.0f}",
-                f"{statistics.median(each[server.name].p50_ms for each in rounds):.2f}",
-            )
-        ]
+        rounds = _rounds(run, servers, producers)
+        pace = PACE * min(_median(rounds, each.name, per_s) for each in servers)
+        table.add_row(str(count), "all they can", *_cells(servers, rounds))
+        paced = _rounds(run, servers, producers, pace)
+        table.add_row(str(count), f"{pace:,.0f}/s", *_cells(servers, paced))
         if len(servers) > 1:
-            ratio = statistics.median(each["ours"].per_s / each["Kafka"].per_s for each in rounds)
-            slower = statistics.median(
-                each["ours"].p50_ms / each["Kafka"].p50_ms for each in rounds
-            )
-            ratios[f"{durability}: transactions of {count} producers"] = ratio
-            cells += [f"{ratio:.2f}", f"{slower:.2f}"]
-        table.add_row(str(count), *cells)
+            name = f"{durability}: transactions of {count} producers"
+            ratios[name] = statistics.median(_ratios(rounds, per_s))
     run.console.print(table)
     return ratios
+
+
+def _rounds(
+    run: Run, servers: Sequence[Server], producers: dict[str, Producers], pace: float = 0.0
+) -> list[dict[str, Committed]]:
+    rounds = []
+    for number in range(run.rounds + 1):
+        order = servers if number % 2 == 0 else servers[::-1]
+        found = {server.name: producers[server.name].run(run.seconds, pace) for server in order}
+        if number:  # the first round warms up
+            rounds.append(found)
+    return rounds
+
+
+def _cells(servers: Sequence[Server], rounds: list[dict[str, Committed]]) -> list[str]:
+    cells = []
+    for server in servers:
+        cells.append(f"{_median(rounds, server.name, per_s):,.0f}")
+        cells.append(f"{_median(rounds, server.name, p50_ms):.2f}")
+    if len(servers) > 1:
+        cells += [f"{statistics.median(_ratios(rounds, each)):.2f}" for each in (per_s, p50_ms)]
+    return cells
+
+
+def per_s(committed: Committed) -> float:
+    """Transactions a second."""
+    return committed.per_s
+
+
+def p50_ms(committed: Committed) -> float:
+    """Of what a commit takes."""
+    return committed.p50_ms
+
+
+def _median(rounds: list[dict[str, Committed]], server: str, figure: Figure) -> float:
+    return statistics.median(figure(each[server]) for each in rounds)
+
+
+def _ratios(rounds: list[dict[str, Committed]], figure: Figure) -> list[float]:
+    return [figure(each["ours"]) / figure(each["Kafka"]) for each in rounds]
 
 
 def _committed_readers(run: Run, server: Server) -> None:
