@@ -376,7 +376,9 @@ class Partition:
         if header.producer_id < 0:
             return header, None, APPEND, newest, opened
         entry, verdict = self.sequences.entry(header.producer_id), self.sequences.check(header)
-        if header.attributes & TRANSACTIONAL_BIT or self._open:
+        if header.attributes & TRANSACTIONAL_BIT or (
+            self._open and header.producer_id in self._open
+        ):
             verdict = self._check_transaction(header, verdict, admission, is_known=bool(entry))
         return header, entry, verdict, newest, opened
 
@@ -388,7 +390,7 @@ class Partition:
         *,
         is_known: bool,
     ) -> Append | Duplicate | Refused:
-        """The verdict on a batch of a transaction, or of somebody who may have one open here."""
+        """The verdict on a batch of a transaction, or of somebody who has one open here."""
         producer_id = header.producer_id
         if isinstance(by_sequence, Duplicate):
             # Before anything can refuse it, as always: a lost answer may be that of an accepted
