@@ -280,11 +280,11 @@ def _read_partition(
     if refused:
         return _refused(asked.partition, refused)
     if asked.last_fetched_epoch >= 0:
-        epoch, end_offset = partition.epoch_end_offset(asked.last_fetched_epoch)
+        epoch, epoch_end_offset = partition.epoch_end_offset(asked.last_fetched_epoch)
         if epoch == NO_EPOCH:
             return _refused(asked.partition, ErrorCode.OFFSET_OUT_OF_RANGE)
-        if epoch != asked.last_fetched_epoch or end_offset < asked.fetch_offset:
-            diverging = EpochEndOffset(epoch=epoch, end_offset=end_offset)
+        if epoch != asked.last_fetched_epoch or epoch_end_offset < asked.fetch_offset:
+            diverging = EpochEndOffset(epoch=epoch, end_offset=epoch_end_offset)
             return _data(partition, asked, b"", diverging)
     if not log.log_start_offset <= asked.fetch_offset <= log.log_end_offset:
         return _refused(asked.partition, ErrorCode.OFFSET_OUT_OF_RANGE)

@@ -106,8 +106,14 @@ def fetch(
     max_bytes: int = 2**20,
     min_bytes: int = 1,
     max_wait_ms: int = 0,
+    last_fetched_epoch: int = -1,
 ) -> FetchRequest:
-    wanted = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=max_bytes)
+    wanted = FetchPartition(
+        partition=0,
+        fetch_offset=offset,
+        partition_max_bytes=max_bytes,
+        last_fetched_epoch=last_fetched_epoch,
+    )
     return FetchRequest(
         max_wait_ms=max_wait_ms,
         min_bytes=min_bytes,
@@ -129,6 +135,27 @@ def told(answer: Any) -> Told:
 @pytest.fixture(params=["page-cache", "fsync"])
 def scene(request: pytest.FixtureRequest) -> Scene:
     return Scene(request.param)
+
+
+def test_who_names_an_epoch_gets_no_more_than_others(scene: Scene) -> None:
+    """As kafka-python does from 3.0 on: where that epoch ends is not where the reader stops."""
+    scene.write(PLAIN)
+    scene.write(transactional(A, 0))
+    scene.flush()
+    message = fetch(1, COMMITTED, last_fetched_epoch=0)
+    (answer,) = scene.machine.ask(message).responses[0].partitions
+    assert (answer.last_stable_offset, offsets_of(answer), told(answer)) == (1, [], [])
+
+
+@pytest.mark.parametrize("isolation_level", [ALL, COMMITTED])
+def test_who_names_the_epoch_before_reads_on(scene: Scene, isolation_level: int) -> None:
+    scene.write(PLAIN)
+    scene.partition.leader_epoch += 1
+    scene.write(PLAIN)
+    scene.flush()
+    message = fetch(1, isolation_level, last_fetched_epoch=0)
+    (answer,) = scene.machine.ask(message).responses[0].partitions
+    assert offsets_of(answer) == [1]
 
 
 def test_each_reader_gets_what_it_may_see(scene: Scene) -> None:
