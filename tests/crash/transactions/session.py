@@ -38,7 +38,8 @@ from tests.support.worlds.transaction_readers import (
 )
 
 TOPIC = "t"
-REACH_S = 1.5  # a crash point that is not reached by then is none: SIGKILL
+REACH_S = 5.0  # a crash point that is not reached by then is none: SIGKILL
+AGAIN_S = 10.0  # by then somebody has committed again, or it is killed all the same
 BEGIN_S = 60.0
 FINISH_S = 120.0
 QUOTED_CHARS = 2_000
@@ -197,9 +198,12 @@ class TransactionSession:
         """Wait for the armed crash, or kill the broker; returns where it ended."""
         point = self._armed
         if not point:
-            delay_s = self.random.uniform(0.05, 0.8)
+            before, deadline = sum(map(self._committed, CLIENTS)), time.monotonic() + AGAIN_S
+            while sum(map(self._committed, CLIENTS)) == before and time.monotonic() < deadline:
+                self._broker.wait_for_end(0.05)
+            delay_s = self.random.uniform(0, 0.8)
             self._broker.wait_for_end(delay_s)
-            return f"after {delay_s:.2f} s"
+            return f"{delay_s:.2f} s after a commit"
         if self._died_early:
             self._died_early = False
             return f"at {point}, while it started"

@@ -106,7 +106,13 @@ class Transacting:
 
 def transact_confluent(work: Transacting, servers: str) -> None:
     """confluent_kafka.Producer."""
-    settings: dict[str, Any] = {"bootstrap.servers": servers, "reconnect.backoff.max.ms": 100}
+    settings: dict[str, Any] = {
+        "bootstrap.servers": servers,
+        "reconnect.backoff.max.ms": 100,
+        # 1. no broker can be reached, so it begins with its bootstrap servers  2. it lets go of the
+        # broker it knew, which a request to the coordinator holds  3. it waits for that for ever.
+        "metadata.recovery.strategy": "none",
+    }
     consumer = confluent_kafka.Consumer({**settings, "group.id": work.group})
     while not work.stopped.is_set():
         producer = confluent_kafka.Producer(
