@@ -31,7 +31,7 @@ from ..waiting.promise import Promise
 from .storing import (
     PARTITIONS_A_STEP,
     Joined,
-    Stored,
+    StoringOutcome,
     Words,
     answer,
     open_batches,
@@ -182,7 +182,7 @@ class _Asking:
         return Refused(told("Produce", self._version, code), _WHY.get(code, code.text))
 
 
-def _answer(broker: Broker, request: Request, stored: Stored) -> Any:
+def _answer(broker: Broker, request: Request, stored: StoringOutcome) -> Any:
     """The response: when the batches, and that they are in the transaction, are durable.
 
     1. a partition is added, and a batch stored there  2. the batch is durable, and acknowledged

@@ -58,7 +58,7 @@ _NEEDS_ZSTD = Refused(
 
 Place = tuple[str, int]
 """(topic, partition)"""
-Stored = tuple[list[TopicProduceResponse], bool, Refused | None]
+StoringOutcome = tuple[list[TopicProduceResponse], bool, Refused | None]
 """What became of batches: the answers, whether all are durable, and the last refusal."""
 Words = Mapping[Place, Admission | Refused]
 """What the transaction coordinator says about batches that begin a transaction."""
@@ -129,7 +129,7 @@ class Joined:
         self._is_durable = True
         self._refused: Refused | None = None
 
-    def add(self, stored: Stored) -> None:
+    def add(self, stored: StoringOutcome) -> None:
         """The next portion, which has partitions of one topic."""
         (topic,), is_durable, refused = stored
         last = self._topics[-1] if self._topics else None
@@ -140,7 +140,7 @@ class Joined:
         self._is_durable = self._is_durable and is_durable
         self._refused = refused or self._refused
 
-    def stored(self) -> Stored:
+    def stored(self) -> StoringOutcome:
         """All of them."""
         return self._topics, self._is_durable, self._refused
 
@@ -151,7 +151,7 @@ def store(
     listed: list[TopicProduceData],
     opened: Mapping[Place, Opened],
     words: Words | None = None,
-) -> Stored:
+) -> StoringOutcome:
     """Store each partition's batch, here and now.
 
     Args:
@@ -214,7 +214,9 @@ def _told(broker: Broker, version: int, topic: str, index: int, refused: Refused
     return Refused(told("Produce", version, refused.code), refused.why)
 
 
-def answer(broker: Broker, request: Request, stored: Stored, *, is_durable: bool = True) -> Any:
+def answer(
+    broker: Broker, request: Request, stored: StoringOutcome, *, is_durable: bool = True
+) -> Any:
     """The response, or a promise of it; None where the client wants none.
 
     Args:
