@@ -58,6 +58,7 @@ SLEEPS_ALLOWED = {
     "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",
     "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",
     "tests/bench/parts/consuming.py": "a broker does not say when its coordinator is there",
+    "tests/bench/parts/transacting.py": "at which rate producers begin is what is asked for",
 }
 # Written with [x] so that the pattern does not find itself.
 OUTSIDE_WORDS = {
