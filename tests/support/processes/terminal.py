@@ -53,8 +53,10 @@ def typed(words: list[str], env: dict[str, str], *, columns: int = 80, stdin: by
 def _read(terminal: int) -> bytes:
     """Everything until the other side closes."""
     until, shown = time.monotonic() + BOUND_S, bytearray()
+    waiting = select.poll()
+    waiting.register(terminal, select.POLLIN)
     while time.monotonic() < until:
-        if not select.select([terminal], [], [], 0.1)[0]:
+        if not waiting.poll(100):
             continue
         try:
             part = os.read(terminal, 65536)
