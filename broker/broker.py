@@ -181,6 +181,7 @@ class Broker:
             Participants(
                 self.partition,
                 self.groups.offsets_in_transactions,
+                opened=lambda topic, index: self.partitions.get((topic, index)),
                 appended=self._marked,
                 pay=self.reserve.pay,
                 now_ms=self.clock.now_ms,

@@ -14,7 +14,7 @@ Read next: endings.py, participant.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from enum import StrEnum
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from .coordinator import Coordinator
 from .endings import Ending, Step
 from .ledger import TransactionsLedger
 from .outcomes import Answer
-from .participant import Participants
+from .participant import Participant, Participants
 from .transaction import Now, TopicPartition
 
 MARKERS_A_STEP: Final = 8  # the first batch of a partition is a directory and files
@@ -105,13 +105,11 @@ class Completion:
         if answer is not None:
             promise = Promise()
             self._answers[transactional_id] = promise, answer
-        ending = self._coordinator.endings[transactional_id]
+        producer_id = self._coordinator.endings[transactional_id].producer_id
         holds_unflushed = False
-        for where in ending.unmarked:
-            participant = self._participants.find(where)
-            if participant is not None:
-                participant.close_transaction(ending.producer_id)
-                holds_unflushed |= participant.holds_unflushed(ending.producer_id)
+        for each in self._opened(transactional_id):
+            each.close_transaction(producer_id)
+            holds_unflushed |= each.holds_unflushed(producer_id)
         # 1. a batch is written, its acknowledgement waits for a flush  2. its producer, in a hurry
         # or with acks=0, ends the transaction  3. Prepare* written now could be in the same flush,
         # and after a power loss be all that is left: a commit without its records.
@@ -127,10 +125,8 @@ class Completion:
         if ending.step is Step.DECIDED:
             # Nobody knows any more that these were closed: a batch that comes before the marker
             # would be taken into the transaction, and be committed or aborted with it.
-            for where in ending.unmarked:
-                participant = self._participants.find(where)
-                if participant is not None:
-                    participant.close_transaction(ending.producer_id)
+            for each in self._opened(transactional_id):
+                each.close_transaction(ending.producer_id)
             self._append_markers(transactional_id)
         else:
             self._marked(transactional_id)
@@ -143,6 +139,13 @@ class Completion:
                 self._note_marked(transactional_id, where)
             else:
                 self._coordinator.forget(transactional_id, where)
+
+    def _opened(self, transactional_id: str) -> Iterator[Participant]:
+        """Where this transaction may have written something."""
+        for where in self._coordinator.endings[transactional_id].unmarked:
+            participant = self._participants.find_opened(where)
+            if participant is not None:
+                yield participant
 
     def _decide(self, transactional_id: str) -> None:
         change = self._coordinator.decide(transactional_id)
@@ -158,10 +161,8 @@ class Completion:
     def _withdraw(self, transactional_id: str, error: StorageError) -> None:
         ending = self._coordinator.endings[transactional_id]
         logger.error(Event("transaction-not-ended", transactional_id=transactional_id, why=error))
-        for where in ending.unmarked:
-            participant = self._participants.find(where)
-            if participant is not None:
-                participant.reopen_transaction(ending.producer_id)
+        for each in self._opened(transactional_id):
+            each.reopen_transaction(ending.producer_id)
         self._coordinator.withdraw(transactional_id)
         self._answer(transactional_id, UNAVAILABLE)
         self._withdrawn(transactional_id)

@@ -35,6 +35,7 @@ class Participants:
 
     Args:
         partition: a partition by topic and number; None if there is none.
+        opened: the same of those alone to which anybody has ever come: all others hold nothing.
         offsets: the log of committed offsets.
         appended: a partition was appended to: readers and the flush must hear of it.
         pay: does what a full disk must not prevent (Reserve.pay).
@@ -46,12 +47,14 @@ class Participants:
         partition: Callable[[str, int], Participant | None],
         offsets: Participant,
         *,
+        opened: Callable[[str, int], Participant | None],
         appended: Callable[[Participant], None],
         pay: Callable[[Callable[[], bool]], bool],
         now_ms: Callable[[], int],
     ) -> None:
         self._partition = partition
         self._offsets = offsets
+        self._opened = opened
         self._appended = appended
         self._pay = pay
         self._now_ms = now_ms
@@ -61,6 +64,12 @@ class Participants:
         if where.topic == OFFSETS_TOPIC:
             return self._offsets
         return self._partition(where.topic, where.partition)
+
+    def find_opened(self, where: TopicPartition) -> Participant | None:
+        """The same, of what may hold something: a transaction may name thousands that do not."""
+        if where.topic == OFFSETS_TOPIC:
+            return self._offsets
+        return self._opened(where.topic, where.partition)
 
     def append_marker(self, where: TopicPartition, marker: Marker) -> None:
         """End a transaction in one place, if it is still there.

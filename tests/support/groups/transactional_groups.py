@@ -63,6 +63,7 @@ class TransactionalGroups:
             Participants(
                 lambda topic, number: None,
                 groups.coordinator.offsets_in_transactions,
+                opened=lambda topic, number: None,
                 appended=lambda participant: None,
                 pay=lambda act: act(),
                 now_ms=groups.clock.now_ms,

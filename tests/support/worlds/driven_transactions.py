@@ -93,6 +93,7 @@ class DrivenTransactions:
             Participants(
                 lambda topic, number: self.partitions.get(TopicPartition(topic, number)),
                 self.offsets,
+                opened=lambda topic, number: self.partitions.get(TopicPartition(topic, number)),
                 appended=lambda participant: None,
                 pay=lambda act: act(),
                 now_ms=self.clock.now_ms,

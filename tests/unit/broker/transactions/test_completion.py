@@ -129,3 +129,16 @@ def test_all_that_end_in_one_round_share_its_flush() -> None:
     stage.group_commit.finish(round_)
     assert ended[0].code is NONE
     assert flushed == [1]
+
+
+def test_partitions_to_which_nobody_has_come_are_not_opened_to_be_closed() -> None:
+    """1. a client adds 10,000 partitions  2. it ends  3. the loop opened them all in one go."""
+    stage = DrivenTransactions()
+    pid = ongoing(stage)
+    opened: list[str] = []
+    participants = stage.transactions.completion._participants
+    participants._partition = lambda topic, number: opened.append(topic)  # type: ignore[assignment, func-returns-value]
+    participants._opened = lambda topic, number: None
+    stage.end(pid, 0)
+    assert opened == []
+    assert stage.standing == "PrepareCommit"
