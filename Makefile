@@ -77,6 +77,10 @@ soak: $(READY) ## all Python clients for long, through random connection cuts (M
 interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn are present
 	$(BIN)/pytest -m interop tests/interop $(ARGS)
 
+txn-clients: $(READY) ## seven clients' transactions through lost answers and kill -9 (N=1000 SEED=1)
+	N=$(or $(N),1000) SEED=$(or $(SEED),1) $(BIN)/pytest -m interop -s \
+	    tests/interop/transactional_clients $(ARGS)
+
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
 

@@ -1,0 +1,5 @@
+module minibroker/interop
+
+go 1.26
+
+require github.com/IBM/sarama v1.61.1
