@@ -6,6 +6,7 @@ has. What OffsetFetch says of a partition is its code and offset: `0 10`, `88 -1
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from minibroker.protocol.messages.delete_groups import DeleteGroupsRequest
@@ -47,7 +48,12 @@ class Groups:
 
     def name(self, letter: str) -> str:
         """The whole name of a group; the empty one stays empty."""
-        return self._names.setdefault(letter, letter and f"{self._stage.unique}-{letter}")
+        if letter not in self._names:
+            # In a partition of its own, which is how `shown` tells one group from the other.
+            taken = {0, *map(partition_of, self._names.values())}
+            drawn = (f"{self._stage.unique}-{letter}{number or ''}" for number in count())
+            self._names[letter] = letter and next(e for e in drawn if partition_of(e) not in taken)
+        return self._names[letter]
 
     def shown(self, topic: str, index: int) -> str | None:
         """The group that a partition of committed offsets is for; None if it is another's."""
