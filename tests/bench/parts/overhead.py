@@ -40,7 +40,7 @@ TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
             "",
         ),
     ],
-    "minibroker.broker.apis.produce": [
+    "minibroker.broker.apis.storing": [
         (
             """\
     client_id = request.client_id or ""
@@ -50,12 +50,12 @@ TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
             "",
         ),
         (
-            "partition.produce(records, now_ms, client_id, ",
-            'partition.produce(records, now_ms, "", ',
+            "partition.produce(records, now_ms, client_id, found)\n",
+            'partition.produce(records, now_ms, "", found)\n',
         ),
     ],
     "minibroker.broker.partitions.partition": [
-        ("self.sequences.entry(header.producer_id)", "None"),
+        ("entry, verdict = self.sequences.entry(header.producer_id),", "entry, verdict = None,"),
         (
             """\
         rings = self._rings
