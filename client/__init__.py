@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .cluster.list_offsets import EARLIEST, LATEST, MAX_TIMESTAMP, OffsetAndTimestamp
     from .consumer import Consumer
     from .errors import (
+        Abortable,
         ClientError,
         ConnectionFailed,
         DeliveryTimeout,
@@ -45,14 +46,17 @@ if TYPE_CHECKING:
         UnsupportedApi,
     )
     from .fetch.position import ConsumerRecord
+    from .group.group_offsets import GroupOffsets
     from .group.subscription import ConsumerRebalanceListener
     from .partitions import OffsetAndMetadata, RecordMetadata, TopicPartition
     from .produce.receipts import Delivery, Receipts
     from .producer import Producer
+    from .transaction import Transaction
 
     __version__: str
 
 HOMES = {
+    "Abortable": ".errors",
     "Admin": ".admin",
     "BrokerNode": ".administer.results",
     "ClientError": ".errors",
@@ -75,6 +79,7 @@ HOMES = {
     "GroupDescription": ".administer.results",
     "GroupListing": ".administer.results",
     "GroupMemberDescription": ".administer.results",
+    "GroupOffsets": ".group.group_offsets",
     "HangingTransaction": ".administer.results",
     "LATEST": ".cluster.list_offsets",
     "MAX_TIMESTAMP": ".cluster.list_offsets",
@@ -92,6 +97,7 @@ HOMES = {
     "Retriable": ".errors",
     "TopicDescription": ".administer.results",
     "TopicPartition": ".partitions",
+    "Transaction": ".transaction",
     "TransactionDescription": ".administer.results",
     "TransactionListing": ".administer.results",
     "UnsupportedApi": ".errors",
@@ -101,6 +107,7 @@ __all__ = [
     "EARLIEST",
     "LATEST",
     "MAX_TIMESTAMP",
+    "Abortable",
     "Admin",
     "BrokerNode",
     "ClientError",
@@ -122,6 +129,7 @@ __all__ = [
     "GroupDescription",
     "GroupListing",
     "GroupMemberDescription",
+    "GroupOffsets",
     "HangingTransaction",
     "LogDirDescription",
     "LogTruncation",
@@ -137,6 +145,7 @@ __all__ = [
     "Retriable",
     "TopicDescription",
     "TopicPartition",
+    "Transaction",
     "TransactionDescription",
     "TransactionListing",
     "UnsupportedApi",

@@ -39,14 +39,16 @@ from .cluster.list_offsets import OffsetAndTimestamp
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, IsolationLevel, OffsetReset
 from .door.door import Headers
 from .fetch.position import ConsumerRecord, Deserializer, K, V
+from .group.group_offsets import GroupOffsets
 from .group.subscription import ConsumerRebalanceListener
 from .in_thread.loop_thread import LoopThread
 from .in_thread.parts import Delivery, InThreads
+from .in_thread.transaction import Transaction
 from .partitions import OffsetAndMetadata, RecordMetadata, TopicPartition
 from .produce.intake import Partitioner
 from .produce.receipts import Receipts
 
-__all__ = ["Admin", "Consumer", "Delivery", "Producer"]
+__all__ = ["Admin", "Consumer", "Delivery", "Producer", "Transaction"]
 
 
 class Producer(Generic[K, V]):
@@ -65,8 +67,14 @@ class Producer(Generic[K, V]):
             them keys and values are bytes.
         partitioner: chooses the partition of every record that names none, from (key as bytes or
             None, all partitions, those that have a leader).
+        transactional_id: a name that outlives this process and that no other running producer
+            has; records are then sent within transaction(), and whoever starts under the same id
+            fences this one.
+        transaction_timeout_ms: after so long the broker aborts a transaction; up to its
+            transaction.max.timeout.ms.
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
-        max_block_ms: bounds the wait of `send` for metadata and for buffer room.
+        max_block_ms: bounds the wait of `send` for metadata and for buffer room, and each wait for
+            a transaction's coordinator.
 
     Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
@@ -106,6 +114,8 @@ class Producer(Generic[K, V]):
         metadata_max_idle_ms: float = 300000,
         socket_connection_setup_timeout_ms: float = 10000,
         allow_auto_create_topics: bool = True,
+        transactional_id: str | None = None,
+        transaction_timeout_ms: int = 60000,
     ) -> None:
         self._loop = LoopThread("producer")
         self._inner: _async.Producer[K, V] = self._loop.make(
@@ -135,11 +145,19 @@ class Producer(Generic[K, V]):
                 metadata_max_idle_ms=metadata_max_idle_ms,
                 socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
                 allow_auto_create_topics=allow_auto_create_topics,
+                transactional_id=transactional_id,
+                transaction_timeout_ms=transaction_timeout_ms,
             )
         )
 
     def start(self) -> None:
-        """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
+        """Reach a broker; with a transactional_id, also end what a predecessor has left open.
+
+        Raises:
+            ConnectionFailed: none of bootstrap_servers can be reached.
+            Retriable: the coordinator has given no producer id within max_block_ms.
+            Fatal, Fenced: it never will.
+        """
         self._loop.run(self._inner.start)
 
     def stop(self, timeout_ms: float | None = None) -> None:
@@ -155,6 +173,14 @@ class Producer(Generic[K, V]):
             self._loop.run(lambda: self._inner.stop(timeout_ms))
         finally:
             self._loop.close()
+
+    def transaction(self) -> Transaction[K, V]:
+        """All that is sent in it is committed together, or nothing: `with` it.
+
+        Raises:
+            RuntimeError: the producer was made without a transactional_id.
+        """
+        return Transaction(self._loop, self._loop.do(self._inner.transaction))
 
     def send(
         self,
@@ -181,6 +207,7 @@ class Producer(Generic[K, V]):
             TypeError, ValueError: an argument that cannot be; nothing else is touched.
             Fatal: the topic cannot be, the record is too large, or the producer is at its end.
             Retriable: no metadata or no room within max_block_ms.
+            Abortable: the open transaction can only be aborted. RuntimeError: there is none.
         """
         return Delivery(
             self._loop,
@@ -463,32 +490,6 @@ class Consumer(Generic[K, V]):
             lambda: self._inner.partitions_for_topic(topic, timeout_ms=timeout_ms)
         )
 
-    def commit(
-        self,
-        offsets: Mapping[TopicPartition, OffsetAndMetadata | int] | None = None,
-        *,
-        timeout_ms: float | None = None,
-    ) -> None:
-        """Store positions for the group: of the next records to read, not of the last ones read.
-
-        Args:
-            offsets: by default the position of every assigned partition.
-            timeout_ms: by default request_timeout_ms.
-
-        Raises:
-            Fenced: the group went on without this consumer.
-            Retriable: the group rebalances, or no answer within `timeout_ms`.
-            Fatal: the broker refuses for good.
-            ValueError: there is no group_id, or an offset is below 0.
-        """
-        self._loop.run(lambda: self._inner.commit(offsets, timeout_ms=timeout_ms))
-
-    def committed(
-        self, partition: TopicPartition, *, timeout_ms: float | None = None
-    ) -> OffsetAndMetadata | None:
-        """What the group has committed for a partition; None if nothing. Raises as commit()."""
-        return self._loop.run(lambda: self._inner.committed(partition, timeout_ms=timeout_ms))
-
     def getone(self, *partitions: TopicPartition) -> ConsumerRecord[K, V]:
         """Wait for the next record, of these partitions only if any are named.
 
@@ -579,6 +580,52 @@ class Consumer(Generic[K, V]):
     def metrics(self) -> dict[str, float]:
         """What the consumer has counted so far, by Kafka's metric names (figures.py)."""
         return self._loop.do(self._inner.metrics)
+
+    def commit(
+        self,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata | int] | None = None,
+        *,
+        timeout_ms: float | None = None,
+    ) -> None:
+        """Store positions for the group: of the next records to read, not of the last ones read.
+
+        Args:
+            offsets: by default the position of every assigned partition.
+            timeout_ms: by default request_timeout_ms.
+
+        Raises:
+            Fenced: the group went on without this consumer.
+            Retriable: the group rebalances, or no answer within `timeout_ms`.
+            Fatal: the broker refuses for good.
+            ValueError: there is no group_id, or an offset is below 0.
+        """
+        self._loop.run(lambda: self._inner.commit(offsets, timeout_ms=timeout_ms))
+
+    def committed(
+        self, partition: TopicPartition, *, timeout_ms: float | None = None
+    ) -> OffsetAndMetadata | None:
+        """What the group has committed for a partition; None if nothing. Raises as commit()."""
+        return self._loop.run(lambda: self._inner.committed(partition, timeout_ms=timeout_ms))
+
+    def group_offsets(self) -> GroupOffsets:
+        """The positions and the membership they belong to, for Transaction.commit_offsets.
+
+        Raises:
+            Abortable: the group has gone on without this consumer, or gave a partition away of
+                which records were handed out since the newest call.
+            ValueError: there is no group_id, or the consumer commits by itself.
+        """
+        return self._loop.do(self._inner.group_offsets)
+
+    def seek_to_committed(self, *, timeout_ms: float | None = None) -> None:
+        """Go back to what the group has committed, as after a transaction that was aborted.
+
+        Partitions for which nothing is committed go where auto_offset_reset says.
+
+        Raises:
+            Fatal: there is none, and auto_offset_reset is "none". Otherwise as commit().
+        """
+        self._loop.run(lambda: self._inner.seek_to_committed(timeout_ms=timeout_ms))
 
     def __enter__(self) -> Self:
         try:

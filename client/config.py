@@ -113,12 +113,18 @@ class ProducerConfig(ConnectionConfig):
     retries: int = _whole(RETRIES_MAX, 0)
     compression_type: CompressionType = field(default="none", metadata=_one_of(CompressionType))
     metadata_max_idle_ms: float = _number(300_000, IDLE_MS_MIN)
+    transactional_id: str | None = _option(None, door.optional_text)
+    transaction_timeout_ms: int = _whole(60_000, 1)
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for what cannot work or would break a promise."""
         super().__post_init__()
         if self.acks not in ("all", -1, 0, 1) or isinstance(self.acks, bool | float):
             raise ValueError(f"acks={self.acks!r}: expected 'all', -1, 0 or 1")
+        if self.transactional_id == "":
+            raise ValueError("transactional_id is empty: name the producer, or leave it out")
+        if self.transactional_id is not None and not self.enable_idempotence:
+            raise ValueError("a transactional_id needs enable_idempotence, the default")
         if not self.enable_idempotence:
             return
         if self.acks not in ("all", -1):

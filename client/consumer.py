@@ -6,7 +6,8 @@
 
 With a group_id the members of the group share the partitions, and positions are committed; without
 one every partition is read. What to fetch is decided in fetch/fetcher.py and performed in
-fetch/pump.py, the group is group/member.py. Names follow aiokafka where it has them.
+fetch/pump.py, the group is group/member.py, what is committed commits.py. Names follow aiokafka
+where it has them.
 Tests: tests/system/client/test_client.py, tests/system/client/test_client_groups.py
 """
 
@@ -16,10 +17,11 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
-from typing import Generic, Self
+from typing import Self
 
 from .cluster.cluster import Cluster
 from .cluster.list_offsets import EARLIEST, LATEST, OffsetAndTimestamp, OffsetLookup
+from .commits import Commits
 from .config import ConsumerConfig, IsolationLevel, OffsetReset, options_of
 from .door import door, place_door
 from .door.owner import Owner
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 
-class Consumer(Generic[K, V]):
+class Consumer(Commits[K, V]):
     """A consumer of partitions; made inside a running loop, started by `async with` or start().
 
     Args:
@@ -251,45 +253,6 @@ class Consumer(Generic[K, V]):
         await self._cluster.ensure_topic(name, limit_ms)
         return sorted(self._cluster.metadata.topics[name].leaders)
 
-    async def commit(
-        self,
-        offsets: Mapping[TopicPartition, OffsetAndMetadata | int] | None = None,
-        *,
-        timeout_ms: float | None = None,
-    ) -> None:
-        """Store positions for the group: of the next records to read, not of the last ones read.
-
-        Args:
-            offsets: by default the position of every assigned partition.
-            timeout_ms: by default request_timeout_ms.
-
-        Raises:
-            Fenced: the group went on without this consumer.
-            Retriable: the group rebalances, or no answer within `timeout_ms`.
-            Fatal: the broker refuses for good.
-            ValueError: there is no group_id, or an offset is below 0.
-        """
-        self._owner.check()
-        limit_ms = self._limit_ms(timeout_ms)
-        if offsets is None:
-            wanted = self._fetcher.positions()
-        else:
-            wanted = place_door.by_place("offsets", offsets, place_door.committable)
-        self._cluster.raise_if_ended()
-        committing = self._group().committing
-        self._fetcher.done_with({place: each.offset for place, each in wanted.items()})
-        await committing.commit(wanted, limit_ms)
-
-    async def committed(
-        self, partition: TopicPartition, *, timeout_ms: float | None = None
-    ) -> OffsetAndMetadata | None:
-        """What the group has committed for a partition; None if nothing. Raises as commit()."""
-        self._owner.check()
-        place, limit_ms = place_door.place("partition", partition), self._limit_ms(timeout_ms)
-        self._cluster.raise_if_ended()
-        found = await self._group().committing.committed([place], limit_ms)
-        return found.get(place)
-
     async def getone(self, *partitions: TopicPartition) -> ConsumerRecord[K, V]:
         """Wait for the next record, of these partitions only if any are named.
 
@@ -440,9 +403,6 @@ class Consumer(Generic[K, V]):
             "last-poll-seconds-ago": (now_ms - self._polled_at_ms) / 1000,
         }
 
-    def _limit_ms(self, timeout_ms: float | None) -> float:
-        return door.within_ms("timeout_ms", timeout_ms, self._config.request_timeout_ms)
-
     def _call_begins(self) -> None:
         self._polled_at_ms = self._owner.loop.time() * 1000
         self._fetcher.settle()
@@ -489,8 +449,3 @@ class Consumer(Generic[K, V]):
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
         limit_ms = self._config.request_timeout_ms
         return await self._group().committing.committed(places, limit_ms)
-
-    def _group(self) -> GroupMember[K, V]:
-        if self._member is None:
-            raise ValueError("offsets are committed for a group: give the consumer a group_id")
-        return self._member

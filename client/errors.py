@@ -1,7 +1,8 @@
 """What the client raises, by what the caller may do next.
 
-Retriable: nothing stands in the way of trying again. Fatal: trying again will not help, or may
-store a record twice. Fenced: somebody newer has taken over. DeliveryTimeout: time ran out.
+Retriable: nothing stands in the way of trying again. Abortable: do the whole transaction again.
+Fatal: trying again will not help, or may store a record twice. Fenced: somebody newer has taken
+over. DeliveryTimeout: time ran out.
 Each has `code`, Kafka's error, and `possibly_persisted`: whether the broker may have stored the
 records although the call failed. Only False makes it safe to send the same records again. What a
 broker said besides its code is `reason`.
@@ -78,6 +79,10 @@ class LogTruncation(Fatal):
         self.partition = partition
         self.offset = offset
         self.divergent_offset = divergent_offset
+
+
+class Abortable(ClientError):
+    """The transaction cannot be committed: it is aborted, and a new one may do all of it again."""
 
 
 class Fenced(ClientError):

@@ -38,9 +38,12 @@ from .produce.batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
 from .produce.intake import Intake, Partitioner
 from .produce.pump import Sending
 from .produce.receipts import Delivery, Receipts, until_all_done
+from .produce.transacting import Transacting
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from .transaction import Transaction
 
     K = TypeVar("K", default=bytes)  # what a key is before key_serializer
     V = TypeVar("V", default=bytes)
@@ -71,8 +74,14 @@ class Producer(Generic[K, V]):
             them keys and values are bytes.
         partitioner: chooses the partition of every record that names none, from (key as bytes or
             None, all partitions, those that have a leader).
+        transactional_id: a name that outlives this process and that no other running producer
+            has; records are then sent within transaction(), and whoever starts under the same id
+            fences this one.
+        transaction_timeout_ms: after so long the broker aborts a transaction; up to its
+            transaction.max.timeout.ms.
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
-        max_block_ms: bounds the wait of `send` for metadata and for buffer room.
+        max_block_ms: bounds the wait of `send` for metadata and for buffer room, and each wait for
+            a transaction's coordinator.
 
     Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
@@ -115,6 +124,8 @@ class Producer(Generic[K, V]):
         metadata_max_idle_ms: float = 300_000,
         socket_connection_setup_timeout_ms: float = 10_000,
         allow_auto_create_topics: bool = True,
+        transactional_id: str | None = None,
+        transaction_timeout_ms: int = 60_000,
     ) -> None:
         self._config = options_of(ProducerConfig, locals())
         self._key_serializer = door.call("key_serializer", key_serializer)
@@ -130,6 +141,9 @@ class Producer(Generic[K, V]):
         self._owner = Owner("Producer")
         self._accumulator = Accumulator(config)
         self._sending = Sending(config, self._accumulator, random, self._owner)
+        self._transacting: Transacting | None = None
+        if config.transactional_id is not None:
+            self._transacting = Transacting(config, self._sending, self._flush)
         self._intake = Intake(config, self._accumulator, self._sending, random, partitioner)
         # by topic, where plain records go; empty if every record has to be looked at first
         is_plain = self._value_serializer is None and partitioner is None
@@ -146,9 +160,17 @@ class Producer(Generic[K, V]):
             )
 
     async def start(self) -> None:
-        """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
+        """Reach a broker; with a transactional_id, also end what a predecessor has left open.
+
+        Raises:
+            ConnectionFailed: none of bootstrap_servers can be reached.
+            Retriable: the coordinator has given no producer id within max_block_ms.
+            Fatal, Fenced: it never will.
+        """
         self._owner.check()
         await self._sending.cluster.start()
+        if self._transacting is not None and not self._is_stopped:
+            await self._start_transactions(self._transacting)
         if not self._is_stopped:
             self._intake.closed = None
 
@@ -167,6 +189,8 @@ class Producer(Generic[K, V]):
         self._is_stopped = True
         self._intake.close(Fatal("the producer was stopped"))
         try:
+            if self._transacting is not None and cluster.failure is None:
+                await self._transacting.end(limit_ms)
             if cluster.failure is None and not self._sending.sender.fatal:
                 await self._flush(limit_ms)
         except DeliveryTimeout as error:
@@ -191,11 +215,26 @@ class Producer(Generic[K, V]):
             with suppress(TimeoutError, DeliveryTimeout):
                 async with asyncio.timeout(STOP_ON_ERROR_MS / 1000) as leaving:
                     self._intake.leave_within(leaving)
+                    if self._transacting is not None:
+                        await self._transacting.end(STOP_ON_ERROR_MS)
                     await self._flush(self._config.delivery_timeout_ms)
             self._intake.leave_within(None)
             await self.stop(0)
         else:
             await self.stop()
+
+    def transaction(self) -> Transaction[K, V]:
+        """All that is sent in it is committed together, or nothing: `async with` it.
+
+        Raises:
+            RuntimeError: the producer was made without a transactional_id.
+        """
+        from .transaction import Transaction  # not for those who have none
+
+        self._owner.check()
+        if self._transacting is None:
+            raise RuntimeError("give the Producer a transactional_id: a name that outlives it")
+        return Transaction(self, self._transacting)
 
     async def send(
         self,
@@ -222,6 +261,7 @@ class Producer(Generic[K, V]):
             TypeError, ValueError: an argument that cannot be; nothing else is touched.
             Fatal: the topic cannot be, the record is too large, or the producer is at its end.
             Retriable: no metadata or no room within max_block_ms.
+            Abortable: the open transaction can only be aborted. RuntimeError: there is none.
         """
         # Most records end here; whatever is special about one goes the long way below.
         try:
@@ -350,6 +390,15 @@ class Producer(Generic[K, V]):
             ) from None
         finally:
             self._accumulator.end_flush()
+
+    async def _start_transactions(self, transacting: Transacting) -> None:
+        try:
+            await transacting.start()
+        except BaseException:
+            self._sending.stop_asking()
+            await self._sending.cluster.stop()
+            self._sending.cluster.take_back()
+            raise
 
     async def partitions_for(self, topic: str) -> list[int]:
         """The partitions of a topic, ascending. Raises as `send`."""

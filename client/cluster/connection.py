@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._unwritten: deque[Answered] = deque()  # of what gets no answer, oldest first
         self._closed = self._loop.create_future()
         self._failure: Exception | None = None
+        self.features: dict[str, int] = {}  # finalized in the cluster: the level of each
         self.figures = NetworkFigures()  # replaced by those of the client it belongs to
         self.on_lost: Callable[[], None] | None = None  # called once, when the connection ends
 
@@ -270,6 +271,7 @@ class Connection(asyncio.Protocol):
             code = error_code(response.error_code)
             raise ConnectionFailed(f"{self.host}:{self.port} refused ApiVersions: {code.name}")
         self._core.learn(response)
+        self.features = {each.name: each.max_version_level for each in response.finalized_features}
 
     def _fail(self, reason: Exception) -> None:
         # 1. A late answer ends the connection. 2. Closing it brings connection_lost, which says

@@ -78,17 +78,23 @@ def version_max(connection: Connection, api_key: int) -> int:
 
 
 class CoordinatorConnection:
-    """The coordinator of one group, for one member.
+    """The coordinator of one group or transactional id, for one member or producer.
 
     Attributes:
         last_problem: why the newest attempt to find or ask it failed.
     """
 
     def __init__(
-        self, group_id: str, config: ConnectionConfig, cluster: Cluster, random: Random
+        self,
+        name: str,
+        config: ConnectionConfig,
+        cluster: Cluster,
+        random: Random,
+        kind: Coordinated = Coordinated.GROUP,
     ) -> None:
         self.last_problem = ""
-        self._group_id = group_id
+        self._name = name
+        self._kind = kind
         self._config = config
         self._cluster = cluster
         self._random = random
@@ -145,7 +151,8 @@ class CoordinatorConnection:
 
     async def _open(self) -> Connection:
         config = self._config
-        node = await find_coordinator(self._cluster, self._group_id, config.request_timeout_ms)
+        timeout_ms = config.request_timeout_ms
+        node = await find_coordinator(self._cluster, self._name, timeout_ms, self._kind)
         return await Connection.open(
             node.host,
             node.port,
@@ -155,7 +162,7 @@ class CoordinatorConnection:
 
     def _not_found(self, timeout_ms: float) -> ClientError:
         return Retriable(
-            f"group {self._group_id}: no coordinator within {timeout_ms:.0f} ms; "
+            f"{WORDS[self._kind]} {self._name}: no coordinator within {timeout_ms:.0f} ms; "
             f"last problem: {self.last_problem or 'none'}",
             code=ErrorCode.COORDINATOR_NOT_AVAILABLE,
         )

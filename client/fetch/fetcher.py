@@ -86,6 +86,7 @@ class Fetcher(Generic[K, V]):
         self._random = random
         self._deserializers = Deserializers(key_deserializer, value_deserializer)
         self._handed_out: list[Reading] = []  # by the call that the application is busy with
+        self._handed: set[TopicPartition] = set()  # since take_handed()
         self.readings: dict[TopicPartition, Reading] = {}
         self.wants_metadata = False
         self.last_problem = ""
@@ -313,7 +314,13 @@ class Fetcher(Generic[K, V]):
             if count_max <= 0:
                 self._serve_later(place)
                 break
+        self._handed.update(taken)
         return taken
+
+    def take_handed(self) -> set[TopicPartition]:
+        """Of which partitions records were handed out since the last call."""
+        handed, self._handed = self._handed, set()
+        return handed
 
     def places_to_look_up(self) -> dict[TopicPartition, str]:
         """Partitions without a position, and where to begin: "earliest" or "latest"."""

@@ -30,6 +30,7 @@ from ..fetch.pump import Fetching
 from ..partitions import OffsetAndMetadata, TopicPartition
 from .assignors import NO_GENERATION, decode_places
 from .committing import OUTCOME_UNKNOWN, Committing
+from .group_offsets import GroupOffsets, group_offsets
 from .membership import NO_MEMBER_ID, Event, Membership, NextStep, State
 from .subscription import ConsumerRebalanceListener, Subscription
 
@@ -107,6 +108,12 @@ class GroupMember(Generic[K, V]):
             logger.warning("group %s was left without a word: %s", self._membership.group_id, error)
         finally:
             self._coordinator.forget()
+
+    def group_offsets(self) -> GroupOffsets:
+        """Positions and membership, as of one instant. Raises Abortable."""
+        handed, offsets = self._fetcher.take_handed(), self._fetcher.positions()
+        instance_id, is_set = self._config.group_instance_id, self._subscription.is_set
+        return group_offsets(self._membership, instance_id, is_set, handed, offsets)
 
     def call_begins(self) -> None:
         """The application asks for records: it is done with those it got (and they are settled)."""

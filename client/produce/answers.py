@@ -87,7 +87,8 @@ def ended(batch: ProducerBatch, error: ClientError) -> ClientError:
 def failure(batch: ProducerBatch, answer: Answer) -> ClientError:
     """A batch that a broker has refused for good."""
     then, _ = outcome_of(answer.code)
-    kind = Fenced if then is Then.FENCE else Fatal
+    is_fenced = then is Then.FENCE or answer.code is ErrorCode.PRODUCER_FENCED
+    kind = Fenced if is_fenced else Fatal
     return kind(
         f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}",
         code=answer.code,

@@ -24,6 +24,7 @@ NO_PRODUCER_ID: Final = -1
 NO_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
 OFFSET_UNKNOWN: Final = -1
+TRANSACTIONAL: Final = 0x10  # of a batch's attributes
 
 
 class StoredAt(NamedTuple):
@@ -74,6 +75,7 @@ class ProducerBatch:
         is_on_wire: an attempt has not been answered yet.
         is_refused: the newest answer was that the sequence does not follow.
         is_passed: a later batch of the same epoch was stored.
+        is_transactional: it is sealed as part of a transaction.
     """
 
     __slots__ = (
@@ -92,6 +94,7 @@ class ProducerBatch:
         "is_on_wire",
         "is_passed",
         "is_refused",
+        "is_transactional",
         "is_unknown",
         "keys",
         "on_done",
@@ -130,6 +133,7 @@ class ProducerBatch:
         self.is_on_wire = False
         self.is_refused = False
         self.is_passed = False
+        self.is_transactional = False
         self.outcome: StoredAt | Split | ClientError | None = None
         self.home: Home | None = None
         self.on_done: list[Callable[[], None]] = []
@@ -200,7 +204,7 @@ class ProducerBatch:
             self._body = self._packed(stamps)
             self.timestamps[:] = stamps
         after_crc = (
-            self.codec,
+            self.codec | TRANSACTIONAL if self.is_transactional else self.codec,
             self.count - 1,
             int(self.timestamps[0]),
             int(max(self.timestamps)),
@@ -251,6 +255,7 @@ class ProducerBatch:
         part.home = self.home
         part.sends = self.sends
         part.is_unknown = self.is_unknown
+        part.is_transactional = self.is_transactional
         part._is_plain = self._is_plain
         part.close()
         return part

@@ -104,7 +104,9 @@ async def sent(bulk: Bulk, intake: Intake) -> Receipts:
 
 async def _add_each(bulk: Bulk, intake: Intake, runs: list[Run]) -> None:
     keys, headers, timestamps = bulk.keys, bulk.headers, bulk.timestamps
+    number = intake.transaction_number
     for index, value in enumerate(bulk.values):
+        intake.raise_unless_taking(number)
         run = await intake.add(
             bulk.topic,
             None if keys is None else keys[index],

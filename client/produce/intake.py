@@ -21,7 +21,7 @@ from ...protocol.errors import ErrorCode
 from ..cluster.metadata import TopicMetadata
 from ..config import ProducerConfig
 from ..door import door
-from ..errors import ClientError, Fatal, Retriable
+from ..errors import ClientError, Fatal, Fenced, Retriable
 from .accumulator import Accumulator
 from .batch import (
     PLAIN_OVERHEAD_MAX,
@@ -112,7 +112,7 @@ class Intake:
         """Put one record into its batch."""
         size = record_bytes_max(key, value, headers)
         held_before = self._accumulator.held_bytes
-        batch = await self._batch_for(topic, key, partition, size)
+        batch = await self._batch_for(topic, key, partition, size, self.transaction_number)
         batch.append(key, value, headers, timestamp, size)
         run = Run(batch, batch.count - 1, 1)
         if self._accumulator.held_bytes > held_before and (run.first or self._is_behind(batch)):
@@ -137,9 +137,9 @@ class Intake:
         else:
             sizes = [record_bytes_max(None, value, b"") for value in values]
         ends = [*accumulate(sizes, initial=0)]
-        at = 0
+        at, number = 0, self.transaction_number
         while at < len(values):
-            batch = await self._batch_for(topic, None, partition, sizes[at])
+            batch = await self._batch_for(topic, None, partition, sizes[at], number)
             self._accumulator.grow(batch, ends[-1] - ends[at])
             end = _reach(ends, at, batch.room)
             first = batch.count
@@ -160,7 +160,22 @@ class Intake:
         """Raise what ended the producer."""
         error = self.closed or self._sending.sender.fatal
         if error is not None:
-            raise Fatal(str(error), code=error.code)
+            kind = Fenced if isinstance(error, Fenced) else Fatal
+            raise kind(str(error), code=error.code)
+
+    @property
+    def transaction_number(self) -> int | None:
+        """Of the newest transaction; None without a transactional id."""
+        transactional = self._sending.sender.transactional
+        return None if transactional is None else transactional.number
+
+    def raise_unless_taking(self, number: int | None) -> None:
+        """As raise_if_closed; and where there are transactions, raise unless that one is open."""
+        self.raise_if_closed()
+        # 1. A send waits for room; meanwhile its transaction ends, and the next begins.
+        # 2. There is room: the record would be part of the wrong transaction.
+        if self._sending.sender.transactional is not None:
+            self._sending.sender.transactional.raise_unless_open(number)
 
     def use(self, topic: str) -> None:
         """Keep a topic known for metadata_max_idle_ms."""
@@ -190,10 +205,14 @@ class Intake:
                 del self.filling[topic]
 
     async def _batch_for(
-        self, topic: str, key: bytes | None, partition: int | None, size: int
+        self, topic: str, key: bytes | None, partition: int | None, size: int, number: int | None
     ) -> ProducerBatch:
-        """The batch for a record; the caller adds it at once."""
-        self.raise_if_closed()
+        """The batch for a record; the caller adds it at once.
+
+        Args:
+            number: of the transaction it is part of.
+        """
+        self.raise_unless_taking(number)
         self.use(topic)
         if size > self._config.max_request_size:
             raise Fatal(
@@ -206,12 +225,12 @@ class Intake:
         known = metadata.topics.get(topic)
         if known is None or not known.available:
             await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
-            self.raise_if_closed()
+            self.raise_unless_taking(number)
             known = metadata.topics[topic]
         if partition is not None and partition not in known.leaders:
             left_ms = self._config.max_block_ms
             await self._sending.cluster.ensure_partition(topic, partition, left_ms)
-            self.raise_if_closed()
+            self.raise_unless_taking(number)
             known = metadata.topics[topic]
         fixed = self._fixed_partition(known, key, partition)
         batch = self._present(topic, fixed, size)
@@ -224,7 +243,7 @@ class Intake:
         self._waiting.append(entry)
         try:
             await self._until_room(entry, left_ms)
-            self.raise_if_closed()
+            self.raise_unless_taking(number)
             batch = self._present(topic, fixed, size)
             return batch or self._open(topic, fixed, known.available, size, began_ms)
         finally:
@@ -267,6 +286,7 @@ class Intake:
             batch = filling or self._accumulator.open(place, size, now_ms)
             self.filling[topic] = batch
         batch.home = self._sending
+        batch.is_heard = self._config.transactional_id is not None  # its transaction will tell
         linger_ms = self._config.linger_ms
         is_full = size >= batch.room + batch.growth_bytes
         if linger_ms == 0 or is_full or self._is_behind(batch):

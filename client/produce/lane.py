@@ -8,6 +8,8 @@ In flight are at most five batches, in sequence order, each with bytes that neve
 - The epoch is bumped, and batches get new sequences, only when no batch left in flight may have
   been stored. Where one may have been, it fails with Fatal: sending it under a new sequence could
   store it twice (Apache Kafka's producer takes that risk).
+- In a transaction the epoch is the transactional id's: instead of a bump everything in flight
+  fails, and with it the transaction.
 Source: TransactionManager.java, Sender.java; KIP-98, KIP-360, KIP-679. Stricter than both.
 Tests: tests/unit/client/produce/test_sender.py
 """
@@ -50,6 +52,7 @@ class Lane:
         "in_flight",
         "is_broken",
         "is_established",
+        "is_transactional",
         "is_unresolved",
         "next_sequence",
         "on_wire_count",
@@ -59,7 +62,8 @@ class Lane:
         "retry_at_ms",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_transactional: bool = False) -> None:
+        self.is_transactional = is_transactional
         self.in_flight: list[ProducerBatch] = []
         self.is_broken = False
         self.is_unresolved = False
@@ -72,9 +76,10 @@ class Lane:
         self.retry_at_ms = 0.0
         self.attempts = 0
 
-    def adopt(self, producer_id: int) -> None:
-        """Begin with a producer id: epoch 0, sequence 0."""
-        self.producer_id, self.producer_epoch, self.next_sequence = producer_id, 0, 0
+    def adopt(self, producer_id: int, producer_epoch: int = 0) -> None:
+        """Begin with a producer id and epoch, at sequence 0."""
+        self.producer_id, self.producer_epoch = producer_id, producer_epoch
+        self.next_sequence = 0
         self.is_established = False
 
     def stamp(self, batch: ProducerBatch) -> None:
@@ -82,6 +87,7 @@ class Lane:
         if self.producer_id == NO_PRODUCER_ID:
             batch.seal(NO_PRODUCER_ID, NO_EPOCH, NO_SEQUENCE)
         else:
+            batch.is_transactional = self.is_transactional
             batch.seal(self.producer_id, self.producer_epoch, self.next_sequence)
             self.next_sequence = batch.next_sequence
         self.in_flight.append(batch)
@@ -166,6 +172,8 @@ class Lane:
             for batch in self.in_flight:
                 batch.is_refused = False  # said behind one that was not there; the next will tell
             return done, []
+        if self.is_transactional:
+            cut = len(self.in_flight)
         for batch in self.in_flight[:cut]:
             batch.complete(_fatal_gap(batch))
         done += self.in_flight[:cut]
@@ -192,6 +200,8 @@ class Lane:
     def _bump(self) -> None:
         self.in_flight = []
         self.is_unresolved = False
+        if self.is_transactional:
+            return  # a new epoch comes with the next transaction
         self.next_sequence = 0
         self.producer_epoch += 1
         if self.producer_epoch > EPOCH_MAX:

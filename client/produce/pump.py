@@ -24,6 +24,7 @@ from ...protocol.messages.produce import (
 from ..cluster.backoff import backoff_ms
 from ..cluster.cluster import Cluster
 from ..cluster.connection import Connection
+from ..cluster.coordinator import version_max
 from ..config import ProducerConfig
 from ..door.owner import Owner
 from ..errors import (
@@ -37,9 +38,12 @@ from ..errors import (
 from .accumulator import Accumulator
 from .answers import Answer
 from .batch import ProducerBatch
+from .coordinating import Coordinating
 from .sender import NEVER, ProduceCall, Sender
 
 logger = logging.getLogger("minibroker.client")
+PRODUCE_KEY = 0
+BUMPING_SINCE = 12  # of Produce: partitions are added to the transaction by what is written there
 TRANSACTION_TIMEOUT_MS = 2**31 - 1  # means nothing without a transactional id; Java sends this
 
 
@@ -68,6 +72,9 @@ class Sending:
         self.owner = owner
         self.sender = Sender(config, accumulator, random)
         self.cluster = Cluster(config, random, self._on_change, self._on_end)
+        self.coordinating: Coordinating | None = None
+        if self.sender.transactional is not None:
+            self.coordinating = Coordinating(config, self.sender, self.cluster, random, self.wake)
         self._loop = owner.loop
         self._calls: dict[Connection, list[ProduceCall]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -107,6 +114,12 @@ class Sending:
         for handle in (self._timer, self._woken):
             if handle is not None:
                 handle.cancel()
+        self.stop_asking()
+
+    def stop_asking(self) -> None:
+        """No connections to coordinators are kept."""
+        if self.coordinating is not None:
+            self.coordinating.stop()
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -142,6 +155,8 @@ class Sending:
 
     def _on_end(self, error: ClientError) -> None:
         self.sender.end(error)
+        if self.coordinating is not None:
+            self.coordinating.tell()
         self.on_failure(error)
         self.on_progress()
 
@@ -162,6 +177,8 @@ class Sending:
             self._write(call)
         if sender.wants_producer_id and self._asking is None:
             self._asking = self.cluster.spawn(self._ask_for_producer_id(), "producer id")
+        if self.coordinating is not None:
+            self.coordinating.turn()
         if sender.wants_metadata:
             sender.wants_metadata = False
             self.cluster.refresh_soon()
@@ -189,13 +206,22 @@ class Sending:
             if self._config.required_acks == 0:
                 connection.send_unanswered(request, _Asked(self, connection, call))
             else:
-                connection.ask(request, _Asked(self, connection, call))
+                version = self._version_in_transaction(connection)
+                connection.ask(request, _Asked(self, connection, call), version=version)
         except ConnectionFailed as error:
             self._forget(connection, call)
             self.sender.lost(call, self.now_ms(), str(error))
         except UnsupportedApi as error:
             self._forget(connection, call)
             self._refuse(call, str(error))
+
+    def _version_in_transaction(self, connection: Connection) -> int | None:
+        """The version says whether the broker has to add the partition; None: any."""
+        transactional = self.sender.transactional
+        if transactional is None:
+            return None
+        newest = version_max(connection, PRODUCE_KEY)
+        return max(newest, BUMPING_SINCE) if transactional.bumps else min(newest, BUMPING_SINCE - 1)
 
     def _refuse(self, call: ProduceCall, why: str) -> None:
         answer = Answer(ErrorCode.UNSUPPORTED_VERSION, message=why)
@@ -331,6 +357,7 @@ def produce_request(call: ProduceCall, config: ProducerConfig) -> ProduceRequest
         data = PartitionProduceData(index=batch.partition, records=memoryview(batch.wire))
         topics.setdefault(batch.topic, []).append(data)
     return ProduceRequest(
+        transactional_id=config.transactional_id,
         acks=config.required_acks,
         timeout_ms=config.request_timeout_ms,
         topic_data=[

@@ -17,12 +17,13 @@ from typing import Final
 from ...protocol.errors import ErrorCode
 from ..cluster.backoff import backoff_ms
 from ..config import IN_FLIGHT_MAX, ProducerConfig
-from ..errors import ClientError, DeliveryTimeout, Fatal, Retriable
+from ..errors import Abortable, ClientError, DeliveryTimeout, Fatal, Retriable
 from ..figures import ProducerFigures
 from .accumulator import Accumulator, Place
 from .answers import Answer, Then, ended, failure, outcome_of
-from .batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
+from .batch import NO_EPOCH, NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
 from .lane import Lane, born_at_ms
+from .transactional import Phase, Transactional
 
 NEVER: Final = float("inf")
 REQUEST_OVERHEAD: Final = 512  # of a Produce request beside its batches, roughly
@@ -74,15 +75,21 @@ class Sender:
         fatal: set once; every later send fails with it.
         in_doubt: the newest reason why something had to be repeated, for texts.
         figures: what was counted.
+        transactional: the transactions of config.transactional_id; None without one.
     """
 
     def __init__(self, config: ProducerConfig, accumulator: Accumulator, random: Random) -> None:
         self._config = config
+        self.transactional: Transactional | None = None
+        if config.transactional_id is not None:
+            timeout_ms = config.transaction_timeout_ms
+            self.transactional = Transactional(config.transactional_id, timeout_ms)
         self._accumulator = accumulator
         self._random = random
         self._lanes: dict[Place, Lane] = {}
         self._in_flight_max = min(IN_FLIGHT_MAX, config.max_in_flight_requests_per_connection)
         self.producer_id = NO_PRODUCER_ID
+        self._producer_epoch = NO_EPOCH  # a transactional id's; otherwise lanes have their own
         self.wants_producer_id = False
         self.wants_metadata = False
         self.fatal: ClientError | None = None
@@ -102,6 +109,8 @@ class Sender:
             slots_of: how many more requests a node's connection takes now, 0 if it has none.
         """
         self._settle_lanes()
+        if self.transactional is not None:
+            self._heed(self.transactional)
         calls: list[ProduceCall] = []
         in_flight = (place for place, lane in self._lanes.items() if lane.in_flight)
         places = [*dict.fromkeys((*self._accumulator.queues, *in_flight))]
@@ -130,9 +139,9 @@ class Sender:
             return
         batch.is_unknown = batch.is_unknown or may_be_stored
         self.in_doubt = f"{answer.code.name}: {answer.message or answer.code.text}"
-        if then is Then.END:
+        if then is Then.END and not self._is_abortable(answer.code):
             self._end(failure(batch, answer))
-        elif batch.outcome is not None or then in (Then.FAIL, Then.FENCE):
+        elif batch.outcome is not None or then in (Then.FAIL, Then.FENCE, Then.END):
             self._give_up(lane, batch, failure(batch, answer))
         elif then is Then.SPLIT:
             self._split(lane, batch, answer)
@@ -173,7 +182,9 @@ class Sender:
             for batch in [*lane.in_flight]:
                 if batch.created_at_ms + age_ms > now_ms or batch.outcome is not None:
                     continue
-                batch.complete(self._timeout(batch))
+                error = self._timeout(batch)
+                batch.complete(error)
+                self._tell_transaction(batch, error)
                 if not batch.is_on_wire:  # on the wire it keeps its place until that is over
                     lane.give_up(batch)
                     self._accumulator.release(batch)
@@ -206,7 +217,9 @@ class Sender:
             self._finish(batch, error(batch))
         for lane in self._lanes.values():
             for batch in [*lane.in_flight]:
-                batch.complete(error(batch))
+                why = error(batch)
+                batch.complete(why)
+                self._tell_transaction(batch, why)
                 if not batch.is_on_wire:
                     lane.give_up(batch)
                     self._accumulator.release(batch)
@@ -214,8 +227,15 @@ class Sender:
     def end(self, error: ClientError) -> None:
         """Nothing goes on: everything open fails, whatever state it was left in by a defect."""
         self.fatal = self.fatal or error
+        if self.transactional is not None:
+            self.transactional.fail(error)
         for batch in [*self._accumulator.held]:
             batch.complete(ended(batch, error))
+
+    @property
+    def on_wire_count(self) -> int:
+        """Batches that brokers have not answered."""
+        return sum(lane.on_wire_count for lane in self._lanes.values())
 
     def open_batches(self) -> list[ProducerBatch]:
         """Every batch without an outcome."""
@@ -264,7 +284,8 @@ class Sender:
         elif call.size_bytes + size > self._config.max_request_size:
             return
         if lane is None:
-            lane = self._lanes[place] = Lane()
+            is_transactional = self.transactional is not None
+            lane = self._lanes[place] = Lane(is_transactional=is_transactional)
         batch = self._take_next(place, lane)
         if batch is None:
             return
@@ -280,6 +301,8 @@ class Sender:
             # 3. Its first attempt is stored after all: twice.
             # So a broken lane waits until every attempt is over, and lane.settle() has judged.
             if lane.is_broken or now_ms < lane.retry_at_ms:
+                return None
+            if self.transactional is not None and not self.transactional.admits(place):
                 return None
             unsent = lane.next_to_resend()
             if unsent is not None:
@@ -301,6 +324,8 @@ class Sender:
         is_urgent = queue[0].is_awaited and (lane is None or not lane.in_flight)
         if not is_urgent and not self._accumulator.is_ready(queue, now_ms):
             return None
+        if self.transactional is not None:
+            return queue[0].size_bytes if self.transactional.admits(place) else None
         if self._config.enable_idempotence and self.producer_id == NO_PRODUCER_ID:
             # 1. One lane has used its epochs up, and a new id is asked for. 2. Epochs are kept per
             # partition: a lane that has the old id goes on with it, and waits for nobody.
@@ -324,11 +349,21 @@ class Sender:
         batch = lane.next_to_resend()
         if batch is None:
             if self._config.enable_idempotence and lane.producer_id == NO_PRODUCER_ID:
-                lane.adopt(self.producer_id)
+                self._adopt(lane)
             batch = self._stamped(place, lane)
         if batch is not None:
             lane.put_on_wire(batch)
+            if self.transactional is not None:
+                self.transactional.has_begun = True
         return batch
+
+    def _adopt(self, lane: Lane) -> None:
+        if self.transactional is None:
+            lane.adopt(self.producer_id)
+            return
+        lane.adopt(self.producer_id, self._producer_epoch)
+        # With KIP-890 a partition takes sequence 0 first in every epoch, and no other.
+        lane.is_established = self.transactional.bumps
 
     def _stamped(self, place: Place, lane: Lane) -> ProducerBatch | None:
         """The oldest batch of a place that can be encoded; those before it fail alone."""
@@ -349,6 +384,8 @@ class Sender:
             had_id = lane.producer_id
             done, unsent = lane.settle()
             for batch in done:
+                if isinstance(batch.outcome, ClientError):
+                    self._tell_transaction(batch, batch.outcome)
                 self._accumulator.release(batch)
             self._accumulator.put_back(place, unsent)
             if had_id == self.producer_id and lane.producer_id != had_id:
@@ -388,10 +425,35 @@ class Sender:
 
     def _finish(self, batch: ProducerBatch, outcome: StoredAt | ClientError) -> None:
         batch.complete(outcome)
+        if isinstance(outcome, ClientError):
+            self._tell_transaction(batch, outcome)
         self._accumulator.release(batch)
+
+    def _heed(self, transactional: Transactional) -> None:
+        """Batches of a transaction that will be aborted fail; a new epoch begins at sequence 0."""
+        phase, why = transactional.phase, transactional.error
+        if phase is Phase.FATAL:
+            if self.fatal is None and why is not None:
+                self._end(why)
+        elif phase in (Phase.BROKEN, Phase.ABORTING):
+            self.fail_all(lambda batch: _abandoned(batch, why))
+        ids = (transactional.producer_id, transactional.producer_epoch)
+        if ids != (self.producer_id, self._producer_epoch):
+            self.producer_id, self._producer_epoch = ids
+            self._lanes.clear()
+
+    def _tell_transaction(self, batch: ProducerBatch, error: ClientError) -> None:
+        if self.transactional is not None:
+            self.transactional.fall(error, loses_sequences=batch.sends > 0)
+
+    def _is_abortable(self, code: ErrorCode) -> bool:
+        """Whether what ends other producers ends only the transaction: its id may be renewed."""
+        return self.transactional is not None and code is ErrorCode.INVALID_PRODUCER_ID_MAPPING
 
     def _end(self, error: ClientError) -> None:
         self.fatal = error
+        if self.transactional is not None:
+            self.transactional.fail(error)
         self.fail_all(lambda batch: ended(batch, error))
 
     def _tried_enough(self, batch: ProducerBatch) -> ClientError:
@@ -416,3 +478,13 @@ class Sender:
             code=ErrorCode.REQUEST_TIMED_OUT,
             possibly_persisted=batch.possibly_persisted,
         )
+
+
+def _abandoned(batch: ProducerBatch, why: ClientError | None) -> ClientError:
+    """A batch of a transaction that is not committed."""
+    cause = "it was aborted" if why is None else str(why)
+    return Abortable(
+        f"{batch.describe()}: not part of any committed transaction: {cause}",
+        code=ErrorCode.TRANSACTION_ABORTABLE if why is None else why.code,
+        possibly_persisted=False,
+    )

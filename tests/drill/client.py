@@ -78,15 +78,15 @@ def two_before_the_first_is_stored(patch: pytest.MonkeyPatch) -> None:
     """A broker without state takes any sequence, the second one's too."""
     begin = Lane.__init__
 
-    def init(self: Lane) -> None:
-        begin(self)
+    def init(self: Lane, **given: bool) -> None:
+        begin(self, **given)
         self.is_established = True
 
     patch.setattr(Lane, "__init__", init)
     adopt = Lane.adopt
 
-    def planted(self: Lane, producer_id: int) -> None:
-        adopt(self, producer_id)
+    def planted(self: Lane, *ids: int) -> None:
+        adopt(self, *ids)
         self.is_established = True
 
     patch.setattr(Lane, "adopt", planted)

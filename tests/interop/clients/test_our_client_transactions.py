@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.processes.broker import BrokerProcess
 from tests.support.processes.kafka import RealKafka, missing_tools
+from tests.support.transactions import producing
 from tests.support.transactions.scenarios import (
     SCENARIOS,
     Scenario,
@@ -30,7 +31,9 @@ def bootstrap() -> Iterator[str]:
 
 @needs_kafka
 @pytest.mark.parametrize(
-    "scenario", [*SCENARIOS, what_others_commit_is_read], ids=lambda each: each.__name__
+    "scenario",
+    [*SCENARIOS, *producing.SCENARIOS, what_others_commit_is_read],
+    ids=lambda each: each.__name__,
 )
 async def test_against_a_real_kafka(scenario: Scenario, bootstrap: str) -> None:
     await scenario(bootstrap)

@@ -50,7 +50,7 @@ FACES = (
     Face("Producer", (("producer", "Producer"),), is_generic=True),
     Face(
         "Consumer",
-        (("consumer", "Consumer"),),
+        (("consumer", "Consumer"), ("commits", "Commits")),
         is_generic=True,
         is_iterated=True,
     ),
@@ -59,10 +59,11 @@ FACES = (
 SAID_OTHERWISE = {
     "made inside a running loop, started by `async with` or start()": "started by `with`",
     "; made inside a running loop.": "; started by `with`.",
+    "nothing: `async with` it": "nothing: `with` it",
     "what to await for the receipt": "what waits for the receipt",
 }
 # method -> how its result is wrapped; parameter -> how it is
-WRAPPED = {"send": "Delivery(self._loop, {})"}
+WRAPPED = {"send": "Delivery(self._loop, {})", "transaction": "Transaction(self._loop, {})"}
 PARAMETERS = {"listener": "None if listener is None else InThreads(listener)"}
 
 
@@ -266,6 +267,7 @@ def _imports(text: str) -> str:
                         known[ast.unparse(target)] = f"from {source} import {ast.unparse(target)}"
     own = {
         "Delivery": "from .in_thread.parts import Delivery",
+        "Transaction": "from .in_thread.transaction import Transaction",
         "InThreads": "from .in_thread.parts import InThreads",
         "LoopThread": "from .in_thread.loop_thread import LoopThread",
         "_async": "import minibroker.client as _async",
@@ -280,7 +282,7 @@ def _imports(text: str) -> str:
         for name in used
         if name in own or name in known
     }
-    names = sorted([*own.keys() & {"Delivery"}, *(face.name for face in FACES)])
+    names = sorted([*own.keys() & {"Delivery", "Transaction"}, *(face.name for face in FACES)])
     return "\n".join(sorted(lines)) + f"\n\n__all__ = {names!r}\n"
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import minibroker.client
 import pytest
@@ -67,6 +68,45 @@ def test_records_go_and_come(broker: ChildBroker, topic: str) -> None:
         assert values == [b"a", b"b", b"c", b"d"]
         assert consumer.assignment() == {TopicPartition(topic, 0)}
         assert consumer.getmany(timeout_ms=10) == {}
+
+
+def test_transactions_with_offsets(broker: ChildBroker, topic: str) -> None:
+    target = broker.create_new_topic("out")
+    servers = broker.bootstrap_servers
+    with (
+        blocking.Producer(servers) as plain,
+        blocking.Producer(servers, transactional_id=topic) as producer,
+        blocking.Consumer(
+            topic,
+            bootstrap_servers=servers,
+            group_id=topic,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        ) as consumer,
+    ):
+        plain.send_many(topic, [b"0", b"1"])
+        for is_well in (False, True):
+            value = next(consumer).value or b""
+            with suppress(KeyError), producer.transaction() as tx:
+                delivery = tx.send(target, b"out " + value)
+                tx.commit_offsets(consumer)
+                if not is_well:
+                    raise KeyError
+            assert (delivery.result().offset if is_well else 0) >= 0
+            consumer.seek_to_committed()
+        committed = consumer.committed(TopicPartition(topic, 0))
+        assert committed is not None
+        assert committed.offset == 1
+        with pytest.raises(RuntimeError, match="no transaction is open"):
+            producer.send(target, b"v")
+    with blocking.Consumer(
+        target,
+        bootstrap_servers=servers,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        consumer_timeout_ms=500,
+    ) as reader:
+        assert [record.value for record in reader] == [b"out 0"]
 
 
 def test_a_cluster_is_looked_after(broker: ChildBroker) -> None:
@@ -246,3 +286,5 @@ def test_the_names_are_those_of_the_asyncio_face() -> None:
         ours = getattr(blocking, face.name)
         names = {name for name in dir(theirs) if not name.startswith("_")}
         assert names == {name for name in dir(ours) if not name.startswith("_")}, face.name
+    theirs, ours = dir(minibroker.client.Transaction), dir(blocking.Transaction)
+    assert [each for each in theirs if each[0] != "_"] == [each for each in ours if each[0] != "_"]
