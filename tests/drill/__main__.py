@@ -3,8 +3,9 @@
     python -m tests.drill              all, one after the other, each in a process of its own
     python -m tests.drill BUG          one, in this process
 
-Bugs of the broker (bugs.py) must be caught by the machines of `make sim-disk` with fsync, those of
-the producer (client.py) by the worlds of `make sim`; each hunt must find nothing without a bug.
+Bugs of the broker must be caught by simulated machines with fsync, those of bugs.py by the ones of
+`make sim-disk` and those of transaction_bugs.py by `make sim-txn`; bugs of the producer (client.py)
+by the worlds of `make sim`. Each hunt must find nothing without a bug.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import time
 from typing import NamedTuple
 
 from tests.drill.bugs import BUGS, plant
+from tests.drill.transaction_bugs import TRANSACTION_BUGS
 
 MACHINES = 400
+COMMITS = 12  # machines that lose power at every step of a commit
 WORLDS = 800
 NO_BUG_MACHINES = 200
 CAUGHT, NOT_CAUGHT = 3, 0
 LONGEST_S = 600
 NO_BROKER_BUG, NO_PRODUCER_BUG = "none in the broker", "none in the producer"
+NO_TRANSACTION_BUG = "none in transactions"
 
 
 class Caught(NamedTuple):
@@ -36,7 +40,9 @@ def names() -> list[str]:
     """The table: every hunt of a drill."""
     from tests.drill.client import PLANTS  # here: see hunt()
 
-    return [NO_BROKER_BUG, *(bug.name for bug in BUGS), NO_PRODUCER_BUG, *PLANTS]
+    broker = [NO_BROKER_BUG, *(bug.name for bug in BUGS)]
+    transactions = [NO_TRANSACTION_BUG, *(bug.name for bug in TRANSACTION_BUGS)]
+    return [*broker, *transactions, NO_PRODUCER_BUG, *PLANTS]
 
 
 def hunt(name: str) -> Caught:
@@ -44,18 +50,27 @@ def hunt(name: str) -> Caught:
 
     What simulates is imported only then: a bug of the broker must be there before its module is.
     """
-    broker_bugs = {bug.name: bug for bug in BUGS}
-    if name != NO_BROKER_BUG and name not in broker_bugs:
+    planted = {bug.name: bug for bug in (*BUGS, *TRANSACTION_BUGS)}.get(name)
+    if planted is None and name not in (NO_BROKER_BUG, NO_TRANSACTION_BUG):
         from tests.drill import client
 
         runs, found = client.hunt(None if name == NO_PRODUCER_BUG else client.PLANTS[name], WORLDS)
         return Caught(runs, "worlds", found)
-    if name in broker_bugs:
-        plant(broker_bugs[name])
-    from tests.simulation.disk import CAMPAIGNS, run_seeds
+    if planted is not None:
+        plant(planted)
+    from tests.simulation import disk, transactions
 
-    tally = run_seeds(CAMPAIGNS[0], range(MACHINES if name in broker_bugs else NO_BUG_MACHINES))
-    return Caught(tally.runs, "machines", "".join(tally.failure.splitlines()[1:2]))
+    machines = NO_BUG_MACHINES if planted is None else MACHINES
+    campaigns = [(disk.CAMPAIGNS[0], machines)]
+    if name == NO_TRANSACTION_BUG or planted in TRANSACTION_BUGS:
+        campaigns = [(transactions.CAMPAIGNS[0], machines), (transactions.CAMPAIGNS[2], COMMITS)]
+    runs = 0
+    for campaign, count in campaigns:
+        tally = disk.run_seeds(campaign, range(count))
+        runs += tally.runs
+        if tally.failure:
+            return Caught(runs, "machines", tally.failure.splitlines()[1])
+    return Caught(runs, "machines", "")
 
 
 def drill() -> int:
@@ -67,7 +82,7 @@ def drill() -> int:
             command, capture_output=True, text=True, timeout=LONGEST_S, check=False
         )
         as_expected = run.returncode == (
-            NOT_CAUGHT if name in (NO_BROKER_BUG, NO_PRODUCER_BUG) else CAUGHT
+            NOT_CAUGHT if name in (NO_BROKER_BUG, NO_TRANSACTION_BUG, NO_PRODUCER_BUG) else CAUGHT
         )
         is_good &= as_expected
         mark = "ok   " if as_expected else "WRONG"
