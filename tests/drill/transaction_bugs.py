@@ -74,12 +74,14 @@ class Ledger(""",
         "broker.partitions.partition",
         [
             (
-                "        oldest = self.transactions.oldest\n"
-                "        if oldest is None:\n"
-                "            return self.high_watermark\n",
-                "        oldest = self.transactions.oldest\n"
-                "        if oldest is None or oldest.is_closed:\n"
-                "            return self.high_watermark\n",
+                """        oldest = self.transactions.oldest
+        if oldest is None:
+            return self.high_watermark
+""",
+                """        oldest = self.transactions.oldest
+        if oldest is None or oldest.is_closed:
+            return self.high_watermark
+""",
             )
         ],
     ),
