@@ -137,7 +137,7 @@ def test_partitions_to_which_nobody_has_come_are_not_opened_to_be_closed() -> No
     pid = ongoing(stage)
     opened: list[str] = []
     participants = stage.transactions.completion._participants
-    participants._partition = lambda topic, number: opened.append(topic)  # type: ignore[assignment, func-returns-value]
+    participants._partition = lambda topic, number: opened.append(topic)
     participants._opened = lambda topic, number: None
     stage.end(pid, 0)
     assert opened == []
