@@ -71,10 +71,16 @@ class Readers:
         isolation: int = COMMITTED,
         max_bytes: int = ALL,
         wait_ms: int = 0,
+        last_fetched_epoch: int = -1,
     ) -> FetchRequest:
         """A Fetch of one partition."""
         topic, index = self._stage.part(of)
-        part = FetchPartition(partition=index, fetch_offset=offset, partition_max_bytes=max_bytes)
+        part = FetchPartition(
+            partition=index,
+            fetch_offset=offset,
+            partition_max_bytes=max_bytes,
+            last_fetched_epoch=last_fetched_epoch,
+        )
         return FetchRequest(
             max_wait_ms=wait_ms,
             min_bytes=1,
@@ -91,12 +97,18 @@ class Readers:
         isolation: int = COMMITTED,
         max_bytes: int = ALL,
         wait_ms: int = 0,
+        last_fetched_epoch: int = -1,
         v: int = 12,
         on: Connection | None = None,
     ) -> str:
         """Fetch: everything that is told."""
         request = self.request(
-            offset, of=of, isolation=isolation, max_bytes=max_bytes, wait_ms=wait_ms
+            offset,
+            of=of,
+            isolation=isolation,
+            max_bytes=max_bytes,
+            wait_ms=wait_ms,
+            last_fetched_epoch=last_fetched_epoch,
         )
         answer = await self._stage.ask(request, v, on=on)
         return self.shown(answer.responses[0].partitions[0])

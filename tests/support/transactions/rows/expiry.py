@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.transactions.stage import Stage
 
 SETTINGS = {
-    "transactional.id.expiration.ms": "1500",
+    "transactional.id.expiration.ms": "2500",
     "transaction.remove.expired.transaction.cleanup.interval.ms": "200",
 }
 

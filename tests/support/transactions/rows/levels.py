@@ -9,7 +9,7 @@ from tests.support.transactions.producer import Producer
 from tests.support.transactions.stage import Stage
 
 FEATURE = "transaction.version"
-SHORT_MS = 500
+SHORT_MS = 1000
 
 
 async def level_2(stage: Stage) -> None:

@@ -181,6 +181,9 @@ async def beyond_what_is_stable(stage: Stage) -> None:
     await row("from 0", see(), "hw=6 lso=2 [] 0-1:")
     for offset in range(2, 7):
         await row(f"from {offset}", see(offset), "hw=6 lso=2 []")
+    for offset, batches in ((0, " 0-1:"), (2, "")):
+        named = see(offset, last_fetched_epoch=0)
+        await row(f"from {offset}, with an epoch", named, f"hw=6 lso=2 []{batches}")
     below = see(3, isolation=UNCOMMITTED)
     await row("read uncommitted from 3", below, "hw=6 lso=2 null 2-3:a0 4-5:")
     await row("from 6", see(6, isolation=UNCOMMITTED), "hw=6 lso=2 null")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.transactions.producer import Producer
 from tests.support.transactions.stage import Stage
 
-SHORT_MS = 500
+SHORT_MS = 1000
 SETTINGS = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200"}
 
 
