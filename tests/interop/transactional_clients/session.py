@@ -230,10 +230,10 @@ class Session:
 
 
 def rules_of(seed: int) -> list[Rule]:
-    """Which answers are lost."""
+    """Which answers are lost; each API draws for itself."""
     return [
-        Rule(action=LoseReply(), api=api, probability=share, seed=seed)
-        for api, share in LOST_SHARES.items()
+        Rule(action=LoseReply(), api=api, probability=share, seed=seed * len(LOST_SHARES) + number)
+        for number, (api, share) in enumerate(LOST_SHARES.items())
     ]
 
 
