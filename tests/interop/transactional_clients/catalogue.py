@@ -38,6 +38,7 @@ CLIENTS: dict[str, Callable[[], Runnable]] = {
         str(PROGRAMS / "kafkajs.js"),
         "kafkajs.package.json",
     ),
+    "ours": partial(_python, "ours"),
 }
 
 
