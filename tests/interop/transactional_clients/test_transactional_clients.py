@@ -1,4 +1,4 @@
-"""Seven foreign clients and ours: transactions through lost answers and kill -9, read by three each.
+"""Seven foreign clients and ours: transactions through lost answers and kill -9, read by three.
 
 What is committed is read once and whole, with its offset; what is aborted is never read; a producer
 with a successor is fenced. `make txn-clients` does 1,000 transactions of each; N=60 and SEED=1 say
