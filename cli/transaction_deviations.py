@@ -109,6 +109,14 @@ TRANSACTIONS = {
         reason="What a tool once sent must not keep a decision from being carried out.",
         test=f"{TOOLS}::test_a_wild_coordinator_epoch_keeps_no_transaction_from_ending",
     ),
+    "lost-markers": Deviation(
+        request="EndTxn: answered with 0, then the broker is killed, and starts again",
+        kafka="the transaction is complete; its markers may never be written, where the coordinator"
+        " is there before the partitions have leaders: their last stable offset stands still",
+        ours="the transaction is complete, its markers are written",
+        reason="What is decided is done, and nothing is inferred from what is not known yet.",
+        test=ROWS,
+    ),
     "made-again": Deviation(
         request="EndTxn: a topic of the transaction was deleted, and made again under its name",
         kafka="0; a marker is written to the new topic, too",
