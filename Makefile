@@ -83,6 +83,7 @@ txn-clients: $(READY) ## seven clients' transactions through lost answers and ki
 
 sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5000 SEED=0)
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
+	$(BIN)/python -m tests.simulation.our_transactions $(or $(RUNS),3000) $(or $(SEED),0)
 
 parity: $(READY) ## what is compiled for each message against its tree and kio (EXAMPLES=100)
 	EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -n $(JOBS) tests/property/test_codec_parity.py $(ARGS)

@@ -4,8 +4,8 @@
     python -m tests.drill BUG          one, in this process
 
 Bugs of the broker must be caught by simulated machines with fsync, those of bugs.py by the ones of
-`make sim-disk` and those of transaction_bugs.py by `make sim-txn`; bugs of the producer (client.py)
-by the worlds of `make sim`. Each hunt must find nothing without a bug.
+`make sim-disk` and those of transaction_bugs.py by `make sim-txn`; bugs of the producer (client.py,
+our_transactions.py) by the worlds of `make sim`. Each hunt must find nothing without a bug.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Caught(NamedTuple):
 
 def names() -> list[str]:
     """The table: every hunt of a drill."""
-    from tests.drill.client import PLANTS  # here: see hunt()
+    from tests.drill import client, our_transactions  # here: see hunt()
 
     broker = [NO_BROKER_BUG, *(bug.name for bug in BUGS)]
     transactions = [NO_TRANSACTION_BUG, *(bug.name for bug in TRANSACTION_BUGS)]
-    return [*broker, *transactions, NO_PRODUCER_BUG, *PLANTS]
+    return [*broker, *transactions, NO_PRODUCER_BUG, *client.PLANTS, *our_transactions.PLANTS]
 
 
 def hunt(name: str) -> Caught:
@@ -52,8 +52,11 @@ def hunt(name: str) -> Caught:
     """
     planted = {bug.name: bug for bug in (*BUGS, *TRANSACTION_BUGS)}.get(name)
     if planted is None and name not in (NO_BROKER_BUG, NO_TRANSACTION_BUG):
-        from tests.drill import client
+        from tests.drill import client, our_transactions
 
+        if name in our_transactions.PLANTS:
+            runs, found = our_transactions.hunt(our_transactions.PLANTS[name], MACHINES)
+            return Caught(runs, "machines", found)
         runs, found = client.hunt(None if name == NO_PRODUCER_BUG else client.PLANTS[name], WORLDS)
         return Caught(runs, "worlds", found)
     if planted is not None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from random import Random
+from typing import TypeAlias
 
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.testing import TransactionHistory, transaction_findings
 
 from tests.support.worlds.crashing_world import CrashingWorld, Outcome
 from tests.support.worlds.judging import create_topic
+from tests.support.worlds.our_transactions import OurTransactions
 from tests.support.worlds.programs import Program, Running
 from tests.support.worlds.transaction_readers import (
     OFFSET_FETCH,
@@ -40,9 +42,13 @@ SETTINGS = {
     "transaction.remove.expired.transaction.cleanup.interval.ms": 1_000,
 }
 HOUR_MS = 3_600_000
+OUR_LENGTH_MS = 400.0
 CLAIMS_MAX = 200
 INIT = 4
 LATER = frozenset((14, 15, 16, 51, 56))
+
+
+Application: TypeAlias = TransactionalProgram | OurTransactions
 
 
 class TransactionWorld(CrashingWorld):
@@ -51,6 +57,9 @@ class TransactionWorld(CrashingWorld):
     Args:
         durability, ends: as for every CrashingWorld.
         level: the finalized transaction.version; None: one for this seed.
+
+    Attributes:
+        level: the one it has.
     """
 
     def __init__(
@@ -58,8 +67,8 @@ class TransactionWorld(CrashingWorld):
     ) -> None:
         random = Random(f"transactions {seed} {durability} {ends}")
         drawn = random.choice((2, 2, 2, 2, 1, 0))
-        self._level = drawn if level is None else level
-        settings = {**SETTINGS, "transaction.version": self._level}
+        self.level = drawn if level is None else level
+        settings = {**SETTINGS, "transaction.version": self.level}
         super().__init__(random, durability=durability, ends=ends, settings=settings)
         self.history = TransactionHistory()
         self.partitions = random.choice((1, 2, 4))
@@ -86,11 +95,12 @@ class TransactionWorld(CrashingWorld):
         self._plain = PlainWriter(
             self.machine, self.history, self.partitions, random.choice((0, 10))
         )
-        self.people(self._applications())
+        self.people(self.applications())
 
-    def _applications(self) -> list[TransactionalProgram]:
+    def applications(self) -> Sequence[Application]:
+        """Who is there."""
         random, offsets = self.random, itertools.count(1)
-        spoken = (NEW, NEW, OLD, OLDER) if self._level else (OLD, OLDER)
+        spoken = (NEW, NEW, OLD, OLDER) if self.level else (OLD, OLDER)
         return [
             TransactionalProgram(
                 self.machine,
@@ -107,7 +117,7 @@ class TransactionWorld(CrashingWorld):
             for instance in "abc"[: random.choice((1, 1, 2, 3))]
         ]
 
-    def people(self, programs: Sequence[TransactionalProgram]) -> None:
+    def people(self, programs: Sequence[Application]) -> None:
         """Let these producers be there, with their readers."""
         self.programs = list(programs)
         self._keys = sorted({(each.group, 0) for each in programs})
@@ -220,3 +230,40 @@ class TransactionWorld(CrashingWorld):
                 return
             assert answer.error_code in LATER, f"InitProducerId of {name}: {answer.error_code}"
         self.outcome.found.append(f"hanging: nobody can claim {name}")
+
+
+class OurWorld(TransactionWorld):
+    """Our own producer under some ids, in some worlds beside instances that others have written."""
+
+    def __init__(self, seed: int, *, durability: str, ends: Sequence[str]) -> None:
+        level = Random(f"level {seed}").choice((2, 2, 1, 0))
+        super().__init__(seed, durability=durability, ends=ends, level=level)
+
+    def begin(self) -> None:
+        """As every world, with connections that are cut more often."""
+        super().begin()
+        for each in self.programs:
+            for _ in range(self.random.choice((0, 3, 10))):
+                cut = self.running[each.name].cut
+                self.machine.at(self.random.uniform(0, OUR_LENGTH_MS), cut)
+
+    def applications(self) -> Sequence[Application]:
+        """Who is there."""
+        random, offsets = self.random, itertools.count(1_000_000)
+        ours = [
+            OurTransactions(
+                self.machine,
+                self.history,
+                f"our{number}{instance}",
+                transactional_id=f"app{number}",
+                level=self.level,
+                partitions=self.partitions,
+                offsets=offsets,
+                timeout_ms=random.choice((100, 1_000, 60_000, 60_000)),
+                count=random.choice((3, 8, 20)),
+            )
+            for number in range(random.choice((1, 1, 2)))
+            for instance in "ab"[: random.choice((1, 1, 2))]
+        ]
+        others = super().applications() if random.random() < 0.3 else []
+        return [*ours, *others]
