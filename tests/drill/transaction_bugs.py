@@ -131,6 +131,15 @@ class Ledger(""",
         [("if marker.is_commit and not each.is_superseded:", "if not each.is_superseded:")],
     ),
     Bug(
+        "an epoch takes the place of what is stable",
+        "broker.apis.fetch",
+        [
+            ("epoch, epoch_end_offset = partition", "epoch, end_offset = partition"),
+            ("or epoch_end_offset < asked.fetch_offset", "or end_offset < asked.fetch_offset"),
+            ("end_offset=epoch_end_offset)", "end_offset=end_offset)"),
+        ],
+    ),
+    Bug(
         "what is aborted is forgotten by a start",
         "broker.log.recovery",
         [("        segment.aborted.add(aborted)\n", "        pass\n")],

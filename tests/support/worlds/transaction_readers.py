@@ -42,10 +42,15 @@ LATER = frozenset((14, 15, 16, 51, 56))  # loading, not available, busy, the dis
 
 
 class Seen(NamedTuple):
-    """What a Fetch comes to: the records of an application, and where to go on."""
+    """What a Fetch comes to: the records of an application, and where to go on.
+
+    Attributes:
+        epoch: of the last batch; -1 for none.
+    """
 
     records: list[Kept]
     next_offset: int
+    epoch: int
 
 
 def seen_in(records: bytes, begin: int, aborted: Sequence[AbortedTransaction] | None) -> Seen:
@@ -58,11 +63,11 @@ def seen_in(records: bytes, begin: int, aborted: Sequence[AbortedTransaction] | 
     heapq.heapify(ahead)
     ending: set[int] = set()
     kept: list[Kept] = []
-    next_offset = begin
+    next_offset, epoch = begin, -1
     data = memoryview(records)
     for position, header in headers_in(data):
         batch = bytes(data[position : position + header.size_bytes])
-        next_offset = header.next_offset
+        next_offset, epoch = header.next_offset, header.partition_leader_epoch
         while ahead and ahead[0][0] <= header.next_offset - 1:
             ending.add(heapq.heappop(ahead)[1])
         if header.is_control:
@@ -71,7 +76,7 @@ def seen_in(records: bytes, begin: int, aborted: Sequence[AbortedTransaction] | 
                 ending.discard(marker.producer_id)
         elif not (header.is_transactional and header.producer_id in ending):
             kept += [Kept(each.offset, each.value or b"") for each in records_in(batch)]
-    return Seen([each for each in kept if each.offset >= begin], next_offset)
+    return Seen([each for each in kept if each.offset >= begin], next_offset, epoch)
 
 
 class Stable:
@@ -113,6 +118,7 @@ class Reader(Program):
         self._history = history
         self._is_committed = is_committed
         self._positions = [0] * partitions
+        self._epochs = [-1] * partitions  # of what was read last
         self._stable = stable
 
     def program(self) -> Doing:
@@ -120,7 +126,8 @@ class Reader(Program):
             partition = self.random.randrange(len(self._positions))
             wait_ms, most = self.random.choice((0, 5, 50)), self.random.choice((100, 1_000, 10_000))
             position = self._positions[partition]
-            message = fetch(partition, position, self._is_committed, wait_ms, most)
+            epoch = self.random.choice((-1, self._epochs[partition]))  # clients do either (KIP-595)
+            message = fetch(partition, position, self._is_committed, wait_ms, most, epoch)
             least = self._stable.known(partition)
             (answer,) = yield Asked([(message, FETCH)])
             if answer is not None:
@@ -131,9 +138,13 @@ class Reader(Program):
     def _take(self, partition: int, begin: int, part: Any, least: int) -> None:
         if part.error_code == OUT_OF_RANGE:  # retention was quicker
             self._positions[partition] += 1
+            self._epochs[partition] = -1
             return
         if part.error_code:
             self.wrong.append(f"{self.name}: Fetch was answered {part.error_code}")
+            return
+        if part.diverging_epoch is not None:
+            self.wrong.append(f"{self.name}: {partition} diverges: {part.diverging_epoch}")
             return
         stable = part.last_stable_offset
         self.wrong += self._stable.told(partition, stable, least)
@@ -147,6 +158,7 @@ class Reader(Program):
                 partition, begin, seen.next_offset, seen.records, is_committed=self._is_committed
             )
             self._positions[partition] = seen.next_offset
+            self._epochs[partition] = seen.epoch
 
 
 class OffsetReader(Program):
@@ -219,10 +231,24 @@ class PlainWriter(Program):
 
 
 def fetch(
-    partition: int, offset: int, is_committed: bool, wait_ms: int, bytes_max: int
+    partition: int,
+    offset: int,
+    is_committed: bool,
+    wait_ms: int,
+    bytes_max: int,
+    last_epoch: int = -1,
 ) -> FetchRequest:
-    """A Fetch of one partition."""
-    wanted = FetchPartition(partition=partition, fetch_offset=offset, partition_max_bytes=bytes_max)
+    """A Fetch of one partition.
+
+    Args:
+        last_epoch: of what stands before `offset`; -1 says nothing of it.
+    """
+    wanted = FetchPartition(
+        partition=partition,
+        fetch_offset=offset,
+        partition_max_bytes=bytes_max,
+        last_fetched_epoch=last_epoch,
+    )
     return FetchRequest(
         max_wait_ms=wait_ms,
         min_bytes=1 if wait_ms else 0,
