@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from ...protocol.apis import APIS
+from ...protocol.messages.describe_transactions import DescribeTransactionsRequest
 from ..cluster.backoff import backoff_ms
 from ..cluster.cluster import Cluster
 from ..cluster.connection import Connection
@@ -23,6 +24,7 @@ from ..config import ProducerConfig
 from ..errors import (
     ConnectionFailed,
     Fatal,
+    Fenced,
     RequestTimedOut,
     Retriable,
     UnsupportedApi,
@@ -42,6 +44,7 @@ from .transactional import (
 
 TRANSACTION_VERSION: Final = "transaction.version"
 BUMPING_LEVEL: Final = 2
+SUCCESSOR_MS: Final = 1_000
 SOON_MS: Final = 20.0  # completing a transaction takes a coordinator a few ms
 
 
@@ -166,9 +169,24 @@ class Coordinating:
             core.fail(error)
             return After.DONE
         after = core.answered(question, *answer_in(question, answer))
+        if isinstance(core.error, Fenced):
+            await self._name_successor(connection)
         if after is After.FIND:
             asked.forget()
         return after
+
+    async def _name_successor(self, connection: Connection) -> None:
+        """What the coordinator knows of the id now, for the text; if it says so soon."""
+        request = DescribeTransactionsRequest(transactional_ids=[self._id])
+        timeout_ms = min(SUCCESSOR_MS, self._config.request_timeout_ms)
+        try:
+            answer = await connection.request(request, timeout_ms=timeout_ms)
+        except (ConnectionFailed, RequestTimedOut, UnsupportedApi):
+            return  # Kafka before 3.0, say: the error stands without it
+        for each in answer.transaction_states:
+            if not each.error_code:
+                ids = (each.producer_id, each.producer_epoch)
+                self.transactional.name_successor(*ids, each.transaction_state)
 
     async def _request(self, connection: Connection, question: Question) -> Any:
         core = self.transactional

@@ -76,6 +76,17 @@ class Naming:
             possibly_persisted=in_doubt,
         )
 
+    def succeeded_by(
+        self, error: Fenced, producer_id: int, producer_epoch: int, state: str
+    ) -> ClientError:
+        """The same, with what is known of whoever has the id now."""
+        return Fenced(
+            f"{error}. The coordinator now has producer id {producer_id}, epoch {producer_epoch}, "
+            f"state {state}",
+            code=error.code,
+            possibly_persisted=error.possibly_persisted,
+        )
+
     def refused(self, what: str, code: ErrorCode) -> ClientError:
         """Asking again would not help."""
         return Fatal(f"{self._who}: {what}: {code.name}: {HINTS.get(code, code.text)}", code=code)

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
 from ...protocol.errors import ErrorCode
-from ..errors import ClientError
+from ..errors import ClientError, Fenced
 from ..group.group_offsets import GroupOffsets
 from .accumulator import Place
 from .batch import NO_EPOCH, NO_PRODUCER_ID
@@ -274,6 +274,11 @@ class Transactional:
     def refused_by_version(self, question: Question, why: str) -> None:
         """The coordinator lacks what is asked."""
         self.fail(self._naming.too_old(type(question).__name__, why))
+
+    def name_successor(self, producer_id: int, producer_epoch: int, state: str) -> None:
+        """Say what the coordinator knows of the id since this producer was fenced."""
+        if isinstance(self.error, Fenced):
+            self.error = self._naming.succeeded_by(self.error, producer_id, producer_epoch, state)
 
     def late_to_commit(self, limit_ms: float) -> ClientError:
         """What a caller is told who waits for a commit no longer."""

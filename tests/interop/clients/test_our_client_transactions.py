@@ -42,3 +42,15 @@ async def test_against_a_real_kafka(scenario: Scenario, bootstrap: str) -> None:
 async def test_what_others_commit_to_our_broker_is_read(tmp_path: Path) -> None:
     with BrokerProcess(data_dir=tmp_path) as broker:
         await what_others_commit_is_read(broker.bootstrap_servers)
+
+
+@pytest.fixture(scope="module", params=[1, 0])
+def older(request: pytest.FixtureRequest) -> Iterator[str]:
+    with RealKafka(features={"transaction.version": request.param}) as kafka:
+        yield kafka.bootstrap_servers
+
+
+@needs_kafka
+@pytest.mark.parametrize("scenario", producing.SCENARIOS, ids=lambda each: each.__name__)
+async def test_our_producer_against_a_kafka_before_kip_890(scenario: Scenario, older: str) -> None:
+    await scenario(older)

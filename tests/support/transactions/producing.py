@@ -7,6 +7,7 @@ Faults come from a proxy between the producer and the broker. Waits are bounded 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -144,6 +145,7 @@ async def a_successor_fences(bootstrap: str) -> None:
             with pytest.raises(Fenced, match=f"transactional id {name}: .*newer producer") as told:
                 await tx.commit()
             assert not told.value.possibly_persisted
+            assert re.search(r"now has producer id \d+, epoch \d+, state \w+$", str(told.value))
             with pytest.raises(Fenced):
                 await old.send(place.topic, b"again")
             with pytest.raises(Fenced):
