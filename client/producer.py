@@ -395,7 +395,7 @@ class Producer(Generic[K, V]):
         try:
             await transacting.start()
         except BaseException:
-            self._sending.stop_asking()
+            transacting.disconnect()
             await self._sending.cluster.stop()
             self._sending.cluster.take_back()
             raise

@@ -124,6 +124,11 @@ class Cluster:
         """Whether start() has been called, and has not failed."""
         return self._background.is_started
 
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether spawn() would run something: started, and neither ended nor about to."""
+        return self._background.is_running and not self._background.is_stopping
+
     def metrics(self, now_ms: float) -> dict[str, float]:
         """What is known of connections and metadata, by Kafka's metric names."""
         return {

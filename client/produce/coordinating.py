@@ -97,7 +97,7 @@ class Coordinating:
 
     def turn(self) -> None:
         """Something has changed: ask, if there is something to ask."""
-        if self._asking is None and self._next() is not None:
+        if self._asking is None and self._cluster.takes_tasks and self._next() is not None:
             self._asking = self._cluster.spawn(self._ask_all(), "ask the transaction coordinator")
         self.tell()
 
@@ -116,8 +116,18 @@ class Coordinating:
         await waiting
 
     def stop(self) -> None:
-        """End the connections."""
+        """The producer has ended: whoever still waits is told."""
+        self.transactional.fail(Fatal("the producer was stopped"))
         self.tell()
+        self.disconnect()
+
+    @property
+    def last_problem(self) -> str:
+        """Why the newest question has no answer yet."""
+        return self._coordinator.last_problem or self.transactional.in_doubt
+
+    def disconnect(self) -> None:
+        """Keep no connection to a coordinator."""
         for each in (self._coordinator, *self._groups.values()):
             each.forget()
 

@@ -114,10 +114,6 @@ class Sending:
         for handle in (self._timer, self._woken):
             if handle is not None:
                 handle.cancel()
-        self.stop_asking()
-
-    def stop_asking(self) -> None:
-        """No connections to coordinators are kept."""
         if self.coordinating is not None:
             self.coordinating.stop()
 

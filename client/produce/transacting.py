@@ -59,15 +59,19 @@ class Transacting:
         """
         limit_ms = self._config.max_block_ms
         self._sending.wake()
-        async with bounded(limit_ms, lambda: self._core.late("no producer id", limit_ms)):
+        async with bounded(limit_ms, lambda: self._late("no producer id", limit_ms)):
             await self._until(lambda: self._core.phase is not Phase.STARTING)
         self._raise_if_fatal()
+
+    def disconnect(self) -> None:
+        """A start has failed; the next one connects anew."""
+        self._coordinating.disconnect()
 
     async def begin(self) -> int:
         """Open a transaction once the one before has ended; returns its number."""
         limit_ms, core = self._config.max_block_ms, self._core
         text = "the transaction before has not ended"
-        async with bounded(limit_ms, lambda: core.late(text, limit_ms)):
+        async with bounded(limit_ms, lambda: self._late(text, limit_ms)):
             await self._until(lambda: core.phase not in UNDER_WAY)
         self._raise_if_fatal()
         if core.phase is not Phase.READY:
@@ -91,22 +95,21 @@ class Transacting:
             core.commit()
             self._sending.wake()
             limit_ms = self._config.max_block_ms
-            async with bounded(limit_ms, lambda: core.late_to_commit(limit_ms)):
+            async with bounded(limit_ms, lambda: self._late_to_commit(limit_ms)):
                 await self._until(lambda: self._has_left(number, Phase.COMMITTING))
         if core.committed_number < number:
             await self._raise_aborted(number)
 
-    async def abort(self, limit_ms: float | None = None) -> None:
+    async def abort(self) -> None:
         """Give the transaction up, and wait until the coordinator knows.
 
         Raises:
             Retriable: not within max_block_ms; it goes on.
             Fatal, Fenced: the producer is at its end, and with it the transaction.
         """
-        core, number = self._core, self._core.number
+        number, bound_ms = self._core.number, self._config.max_block_ms
         self.give_up()
-        bound_ms = self._config.max_block_ms if limit_ms is None else limit_ms
-        async with bounded(bound_ms, lambda: core.late("not aborted", bound_ms)):
+        async with bounded(bound_ms, lambda: self._late("not aborted", bound_ms)):
             await self._until(lambda: self._has_left(number, Phase.ABORTING, Phase.RECOVERING))
         self._raise_if_fatal()
 
@@ -118,6 +121,7 @@ class Transacting:
     async def end(self, limit_ms: float) -> None:
         """The producer stops: abort what is open, and wait for what is under way."""
         if self._core.phase in UNENDED:
+            self._core.fall(Abortable("the producer was stopped"))
             self.give_up()
         try:
             async with asyncio.timeout(min(limit_ms, self._config.max_block_ms) / 1000):
@@ -145,7 +149,7 @@ class Transacting:
             self._sending.wake()
             limit_ms = self._config.max_block_ms
             try:
-                async with bounded(limit_ms, lambda: core.late("offsets not taken", limit_ms)):
+                async with bounded(limit_ms, lambda: self._late("offsets not taken", limit_ms)):
                     await self._until(
                         lambda: core.offsets is not taken or core.phase is not Phase.OPEN
                     )
@@ -184,6 +188,12 @@ class Transacting:
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition() and self._core.phase is not Phase.FATAL:
             await self._coordinating.change()
+
+    def _late(self, what: str, limit_ms: float) -> ClientError:
+        return self._core.late(what, limit_ms, self._coordinating.last_problem)
+
+    def _late_to_commit(self, limit_ms: float) -> ClientError:
+        return self._core.late_to_commit(limit_ms, self._coordinating.last_problem)
 
     def _raise_if_fatal(self) -> None:
         if self._core.phase is Phase.FATAL and self._core.error is not None:

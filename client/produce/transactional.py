@@ -280,13 +280,13 @@ class Transactional:
         if isinstance(self.error, Fenced):
             self.error = self._naming.succeeded_by(self.error, producer_id, producer_epoch, state)
 
-    def late_to_commit(self, limit_ms: float) -> ClientError:
+    def late_to_commit(self, limit_ms: float, problem: str) -> ClientError:
         """What a caller is told who waits for a commit no longer."""
-        return self._naming.commit_unknown(limit_ms, self.in_doubt)
+        return self._naming.commit_unknown(limit_ms, problem)
 
-    def late(self, what: str, limit_ms: float) -> ClientError:
+    def late(self, what: str, limit_ms: float, problem: str) -> ClientError:
         """What a caller is told who waits no longer, and has nothing to fear from that."""
-        return self._naming.late(what, limit_ms, self.in_doubt)
+        return self._naming.late(what, limit_ms, problem)
 
     def _part_to_add(self) -> Question | None:
         if self._wanted:

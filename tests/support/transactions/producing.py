@@ -214,11 +214,14 @@ async def late_deliveries_abort(bootstrap: str) -> None:
 async def an_unanswered_commit_is_told_as_unknown(bootstrap: str) -> None:
     """The bound of the wait passes; what was asked for happens all the same, and once."""
     place = await new_place(bootstrap)
-    lose = Rule(action=LoseReply(), api="EndTxn", times=4)
+    lose = Rule(action=LoseReply(), api="EndTxn", times=3)
     async with (
         Proxy(bootstrap, [lose]) as proxy,
         producer(
-            proxy.bootstrap_servers, max_block_ms=100, retry_backoff_ms=60, retry_backoff_max_ms=60
+            proxy.bootstrap_servers,
+            max_block_ms=700,
+            retry_backoff_ms=400,
+            retry_backoff_max_ms=400,
         ) as writer,
     ):
         with pytest.raises(DeliveryTimeout, match="not known to be committed") as told:

@@ -14,6 +14,7 @@ from minibroker.client import (
     ErrorCode,
     Fatal,
     Fenced,
+    Retriable,
     TopicPartition,
 )
 from minibroker.testing import TestBroker
@@ -181,3 +182,49 @@ async def test_a_timed_out_transaction_is_told_and_the_next_one_works() -> None:
         async with writer.transaction() as tx:
             await tx.send(PLACE.topic, b"quick")
         assert await committed(broker.bootstrap_servers, PLACE) == [b"quick"]
+
+
+async def test_stop_tells_who_waits_for_a_commit() -> None:
+    async with TestBroker() as broker, producer(broker.bootstrap_servers) as writer:
+        held = broker.faults.hold("Produce", at="request")
+        tx = writer.transaction()
+        await tx.begin()
+        await tx.send(PLACE.topic, b"v")
+        commit = asyncio.create_task(tx.commit())
+        await held.reached()
+        stop = asyncio.create_task(writer.stop())
+        await asyncio.sleep(0)
+        held.release()
+        with pytest.raises(Abortable, match="the producer was stopped"):
+            await asyncio.wait_for(commit, WAIT_S)
+        await asyncio.wait_for(stop, WAIT_S)
+        assert await committed(broker.bootstrap_servers, PLACE) == []
+
+
+async def test_an_error_outside_of_the_block_aborts_what_is_open() -> None:
+    async with TestBroker() as broker:
+        with pytest.raises(KeyError):
+            await _fail_with_one_open(broker.bootstrap_servers)
+        async with Admin(broker.bootstrap_servers) as admin:
+            (listed,) = await admin.list_transactions()
+            assert listed.state in ("PrepareAbort", "CompleteAbort")
+
+
+async def _fail_with_one_open(bootstrap: str) -> None:
+    async with producer(bootstrap) as writer:
+        await writer.transaction().begin()
+        await writer.send_and_wait(PLACE.topic, b"v")
+        raise KeyError
+
+
+async def test_a_start_that_finds_no_coordinator_ends_in_time_and_may_be_tried_again() -> None:
+    async with TestBroker() as broker:
+        fault = broker.faults.error("FindCoordinator", ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        writer = producer(broker.bootstrap_servers, max_block_ms=200)
+        with pytest.raises(Retriable, match=r"no producer id within 200 ms.*COORDINATOR_NOT_AVAIL"):
+            await writer.start()
+        assert fault.fired > 1
+        broker.faults.clear()
+        async with writer, writer.transaction() as tx:
+            await tx.send(PLACE.topic, b"v")
+        assert await committed(broker.bootstrap_servers, PLACE) == [b"v"]
