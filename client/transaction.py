@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, Self
 
-from .door.door import Headers
+from .door.door import Headers, shown
 from .errors import ClientError
 from .group.group_offsets import GroupOffsets
 from .partitions import RecordMetadata
@@ -44,6 +44,18 @@ class TakesOffsets(Protocol):
 
     def group_offsets(self) -> GroupOffsets:
         """Positions, and as which member."""
+
+
+def taken_from(consumer: TakesOffsets | GroupOffsets) -> GroupOffsets:
+    """What commit_offsets was given, or what it gives. Raises as commit_offsets, and TypeError."""
+    if isinstance(consumer, GroupOffsets):
+        return consumer
+    if not callable(getattr(consumer, "group_offsets", None)):
+        raise TypeError(
+            f"consumer is {shown(consumer)}: expected a Consumer with a group_id, or what its "
+            "group_offsets() gave"
+        )
+    return consumer.group_offsets()
 
 
 class Transaction(Generic[K, V]):
@@ -145,7 +157,7 @@ class Transaction(Generic[K, V]):
             Fatal, Fenced: the producer is at its end.
         """
         self._check_open()
-        taken = consumer if isinstance(consumer, GroupOffsets) else consumer.group_offsets()
+        taken = taken_from(consumer)
         await self._transacting.commit_offsets(taken)
 
     async def send(

@@ -13,7 +13,7 @@ from ..door.door import Headers
 from ..group.group_offsets import GroupOffsets
 from ..partitions import RecordMetadata
 from ..produce.receipts import Receipts
-from ..transaction import K, TakesOffsets, V
+from ..transaction import K, TakesOffsets, V, taken_from
 from ..transaction import Transaction as AsyncTransaction
 from .loop_thread import LoopThread
 from .parts import Delivery
@@ -75,7 +75,7 @@ class Transaction(Generic[K, V]):
             ValueError: it has no group_id, or commits by itself.
         """
         # The consumer lives in a loop of its own: it is asked there, and the producer here.
-        taken = consumer if isinstance(consumer, GroupOffsets) else consumer.group_offsets()
+        taken = taken_from(consumer)
         self._loop.run(lambda: self._inner.commit_offsets(taken))
 
     def send(

@@ -85,6 +85,7 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
     Producer: {
         "start": {},
         "stop": {"timeout_ms": TIMEOUT},
+        "transaction": {},
         "send": {
             "topic": TOPIC,
             "value": OPTIONAL_BYTES,
@@ -130,6 +131,8 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
         "partitions_for_topic": {"topic": TOPIC, "timeout_ms": TIMEOUT},
         "commit": {"offsets": OFFSETS, "timeout_ms": TIMEOUT},
         "committed": {"partition": PLACE, "timeout_ms": TIMEOUT},
+        "group_offsets": {},
+        "seek_to_committed": {"timeout_ms": TIMEOUT},
         "getone": {"partitions": PLACE},
         "getmany": {
             "partitions": PLACE,

@@ -160,7 +160,8 @@ async def test_outside_of_a_transaction_nothing_is_sent() -> None:
         with pytest.raises(RuntimeError, match="has not begun"):
             await tx.commit()
         async with tx:
-            pass
+            with pytest.raises(TypeError, match="consumer is int: expected a Consumer"):
+                await tx.commit_offsets(7)  # type: ignore[arg-type]
         with pytest.raises(RuntimeError, match="begun once"):
             await tx.begin()
 
