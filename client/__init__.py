@@ -46,9 +46,8 @@ if TYPE_CHECKING:
         UnsupportedApi,
     )
     from .fetch.position import ConsumerRecord
-    from .group.group_offsets import GroupOffsets
     from .group.subscription import ConsumerRebalanceListener
-    from .partitions import OffsetAndMetadata, RecordMetadata, TopicPartition
+    from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPartition
     from .produce.receipts import Delivery, Receipts
     from .producer import Producer
     from .transaction import Transaction
@@ -79,7 +78,7 @@ HOMES = {
     "GroupDescription": ".administer.results",
     "GroupListing": ".administer.results",
     "GroupMemberDescription": ".administer.results",
-    "GroupOffsets": ".group.group_offsets",
+    "GroupOffsets": ".partitions",
     "HangingTransaction": ".administer.results",
     "LATEST": ".cluster.list_offsets",
     "MAX_TIMESTAMP": ".cluster.list_offsets",

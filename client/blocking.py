@@ -39,12 +39,11 @@ from .cluster.list_offsets import OffsetAndTimestamp
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, IsolationLevel, OffsetReset
 from .door.door import Headers
 from .fetch.position import ConsumerRecord, Deserializer, K, V
-from .group.group_offsets import GroupOffsets
 from .group.subscription import ConsumerRebalanceListener
 from .in_thread.loop_thread import LoopThread
 from .in_thread.parts import Delivery, InThreads
 from .in_thread.transaction import Transaction
-from .partitions import OffsetAndMetadata, RecordMetadata, TopicPartition
+from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPartition
 from .produce.intake import Partitioner
 from .produce.receipts import Receipts
 

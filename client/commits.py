@@ -18,9 +18,8 @@ from .errors import Fatal
 from .fetch.fetcher import Fetcher
 from .fetch.position import K, V
 from .fetch.positions import Positions
-from .group.group_offsets import GroupOffsets
 from .group.member import GroupMember
-from .partitions import OffsetAndMetadata, TopicPartition, name_of
+from .partitions import GroupOffsets, OffsetAndMetadata, TopicPartition, name_of
 
 
 class Commits(Generic[K, V]):

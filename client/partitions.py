@@ -5,6 +5,7 @@ Tests: tests/unit/client/group/test_assignors.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 NO_EPOCH = -1
@@ -29,6 +30,20 @@ class OffsetAndMetadata(NamedTuple):
     offset: int
     metadata: str = ""
     leader_epoch: int = NO_EPOCH
+
+
+class GroupOffsets(NamedTuple):
+    """Offsets to commit, and who commits them.
+
+    Attributes:
+        generation: -1 for partitions that were assigned by hand.
+    """
+
+    group_id: str
+    generation: int
+    member_id: str
+    group_instance_id: str | None
+    offsets: Mapping[TopicPartition, OffsetAndMetadata]
 
 
 class RecordMetadata(NamedTuple):

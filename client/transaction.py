@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, Self
 
 from .door.door import Headers, shown
 from .errors import ClientError
-from .group.group_offsets import GroupOffsets
-from .partitions import RecordMetadata
+from .partitions import GroupOffsets, RecordMetadata
 from .produce.receipts import Delivery, Receipts
 from .produce.transacting import Transacting
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
-
-    from .producer import Producer
 
     K = TypeVar("K", default=bytes)
     V = TypeVar("V", default=bytes)
@@ -37,6 +34,16 @@ else:
     V = TypeVar("V")
 
 logger = logging.getLogger("minibroker.client")
+
+
+class Sends(Protocol):
+    """A Producer, as its transactions need it."""
+
+    @property
+    def send(self) -> Callable[..., Awaitable[Delivery]]: ...
+
+    @property
+    def send_many(self) -> Callable[..., Awaitable[Receipts]]: ...
 
 
 class TakesOffsets(Protocol):
@@ -65,7 +72,7 @@ class Transaction(Generic[K, V]):
     does the same as send here. Read with isolation_level="read_committed".
     """
 
-    def __init__(self, producer: Producer[K, V], transacting: Transacting) -> None:
+    def __init__(self, producer: Sends, transacting: Transacting) -> None:
         self._producer = producer
         self._transacting = transacting
         self._number = 0

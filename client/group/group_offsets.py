@@ -8,27 +8,12 @@ Tests: tests/unit/client/group/test_group_offsets.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import NamedTuple
 
 from ...protocol.errors import ErrorCode
 from ..errors import Abortable
-from ..partitions import OffsetAndMetadata, TopicPartition, name_of
+from ..partitions import GroupOffsets, OffsetAndMetadata, TopicPartition, name_of
 from .assignors import NO_GENERATION
 from .membership import Membership
-
-
-class GroupOffsets(NamedTuple):
-    """Offsets to commit, and who commits them.
-
-    Attributes:
-        generation: NO_GENERATION for partitions that were assigned by hand.
-    """
-
-    group_id: str
-    generation: int
-    member_id: str
-    group_instance_id: str | None
-    offsets: Mapping[TopicPartition, OffsetAndMetadata]
 
 
 def group_offsets(

@@ -27,10 +27,10 @@ from ..config import ConsumerConfig
 from ..errors import ClientError, Fatal, Retriable
 from ..fetch.position import K, V
 from ..fetch.pump import Fetching
-from ..partitions import OffsetAndMetadata, TopicPartition
+from ..partitions import GroupOffsets, OffsetAndMetadata, TopicPartition
 from .assignors import NO_GENERATION, decode_places
 from .committing import OUTCOME_UNKNOWN, Committing
-from .group_offsets import GroupOffsets, group_offsets
+from .group_offsets import group_offsets
 from .membership import NO_MEMBER_ID, Event, Membership, NextStep, State
 from .subscription import ConsumerRebalanceListener, Subscription
 

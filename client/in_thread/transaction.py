@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Generic, Self
 
 from ..door.door import Headers
-from ..group.group_offsets import GroupOffsets
-from ..partitions import RecordMetadata
+from ..partitions import GroupOffsets, RecordMetadata
 from ..produce.receipts import Receipts
 from ..transaction import K, TakesOffsets, V, taken_from
 from ..transaction import Transaction as AsyncTransaction

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from ..cluster.cluster import bounded
 from ..config import ProducerConfig
 from ..errors import Abortable, ClientError, DeliveryTimeout
-from ..group.group_offsets import GroupOffsets
+from ..partitions import GroupOffsets
 from .pump import Sending
 from .transactional import UNENDED, Phase
 

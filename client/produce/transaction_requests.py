@@ -22,7 +22,7 @@ from ...protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequestPartition,
     TxnOffsetCommitRequestTopic,
 )
-from ..group.group_offsets import GroupOffsets
+from ..partitions import GroupOffsets
 from .batch import NO_EPOCH, NO_PRODUCER_ID
 from .transactional import (
     AddOffsets,

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ...protocol.errors import ErrorCode
 from ..errors import ClientError, Fenced
-from ..group.group_offsets import GroupOffsets
+from ..partitions import GroupOffsets
 from .accumulator import Place
 from .batch import NO_EPOCH, NO_PRODUCER_ID
 from .transaction_errors import Naming

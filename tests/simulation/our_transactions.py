@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from tests.simulation.disk import Campaign, main
-from tests.support.worlds.transaction_world import OurWorld
+from tests.support.transaction_worlds.transaction_world import OurWorld
 
 CAMPAIGNS = (
     Campaign(

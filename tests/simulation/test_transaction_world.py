@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.disk import Campaign, run_seeds
 from tests.simulation.transactions import CAMPAIGNS
-from tests.support.worlds.commit_world import EveryStep
+from tests.support.transaction_worlds.commit_world import EveryStep
 
 RUNS = 30
 

@@ -12,8 +12,8 @@ import sys
 from functools import partial
 
 from tests.simulation.disk import Campaign, main
-from tests.support.worlds.commit_world import EveryStep
-from tests.support.worlds.transaction_world import TransactionWorld
+from tests.support.transaction_worlds.commit_world import EveryStep
+from tests.support.transaction_worlds.transaction_world import TransactionWorld
 
 _transactions = partial(
     Campaign,

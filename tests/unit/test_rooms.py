@@ -48,7 +48,8 @@ FLOORS = {
     ),
     "client": (
         *("partitions", "figures", "door", "config", "errors", "cluster", "produce", "fetch"),
-        *("group", "administer", "admin", "consumer", "producer", "in_thread"),
+        *("group", "administer", "admin", "commits", "consumer", "transaction", "producer"),
+        "in_thread",
         "blocking",
     ),
     "cli": (

@@ -28,7 +28,7 @@ from tests.crash.transactions.reading import READERS
 from tests.crash.transactions.transacting import CLIENTS, PARTITIONS
 from tests.crash.transactions.written import WrittenHistory, history_of, lines_of
 from tests.support.processes.broker import BrokerProcess, BrokerProcessError
-from tests.support.worlds.transaction_readers import (
+from tests.support.transaction_worlds.transaction_readers import (
     FETCH,
     OFFSET_FETCH,
     fetch,

@@ -28,9 +28,9 @@ from minibroker.client.errors import ClientError
 from minibroker.testing import Acknowledged, Failed, Fate
 
 from tests.crash.transactions.written import WrittenHistory
+from tests.support.transaction_worlds.transactional_program import TransactionalProgram
+from tests.support.transaction_worlds.transactional_words import NEW
 from tests.support.worlds.programs import Asked, Pause
-from tests.support.worlds.transactional_program import TransactionalProgram
-from tests.support.worlds.transactional_words import NEW
 
 PARTITIONS = 3
 TIMEOUT_MS = 60_000

@@ -28,8 +28,12 @@ from minibroker.testing.stored import stored_batches, stored_in
 from tests.interop.matrix.environments import Runnable
 from tests.interop.transactional_clients.judgement import Account
 from tests.interop.transactional_clients.programs.conversation import END, PARTITIONS
-from tests.support.worlds.transaction_readers import OFFSET_FETCH, offset_fetch, offset_in
-from tests.support.worlds.transaction_readers import TOPIC as SOURCE
+from tests.support.transaction_worlds.transaction_readers import (
+    OFFSET_FETCH,
+    offset_fetch,
+    offset_in,
+)
+from tests.support.transaction_worlds.transaction_readers import TOPIC as SOURCE
 
 OUTPUT = "output"
 GROUP = "workers"

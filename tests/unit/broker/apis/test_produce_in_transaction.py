@@ -17,7 +17,7 @@ from minibroker.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
 )
 
-from tests.support.worlds.transactional_requests import (
+from tests.support.transaction_worlds.transactional_requests import (
     ID,
     TOPIC,
     A,

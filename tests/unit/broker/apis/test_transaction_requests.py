@@ -13,7 +13,7 @@ from minibroker.broker.transactions.offsets_partition import offsets_place
 from minibroker.protocol.messages.add_partitions_to_txn import AddPartitionsToTxnTransaction
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 
-from tests.support.worlds.transactional_requests import (
+from tests.support.transaction_worlds.transactional_requests import (
     ID,
     TIMEOUT_MS,
     TOPIC,

@@ -16,8 +16,8 @@ from minibroker.protocol.messages.write_txn_markers import (
     WriteTxnMarkersRequest,
 )
 
+from tests.support.transaction_worlds.transactional_requests import ID, TOPIC, A, Batch, Requests
 from tests.support.worlds.timed_broker import Machine
-from tests.support.worlds.transactional_requests import ID, TOPIC, A, Batch, Requests
 
 OTHERS_EPOCH = 1000
 

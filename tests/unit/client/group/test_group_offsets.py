@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from minibroker.client.config import ConsumerConfig
 from minibroker.client.errors import Abortable, Fatal
-from minibroker.client.group.group_offsets import GroupOffsets, group_offsets
+from minibroker.client.group.group_offsets import group_offsets
 from minibroker.client.group.membership import Membership
-from minibroker.client.partitions import OffsetAndMetadata, TopicPartition
+from minibroker.client.partitions import GroupOffsets, OffsetAndMetadata, TopicPartition
 
 KEPT, GIVEN = TopicPartition("t", 0), TopicPartition("t", 1)
 POSITIONS = {KEPT: OffsetAndMetadata(7)}

@@ -7,8 +7,7 @@ from typing import TypeVar
 import pytest
 from minibroker.client.config import ProducerConfig
 from minibroker.client.errors import Abortable, Fatal, Fenced
-from minibroker.client.group.group_offsets import GroupOffsets
-from minibroker.client.partitions import OffsetAndMetadata, TopicPartition
+from minibroker.client.partitions import GroupOffsets, OffsetAndMetadata, TopicPartition
 from minibroker.client.produce.transactional import (
     FOLLOWS,
     AddOffsets,

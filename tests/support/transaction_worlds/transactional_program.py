@@ -27,10 +27,8 @@ from minibroker.protocol.messages.txn_offset_commit import (
 )
 from minibroker.testing import Acknowledged, Failed, Fate, TransactionHistory
 
-from tests.support.worlds.machine import START_MS
-from tests.support.worlds.programs import Asked, Pause, Program, Surroundings
-from tests.support.worlds.transaction_readers import TOPIC, produce
-from tests.support.worlds.transactional_words import (
+from tests.support.transaction_worlds.transaction_readers import TOPIC, produce
+from tests.support.transaction_worlds.transactional_words import (
     ABORT,
     ABORTABLE,
     BAD_STATE,
@@ -45,6 +43,8 @@ from tests.support.worlds.transactional_words import (
     Then,
     Versions,
 )
+from tests.support.worlds.machine import START_MS
+from tests.support.worlds.programs import Asked, Pause, Program, Surroundings
 
 Doing: TypeAlias = Generator[Pause | Asked, Any, Then]
 

@@ -18,11 +18,8 @@ from typing import TypeAlias
 from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 from minibroker.testing import TransactionHistory, transaction_findings
 
-from tests.support.worlds.crashing_world import CrashingWorld, Outcome
-from tests.support.worlds.judging import create_topic
-from tests.support.worlds.our_transactions import OurTransactions
-from tests.support.worlds.programs import Program, Running
-from tests.support.worlds.transaction_readers import (
+from tests.support.transaction_worlds.our_transactions import OurTransactions
+from tests.support.transaction_worlds.transaction_readers import (
     OFFSET_FETCH,
     TOPIC,
     OffsetReader,
@@ -33,8 +30,11 @@ from tests.support.worlds.transaction_readers import (
     offset_in,
     read_all,
 )
-from tests.support.worlds.transactional_program import TransactionalProgram
-from tests.support.worlds.transactional_words import NEW, OLD, OLDER
+from tests.support.transaction_worlds.transactional_program import TransactionalProgram
+from tests.support.transaction_worlds.transactional_words import NEW, OLD, OLDER
+from tests.support.worlds.crashing_world import CrashingWorld, Outcome
+from tests.support.worlds.judging import create_topic
+from tests.support.worlds.programs import Program, Running
 
 LONGEST_MS = 90_000.0
 SETTINGS = {

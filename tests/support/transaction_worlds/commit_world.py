@@ -10,11 +10,11 @@ import itertools
 from collections.abc import Sequence
 from functools import partial
 
+from tests.support.transaction_worlds.transaction_world import TransactionWorld
+from tests.support.transaction_worlds.transactional_program import TransactionalProgram
+from tests.support.transaction_worlds.transactional_words import NEW, OLD
 from tests.support.worlds.crashing_world import Outcome
 from tests.support.worlds.machine import Machine
-from tests.support.worlds.transaction_world import TransactionWorld
-from tests.support.worlds.transactional_program import TransactionalProgram
-from tests.support.worlds.transactional_words import NEW, OLD
 
 
 class CommitWorld(TransactionWorld):

@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 
 from minibroker.client.config import ProducerConfig
 from minibroker.client.errors import ClientError, Fenced
-from minibroker.client.group.group_offsets import GroupOffsets
-from minibroker.client.partitions import OffsetAndMetadata, TopicPartition
+from minibroker.client.partitions import GroupOffsets, OffsetAndMetadata, TopicPartition
 from minibroker.client.produce.accumulator import Accumulator
 from minibroker.client.produce.batch import ProducerBatch, record_bytes_max
 from minibroker.client.produce.pump import NOT_MENTIONED, answers_in, produce_request
@@ -33,9 +32,9 @@ from minibroker.client.produce.transactional import (
 from minibroker.protocol.errors import ErrorCode
 from minibroker.testing import Acknowledged, Failed, Fate, TransactionHistory
 
+from tests.support.transaction_worlds.transaction_readers import TOPIC
 from tests.support.worlds.machine import START_MS
 from tests.support.worlds.programs import Asked, Pause, Program, Surroundings
-from tests.support.worlds.transaction_readers import TOPIC
 
 Doing: TypeAlias = Generator[Pause | Asked, Any, None]
 BUMPING_LEVEL = 2
