@@ -161,6 +161,15 @@ def test_a_delivery_may_be_waited_for_in_parts(broker: ChildBroker, topic: str) 
         assert delivery.result().offset == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests were begun in the background: it is ignored there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_takes_a_call_back(broker: ChildBroker, topic: str) -> None:
     consumer = blocking.Consumer(topic, bootstrap_servers=broker.bootstrap_servers)
     consumer.start()
