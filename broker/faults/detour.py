@@ -118,6 +118,17 @@ class FaultPath:
         self._die(armed)
         raise Crashed
 
+    async def act(self, armed: ArmedRule) -> None:
+        """What needs no request: a delay, a barrier, a crash. Raises Crashed."""
+        self.note()
+        match armed.rule.action:
+            case Delay(delay_ms):
+                await asyncio.sleep(delay_ms / 1000)
+            case Hold():
+                await self.hold(armed)
+            case Crash():
+                self.die(armed)
+
     async def hold(self, armed: ArmedRule) -> None:
         """Wait at a rule until it is taken out."""
         armed.held += 1
@@ -431,18 +442,14 @@ class Detour:
         Raises:
             CloseConnection: the connection ends here.
         """
-        self._path.note()
         match armed.rule.action:
-            case Delay(delay_ms):
-                await asyncio.sleep(delay_ms / 1000)
-            case Hold():
-                await self._path.hold(armed)
             case Disconnect():
+                self._path.note()
                 exchange.close(f"disconnected at {armed.rule.instant}")
                 raise CloseConnection(f"fault: disconnected at {armed.rule.instant}")
             case Crash():
                 exchange.close(f"crashed at {armed.rule.instant}")
-                self._path.die(armed)
+        await self._path.act(armed)
 
 
 _WHY = "a fault rule says so"

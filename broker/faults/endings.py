@@ -16,7 +16,7 @@ from ..transactions.endings import Ending
 from ..transactions.transaction import TopicPartition
 from ..world import Crashed
 from .detour import FaultPath
-from .rules import ArmedRule, Crash, Delay, Hold, Instant, due
+from .rules import ArmedRule, Instant, due
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,7 @@ class EndingFaults:
     async def _act(self, striking: list[ArmedRule], go_on: Callable[[], None]) -> None:
         try:
             for armed in striking:
-                self._path.note()
-                match armed.rule.action:
-                    case Delay(delay_ms):
-                        await asyncio.sleep(delay_ms / 1000)
-                    case Hold():
-                        await self._path.hold(armed)
-                    case Crash():
-                        self._path.die(armed)
+                await self._path.act(armed)
             go_on()
         except Crashed:
             return
