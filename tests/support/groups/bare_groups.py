@@ -18,6 +18,7 @@ from minibroker.broker.storage.memory import MemoryStorage
 from minibroker.broker.storage.port import Storage
 from minibroker.broker.waiting.group_commit import GroupCommit
 from minibroker.broker.waiting.promise import Promise
+from minibroker.broker.waiting.timers import Timers
 from minibroker.broker.world import World
 
 START_MS = 1_700_000_000_000
@@ -38,6 +39,14 @@ class Clock:
 
     def monotonic_ms(self) -> int:
         return self.passed_ms
+
+    def pass_ms(self, duration_ms: int, timers: Timers) -> None:
+        """Let time pass, and do what is due as it becomes due."""
+        until_ms = self.passed_ms + duration_ms
+        while (next_ms := timers.next_deadline_ms()) is not None and next_ms <= until_ms:
+            self.passed_ms = max(self.passed_ms, next_ms)
+            timers.on_deadline(self.passed_ms)
+        self.passed_ms = until_ms
 
 
 class Groups:
@@ -84,12 +93,7 @@ class Groups:
 
     def pass_ms(self, duration_ms: int) -> None:
         """Let time pass, and do what is due as it becomes due."""
-        until_ms = self.clock.passed_ms + duration_ms
-        timers = self.coordinator.timers
-        while (next_ms := timers.next_deadline_ms()) is not None and next_ms <= until_ms:
-            self.clock.passed_ms = max(self.clock.passed_ms, next_ms)
-            timers.on_deadline(self.clock.passed_ms)
-        self.clock.passed_ms = until_ms
+        self.clock.pass_ms(duration_ms, self.coordinator.timers)
 
     def let_join(self) -> None:
         """Let a first generation begin: nobody else is about to join."""

@@ -114,12 +114,7 @@ class DrivenTransactions:
 
     def pass_ms(self, duration_ms: int) -> None:
         """Let time pass, and do what is due as it becomes due."""
-        until_ms = self.clock.passed_ms + duration_ms
-        timers = self.transactions.timers
-        while (next_ms := timers.next_deadline_ms()) is not None and next_ms <= until_ms:
-            self.clock.passed_ms = max(self.clock.passed_ms, next_ms)
-            timers.on_deadline(self.clock.passed_ms)
-        self.clock.passed_ms = until_ms
+        self.clock.pass_ms(duration_ms, self.transactions.timers)
 
     def init(self, pid: int = NONE, epoch: int = NONE, **more: Any) -> list[Answer]:
         """InitProducerId; the list takes the answer."""
