@@ -19,6 +19,7 @@ from ..config.broker import BrokerConfig
 from ..limits import OFFSETS_BYTES_MAX
 from ..storage.port import StorageError
 from ..waiting.isolation import each_alone
+from ..waiting.timers import Timers
 from ..world import Clock
 from .members import CONSUMER, Group
 from .offsets import Offsets, expired
@@ -29,7 +30,6 @@ from .requests import Speaker
 from .roster import OFFSETS_A_STEP, Roster
 from .sizes import offset_bytes
 from .states import ANSWERS, DEAD, EMPTY, Ask, Then, code_of
-from .timers import Timers
 
 NONE = ErrorCode.NONE
 GROUPS_A_STEP = 100  # that are looked at at once

@@ -27,6 +27,7 @@ from ..log_lines import Line
 from ..waiting.isolation import each_alone
 from ..waiting.long_work import finished
 from ..waiting.promise import Promise
+from ..waiting.timers import Timers
 from ..world import Clock
 from .committed import CommittedOffsets
 from .members import Group, Joined, Member, Synced
@@ -35,7 +36,6 @@ from .records import GroupRecord
 from .requests import Join, Speaker
 from .roster import Roster
 from .states import ANSWERS, DEAD, EMPTY, PREPARING, STABLE, Answer, Ask, Then, code_of
-from .timers import Timers
 from .transactional import TransactionalOffsets
 
 NONE, UNKNOWN = ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID

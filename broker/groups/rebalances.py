@@ -27,12 +27,12 @@ from ..log_lines import Event, Line
 from ..storage.port import StorageError
 from ..waiting.isolation import each_alone
 from ..waiting.promise import Promise
+from ..waiting.timers import Timers
 from ..world import Clock
 from .members import Group, Joined, Member, Synced
 from .offsets import GroupsState
 from .records import GroupRecord, StateRecord
 from .states import COMPLETING, DEAD, EMPTY, NEXT, PREPARING, STABLE
-from .timers import Timers
 
 A = TypeVar("A")
 

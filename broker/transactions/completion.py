@@ -19,11 +19,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ...protocol.errors import ErrorCode
-from ..groups.timers import Timers
 from ..limits import ENDING_RETRY_MS
 from ..log_lines import Event
 from ..storage.port import FlushFailed, StorageError
 from ..waiting.promise import Promise, then
+from ..waiting.timers import Timers
 from ..world import Clock
 from .coordinator import Coordinator
 from .endings import Ending, Step

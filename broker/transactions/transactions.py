@@ -20,12 +20,12 @@ from typing import Any, Final
 
 from ...protocol.errors import ErrorCode
 from ..config.broker import BrokerConfig
-from ..groups.timers import Key, Timers
 from ..limits import POSTPONED_MS_MAX
 from ..log_lines import Event
 from ..storage.port import FlushFailed, StorageError
 from ..waiting.isolation import ENDS_THE_BROKER, each_alone
 from ..waiting.promise import Failure, Promise
+from ..waiting.timers import Key, Timers
 from ..world import Clock
 from .claims import Abandoned, Claim, GoesOn, Held, OpenTransaction, claim, ids_of_producers
 from .completion import STOPPING, UNAVAILABLE, Completion

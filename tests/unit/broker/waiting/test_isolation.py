@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from minibroker.broker.groups.members import Joined, Synced
-from minibroker.broker.groups.timers import Timers
 from minibroker.broker.limits import REST_AFTER_FAILURE_MS
 from minibroker.broker.partitions.partition import Partition
 from minibroker.broker.partitions.sequences import SequenceTable
@@ -19,6 +18,7 @@ from minibroker.broker.waiting.isolation import each_alone
 from minibroker.broker.waiting.long_work import AtOnce, LongWork
 from minibroker.broker.waiting.parked_fetches import ParkedFetch, ParkedFetches
 from minibroker.broker.waiting.promise import Failure, Promise
+from minibroker.broker.waiting.timers import Timers
 from minibroker.protocol.errors import TEXT_LENGTH_MAX, ApiError, ErrorCode, Refused
 
 from tests.support.groups.bare_groups import GROUP, Groups, hear, speaker

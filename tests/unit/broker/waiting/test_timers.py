@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from minibroker.broker.groups.timers import Key, Timers
+from minibroker.broker.waiting.timers import Key, Timers
 
 JOIN: Key = ("join", "g", "")
 SYNC: Key = ("sync", "g", "")

@@ -1,6 +1,7 @@
-"""What groups wait for: one deadline per key, which may be moved as often as a member heartbeats.
+"""What a core waits for by name: one deadline per key, which may be moved as often as need be.
 
-A deadline that moves away costs no work: its place in the heap is looked at when it comes up.
+A deadline that moves away, as with each heartbeat of a member, costs no work: its place in the heap
+is looked at when it comes up. Who waits so: groups/ and transactions/.
 All instants are of the monotonic clock, in ms.
 """
 
@@ -9,12 +10,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 
-from ..waiting.isolation import call, each_alone
+from .isolation import call, each_alone
 
 DONE_KEPT = 64  # places in the heap of what is cancelled that are not worth a sweep
 
 Key = tuple[str, str, str]
-"""What is waited for, the group, the member (or "")."""
+"""What is waited for, and of whom: a group and its member, or an id and one of its requests."""
 
 
 class Timers:
@@ -67,7 +68,7 @@ class Timers:
 
     def on_deadline(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`."""
-        each_alone(self._taken(now_ms), call, "a timer of the groups")
+        each_alone(self._taken(now_ms), call, "a timer")
 
     def _taken(self, now_ms: int) -> Iterator[Callable[[], None]]:
         while (next_ms := self.next_deadline_ms()) is not None and next_ms <= now_ms:
