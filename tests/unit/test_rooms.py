@@ -44,6 +44,7 @@ FLOORS = {
     ),
     "protocol": (
         *("sequence", "varint", "compression", "batch", "errors", "configs", "api_names", "apis"),
+        "sasl",
         *("codec", "messages", "header", "framing", "connection", "consumer_protocol"),
     ),
     "client": (
