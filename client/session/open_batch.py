@@ -8,7 +8,7 @@ Tests: tests/unit/client/session/test_open_batch.py
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ...protocol import sequence
 from ...protocol.codec.schema import ZERO_UUID
@@ -17,7 +17,8 @@ from ..partitions import NO_EPOCH, TopicPartition
 NO_SEQUENCE = -1
 
 
-class OpenBatch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
     """One journaled batch of which no broker has said that it is stored.
 
     Attributes:
@@ -59,7 +60,8 @@ class OpenBatch(NamedTuple):
         )
 
 
-class Floor(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Floor:
     """Where the batches of one producer id in one partition begin, at the earliest.
 
     Attributes:
