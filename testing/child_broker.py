@@ -23,12 +23,12 @@ import socket
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .assertions import stored_once
+from .assertions import Assertions
 from .child_wire import (
     CONTROL,
     LAST_WORDS,
@@ -59,7 +59,7 @@ HISTORY_MAX = 10_000  # exchanges kept of children that have ended
 TEST_CLIENT = "minibroker-testing"  # the client id of produce()
 
 
-class ChildBroker:
+class ChildBroker(Assertions):
     """A broker in a child process; its port, data and faults outlive restarts.
 
     Args:
@@ -252,19 +252,8 @@ class ChildBroker:
         self.wait_stored(topic, count, timeout_s=timeout_s)
         return self.records(topic)
 
-    def records(self, topic: str) -> list[Stored]:
-        """Every record of a topic that readers may see, by partition and offset.
-
-        Raises:
-            LookupError: there is no such topic.
-        """
-        plain = self.call({"do": "records", "topic": topic})
-        return [record_of(each) for each in plain]
-
-    def assert_stored_once(self, topic: str, values: Iterable[bytes | None]) -> None:
-        """Raises AssertionError unless the topic holds exactly these values, each so often."""
-        __tracebackhide__ = True
-        stored_once(topic, values, self.records(topic))
+    def _stored(self, topic: str) -> list[Stored]:
+        return [record_of(each) for each in self.call({"do": "records", "topic": topic})]
 
     def history(self, client_id: str | None = None) -> list[Exchange]:
         """The newest requests and what became of them; of every client, or of one.

@@ -53,6 +53,7 @@ def plain_record(record: Stored) -> list[Any]:
         record.producer_id,
         record.producer_epoch,
         record.sequence,
+        record.transaction,
     ]
 
 

@@ -1,23 +1,27 @@
 """EDGE: what a partition holds, read back over the wire batch by batch, for checks and pictures.
 
 Nothing here trusts a consumer library: Fetch, batch headers, records. Works against any Kafka.
-Tests: tests/system/testing/test_faults.py
+Tests: tests/system/testing/test_faults.py, tests/unit/testing/test_assertions.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ..client.cluster.connection import Connection
-from ..protocol.batch.header import BatchHeader, headers_in
+from ..client.config import ISOLATION_LEVELS
+from ..protocol.batch.control import read_marker
+from ..protocol.batch.header import BatchHeader, Buffer, headers_in
 from ..protocol.batch.reading import records_in
 from ..protocol.errors import ErrorCode, error_code
-from ..protocol.framing import Buffer
 from ..protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from ..protocol.sequence import add
 
 FETCH_BYTES_MAX = 4 * 1024 * 1024
+
+InTransaction: TypeAlias = Literal["committed", "aborted", "open"]
 
 
 class ReadFailed(Exception):
@@ -31,6 +35,7 @@ class Stored:
     Attributes:
         timestamp: ms since 1970.
         producer_id, producer_epoch, sequence: -1 if its producer was not idempotent.
+        transaction: what has become of its transaction in this partition; None if it is in none.
     """
 
     partition: int
@@ -42,6 +47,7 @@ class Stored:
     producer_id: int
     producer_epoch: int
     sequence: int
+    transaction: InTransaction | None = None
 
 
 async def stored_batches(
@@ -86,14 +92,63 @@ async def stored_batches(
 
 async def stored_records(connection: Connection, topic: str, partition: int = 0) -> list[Stored]:
     """Every record of a partition up to its high watermark, in offset order; raises ReadFailed."""
+    return all_stored(partition, await stored_batches(connection, topic, partition))
+
+
+def all_stored(partition: int, batches: Iterable[tuple[BatchHeader, Buffer]]) -> list[Stored]:
+    """The records of a partition; a marker is none, it decides what is before it.
+
+    Args:
+        batches: from the first one on, in offset order: what is left out decides nothing.
+    """
+    data: list[tuple[BatchHeader, Buffer]] = []
+    became: list[InTransaction | None] = []
+    undecided: dict[int, list[int]] = {}  # by producer id, places in data; of one, one is open
+    for header, batch in batches:
+        if header.is_control:
+            marker = read_marker(batch)
+            if marker is not None:
+                for place in undecided.pop(header.producer_id, ()):
+                    became[place] = "committed" if marker.is_commit else "aborted"
+            continue
+        if header.is_transactional:
+            undecided.setdefault(header.producer_id, []).append(len(data))
+        became.append("open" if header.is_transactional else None)
+        data.append((header, batch))
     return [
         stored
-        for header, batch in await stored_batches(connection, topic, partition)
-        for stored in stored_in(partition, header, batch)
+        for (header, batch), transaction in zip(data, became, strict=True)
+        for stored in stored_in(partition, header, batch, transaction)
     ]
 
 
-def stored_in(partition: int, header: BatchHeader, batch: Buffer) -> list[Stored]:
+def committed(records: Iterable[Stored]) -> list[Stored]:
+    """What a reader with read_committed is given: nothing aborted, nothing behind what is open.
+
+    Args:
+        records: of each partition from its first on, in offset order.
+    """
+    shown: list[Stored] = []
+    at_an_end: set[int] = set()  # partitions, at their last stable offset
+    for each in records:
+        if each.transaction == "open":
+            at_an_end.add(each.partition)
+        elif each.partition not in at_an_end and each.transaction != "aborted":
+            shown.append(each)
+    return shown
+
+
+def as_read(records: list[Stored], isolation_level: str) -> list[Stored]:
+    """What a reader of this isolation level is given of all that is there. Raises ValueError."""
+    if isolation_level not in ISOLATION_LEVELS:
+        known = " or ".join(ISOLATION_LEVELS)
+        raise ValueError(f"isolation_level is {isolation_level!r}: expected {known}")
+    return committed(records) if isolation_level == "read_committed" else records
+
+
+def stored_in(
+    partition: int, header: BatchHeader, batch: Buffer, transaction: InTransaction | None = None
+) -> list[Stored]:
     """The records of one batch of a partition."""
     return [
         Stored(
@@ -106,6 +161,7 @@ def stored_in(partition: int, header: BatchHeader, batch: Buffer) -> list[Stored
             producer_id=header.producer_id,
             producer_epoch=header.producer_epoch,
             sequence=_sequence(header, record.offset),
+            transaction=transaction,
         )
         for record in records_in(batch)
     ]
