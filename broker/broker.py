@@ -325,6 +325,13 @@ class Broker:
         self._expiry.warn_if_short()
         self._hooks.deadline_moved()
 
+    def change_credentials(self, records: Sequence[MetadataRecord]) -> None:
+        """Take planned changes of users' credentials into force at once, all or none.
+
+        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        """
+        self._commit(records)
+
     def delete_topics(self, names: Sequence[str]) -> Steps:
         """Delete topics with their records, in steps, durably before the last of them.
 

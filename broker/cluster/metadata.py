@@ -1,4 +1,4 @@
-"""What the cluster is: topics, configs, deletions, starts; a fold over records.
+"""What the cluster is: topics, configs, deletions, starts, users; a fold over records.
 
 What records there are and their bytes: records.py. The state changes in `apply` and nowhere else,
 so that start-up and running are one path. Records are kept in the log `__cluster_metadata`
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ...protocol.sasl.scram_credentials import ScramCredential
 from ..log.state_log import PlainState
 from . import records
 from .records import (
@@ -28,6 +29,8 @@ from .records import (
     PartitionsRecord,
     ProducerIdsRecord,
     RemovedRecord,
+    ScramCredentialDeletedRecord,
+    ScramCredentialRecord,
     SnapshotRecord,
     StartedRecord,
     TopicConfigRecord,
@@ -82,6 +85,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
         names_by_fold: topic names by what they are when '.' and '_' are the same.
         deleted: by id, the topics whose directories may still be there; only what stands here is
             ever removed by a start.
+        scram: what is kept of passwords, by user and by mechanism; no user is without any.
     """
 
     format_version: int = 0
@@ -93,6 +97,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
     partition_count: int = 0
     names_by_fold: dict[str, set[str]] = field(default_factory=dict)
     deleted: dict[bytes, DeletedTopic] = field(default_factory=dict)
+    scram: dict[str, dict[str, ScramCredential]] = field(default_factory=dict)
 
     def encode(self, record: MetadataRecord) -> tuple[None, bytes]:
         """A record as it is stored: without a key."""
@@ -112,6 +117,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 self.partition_count = 0
                 self.broker_overrides.clear()
                 self.deleted.clear()
+                self.scram.clear()
             case FormatRecord(version, cluster_id):
                 _check_format(version)
                 self.format_version, self.cluster_id = version, cluster_id
@@ -142,6 +148,13 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 self.by_id(topic_id).overrides = overrides
             case BrokerConfigRecord(broker, overrides):
                 self.broker_overrides[broker] = overrides
+            case ScramCredentialRecord(user, mechanism, credential):
+                self.scram.setdefault(user, {})[mechanism] = credential
+            case ScramCredentialDeletedRecord(user, mechanism):
+                kept = self.scram[user]
+                del kept[mechanism]
+                if not kept:
+                    del self.scram[user]
 
     def by_id(self, topic_id: bytes) -> Topic:
         """The topic of an id; there must be one."""
@@ -149,7 +162,8 @@ class ClusterMetadata(PlainState[MetadataRecord]):
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
-        return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + 3
+        credentials = sum(map(len, self.scram.values()))
+        return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + credentials + 3
 
     def snapshot(self) -> Iterator[Sequence[MetadataRecord]]:
         """Records that make this state from nothing, whatever was before: all in one portion."""
@@ -163,6 +177,11 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 for topic_id, deleted in self.deleted.items()
             ),
             *(BrokerConfigRecord(*overridden) for overridden in self.broker_overrides.items()),
+            *(
+                ScramCredentialRecord(user, mechanism, credential)
+                for user, kept in self.scram.items()
+                for mechanism, credential in kept.items()
+            ),
         ]
 
     def _add(self, topic: Topic) -> None:

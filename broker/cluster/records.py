@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from ...protocol.sasl.scram_credentials import ScramCredential
+
 
 class MetadataError(Exception):
     """A log of the broker holds what this version cannot understand; the text says what to do."""
@@ -99,6 +101,24 @@ class TopicConfigRecord(NamedTuple):
     overrides: dict[str, str]
 
 
+class ScramCredentialRecord(NamedTuple):
+    """What is kept of a user's password for one mechanism, in place of what there was.
+
+    Its bytes prove nothing without the password, but whoever reads them can guess at it.
+    """
+
+    user: str
+    mechanism: str
+    credential: ScramCredential
+
+
+class ScramCredentialDeletedRecord(NamedTuple):
+    """A user has no password for a mechanism any more."""
+
+    user: str
+    mechanism: str
+
+
 class BrokerConfigRecord(NamedTuple):
     """All overrides of one broker ("" for every broker), in place of those there were."""
 
@@ -120,6 +140,8 @@ MetadataRecord: TypeAlias = (
     | RemovedRecord
     | TopicConfigRecord
     | BrokerConfigRecord
+    | ScramCredentialRecord
+    | ScramCredentialDeletedRecord
 )
 
 
@@ -160,6 +182,10 @@ def decode(value: bytes) -> MetadataRecord:
             return TopicConfigRecord(_id(fields), fields["configs"])
         case "broker-config":
             return BrokerConfigRecord(fields["broker"], fields["configs"])
+        case "scram-credential":
+            return _scram_record(fields)
+        case "scram-credential-deleted":
+            return ScramCredentialDeletedRecord(fields["user"], fields["mechanism"])
         case unknown:
             raise MetadataError(
                 f"the metadata log holds a record of unknown type {unknown!r}: "
@@ -195,6 +221,10 @@ def _fields(record: MetadataRecord) -> dict[str, Any]:
             return {"type": "topic-config", "id": topic_id.hex(), "configs": overrides}
         case BrokerConfigRecord(broker, overrides):
             return {"type": "broker-config", "broker": broker, "configs": overrides}
+        case ScramCredentialRecord():
+            return _scram_fields(record)
+        case ScramCredentialDeletedRecord(user, mechanism):
+            return {"type": "scram-credential-deleted", "user": user, "mechanism": mechanism}
 
 
 def _topic_fields(record: TopicRecord) -> dict[str, Any]:
@@ -210,6 +240,27 @@ def _topic_fields(record: TopicRecord) -> dict[str, Any]:
     if record.removed:
         fields["removed"] = dict(record.removed)
     return fields
+
+
+def _scram_fields(record: ScramCredentialRecord) -> dict[str, Any]:
+    credential = record.credential
+    return {
+        "type": "scram-credential",
+        "user": record.user,
+        "mechanism": record.mechanism,
+        "salt": credential.salt.hex(),
+        "iterations": credential.iterations,
+        "stored_key": credential.stored_key.hex(),
+        "server_key": credential.server_key.hex(),
+    }
+
+
+def _scram_record(fields: dict[str, Any]) -> ScramCredentialRecord:
+    salt, stored_key, server_key = (
+        bytes.fromhex(fields[name]) for name in ("salt", "stored_key", "server_key")
+    )
+    credential = ScramCredential(salt, fields["iterations"], stored_key, server_key)
+    return ScramCredentialRecord(fields["user"], fields["mechanism"], credential)
 
 
 def _offsets(fields: dict[str, Any], name: str) -> dict[int, int]:

@@ -15,13 +15,21 @@ from .records import (
     BrokerConfigRecord,
     MetadataRecord,
     PartitionsRecord,
+    ScramCredentialDeletedRecord,
+    ScramCredentialRecord,
     TopicConfigRecord,
     TopicDeletedRecord,
     TopicRecord,
 )
 
 Told: TypeAlias = (
-    TopicRecord | TopicDeletedRecord | PartitionsRecord | TopicConfigRecord | BrokerConfigRecord
+    TopicRecord
+    | TopicDeletedRecord
+    | PartitionsRecord
+    | TopicConfigRecord
+    | BrokerConfigRecord
+    | ScramCredentialRecord
+    | ScramCredentialDeletedRecord
 )
 
 TOLD_MAX = 20  # a line each for so many changes of one request, one for all the rest
@@ -56,6 +64,10 @@ def _event(record: Told, state: ClusterMetadata) -> Event:
             topic = state.by_id(topic_id)
             changed = ", ".join(_changed(topic.overrides, overrides)) or "nothing"
             return Event("topic-altered", topic=topic.name, changed=changed)
+        case ScramCredentialRecord(user, mechanism):
+            return Event("user-altered", user=user, mechanism=mechanism)
+        case ScramCredentialDeletedRecord(user, mechanism):
+            return Event("user-removed", user=user, mechanism=mechanism)
 
 
 def _pairs(configs: Mapping[str, str]) -> str | None:

@@ -36,7 +36,10 @@ NO_FOLLOWERS = "there are no followers; Kafka's answer is the same whoever asks"
 NO_AUTHORIZER = "every ACL and filter gets the same answer: there is no authorizer"
 NEVER_UNDER_WAY = "no reassignment is ever under way, whatever is asked for"
 FOR_PEOPLE = "a word for Kafka's own log, which no answer depends on"
+AT_LOGIN = "is read at a login, before requests are dispatched; behind it all get one answer"
 NOT_READ = {
+    ("SaslHandshake", "mechanism"): AT_LOGIN,
+    ("SaslAuthenticate", "auth_bytes"): AT_LOGIN,
     ("Produce", "timeout_ms"): NO_REPLICAS,
     ("Fetch", "cluster_id"): "only voters of a Raft quorum send it",
     ("Fetch", "forgotten_topics_data"): "belongs to fetch sessions, which are declined",

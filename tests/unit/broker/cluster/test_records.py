@@ -14,6 +14,8 @@ from minibroker.broker.cluster.records import (
     PartitionsRecord,
     ProducerIdsRecord,
     RemovedRecord,
+    ScramCredentialDeletedRecord,
+    ScramCredentialRecord,
     SnapshotRecord,
     StartedRecord,
     TopicConfigRecord,
@@ -22,6 +24,7 @@ from minibroker.broker.cluster.records import (
     decode,
     encode,
 )
+from minibroker.protocol.sasl.scram_credentials import ScramCredential
 
 ID = bytes(range(16))
 HEX = b"000102030405060708090a0b0c0d0e0f"
@@ -53,6 +56,19 @@ STORED: list[tuple[MetadataRecord, bytes]] = [
     (
         TopicConfigRecord(ID, {"a": "1"}),
         b'{"type":"topic-config","id":"%b","configs":{"a":"1"}}' % HEX,
+    ),
+    (
+        ScramCredentialRecord(
+            "carol", "SCRAM-SHA-256", ScramCredential(b"salt", 4096, b"\x01\x02", b"\x03")
+        ),
+        (
+            b'{"type":"scram-credential","user":"carol","mechanism":"SCRAM-SHA-256",'
+            b'"salt":"73616c74","iterations":4096,"stored_key":"0102","server_key":"03"}'
+        ),
+    ),
+    (
+        ScramCredentialDeletedRecord("carol", "SCRAM-SHA-256"),
+        b'{"type":"scram-credential-deleted","user":"carol","mechanism":"SCRAM-SHA-256"}',
     ),
     (
         BrokerConfigRecord("", {"a": "1"}),
