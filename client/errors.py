@@ -81,6 +81,51 @@ class LogTruncation(Fatal):
         self.divergent_offset = divergent_offset
 
 
+class SessionInUse(Fatal):
+    """Somebody else has the directory of a durable session; the text names the process."""
+
+
+class JournalDamaged(Fatal):
+    """The journal of a durable session is not what had been flushed; nothing was changed.
+
+    Attributes:
+        path: of the file.
+        position: of the first byte that cannot be believed.
+    """
+
+    def __init__(self, path: str, position: int, why: str) -> None:
+        super().__init__(
+            f"{path}: damaged at byte {position}: {why}. What had been sent may have stood there, "
+            "so nothing was changed. Put a good copy of the directory back, if nothing was sent "
+            "since it was made; or set the directory aside and begin with a new one: then look "
+            "into the topics first, for what was last sent may be missing, or be sent twice",
+            possibly_persisted=True,
+        )
+        self.path = path
+        self.position = position
+
+
+class JournalTooNew(Fatal):
+    """The journal of a durable session was written by a later version; nothing was changed."""
+
+    def __init__(self, path: str, version: int, version_max: int) -> None:
+        super().__init__(
+            f"{path} has format {version}, and this version knows up to {version_max}: go on with "
+            "the later version that wrote it"
+        )
+
+
+class JournalFailed(Fatal):
+    """The journal of a durable session could not be written or flushed: nothing is sent any more.
+
+    All that was sent is in the journal; a new producer with this session settles it and goes on.
+    """
+
+
+class JournalFull(JournalFailed):
+    """There is no space left for the journal of a durable session."""
+
+
 class Abortable(ClientError):
     """The transaction cannot be committed: it is aborted, and a new one may do all of it again."""
 

@@ -1,0 +1,127 @@
+"""Writes a journal through its port: appends, flushes, and writes it anew in place.
+
+Calls block; who calls sees to it that there is one at a time, and none after one has failed.
+A journal is written anew, at each start and when most of it is history, in steps of which every
+prefix can be started from: 1. `journal.new` gets all that the state has come to  2. it is flushed
+3. it is renamed to `journal`  4. the name is flushed  5. the note names the new generation.
+At a start that is more than tidiness: 1. a flush failed, the process ended  2. the page cache still
+has what the disk never got  3. who reads it and flushes again is told that all is well  4. power
+is lost. What is written anew is flushed anew.
+Source: LWN 752063.
+Tests: tests/unit/client/session/test_journal.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from .entries import Snapshot
+from .journal_codec import encode
+from .journal_frames import HEAD_BYTES, frame, head, note
+from .journal_port import JournalDisk, JournalFile
+from .journal_recovery import JOURNAL, NEW_JOURNAL, NOTE
+
+BUFFERS_MAX: Final = 512  # of one write; systems take 1,024
+
+
+class JournalWriter:
+    """The end of a journal.
+
+    Args:
+        generation: of the journal that was read, 0 for none; the next one is written.
+        flushes: whether a flush waits for the disk; else what was written counts as flushed.
+    Raises:
+        OSError: nothing was changed, or the new journal is there and can be started from.
+
+    Attributes:
+        size: of the journal, in bytes.
+        flushed: up to this byte of it all is flushed.
+    """
+
+    def __init__(
+        self, disk: JournalDisk, generation: int, snapshot: Snapshot, *, flushes: bool
+    ) -> None:
+        self.size = 0
+        self.flushed = 0
+        self._disk = disk
+        self._generation = generation
+        self._flushes = flushes
+        self._file: JournalFile | None = None
+        self._enter(self._write_new(snapshot))
+
+    def append(self, bodies: Sequence[bytes]) -> None:
+        """Write groups of entries, each a frame. Raises OSError."""
+        assert self._file is not None
+        for first in range(0, len(bodies), BUFFERS_MAX):
+            buffers: list[bytes] = []
+            for body in bodies[first : first + BUFFERS_MAX]:
+                buffers.append(frame(body, self._generation, self.size, self.flushed))
+                self.size += len(buffers[-1])
+            self._file.append(buffers)
+
+    def flush(self) -> None:
+        """Make all that was appended durable, as far as this journal does. Raises OSError."""
+        assert self._file is not None
+        if self.flushed == self.size:
+            return
+        if self._flushes:
+            self._file.flush()
+        self._flushed_all()
+
+    def rewrite(self, snapshot: Snapshot) -> None:
+        """Write the journal anew, and flush it: all that the snapshot holds is durable then.
+
+        Raises:
+            NotRewritten: nothing has happened, and the old journal goes on.
+            OSError: which of the two will be found is not known; each can be started from.
+        """
+        try:
+            new = self._write_new(snapshot)
+        except OSError as error:
+            raise NotRewritten(str(error)) from error
+        self._enter(new)
+
+    def close(self) -> None:
+        """Give back the file; flushes nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write_new(self, snapshot: Snapshot) -> tuple[JournalFile, int]:
+        """Steps 1 and 2; returns the file and its size."""
+        body, generation = encode((snapshot,)), self._generation + 1
+        buffers = [head(generation), frame(body, generation, HEAD_BYTES, 0)]
+        new = self._disk.create(NEW_JOURNAL)
+        try:
+            new.append(buffers)
+            new.flush()
+        except OSError:
+            new.close()
+            with suppress(OSError):
+                self._disk.remove(NEW_JOURNAL)  # on a full disk its part counts
+            raise
+        return new, sum(map(len, buffers))
+
+    def _enter(self, new: tuple[JournalFile, int]) -> None:
+        """Steps 3 to 5."""
+        file, size = new
+        try:
+            self._disk.rename(NEW_JOURNAL, JOURNAL)
+            self._disk.flush_names()
+        except OSError:
+            file.close()
+            raise
+        self.close()
+        self._file, self.size = file, size
+        self._generation += 1
+        self._flushed_all()
+
+    def _flushed_all(self) -> None:
+        self.flushed = self.size
+        self._disk.note(NOTE, note(self._generation, self.flushed))
+
+
+class NotRewritten(Exception):
+    """There was no way to write a journal anew; the old one is as it was."""
