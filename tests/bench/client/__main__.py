@@ -4,6 +4,7 @@ Every load runs in a process of its own, in alternating rounds of one run, again
 page-cache mode and a real Apache Kafka where there is one. Machines are noisy: read the ratios. A
 ratio is the median over rounds of ours divided by theirs in the same round.
     make bench-client ARGS='--rounds 3 --sizes 100'
+    make bench-client ARGS='--only transactions'                by transaction size (transacting.py)
     make bench-client ARGS='--against ../another-checkout'      ours against ours (before.py)
 """
 
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.client import before as client_before
+from tests.bench.client import transacting
 from tests.bench.client.loads import LOADS, Figures
 from tests.bench.loads import TOPIC
 from tests.bench.servers import (
@@ -59,6 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-client ARGS=...", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000], help="of a record")
+    parser.add_argument("--only", choices=["records", "transactions"], help="half of it")
     parser.add_argument("--no-kafka", action="store_true", help="our broker only")
     parser.add_argument("--against", type=Path, help="another checkout, to compare our client with")
     args = parser.parse_args()
@@ -67,8 +70,9 @@ def main() -> int:
     commands = install_wheel()
     if args.against is not None:
         return _compare(console, install_wheel("before", args.against), commands, args)
-    for ours in OUR_IMPORTS:
-        console.print(_imports(commands / "python", ours))
+    if args.only != "transactions":
+        for ours in OUR_IMPORTS:
+            console.print(_imports(commands / "python", ours))
     reason = "--no-kafka was given" if args.no_kafka else missing_tools()
     if reason is not None:
         console.print(f"no real Kafka in this run: {reason}")
@@ -78,8 +82,10 @@ def main() -> int:
         if reason is None:
             servers.append(stack.enter_context(real_kafka("Apache Kafka", {})))
         for server in servers:
-            asyncio.run(create_topics(server, {TOPIC: 1}))
-            for size in args.sizes:
+            asyncio.run(create_topics(server, {TOPIC: 1, transacting.TOPIC: 1}))
+            if args.only != "records":
+                transacting.measure(console, server, args.rounds)
+            for size in args.sizes if args.only != "transactions" else ():
                 measured = _rounds(server, size, args.rounds)
                 console.print(_table(f"{server.name}, {size} B records", measured))
                 console.print(_ratios(measured))

@@ -22,6 +22,7 @@ BUILT = ROOT / "build" / "interop"
 PROGRAMS = Path(__file__).with_name("programs")
 PACKAGE = "tests.interop.matrix.programs"
 MAKE_TIMEOUT_S = 600
+SIMPLE_LOGGER = "org.slf4j:slf4j-simple:1.7.36"  # to standard error
 
 
 class EnvironmentMissing(Exception):
@@ -108,6 +109,28 @@ def java_class(name: str, program: str) -> Runnable:
     return Runnable(("java", "-cp", f"{folder}{os.pathsep}{jars}", source.stem), {})
 
 
+def maven_program(name: str, source: Path, artifacts: Sequence[str]) -> Runnable:
+    """Compile one Java file against Maven artifacts, and all that those need.
+
+    Args:
+        artifacts: GROUP:NAME:VERSION of each.
+    """
+    _require("javac", "mvn")
+    pom = _pom([*artifacts, SIMPLE_LOGGER])
+    text = source.read_text(encoding="utf-8")
+
+    def make(folder: Path) -> None:
+        _write(folder, {"pom.xml": pom})
+        goal = ["dependency:copy-dependencies", "-DoutputDirectory=jars", "-DincludeScope=runtime"]
+        _run(["mvn", "-q", "-B", *goal], "mvn", cwd=folder)
+        _run(["javac", "-cp", f"{folder}/jars/*", "-d", str(folder), str(source)], "javac")
+
+    folder = _made(name, f"{pom}{text}", make)
+    classpath = f"{folder}{os.pathsep}{folder}/jars/*"
+    options = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+    return Runnable(("java", *options, "-cp", classpath, source.stem), {})
+
+
 def java_tool(module: str) -> Runnable:
     """Run a Python program that calls a tool in the jars of Apache Kafka."""
     return _program_of_ours(sys.executable, f"{PACKAGE}.{module}", {"JAVA_CLASSPATH": _jars()})
@@ -134,6 +157,19 @@ def _jars() -> str:
         return f"{kafka.fetch()}/*"
     except kafka.RealKafkaError as error:
         raise EnvironmentMissing(str(error)) from error
+
+
+def _pom(artifacts: Sequence[str]) -> str:
+    needed = "".join(
+        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>"
+        "</dependency>".format(*each.split(":"))
+        for each in artifacts
+    )
+    return (
+        "<project><modelVersion>4.0.0</modelVersion><groupId>minibroker</groupId>"
+        f"<artifactId>program</artifactId><version>1</version><dependencies>{needed}"
+        "</dependencies></project>"
+    )
 
 
 def _require(*tools: str) -> None:
