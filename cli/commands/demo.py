@@ -73,7 +73,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="the producer that is put to the test (default: %(default)s)",
     )
     parser.add_argument(
-        "--story", action="store_true", help="the idempotent producer in pictures, scene by scene"
+        "--story", action="store_true", help="exactly once in pictures, scene by scene"
     )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--fast", action="store_true", help="with --story: no pauses")

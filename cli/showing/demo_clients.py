@@ -55,6 +55,18 @@ class ProducerProcess:
         self.start_sending(topic, value, partition)
         return await self.acknowledged()
 
+    async def begin(self) -> None:
+        """Begin a transaction. Raises DemoFailed, as the next two do."""
+        await self._do("begin")
+
+    async def commit(self) -> None:
+        """Commit it."""
+        await self._do("commit")
+
+    async def abort(self) -> None:
+        """Abort it."""
+        await self._do("abort")
+
     def start_sending(self, topic: str, value: str, partition: int = 0) -> None:
         """Tell it to send a record; `acknowledged` comes next."""
         self._tell({"topic": topic, "partition": partition, "value": value})
@@ -90,6 +102,10 @@ class ProducerProcess:
         except TimeoutError:
             await self.kill()
 
+    async def _do(self, what: str) -> None:
+        self._tell({"do": what})
+        await self.acknowledged()
+
     def _tell(self, message: dict[str, object]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -97,16 +113,26 @@ class ProducerProcess:
 
 @asynccontextmanager
 async def running_producer(
-    client: str, bootstrap_servers: str, *, idempotent: bool
+    client: str, bootstrap_servers: str, *, idempotent: bool, transactional_id: str | None = None
 ) -> AsyncIterator[ProducerProcess]:
-    """A producer of this library; gone when the block ends."""
+    """A producer of this library; gone when the block ends.
+
+    With a transactional_id it has been initialised when the block begins.
+    """
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=errors
         )
-        task = {"client": client, "bootstrap_servers": bootstrap_servers, "idempotent": idempotent}
+        task = {
+            "client": client,
+            "bootstrap_servers": bootstrap_servers,
+            "idempotent": idempotent,
+            "transactional_id": transactional_id,
+        }
         producer = ProducerProcess(process, errors, task)
         try:
+            if transactional_id is not None:
+                await producer.acknowledged()
             yield producer
             await producer.close()
         finally:

@@ -1,8 +1,10 @@
 """EDGE: a producer as a process of its own, with the library it is told to take, as it comes.
 
-Reads JSON objects from standard input, one a line: first client, bootstrap_servers, idempotent;
-then topic, partition, value for each record. Each record is sent when its line has come, and its
-offset printed once it is acknowledged. Whatever is retried is retried by the library itself.
+Reads JSON objects from standard input, one a line: first client, bootstrap_servers, idempotent,
+transactional_id (or null); then topic, partition, value for each record. Each record is sent when
+its line has come, and its offset printed once it is acknowledged. With a transactional_id a 0 is
+printed once the producer may begin, and "do" may be begin, commit or abort: done when a 0 is
+printed. Whatever is retried is retried by the library itself.
 Started by demo_clients.py.
 Tests: tests/interop/commands/test_demo.py
 """
@@ -13,7 +15,7 @@ import asyncio
 import json
 import sys
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, TypedDict
 
 DELIVERY_TIMEOUT_S = 30
 RECONNECT_MS_MAX = 200  # the broker is away for a moment only
@@ -27,19 +29,40 @@ class Sender(ABC):
         """The offset of the record, once it is acknowledged; raises the library's errors."""
 
     @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction; raises the library's errors, as the next two do."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit it."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Abort it."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of connections."""
+
+
+class Task(TypedDict):
+    """The first line."""
+
+    client: str
+    bootstrap_servers: str
+    idempotent: bool
+    transactional_id: str | None
 
 
 class _Asyncio(Sender):
     """A producer that lives in an event loop, which runs while something is sent."""
 
-    def __init__(self, servers: str, *, idempotent: bool) -> None:
+    def __init__(self, task: Task) -> None:
         self._runner = asyncio.Runner()
-        self._producer = self._runner.run(self.started(servers, idempotent))
+        self._producer = self._runner.run(self.started(task))
 
     @abstractmethod
-    async def started(self, servers: str, idempotent: bool) -> Any:
+    async def started(self, task: Task) -> Any:
         """The library's producer, with send_and_wait and stop."""
 
     def send(self, topic: str, partition: int, value: bytes) -> int:
@@ -58,45 +81,86 @@ class _Asyncio(Sender):
 class Ours(_Asyncio):
     """minibroker.client."""
 
-    async def started(self, servers: str, idempotent: bool) -> Any:
+    async def started(self, task: Task) -> Any:
         from ...client.producer import Producer
 
         producer: Producer = Producer(
-            servers,
-            enable_idempotence=idempotent,
+            task["bootstrap_servers"],
+            enable_idempotence=task["idempotent"],
+            transactional_id=task["transactional_id"],
             linger_ms=0,
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
         )
         await producer.start()
         return producer
+
+    def begin(self) -> None:
+        self._transaction = self._producer.transaction()
+        self._runner.run(self._transaction.begin())
+
+    def commit(self) -> None:
+        self._runner.run(self._transaction.commit())
+
+    def abort(self) -> None:
+        self._runner.run(self._transaction.abort())
 
 
 class AioKafka(_Asyncio):
     """aiokafka."""
 
-    async def started(self, servers: str, idempotent: bool) -> Any:
+    async def started(self, task: Task) -> Any:
         from aiokafka import AIOKafkaProducer
 
         producer = AIOKafkaProducer(
-            bootstrap_servers=servers, enable_idempotence=idempotent, acks="all"
+            bootstrap_servers=task["bootstrap_servers"],
+            enable_idempotence=task["idempotent"],
+            transactional_id=task["transactional_id"],
+            acks="all",
         )
         await producer.start()
         return producer
 
+    def begin(self) -> None:
+        self._runner.run(self._producer.begin_transaction())
 
-class KafkaPython(Sender):
+    def commit(self) -> None:
+        self._runner.run(self._producer.commit_transaction())
+
+    def abort(self) -> None:
+        self._runner.run(self._producer.abort_transaction())
+
+
+class _Blocking(Sender):
+    """A producer that waits in its calls."""
+
+    _producer: Any
+
+    def begin(self) -> None:
+        self._producer.begin_transaction()
+
+    def commit(self) -> None:
+        self._producer.commit_transaction()
+
+    def abort(self) -> None:
+        self._producer.abort_transaction()
+
+
+class KafkaPython(_Blocking):
     """kafka-python."""
 
-    def __init__(self, servers: str, *, idempotent: bool) -> None:
+    def __init__(self, task: Task) -> None:
         from kafka import KafkaProducer
 
         self._producer = KafkaProducer(
-            bootstrap_servers=servers,
-            enable_idempotence=idempotent,
+            bootstrap_servers=task["bootstrap_servers"],
+            enable_idempotence=task["idempotent"],
+            transactional_id=task["transactional_id"],
             acks="all",
             linger_ms=0,
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
         )
+        if task["transactional_id"] is not None:
+            self._producer.init_transactions()
 
     def send(self, topic: str, partition: int, value: bytes) -> int:
         sent = self._producer.send(topic, value, partition=partition)
@@ -107,16 +171,18 @@ class KafkaPython(Sender):
         self._producer.close()
 
 
-class Confluent(Sender):
+class Confluent(_Blocking):
     """confluent-kafka, that is librdkafka."""
 
-    def __init__(self, servers: str, *, idempotent: bool) -> None:
+    def __init__(self, task: Task) -> None:
         from confluent_kafka import Producer
 
+        name = task["transactional_id"]
         self._producer = Producer(
             {
-                "bootstrap.servers": servers,
-                "enable.idempotence": idempotent,
+                "bootstrap.servers": task["bootstrap_servers"],
+                "enable.idempotence": task["idempotent"],
+                **({} if name is None else {"transactional.id": name}),
                 "acks": "all",
                 "linger.ms": 0,
                 "delivery.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
@@ -124,6 +190,8 @@ class Confluent(Sender):
                 "log_level": 0,
             }
         )
+        if name is not None:
+            self._producer.init_transactions(DELIVERY_TIMEOUT_S)
 
     def send(self, topic: str, partition: int, value: bytes) -> int:
         outcomes: list[tuple[Any, Any]] = []
@@ -153,14 +221,27 @@ SENDERS: dict[str, type[Ours | KafkaPython | AioKafka | Confluent]] = {
 
 
 def main() -> None:
-    """Send what is asked for until standard input ends."""
-    task = json.loads(sys.stdin.readline())
-    sender = SENDERS[task["client"]](task["bootstrap_servers"], idempotent=task["idempotent"])
+    """Do what is asked for until standard input ends."""
+    task: Task = json.loads(sys.stdin.readline())
+    sender = SENDERS[task["client"]](task)
+    if task["transactional_id"] is not None:
+        print(0, flush=True)
     for line in iter(sys.stdin.readline, ""):
-        record = json.loads(line)
-        offset = sender.send(record["topic"], record["partition"], record["value"].encode())
-        print(offset, flush=True)
+        asked = json.loads(line)
+        match asked.get("do"):
+            case "begin":
+                sender.begin()
+            case "commit":
+                sender.commit()
+            case "abort":
+                sender.abort()
+        is_record = "value" in asked
+        print(_sent(sender, asked) if is_record else 0, flush=True)
     sender.close()
+
+
+def _sent(sender: Sender, record: dict[str, Any]) -> int:
+    return sender.send(record["topic"], record["partition"], record["value"].encode())
 
 
 if __name__ == "__main__":

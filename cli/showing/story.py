@@ -30,7 +30,8 @@ from .story_frames import (
     whole,
 )
 from .story_page import TellingScene
-from .story_scenes import SCENES, Scene, Stage
+from .story_scenes import SCENES
+from .story_stage import Scene, Stage
 
 STAGE_PAUSE_S = 0.35
 FRAME_PAUSE_S = 2.0
@@ -176,7 +177,7 @@ async def tell(
     chosen = [*enumerate(SCENES, 1)]
     if picture is not None:
         chosen = [chosen[picture - 1]]
-    say(f"The idempotent producer in {len(SCENES)} pictures. The producer is {client}.")
+    say(f"Exactly once in {len(SCENES)} pictures. The producer is {client}.")
     say(sentence(INTRODUCTION))
     told: list[TellingScene] = []
     async with ChildBroker() as broker:

@@ -23,6 +23,7 @@ GROWTH = (10, 20, WIRE_COLUMNS)  # columns of an arrow that are drawn, stage by 
 LOST_AT = 9  # the column of the wire where an answer is lost
 IN_ASCII = str.maketrans("┌┬┐└┴┘─│┄═▶◀✗·…", "++++++-|:=><X-~")
 HEADS = ("partition", "offset", "value", "PID", "epoch", "sequence")
+IN_TRANSACTIONS = "transaction"  # one more of HEADS, where there are any
 IDS_ALIKE = 1000  # producer ids begin at a multiple of it
 
 
@@ -47,13 +48,13 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One batch on its way.
+    """One request on its way.
 
     Attributes:
-        value: the text of its one record.
+        value: the text of its one record, or what else is asked.
         producer_id: -1 if the producer is not idempotent.
-        sequence: counts only with a producer_id.
-        before, after: what the partition holds before and after.
+        sequence: counts only with a producer_id; -1 if no record is sent.
+        before, after: what the partition holds before and after; markers as `marker` makes them.
         answer: what the broker answers, in short.
         words: what is to be said about it.
     """
@@ -67,16 +68,27 @@ class Frame:
     answer: str
     fate: Fate
     words: str
+    who: str = "producer"
+    epoch: int = -1  # shown from 0 on
+
+
+def is_marker(stored: Stored) -> bool:
+    """Whether it is no record but the end of a transaction: it has a producer and no sequence."""
+    return stored.producer_id >= 0 and stored.sequence < 0
 
 
 def mark_of(frame: Frame) -> Mark:
     """What is remarkable about a frame."""
     if frame.answer.startswith("error"):
         return Mark.REFUSED
-    values = [each.value for each in frame.after]
+    values = [
+        each.value for each in frame.after if not is_marker(each) and each.transaction != "aborted"
+    ]
     is_new = len(frame.after) > len(frame.before)
-    if is_new and values[-1] in values[:-1]:
+    if is_new and not is_marker(frame.after[-1]) and values[-1] in values[:-1]:
         return Mark.DOUBLED
+    if frame.who == "reader":
+        return Mark.PLAIN
     if frame.fate is not Fate.DELIVERED:
         return Mark.LOST
     return Mark.PLAIN if is_new else Mark.RECOGNISED
@@ -103,8 +115,14 @@ def heading(number: int, title: str, setting: str) -> str:
     return "\n".join((first, "═" * len(first), *_wrapped(setting, "")))
 
 
+def log_heads(log: Sequence[Stored]) -> Sequence[str]:
+    """Of log_rows."""
+    return (*HEADS, IN_TRANSACTIONS) if any(map(is_marker, log)) else HEADS
+
+
 def log_rows(log: Sequence[Stored]) -> list[tuple[object, ...]]:
-    """The log read back, a row of HEADS for each record."""
+    """The log read back, a row of log_heads for each record."""
+    has_transactions = len(log_heads(log)) > len(HEADS)
     return [
         (
             each.partition,
@@ -112,9 +130,12 @@ def log_rows(log: Sequence[Stored]) -> list[tuple[object, ...]]:
             _text(each),
             *(
                 (short_id(each.producer_id), each.producer_epoch, each.sequence)
-                if each.producer_id >= 0
+                if each.sequence >= 0
+                else (short_id(each.producer_id), each.producer_epoch, "-")
+                if is_marker(each)
                 else "---"
             ),
+            *((each.transaction or "-",) if has_transactions else ()),
         )
         for each in log
     ]
@@ -122,7 +143,7 @@ def log_rows(log: Sequence[Stored]) -> list[tuple[object, ...]]:
 
 def log_table(log: Sequence[Stored]) -> str:
     """The log read back, a line for each record."""
-    return textwrap.indent(table(HEADS, log_rows(log)), "  ")
+    return textwrap.indent(table(log_heads(log), log_rows(log)), "  ")
 
 
 def short_id(producer_id: int) -> str:
@@ -141,8 +162,8 @@ def in_ascii(text: str) -> str:
 
 
 def _drawn(frame: Frame, request: str, answer: str, words: str) -> str:
-    name = "producer ✗" if frame.fate is Fate.UNHEARD and answer else "producer"
-    session = f"PID {short_id(frame.producer_id)}" if frame.producer_id >= 0 else "no PID"
+    name = f"{frame.who} ✗" if frame.fate is Fate.UNHEARD and answer else frame.who
+    session = session_of(frame)
     log = frame.after if words else frame.before
     box = _cell(name, BOX_COLUMNS), _cell(session, BOX_COLUMNS)
     top, values, sequences, bottom = _log(log[-CELLS_MAX:], left_out=len(log) > CELLS_MAX)
@@ -159,9 +180,31 @@ def _drawn(frame: Frame, request: str, answer: str, words: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def session_of(frame: Frame) -> str:
+    """Who asks, in the broker's terms."""
+    if frame.producer_id < 0:
+        return "no PID" if frame.who != "reader" else ""
+    epoch = f", ep {frame.epoch}" if frame.epoch >= 0 else ""
+    return f"{'' if epoch else 'PID '}{short_id(frame.producer_id)}{epoch}"
+
+
+def asked_of(frame: Frame) -> str:
+    """What is asked, in short."""
+    is_numbered = frame.producer_id >= 0 and frame.sequence >= 0
+    return f"{frame.value}, sequence {frame.sequence}" if is_numbered else frame.value
+
+
+def state_of(stored: Stored) -> str:
+    """What is said of a record in the log: what became of it, or its number."""
+    if is_marker(stored):
+        return "marker"
+    if stored.transaction in ("open", "aborted"):
+        return stored.transaction
+    return f"seq {stored.sequence}" if stored.producer_id >= 0 else ""
+
+
 def _request(frame: Frame) -> str:
-    number = f", sequence {frame.sequence}" if frame.producer_id >= 0 else ""
-    label = f"── {frame.value}{number} "[: WIRE_COLUMNS - 1]
+    label = f"── {asked_of(frame)} "[: WIRE_COLUMNS - 1]
     return label.ljust(WIRE_COLUMNS - 1, "─") + "▶"
 
 
@@ -187,7 +230,7 @@ def _log(log: Sequence[Stored], *, left_out: bool) -> tuple[str, str, str, str]:
         (
             "─" * CELL_COLUMNS,
             _cell(_text(each), CELL_COLUMNS),
-            _cell(f"seq {each.sequence}" if each.producer_id >= 0 else "", CELL_COLUMNS),
+            _cell(state_of(each), CELL_COLUMNS),
             f" {each.offset} ".center(CELL_COLUMNS, "─"),
         )
         for each in log

@@ -14,7 +14,18 @@ from string import Template
 from typing import NamedTuple
 
 from ...testing.stored import Stored
-from .story_frames import HEADS, Fate, Frame, log_rows, mark_of, short_id
+from .story_frames import (
+    HEADS,
+    Fate,
+    Frame,
+    asked_of,
+    is_marker,
+    log_heads,
+    log_rows,
+    mark_of,
+    session_of,
+    state_of,
+)
 
 TEMPLATE = Path(__file__).with_name("story_page.html")
 WIDTH, HEIGHT = 560, 178
@@ -76,13 +87,15 @@ def _conclusion(scene: TellingScene) -> str:
 
 
 def _log(scene: TellingScene) -> str:
-    heads = "".join(f"<th scope=col>{escape(head)}</th>" for head in HEADS)
+    names = log_heads(scene.log)
+    kind = " class=long" if len(names) > len(HEADS) else ""
+    heads = "".join(f"<th scope=col>{escape(head)}</th>" for head in names)
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
         for row in log_rows(scene.log)
     )
     return (
-        f"<table><caption>The log, read back</caption><thead><tr>{heads}</tr></thead>"
+        f"<table{kind}><caption>The log, read back</caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
 
@@ -90,7 +103,7 @@ def _log(scene: TellingScene) -> str:
 def _picture(frame: Frame) -> str:
     """Producer, wire and partition of one frame."""
     told = (
-        f"Producer sends {frame.value} to partition {frame.partition}; "
+        f"{frame.who.capitalize()}: {asked_of(frame)}, partition {frame.partition}; "
         f"{frame.answer} {frame.fate.value}. {frame.words}"
     )
     return "\n".join(
@@ -109,22 +122,20 @@ def _producer(frame: Frame) -> list[str]:
     x, y, width, height = BOX
     is_dead = frame.fate is Fate.UNHEARD
     middle = x + width / 2
-    session = f"PID {short_id(frame.producer_id)}" if frame.producer_id >= 0 else "no PID"
     kind = "box dead" if is_dead else "box"
     return [
         f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="8"/>',
-        _text(middle, y + 36, "killed" if is_dead else "producer", "name"),
-        _text(middle, y + 62, session, "fine"),
+        _text(middle, y + 36, "killed" if is_dead else frame.who, "name"),
+        _text(middle, y + 62, session_of(frame), "fine"),
     ]
 
 
 def _request(frame: Frame) -> list[str]:
     left, right = WIRE
-    number = f", sequence {frame.sequence}" if frame.producer_id >= 0 else ""
     return [
         f'<path class="wire request" d="M{left} {REQUEST_Y} H{right}" pathLength="1"/>',
         f'<path class="tip request" d="M{right} {REQUEST_Y} l-9 -5 v10 z"/>',
-        _text((left + right) / 2, REQUEST_Y - 8, f"{frame.value}{number}", "label"),
+        _text((left + right) / 2, REQUEST_Y - 8, asked_of(frame), "label"),
     ]
 
 
@@ -171,11 +182,12 @@ def _partition(frame: Frame) -> list[str]:
         is_new = stored.offset not in known
         middle = x + CELL_WIDTH / 2
         value = (stored.value or b"").decode(errors="replace")
-        sequence = f"seq {stored.sequence}" if stored.producer_id >= 0 else "no seq"
+        kinds = ["cell", *(["new", mark_of(frame).value] if is_new else [])]
+        kinds += ["aborted"] if stored.transaction == "aborted" else []
         parts += [
-            _cell(x, y, height, f"cell new {mark_of(frame).value}" if is_new else "cell"),
-            _text(middle, y + 36, value, "value"),
-            _text(middle, y + 62, sequence, "fine"),
+            _cell(x, y, height, " ".join(kinds)),
+            _text(middle, y + 36, value, "value marker" if is_marker(stored) else "value"),
+            _text(middle, y + 62, state_of(stored) or "no seq", "fine state"),
             _text(middle, y + height + 22, str(stored.offset), "fine"),
         ]
     return parts

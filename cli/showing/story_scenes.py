@@ -9,67 +9,22 @@ Tests: tests/system/commands/test_story.py
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ...client.cluster.connection import Connection
 from ...protocol.batch.writing import build_batch
 from ...protocol.errors import error_code
-from ...protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
+from ...protocol.messages.explain_produce import ProduceVerdict
 from ...protocol.messages.init_producer_id import InitProducerIdRequest
 from ...protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
-from ...testing.child_broker import ChildBroker
 from ...testing.stored import Stored
 from .demo_clients import running_producer
 from .story_frames import Fate, Frame
+from .story_stage import Scene, Stage, Told, verdicts
+from .story_transactions import TRANSACTIONS
 
 OUT_OF_ORDER = 45
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where scenes are played.
-
-    Attributes:
-        client: the library of the producers, a key of demo_clients.CLIENTS.
-    """
-
-    broker: ChildBroker
-    client: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What has happened in a scene.
-
-    Attributes:
-        log: the topic read back at the end.
-        facts: what the story claims, and whether it is so.
-    """
-
-    frames: Sequence[Frame]
-    log: Sequence[Stored]
-    facts: dict[str, bool]
-
-    @property
-    def untrue(self) -> list[str]:
-        """The claims that do not hold."""
-        return [claim for claim, holds in self.facts.items() if not holds]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One picture.
-
-    Attributes:
-        setting: who sends, and what goes wrong.
-        moral: what the log shows, if all facts are as claimed.
-    """
-
-    title: str
-    setting: str
-    play: Callable[[Stage, str], Awaitable[Told]]
-    moral: str
 
 
 async def all_is_well(stage: Stage, topic: str) -> Told:
@@ -134,7 +89,7 @@ async def recognised(stage: Stage, topic: str) -> Told:
     lost = stage.broker.faults.lose_reply("Produce", topic=topic, nth=2)
     offsets = await _send(stage, topic, "xy", idempotent=True)
     log = stage.broker.records(topic)
-    verdicts = await _verdicts(stage, topic)
+    noted = await verdicts(stage, topic)
     return Told(
         await _frames(stage, topic, log),
         log,
@@ -142,7 +97,7 @@ async def recognised(stage: Stage, topic: str) -> Told:
             "one acknowledgement was lost": lost.fired == 1,
             "the log holds x, y": _values(log) == "xy",
             "the acknowledgements name offsets 0 and 1": offsets == [0, 1],
-            "the broker took y, then its retry": _words(verdicts)
+            "the broker took y, then its retry": _words(noted)
             == ["appended", "appended", "duplicate"],
         },
     )
@@ -221,7 +176,7 @@ async def broker_crash(stage: Stage, topic: str) -> Told:
         broker.restart()
         second = await producer.acknowledged()
     log = broker.records(topic)
-    verdicts = await _verdicts(stage, topic)
+    noted = await verdicts(stage, topic)
     retry = (await _frames(stage, topic, log))[0]
     killed = replace(
         retry,
@@ -237,7 +192,7 @@ async def broker_crash(stage: Stage, topic: str) -> Told:
             "the broker was killed once, after the append": crash.fired == 1,
             "the log holds x, y": _values(log) == "xy",
             "the acknowledgements name offsets 0 and 1": [first, second] == [0, 1],
-            "the restarted broker took nothing but retries": set(_words(verdicts)) == {"duplicate"},
+            "the restarted broker took nothing but retries": set(_words(noted)) == {"duplicate"},
         },
     )
 
@@ -294,6 +249,7 @@ SCENES = (
         "The restarted broker has rebuilt its memory from its log and recognised the retry: y is "
         "there once.",
     ),
+    *TRANSACTIONS,
 )
 
 
@@ -302,16 +258,6 @@ async def _send(stage: Stage, topic: str, values: str, *, idempotent: bool) -> l
     servers = stage.broker.bootstrap_servers
     async with running_producer(stage.client, servers, idempotent=idempotent) as producer:
         return [await producer.send(topic, value) for value in values]
-
-
-async def _verdicts(stage: Stage, topic: str) -> list[ProduceVerdict]:
-    connection = await Connection.open("127.0.0.1", stage.broker.port)
-    try:
-        response = await connection.request(ExplainProduceRequest(topic=topic))
-    finally:
-        await connection.close()
-    verdicts: list[ProduceVerdict] = response.verdicts
-    return sorted(verdicts, key=lambda each: each.number)
 
 
 async def _frames(
@@ -326,7 +272,7 @@ async def _frames(
     refused = iter(refused_values)
     ends: dict[int, int] = {}
     frames = []
-    for verdict, fate in zip(await _verdicts(stage, topic), fates, strict=True):
+    for verdict, fate in zip(await verdicts(stage, topic), fates, strict=True):
         lies = [each for each in log if each.partition == verdict.partition]
         end = ends.get(verdict.partition, 0)
         after = max(end, verdict.base_offset + 1)
@@ -372,5 +318,5 @@ def _producer_ids(log: Sequence[Stored]) -> set[int]:
     return {each.producer_id for each in log}
 
 
-def _words(verdicts: Sequence[ProduceVerdict]) -> list[str]:
-    return [each.verdict for each in verdicts]
+def _words(noted: Sequence[ProduceVerdict]) -> list[str]:
+    return [each.verdict for each in noted]

@@ -1,4 +1,4 @@
-"""`minibroker demo --story` with the libraries of others: the same seven pictures."""
+"""`minibroker demo --story` with the libraries of others: the same pictures."""
 
 from __future__ import annotations
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from minibroker.cli.main import main
-from minibroker.cli.showing import story, story_scenes
-from minibroker.cli.showing.demo_clients import running_producer
+from minibroker.cli.showing import story, story_scenes, story_transactions
+from minibroker.cli.showing.demo_clients import ProducerProcess, running_producer
 from minibroker.cli.showing.story_frames import COLUMNS, Fate, Frame, Mark, mark_of, stages, whole
 from minibroker.cli.showing.story_page import page
-from minibroker.cli.showing.story_scenes import SCENES, Stage, Told
+from minibroker.cli.showing.story_scenes import SCENES
+from minibroker.cli.showing.story_stage import Scene, Stage, Told
 from minibroker.testing import ChildBroker
 from rich.console import Console
 
@@ -50,7 +51,10 @@ def test_the_logs_are_those_of_the_story(transcript: str) -> None:
     for scene in transcript.split("The log, read back:")[1:]:
         rows = [line.split() for line in scene.split("\n\n")[1].splitlines()[1:]]
         logs.append("".join(row[2] for row in rows))
-    assert logs == ["xy", "xyy", "xyzab", "xy", "xyz", "xyy", "xy"]
+    assert logs == [
+        *("xy", "xyy", "xyzab", "xy", "xyz", "xyy", "xy"),
+        *("yABORTyCOMMIT", "xCOMMITyABORT"),
+    ]
 
 
 def test_it_fits_into_eighty_columns_and_needs_no_colour(transcript: str) -> None:
@@ -81,6 +85,30 @@ async def test_without_idempotence_the_story_is_not_as_told(
             broker.faults.clear()
 
 
+async def test_with_an_id_of_its_own_each_the_old_process_is_not_fenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = iter(("one", "two"))
+    monkeypatch.setattr(
+        story_transactions,
+        "running_producer",
+        lambda client, servers, *, idempotent, transactional_id: running_producer(
+            client, servers, idempotent=idempotent, transactional_id=next(ids)
+        ),
+    )
+    async with ChildBroker() as broker:
+        told = await SCENES[7].play(Stage(broker, "ours"), "picture-8")
+    assert "the predecessor was refused" in told.untrue
+    assert "the start of the successor aborted what was open" in told.untrue
+
+
+async def test_what_is_committed_instead_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProducerProcess, "abort", ProducerProcess.commit)
+    async with ChildBroker() as broker:
+        told = await SCENES[8].play(Stage(broker, "ours"), "picture-9")
+    assert "read_committed is given x" in told.untrue
+
+
 NOTHING = Frame("x", 0, -1, -1, (), (), "ack", Fate.LOST, "nothing happens")
 
 
@@ -91,7 +119,7 @@ async def _nothing_happens(stage: Stage, topic: str) -> Told:
 async def test_a_claim_that_does_not_hold_is_shown_and_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = story_scenes.Scene("A lie", "Nobody sends.", _nothing_happens, "All is well.")
+    scene = Scene("A lie", "Nobody sends.", _nothing_happens, "All is well.")
     monkeypatch.setattr(story, "SCENES", (scene,))
     told = await story.tell("ours", is_fast=True)
     assert any(each.untrue for each in told)
@@ -133,7 +161,7 @@ def test_what_is_lost_doubled_or_recognised_has_its_colour() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--picture", "2"], ["--story", "--picture", "8"], ["--story", "--fast", "--step"]],
+    [["--picture", "2"], ["--story", "--picture", "10"], ["--story", "--fast", "--step"]],
     ids=" ".join,
 )
 def test_options_that_do_not_fit_are_wrong_usage(words: list[str]) -> None:

@@ -9,9 +9,11 @@ from minibroker.cli.showing.story_frames import (
     COLUMNS,
     Fate,
     Frame,
+    Mark,
     heading,
     in_ascii,
     log_table,
+    mark_of,
     sentence,
     stages,
     whole,
@@ -143,3 +145,30 @@ def test_every_picture_can_be_drawn_in_ascii() -> None:
     assert " | producer | -- y, sequence 1 ------------> |   x   |   y   |" in in_ascii(
         whole(FRAME)
     )
+
+
+def test_in_transactions_the_log_says_what_became_of_each_record() -> None:
+    aborted = replace(stored(0, "y"), transaction="aborted")
+    abort = replace(stored(1, "ABORT"), sequence=-1, producer_epoch=1)
+    again = replace(stored(2, "y"), transaction="committed", producer_epoch=2, sequence=0)
+    frame = replace(
+        FRAME,
+        before=[aborted, abort],
+        after=[aborted, abort, again],
+        sequence=0,
+        who="new",
+        epoch=2,
+        answer="ack, offset 2",
+    )
+    assert whole(frame).splitlines()[2:4] == [
+        " │   new    │ ── y, sequence 0 ────────────▶ │   y   │ ABORT │   y   │",
+        " │…007, ep 2│ ◀──────────── ack, offset 2 ── │aborted│ marker│ seq 0 │",
+    ]
+    assert mark_of(frame) is Mark.PLAIN, "what was aborted is not there twice"
+    rows = [line.split() for line in log_table(frame.after).splitlines()]
+    assert [row[2:] for row in rows] == [
+        ["value", "PID", "epoch", "sequence", "transaction"],
+        ["y", "…007", "0", "0", "aborted"],
+        ["ABORT", "…007", "1", "-", "-"],
+        ["y", "…007", "2", "0", "committed"],
+    ]
