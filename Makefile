@@ -49,6 +49,9 @@ crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1 
 	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1) $(KIND)
 	$(BIN)/pytest -m crash tests/crash $(ARGS)
 
+process: $(READY) ## workers of process() killed at random, on ours or on SERVERS (RUNS=200 SEED=1)
+	$(BIN)/python -m tests.crash.processing $(or $(RUNS),200) $(or $(SEED),1) $(SERVERS)
+
 restore: $(READY) ## make backups and put them back under load, again and again (RUNS=100 SEED=1)
 	$(BIN)/python -m tests.crash.restoring $(or $(RUNS),100) $(or $(SEED),1)
 

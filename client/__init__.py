@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .fetch.position import ConsumerRecord
     from .group.subscription import ConsumerRebalanceListener
     from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPartition
+    from .processing.output import Output, Progress
+    from .processing.process import process
     from .produce.receipts import Delivery, Receipts
     from .producer import Producer
     from .transaction import Transaction
@@ -86,9 +88,11 @@ HOMES = {
     "LogTruncation": ".errors",
     "OffsetAndMetadata": ".partitions",
     "OffsetAndTimestamp": ".cluster.list_offsets",
+    "Output": ".processing.output",
     "PartitionDescription": ".administer.results",
     "Producer": ".producer",
     "ProducerDescription": ".administer.results",
+    "Progress": ".processing.output",
     "Receipts": ".produce.receipts",
     "RecordMetadata": ".partitions",
     "ReplicaDescription": ".administer.results",
@@ -100,6 +104,7 @@ HOMES = {
     "TransactionDescription": ".administer.results",
     "TransactionListing": ".administer.results",
     "UnsupportedApi": ".errors",
+    "process": ".processing.process",
 }
 
 __all__ = [
@@ -134,9 +139,11 @@ __all__ = [
     "LogTruncation",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
+    "Output",
     "PartitionDescription",
     "Producer",
     "ProducerDescription",
+    "Progress",
     "Receipts",
     "RecordMetadata",
     "ReplicaDescription",
@@ -148,6 +155,7 @@ __all__ = [
     "TransactionDescription",
     "TransactionListing",
     "UnsupportedApi",
+    "process",
 ]
 
 if not TYPE_CHECKING:  # a __getattr__ that a checker can see would make every name right for it

@@ -100,8 +100,9 @@ class Commits(Generic[K, V]):
         self._owner.check()
         limit_ms = self._limit_ms(timeout_ms)
         self._cluster.raise_if_ended()
-        self._fetcher.take_handed()
-        places = [*self._fetcher.readings]
+        self._fetcher.handed_out.take(self._fetcher.readings)
+        asked_for = dict(self._fetcher.readings)
+        places = [*asked_for]
         found = await self._group().committing.committed(places, limit_ms)
         without = [place for place in places if place not in found]
         reset = self._config.auto_offset_reset
@@ -110,7 +111,8 @@ class Commits(Generic[K, V]):
         if without:
             await self._positions.seek_to(EARLIEST if reset == "earliest" else LATEST, without)
         for place, each in found.items():
-            if place in self._fetcher.readings:  # not given to somebody else meanwhile
+            # Not given to somebody else meanwhile, who may have read on before it came back.
+            if self._fetcher.readings.get(place) is asked_for[place]:
                 self._positions.seek(place, each.offset)
 
     def _limit_ms(self, timeout_ms: float | None) -> float:

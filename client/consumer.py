@@ -164,7 +164,7 @@ class Consumer(Commits[K, V]):
     async def stop(self) -> None:
         """Commit what was handed out, leave the group and end all fetching, within seconds."""
         self._owner.check()
-        self._fetcher.settle()
+        self._fetcher.handed_out.settle()
         await self._end()
 
     async def __aenter__(self) -> Self:
@@ -215,7 +215,7 @@ class Consumer(Commits[K, V]):
     def unsubscribe(self) -> None:
         """Read nothing more; a group is left soon after."""
         self._owner.check()
-        self._fetcher.settle()
+        self._fetcher.handed_out.settle()
         self._fetcher.hold_back(self._fetcher.readings)
         was_manual = self._subscription.is_manual
         if self._member is not None and self._subscription.is_set:
@@ -405,7 +405,7 @@ class Consumer(Commits[K, V]):
 
     def _call_begins(self) -> None:
         self._polled_at_ms = self._owner.loop.time() * 1000
-        self._fetcher.settle()
+        self._fetcher.handed_out.settle()
         if self._member is not None:
             self._member.call_begins()
 

@@ -34,6 +34,7 @@ from ..errors import ClientError, Fatal, LogTruncation
 from ..figures import ConsumerFigures
 from ..partitions import NO_EPOCH, OffsetAndMetadata, TopicPartition, name_of
 from .deserializing import Deserializers
+from .handed_out import HandedOut
 from .isolation import Visibility
 from .position import (
     COMMITTED,
@@ -70,6 +71,7 @@ class Fetcher(Generic[K, V]):
 
     Attributes:
         readings: by partition, in the order in which they are served; the first is served next.
+        handed_out: what the application got.
         wants_metadata: an answer says that it is stale.
         figures: what was counted.
         last_problem: the newest reason to try again, for texts.
@@ -85,8 +87,7 @@ class Fetcher(Generic[K, V]):
         self._config = config
         self._random = random
         self._deserializers = Deserializers(key_deserializer, value_deserializer)
-        self._handed_out: list[Reading] = []  # by the call that the application is busy with
-        self._handed: set[TopicPartition] = set()  # since take_handed()
+        self.handed_out = HandedOut()
         self.readings: dict[TopicPartition, Reading] = {}
         self.wants_metadata = False
         self.last_problem = ""
@@ -127,17 +128,6 @@ class Fetcher(Generic[K, V]):
             if place in self.readings:
                 self.readings[place].is_held_back = False
 
-    @property
-    def is_application_busy(self) -> bool:
-        """Whether the application got records and has not come back since."""
-        return bool(self._handed_out)
-
-    def settle(self) -> None:
-        """The application has come back: it is done with all that it got."""
-        for reading in self._handed_out:
-            reading.settled = reading.position
-        self._handed_out.clear()
-
     def positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
         """Up to where the application has got records, as a group commits it."""
         return {
@@ -156,13 +146,20 @@ class Fetcher(Generic[K, V]):
             if reading is not None and reading.settled < offset <= reading.position:
                 reading.settled = offset
 
-    def found_committed(self, place: TopicPartition, offset: int, epoch: int) -> None:
-        """What the group has committed for a partition; NO_POSITION if nothing."""
+    def found_committed(
+        self, place: TopicPartition, offset: int, epoch: int, asked_for: Reading | None = None
+    ) -> None:
+        """What the group has committed for a partition, as it was asked for; or NO_POSITION."""
         reading = self.readings.get(place)
         if reading is None or reading.look_up != COMMITTED:
             return  # given up, or a seek came first
+        # 1. It is asked for, and the answer is slow. 2. The partition goes to another member, who
+        # reads on and commits, and comes back. 3. The answer says where it was before all that.
+        if asked_for is not None and asked_for is not reading:
+            return
         if offset >= 0:
             reading.move_to(offset, epoch)
+            reading.committed = offset
             return
         reading.look_up = self._config.auto_offset_reset
         if reading.look_up == "none":
@@ -309,18 +306,27 @@ class Fetcher(Generic[K, V]):
                 self.figures.records_consumed_total += len(records)
                 reading.position = records[-1].offset + 1
                 reading.epoch = records[-1].leader_epoch
-                self._handed_out.append(reading)
                 taken.setdefault(place, []).extend(records)
             if count_max <= 0:
                 self._serve_later(place)
                 break
-        self._handed.update(taken)
+        self.handed_out.note(taken, self.readings)
         return taken
 
-    def take_handed(self) -> set[TopicPartition]:
-        """Of which partitions records were handed out since the last call."""
-        handed, self._handed = self._handed, set()
-        return handed
+    def go_back(self) -> None:
+        """Hand out again what was handed out behind the positions that the group has committed."""
+        self.handed_out.take(self.readings)
+        for reading in self.readings.values():
+            reading.move_to(NO_POSITION)
+            reading.look_up = COMMITTED
+
+    def lags(self) -> dict[TopicPartition, int]:
+        """How many offsets lie between position and end, where both are known."""
+        return {
+            place: max(0, end - each.position)
+            for place, each in self.readings.items()
+            if each.position >= 0 and (end := self._end_of(each)) >= 0
+        }
 
     def places_to_look_up(self) -> dict[TopicPartition, str]:
         """Partitions without a position, and where to begin: "earliest" or "latest"."""
@@ -332,14 +338,9 @@ class Fetcher(Generic[K, V]):
 
     def metrics(self) -> dict[str, float]:
         """What was counted, and how far behind the newest records it is, by Kafka's names."""
-        lags = [
-            max(0, end - each.position)
-            for each in self.readings.values()
-            if each.position >= 0 and (end := self._end_of(each)) >= 0
-        ]
         return {
             **self.figures.metrics(),
-            "records-lag-max": max(lags, default=nan),
+            "records-lag-max": max(self.lags().values(), default=nan),
             "assigned-partitions": len(self.readings),
         }
 

@@ -65,6 +65,8 @@ class Reading:
     Attributes:
         position: the next record to hand out; NO_POSITION until it has been looked up.
         epoch: leader epoch of the last record handed out, or committed; NO_EPOCH if not known.
+        committed: the offset committed by the group at which reading began, or went back to;
+            NO_POSITION if it began elsewhere.
         settled: the position up to which the application is done with what it got: it has come
             back for more since.
         fetch_offset: the next to ask for.
@@ -80,6 +82,7 @@ class Reading:
 
     position: int = NO_POSITION
     epoch: int = NO_EPOCH
+    committed: int = NO_POSITION
     settled: int = NO_POSITION
     fetch_offset: int = NO_POSITION
     batches: deque[tuple[BatchHeader, Buffer]] = field(default_factory=deque)
@@ -101,6 +104,7 @@ class Reading:
     def move_to(self, offset: int, epoch: int = NO_EPOCH) -> None:
         """Go on at an offset; what was fetched is forgotten."""
         self.position = self.settled = offset
+        self.committed = NO_POSITION
         self.epoch = epoch
         self.look_up = None
         self.error = None

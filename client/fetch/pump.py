@@ -188,15 +188,15 @@ class Fetching(Generic[K, V]):
         """Find a position for every partition without one: committed, or as auto_offset_reset."""
         try:
             wanted = self.fetcher.places_to_look_up()
+            readings = {place: self.fetcher.readings[place] for place in wanted}
             committed = [place for place, where in wanted.items() if where == COMMITTED]
             if committed:
                 offsets = await self._committed(committed)
                 for place in committed:
                     offset, _, epoch = offsets.get(place, NOTHING_COMMITTED)
-                    self.fetcher.found_committed(place, offset, epoch)
+                    self.fetcher.found_committed(place, offset, epoch, readings[place])
                 return
             asked = {place: LOOK_UPS[where] for place, where in wanted.items()}
-            readings = {place: self.fetcher.readings[place] for place in wanted}
             found = await self._offsets.at(asked, self._config.request_timeout_ms)
             for place, reading in readings.items():
                 each = found[place]

@@ -20,14 +20,15 @@ def group_offsets(
     membership: Membership,
     instance_id: str | None,
     is_subscribed: bool,
-    handed: Set[TopicPartition],
+    gone: Set[TopicPartition],
     offsets: Mapping[TopicPartition, OffsetAndMetadata],
 ) -> GroupOffsets:
     """Take positions as this member.
 
     Args:
         is_subscribed: the group assigns; otherwise partitions were assigned by hand.
-        handed: partitions of which the application got records since this was last asked.
+        gone: partitions of which the application got records since this was last asked, and that
+            the group has taken away since, even if they came back.
         offsets: the positions of what is assigned now.
 
     Raises:
@@ -48,10 +49,10 @@ def group_offsets(
         )
     # 1. Records of partition 3 are handed out, and what came of them is sent 2. the consumer is
     # asked for more, and the group gives 3 to another 3. without 3 the offsets would be accepted,
-    # and the other would read, and send, the same once more.
-    gone = sorted(handed - offsets.keys())
+    # and the other would read, and send, the same once more. Back again, with the position that
+    # the other has committed, it would be accepted as well.
     if gone:
-        names = ", ".join(map(name_of, gone))
+        names = ", ".join(map(name_of, sorted(gone)))
         raise Abortable(
             f"group {group_id}: {names} went to another consumer before the transaction was "
             "committed: abort it, and go on with what is read next",

@@ -111,9 +111,14 @@ class GroupMember(Generic[K, V]):
 
     def group_offsets(self) -> GroupOffsets:
         """Positions and membership, as of one instant. Raises Abortable."""
-        handed, offsets = self._fetcher.take_handed(), self._fetcher.positions()
-        instance_id, is_set = self._config.group_instance_id, self._subscription.is_set
-        return group_offsets(self._membership, instance_id, is_set, handed, offsets)
+        fetcher, instance_id = self._fetcher, self._config.group_instance_id
+        gone, is_set = fetcher.handed_out.take(fetcher.readings), self._subscription.is_set
+        return group_offsets(self._membership, instance_id, is_set, gone, fetcher.positions())
+
+    @property
+    def wants_back(self) -> bool:
+        """Whether the group waits for the application to be done with what it got."""
+        return self._returned is not None
 
     def call_begins(self) -> None:
         """The application asks for records: it is done with those it got (and they are settled)."""
@@ -212,11 +217,8 @@ class GroupMember(Generic[K, V]):
     async def _prepare(self, topics: frozenset[str]) -> None:
         """Give up what may not be kept while the group rebalances."""
         if self._membership.generation != NO_GENERATION:
-            if self._config.is_cooperative:
-                leaving = {place for place in self._owned if place.topic not in topics}
-                await self._give_up(frozenset(leaving))
-            else:
-                await self._give_up(self._owned)
+            unwanted = frozenset(each for each in self._owned if each.topic not in topics)
+            await self._give_up(unwanted if self._config.is_cooperative else self._owned)
         if self._membership.generation == NO_GENERATION and self._owned:
             lost = self._drop(self._owned)
             await self._tell(self._listener.on_partitions_lost, lost)
@@ -320,11 +322,11 @@ class GroupMember(Generic[K, V]):
 
     async def _until_returned(self, places: frozenset[TopicPartition]) -> None:
         """Wait until the application is done with what it got; it gets no more of `places`."""
-        if not self._fetcher.is_application_busy:
+        if not self._fetcher.handed_out.is_application_busy:
             self._hold_back(places)
             return
-        self._to_hold = places
-        self._returned = self._loop.create_future()
+        self._to_hold, self._returned = places, self._loop.create_future()
+        self._fetching.wake_waiting()  # who gathers a batch ends it now
         await self._returned
 
     def _hold_back(self, places: frozenset[TopicPartition]) -> None:

@@ -49,17 +49,8 @@ FLOORS = {
     ),
     "client": (
         *("partitions", "figures", "door", "config", "errors", "cluster", "session", "produce"),
-        *(
-            "fetch",
-            "group",
-            "administer",
-            "admin",
-            "commits",
-            "consumer",
-            "transaction",
-            "producer",
-        ),
-        "in_thread",
+        *("fetch", "group", "administer", "admin", "commits", "consumer", "transaction"),
+        *("producer", "processing", "in_thread"),
         "blocking",
     ),
     "cli": (

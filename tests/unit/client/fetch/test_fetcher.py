@@ -80,9 +80,9 @@ def test_what_was_handed_out_is_settled_when_the_application_comes_back() -> Non
     reading = world.fetcher.readings[T0]
     assert world.values(2) == [b"a", b"b"]
     assert (reading.position, reading.settled) == (2, 0)
-    assert world.fetcher.is_application_busy
-    world.fetcher.settle()
-    assert (reading.settled, world.fetcher.is_application_busy) == (2, False)
+    assert world.fetcher.handed_out.is_application_busy
+    world.fetcher.handed_out.settle()
+    assert (reading.settled, world.fetcher.handed_out.is_application_busy) == (2, False)
 
 
 def test_what_is_held_back_is_neither_handed_out_nor_fetched() -> None:

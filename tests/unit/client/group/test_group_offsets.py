@@ -22,13 +22,13 @@ def member(generation: int) -> Membership:
 
 
 def test_positions_go_with_the_membership() -> None:
-    taken = group_offsets(member(3), "i", True, {KEPT}, POSITIONS)
+    taken = group_offsets(member(3), "i", True, set(), POSITIONS)
     assert taken == GroupOffsets("g", 3, "m", "i", POSITIONS)
 
 
 def test_who_is_outside_commits_nothing_as_nobody() -> None:
     with pytest.raises(Abortable, match="the group went on without this consumer"):
-        group_offsets(member(-1), None, True, {KEPT}, POSITIONS)
+        group_offsets(member(-1), None, True, set(), POSITIONS)
 
 
 def test_partitions_chosen_by_hand_are_committed_as_nobodys() -> None:
@@ -38,7 +38,7 @@ def test_partitions_chosen_by_hand_are_committed_as_nobodys() -> None:
 
 def test_records_of_a_partition_that_is_gone_abort() -> None:
     with pytest.raises(Abortable, match="t-1 went to another consumer"):
-        group_offsets(member(3), None, True, {KEPT, GIVEN}, POSITIONS)
+        group_offsets(member(3), None, True, {GIVEN}, POSITIONS)
 
 
 def test_a_failed_membership_says_why() -> None:

@@ -1,0 +1,1 @@
+"""Consume, transform, produce, exactly once: process() and what it hands out (process.py)."""

@@ -1,0 +1,283 @@
+"""EDGE: one run: four workers of process(), killed at random, on any Kafka; then the judgement.
+
+    found, line = await play("127.0.0.1:9092", seed, Path("logs"))
+
+1. workers start, and numbers are written, some of them in transactions that are aborted
+2. at random instants one of them gets SIGKILL, SIGTERM, or SIGSTOP for longer than
+   its session lasts, and another one starts under its name, sometimes before it is gone
+3. when the group has committed everything, the workers are stopped, and all that read_committed
+   shows is held against what must be there
+Who kills brokers does so in `disturb`, which runs beside step 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from random import Random
+
+from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
+
+from tests.crash.processing.work import PARTITIONS, findings
+from tests.crash.processing.worker import FENCED, Task, work
+
+WORKERS = 4
+BLOWS = (2, 4, 6)
+REST_S = (0.05, 1.2)
+DONE_S = 120.0
+STOP_S = 60.0
+LOOK_S = 0.1
+WRITING_S = 0.1
+READ_MS = 100  # where nothing is left but markers, nothing comes
+SESSION_MS = 1_000  # group.min.session.timeout.ms of the broker has to allow it
+ABORTED = b"-1"
+MAY_END_WITH = (0, -signal.SIGKILL, -signal.SIGTERM)  # the last: before it had begun to listen
+PRELOADED = ["tests.crash.processing.worker", "minibroker.client.processing.process"]
+QUOTED_CHARS = 3_000
+
+
+class Workers:
+    """The processes of one run, by name; those that were fenced or stopped among them."""
+
+    def __init__(self, task: Task, random: Random, logs: Path) -> None:
+        self.wrong: list[str] = []
+        self.told = dict.fromkeys(("SIGKILL", "SIGTERM", "SIGSTOP", "overlap", "fenced"), 0)
+        self._task = task
+        self._random = random
+        self._logs = logs
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        self._running: dict[str, ForkServerProcess] = {}
+        self._frozen: list[ForkServerProcess] = []
+        self._ended: list[tuple[str, ForkServerProcess]] = []
+
+    def log_of(self, name: str) -> Path:
+        """Where a worker writes."""
+        return self._logs / f"{self._task.group}-{name}.log"
+
+    def start(self, name: str) -> None:
+        """Start one, beside whoever has the name still."""
+        seed = self._random.getrandbits(32)
+        made = self._context.Process(
+            target=work, args=(self._task, name, seed, self.log_of(name)), daemon=True
+        )
+        made.start()
+        self._running[name] = made
+
+    async def strike(self) -> None:
+        """Something happens to one of them, and it is there again, sooner or later."""
+        name = self._random.choice([*self._running])
+        hit = self._running[name]
+        blow = self._random.choice(("SIGKILL", "SIGKILL", "SIGTERM", "SIGSTOP", "overlap"))
+        self.told[blow] += 1
+        if blow == "overlap":  # its successor starts, and fences it
+            self.start(name)
+            self._ended.append((name, hit))
+            return
+        self._send(hit, getattr(signal, blow))
+        if blow == "SIGSTOP":
+            if self._random.random() < 0.5:
+                self.start(name)
+                self._ended.append((name, hit))
+            self._frozen.append(hit)
+            return
+        if blow == "SIGKILL":
+            await self._until_gone(hit)
+        else:
+            self._ended.append((name, hit))
+        if self._random.random() < 0.3:
+            await asyncio.sleep(self._random.uniform(*REST_S))
+        self.start(name)
+
+    def thaw(self) -> None:
+        """Whoever was stopped goes on."""
+        frozen, self._frozen = self._frozen, []
+        for each in frozen:
+            self._send(each, signal.SIGCONT)
+
+    async def finish(self) -> None:
+        """Stop all of them; whoever has not ended well is noted."""
+        self.thaw()
+        everybody = [*self._running.items(), *self._ended]
+        for _, each in everybody:  # a predecessor that had nothing to do since is not fenced yet
+            self._send(each, signal.SIGTERM)
+        for name, each in everybody:
+            await self._until_gone(each)
+            self._judge(name, each)
+
+    def kill(self) -> None:
+        """None of them is left."""
+        for each in [*self._running.values(), *(one for _, one in self._ended)]:
+            if each.is_alive():
+                each.kill()
+                each.join()
+
+    def look(self) -> None:
+        """Start those again that were fenced by a predecessor of their name that came late."""
+        for name, each in [*self._running.items()]:
+            if each.exitcode is not None:
+                self._judge(name, each)
+                self.start(name)
+
+    def _judge(self, name: str, each: ForkServerProcess) -> None:
+        if each.exitcode == FENCED:
+            self.told["fenced"] += 1
+        elif each.exitcode not in MAY_END_WITH:
+            log = self.log_of(name).read_text(encoding="utf-8")[-QUOTED_CHARS:]
+            self.wrong.append(f"worker {name} ended with {each.exitcode}:\n{log}")
+
+    async def _until_gone(self, each: ForkServerProcess) -> None:
+        await asyncio.to_thread(each.join, STOP_S)
+        if each.exitcode is None:
+            self.wrong.append(f"a worker still ran {STOP_S:g} s after it was stopped")
+            each.kill()
+            each.join()
+
+    def _send(self, each: ForkServerProcess, number: int) -> None:
+        if each.is_alive() and each.pid is not None:
+            os.kill(each.pid, number)
+
+
+async def play(
+    servers: str,
+    seed: int,
+    logs: Path,
+    *,
+    count: int = 600,
+    replication_factor: int = 1,
+    session_ms: int = SESSION_MS,
+    disturb: Callable[[], Awaitable[None]] | None = None,
+) -> tuple[list[str], str]:
+    """Everything above; returns what is wrong, and a line about the run.
+
+    Args:
+        logs: a directory, where what the workers write is kept.
+        disturb: hurts the brokers, and leaves them whole.
+    """
+    random = Random(f"processing {seed}")
+    name = f"p{seed}-{os.getpid()}"
+    task = Task(
+        servers,
+        *(f"{name}-in", f"{name}-out", f"{name}-dead", f"{name}-group"),
+        strategy=random.choice((("range",), ("cooperative-sticky",), ("range", "roundrobin"))),
+        is_static=random.random() < 0.3,
+        session_ms=session_ms,
+        transaction_timeout_ms=random.choice((2_000, 10_000, 60_000)),
+    )
+    began = time.monotonic()
+    await _create_topics(task, replication_factor)
+    workers = Workers(task, random, logs)
+    try:
+        for number in range(WORKERS):
+            workers.start(f"w{number}")
+        writing = _write(task, Random(seed), count)
+        await asyncio.gather(writing, _strike(workers, random), *([disturb()] if disturb else []))
+        await _until_done(task, workers, count)
+        await workers.finish()
+    finally:
+        workers.kill()
+    outputs = await _read(task, task.target)
+    dead = await _read(task, task.dead)
+    letters = [value for values in dead.values() for value in values]
+    found = [*workers.wrong, *findings(count, outputs, letters)]
+    told = ", ".join(f"{each} {times}" for each, times in workers.told.items() if times)
+    kind = "static, " if task.is_static else ""
+    seconds = time.monotonic() - began
+    return found, f"seed {seed}: {kind}{'/'.join(task.strategy)}; {told}; {seconds:.1f} s"
+
+
+async def _strike(workers: Workers, random: Random) -> None:
+    for _ in range(random.choice(BLOWS)):
+        await asyncio.sleep(random.uniform(*REST_S))  # the instant is the draw
+        await workers.strike()
+        if random.random() < 0.5:
+            await asyncio.sleep(random.uniform(*REST_S))
+            workers.thaw()
+    workers.thaw()
+
+
+async def _create_topics(task: Task, replication_factor: int) -> None:
+    async with Admin(task.servers) as admin:
+        for topic in (task.source, task.target, task.dead):
+            await admin.create_topic(
+                topic, num_partitions=PARTITIONS, replication_factor=replication_factor
+            )
+
+
+async def _write(task: Task, random: Random, count: int) -> None:
+    async with Producer(task.servers, transactional_id=f"{task.group} writer") as producer:
+        number = 0
+        while number < count:
+            tx = producer.transaction()
+            await tx.begin()
+            is_commit = random.random() < 0.8
+            end = min(count, number + random.choice((1, 20, 100)))
+            for each in range(number, end):
+                value = b"%d" % each if is_commit else ABORTED
+                await tx.send(task.source, value, key=b"%d" % each, partition=each % PARTITIONS)
+            if is_commit:
+                await tx.commit()
+                number = end
+            else:
+                await tx.abort()
+            await asyncio.sleep(random.expovariate(1 / WRITING_S))  # beside all the blows
+
+
+async def _until_done(task: Task, workers: Workers, count: int) -> None:
+    """Wait until the group has committed all that read_committed shows."""
+    ends = await _ends(task)
+    deadline = time.monotonic() + DONE_S
+    left: dict[TopicPartition, int] = {}
+    while True:
+        workers.look()
+        async with Admin(task.servers) as admin:
+            try:
+                committed = await admin.list_group_offsets(task.group)
+            except ClientError:
+                committed = {}
+        left = {
+            place: last
+            for place, last in ends.items()
+            if place not in committed or committed[place].offset <= last
+        }
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            workers.wrong.append(f"hanging: {left} of {count} not committed for {DONE_S:g} s")
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def _ends(task: Task) -> dict[TopicPartition, int]:
+    """The offset of the last committed record of each partition."""
+    return {place: offset async for place, offset, _ in _committed(task, task.source)}
+
+
+async def _read(task: Task, topic: str) -> dict[int, list[bytes]]:
+    """The values of each partition."""
+    values: dict[int, list[bytes]] = {each: [] for each in range(PARTITIONS)}
+    async for place, _, value in _committed(task, topic):
+        values[place.partition].append(value)
+    return values
+
+
+async def _committed(task: Task, topic: str) -> AsyncIterator[tuple[TopicPartition, int, bytes]]:
+    """(partition, offset, value) of everything that read_committed shows."""
+    async with Consumer(
+        bootstrap_servers=task.servers,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    ) as consumer:
+        places = [TopicPartition(topic, each) for each in range(PARTITIONS)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for place, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
+                for each in records:
+                    yield place, each.offset, each.value or b""
