@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self
 
 from .door.door import Headers, shown
 from .errors import ClientError
@@ -34,13 +34,14 @@ else:
     V = TypeVar("V")
 
 logger = logging.getLogger("minibroker.client")
+NOT_BEGUN: Final = -1
 
 
 class Sends(Protocol):
     """A Producer, as its transactions need it."""
 
     @property
-    def send(self) -> Callable[..., Awaitable[Delivery]]: ...
+    def send(self) -> Callable[..., Coroutine[Any, Any, Delivery]]: ...
 
     @property
     def send_many(self) -> Callable[..., Awaitable[Receipts]]: ...
@@ -75,7 +76,7 @@ class Transaction(Generic[K, V]):
     def __init__(self, producer: Sends, transacting: Transacting) -> None:
         self._producer = producer
         self._transacting = transacting
-        self._number = 0
+        self._number = NOT_BEGUN
         self._has_ended = False
 
     async def __aenter__(self) -> Self:
@@ -111,7 +112,7 @@ class Transaction(Generic[K, V]):
             Fatal, Fenced: the producer is at its end.
         """
         self._transacting.check_owner()
-        if self._number:
+        if self._number != NOT_BEGUN:
             raise RuntimeError(
                 "a transaction is begun once: ask producer.transaction() for another"
             )
@@ -167,7 +168,7 @@ class Transaction(Generic[K, V]):
         taken = taken_from(consumer)
         await self._transacting.commit_offsets(taken)
 
-    async def send(
+    def send(
         self,
         topic: str,
         value: V | None = None,
@@ -176,10 +177,14 @@ class Transaction(Generic[K, V]):
         partition: int | None = None,
         timestamp_ms: float | None = None,
         headers: Headers | None = (),
-    ) -> Delivery:
-        """As Producer.send. Raises RuntimeError when this transaction has ended."""
-        self._check_open()
-        return await self._producer.send(
+    ) -> Coroutine[Any, Any, Delivery]:
+        """As Producer.send, awaited like it. Raises RuntimeError when this transaction has ended.
+
+        Not a coroutine of its own: around that of the producer it would take a third of the time.
+        """
+        if self._has_ended or self._number != self._transacting.number:
+            self._check_open()
+        return self._producer.send(
             topic,
             value,
             key=key,
@@ -235,6 +240,6 @@ class Transaction(Generic[K, V]):
 
     def _check_open(self) -> None:
         self._transacting.check_owner()
-        if not self._number or self._has_ended or self._number != self._transacting.number:
-            state = "has ended" if self._number else "has not begun: use `async with`"
+        if self._has_ended or self._number != self._transacting.number:
+            state = "has ended" if self._number != NOT_BEGUN else "has not begun: use `async with`"
             raise RuntimeError(f"this transaction {state}")

@@ -122,6 +122,12 @@ class CoordinatorConnection:
                 self.forget()
             raise
 
+    @property
+    def at_hand(self) -> Connection | None:
+        """The connection, if there is an open one: nobody need wait for connection() then."""
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else None
+
     def forget(self) -> None:
         """Find the coordinator anew for the next question; open questions fail."""
         connection, self._connection = self._connection, None

@@ -74,7 +74,9 @@ class Sending:
         self.cluster = Cluster(config, random, self._on_change, self._on_end)
         self.coordinating: Coordinating | None = None
         if self.sender.transactional is not None:
-            self.coordinating = Coordinating(config, self.sender, self.cluster, random, self.wake)
+            self.coordinating = Coordinating(
+                config, self.sender, self.cluster, random, wake=self.wake, fail=self.fail
+            )
         self._loop = owner.loop
         self._calls: dict[Connection, list[ProduceCall]] = {}
         self._timer: asyncio.TimerHandle | None = None

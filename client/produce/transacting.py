@@ -71,8 +71,9 @@ class Transacting:
         """Open a transaction once the one before has ended; returns its number."""
         limit_ms, core = self._config.max_block_ms, self._core
         text = "the transaction before has not ended"
-        async with bounded(limit_ms, lambda: self._late(text, limit_ms)):
-            await self._until(lambda: core.phase not in UNDER_WAY)
+        if core.phase in UNDER_WAY:
+            async with bounded(limit_ms, lambda: self._late(text, limit_ms)):
+                await self._until(lambda: core.phase not in UNDER_WAY)
         self._raise_if_fatal()
         if core.phase is not Phase.READY:
             raise RuntimeError("a transaction of this producer is open already: one at a time")
@@ -93,7 +94,7 @@ class Transacting:
             await self._deliver()
         if core.phase is Phase.CLOSING:
             core.commit()
-            self._sending.wake()
+            self._coordinating.turn()  # all batches are done: there is nothing to pump before
             limit_ms = self._config.max_block_ms
             async with bounded(limit_ms, lambda: self._late_to_commit(limit_ms)):
                 await self._until(lambda: self._has_left(number, Phase.COMMITTING))

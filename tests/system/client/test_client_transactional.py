@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from minibroker.client import (
@@ -229,3 +230,36 @@ async def test_a_start_that_finds_no_coordinator_ends_in_time_and_may_be_tried_a
         async with writer, writer.transaction() as tx:
             await tx.send(PLACE.topic, b"v")
         assert await committed(broker.bootstrap_servers, PLACE) == [b"v"]
+
+
+@pytest.mark.parametrize("then", ["close", "silence"])
+async def test_a_commit_whose_answer_is_lost_is_asked_for_again(
+    then: Literal["close", "silence"], broker: TestBroker
+) -> None:
+    async with producer(broker.bootstrap_servers, request_timeout_ms=300) as writer:
+        async with writer.transaction() as tx:  # so that the coordinator is known
+            await tx.send(PLACE.topic, b"before")
+        fault = broker.faults.lose_reply("EndTxn", then=then)
+        async with writer.transaction() as tx:
+            await tx.send(PLACE.topic, b"lost answer")
+        async with writer.transaction() as tx:
+            await tx.send(PLACE.topic, b"behind")
+    assert fault.fired == 1
+    values = [b"before", b"lost answer", b"behind"]
+    assert await committed(broker.bootstrap_servers, PLACE) == values
+
+
+async def test_stop_gives_up_a_commit_that_nobody_answers() -> None:
+    async with TestBroker() as broker, producer(broker.bootstrap_servers) as writer:
+        async with writer.transaction() as tx:
+            await tx.send(PLACE.topic, b"v")
+        held = broker.faults.hold("EndTxn", at="request")
+        tx = writer.transaction()
+        await tx.begin()
+        await tx.send(PLACE.topic, b"w")
+        commit = asyncio.create_task(tx.commit())
+        await held.reached()
+        await asyncio.wait_for(writer.stop(100), WAIT_S)
+        with pytest.raises(ClientError, match="stopped"):
+            await asyncio.wait_for(commit, WAIT_S)
+        held.release()
