@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .consumer import Consumer
     from .errors import (
         Abortable,
+        AuthenticationFailed,
         ClientError,
         ConnectionFailed,
         DeliveryTimeout,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 HOMES = {
     "Abortable": ".errors",
     "Admin": ".admin",
+    "AuthenticationFailed": ".errors",
     "BrokerNode": ".administer.results",
     "ClientError": ".errors",
     "ClusterDescription": ".administer.results",
@@ -113,6 +115,7 @@ __all__ = [
     "MAX_TIMESTAMP",
     "Abortable",
     "Admin",
+    "AuthenticationFailed",
     "BrokerNode",
     "ClientError",
     "ClusterDescription",

@@ -15,6 +15,7 @@ Tests: tests/system/client/test_client_groups.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
@@ -46,7 +47,9 @@ from .administer.transactions import MAX_TIMEOUT_MS, Transactions
 from .cluster.list_offsets import OffsetAndTimestamp
 from .config import AdminConfig, options_of
 from .door.owner import Owner
+from .door.secret import hidden
 from .partitions import OffsetAndMetadata, TopicPartition
+from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 __all__ = [
     "Admin",
@@ -79,11 +82,19 @@ class Admin:
         timeout_ms: bound of every call, with all that is asked again within it; what does not
             succeed raises Retriable with the newest reason.
         request_timeout_ms: bound of one answer.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
+        ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
+            the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
+        ssl_context: an ssl.SSLContext instead of all other ssl_ options.
+        sasl_mechanism: "SCRAM-SHA-256", "SCRAM-SHA-512" or "PLAIN" with sasl_plain_username and
+            sasl_plain_password, or "OAUTHBEARER".
+        sasl_oauth_token_provider: called at each login; gives the token, or what to await for it.
 
     Every other option has Kafka's name, meaning and default.
 
     Raises:
         TypeError, ValueError: an option that cannot be, or a server that is no HOST or HOST:PORT.
+        OSError: a file of certificates cannot be read.
         RuntimeError: no event loop runs; and from every call in another loop, thread or forked
             process.
     """
@@ -100,7 +111,20 @@ class Admin:
         reconnect_backoff_ms: float = 50,
         reconnect_backoff_max_ms: float = 1_000,
         socket_connection_setup_timeout_ms: float = 10_000,
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        ssl_context: SSLContext | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cafile: str | None = None,
+        ssl_cadata: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        ssl_password: str | None = None,
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_plain_username: str | None = None,
+        sasl_plain_password: str | None = None,
+        sasl_oauth_token_provider: TokenProvider | None = None,
     ) -> None:
+        ssl_password, sasl_plain_password = hidden(ssl_password), hidden(sasl_plain_password)
         self._owner = Owner("Admin")
         asking = Asking(self._owner, options_of(AdminConfig, locals()))
         self._cluster = asking.cluster

@@ -15,6 +15,7 @@ Tests: tests/system/client/test_client_blocking.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from ssl import SSLContext
 from types import TracebackType
 from typing import Generic, Self
 
@@ -38,6 +39,7 @@ from .administer.transactions import MAX_TIMEOUT_MS
 from .cluster.list_offsets import OffsetAndTimestamp
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, IsolationLevel, OffsetReset
 from .door.door import Headers
+from .door.secret import hidden
 from .fetch.position import ConsumerRecord, Deserializer, K, V
 from .group.subscription import ConsumerRebalanceListener
 from .in_thread.loop_thread import LoopThread
@@ -46,6 +48,7 @@ from .in_thread.transaction import Transaction
 from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPartition
 from .produce.intake import Partitioner
 from .produce.receipts import Receipts
+from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 __all__ = ["Admin", "Consumer", "Delivery", "Producer", "Transaction"]
 
@@ -74,12 +77,20 @@ class Producer(Generic[K, V]):
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room, and each wait for
             a transaction's coordinator.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
+        ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
+            the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
+        ssl_context: an ssl.SSLContext instead of all other ssl_ options.
+        sasl_mechanism: "SCRAM-SHA-256", "SCRAM-SHA-512" or "PLAIN" with sasl_plain_username and
+            sasl_plain_password, or "OAUTHBEARER".
+        sasl_oauth_token_provider: called at each login; gives the token, or what to await for it.
 
     Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
     Raises:
         TypeError, ValueError: an option that cannot be, options that contradict each other, or a
             server that is no HOST or HOST:PORT.
+        OSError: a file of certificates cannot be read.
         ImportError: compression_type needs a package that is not installed.
         RuntimeError: no event loop runs; and from every call in another loop, thread or forked
             process.
@@ -115,7 +126,20 @@ class Producer(Generic[K, V]):
         allow_auto_create_topics: bool = True,
         transactional_id: str | None = None,
         transaction_timeout_ms: int = 60000,
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        ssl_context: SSLContext | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cafile: str | None = None,
+        ssl_cadata: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        ssl_password: str | None = None,
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_plain_username: str | None = None,
+        sasl_plain_password: str | None = None,
+        sasl_oauth_token_provider: TokenProvider | None = None,
     ) -> None:
+        ssl_password, sasl_plain_password = (hidden(ssl_password), hidden(sasl_plain_password))
         self._loop = LoopThread("producer")
         self._inner: _async.Producer[K, V] = self._loop.make(
             lambda: _async.Producer(
@@ -146,6 +170,18 @@ class Producer(Generic[K, V]):
                 allow_auto_create_topics=allow_auto_create_topics,
                 transactional_id=transactional_id,
                 transaction_timeout_ms=transaction_timeout_ms,
+                security_protocol=security_protocol,
+                ssl_context=ssl_context,
+                ssl_check_hostname=ssl_check_hostname,
+                ssl_cafile=ssl_cafile,
+                ssl_cadata=ssl_cadata,
+                ssl_certfile=ssl_certfile,
+                ssl_keyfile=ssl_keyfile,
+                ssl_password=ssl_password,
+                sasl_mechanism=sasl_mechanism,
+                sasl_plain_username=sasl_plain_username,
+                sasl_plain_password=sasl_plain_password,
+                sasl_oauth_token_provider=sasl_oauth_token_provider,
             )
         )
 
@@ -348,11 +384,19 @@ class Consumer(Generic[K, V]):
             the end, commit what the application is done with: all it got before its newest call.
         key_deserializer, value_deserializer: called with the bytes, or None, of each record.
         consumer_timeout_ms: `async for` ends when no record has come for so long; by default never.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
+        ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
+            the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
+        ssl_context: an ssl.SSLContext instead of all other ssl_ options.
+        sasl_mechanism: "SCRAM-SHA-256", "SCRAM-SHA-512" or "PLAIN" with sasl_plain_username and
+            sasl_plain_password, or "OAUTHBEARER".
+        sasl_oauth_token_provider: called at each login; gives the token, or what to await for it.
 
     Every other option has Kafka's name, meaning and default.
 
     Raises:
         TypeError, ValueError: an option that cannot work, or a server that is no HOST or HOST:PORT.
+        OSError: a file of certificates cannot be read.
         RuntimeError: no event loop runs; and from every call in another loop, thread or forked
             process.
     """
@@ -389,7 +433,20 @@ class Consumer(Generic[K, V]):
         socket_connection_setup_timeout_ms: float = 10000,
         allow_auto_create_topics: bool = True,
         consumer_timeout_ms: float | None = None,
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        ssl_context: SSLContext | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cafile: str | None = None,
+        ssl_cadata: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        ssl_password: str | None = None,
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_plain_username: str | None = None,
+        sasl_plain_password: str | None = None,
+        sasl_oauth_token_provider: TokenProvider | None = None,
     ) -> None:
+        ssl_password, sasl_plain_password = (hidden(ssl_password), hidden(sasl_plain_password))
         self._loop = LoopThread("consumer")
         self._inner: _async.Consumer[K, V] = self._loop.make(
             lambda: _async.Consumer(
@@ -423,6 +480,18 @@ class Consumer(Generic[K, V]):
                 socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
                 allow_auto_create_topics=allow_auto_create_topics,
                 consumer_timeout_ms=consumer_timeout_ms,
+                security_protocol=security_protocol,
+                ssl_context=ssl_context,
+                ssl_check_hostname=ssl_check_hostname,
+                ssl_cafile=ssl_cafile,
+                ssl_cadata=ssl_cadata,
+                ssl_certfile=ssl_certfile,
+                ssl_keyfile=ssl_keyfile,
+                ssl_password=ssl_password,
+                sasl_mechanism=sasl_mechanism,
+                sasl_plain_username=sasl_plain_username,
+                sasl_plain_password=sasl_plain_password,
+                sasl_oauth_token_provider=sasl_oauth_token_provider,
             )
         )
 
@@ -669,11 +738,19 @@ class Admin:
         timeout_ms: bound of every call, with all that is asked again within it; what does not
             succeed raises Retriable with the newest reason.
         request_timeout_ms: bound of one answer.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
+        ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
+            the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
+        ssl_context: an ssl.SSLContext instead of all other ssl_ options.
+        sasl_mechanism: "SCRAM-SHA-256", "SCRAM-SHA-512" or "PLAIN" with sasl_plain_username and
+            sasl_plain_password, or "OAUTHBEARER".
+        sasl_oauth_token_provider: called at each login; gives the token, or what to await for it.
 
     Every other option has Kafka's name, meaning and default.
 
     Raises:
         TypeError, ValueError: an option that cannot be, or a server that is no HOST or HOST:PORT.
+        OSError: a file of certificates cannot be read.
         RuntimeError: no event loop runs; and from every call in another loop, thread or forked
             process.
     """
@@ -690,7 +767,20 @@ class Admin:
         reconnect_backoff_ms: float = 50,
         reconnect_backoff_max_ms: float = 1000,
         socket_connection_setup_timeout_ms: float = 10000,
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        ssl_context: SSLContext | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cafile: str | None = None,
+        ssl_cadata: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        ssl_password: str | None = None,
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_plain_username: str | None = None,
+        sasl_plain_password: str | None = None,
+        sasl_oauth_token_provider: TokenProvider | None = None,
     ) -> None:
+        ssl_password, sasl_plain_password = (hidden(ssl_password), hidden(sasl_plain_password))
         self._loop = LoopThread("admin")
         self._inner: _async.Admin = self._loop.make(
             lambda: _async.Admin(
@@ -703,6 +793,18 @@ class Admin:
                 reconnect_backoff_ms=reconnect_backoff_ms,
                 reconnect_backoff_max_ms=reconnect_backoff_max_ms,
                 socket_connection_setup_timeout_ms=socket_connection_setup_timeout_ms,
+                security_protocol=security_protocol,
+                ssl_context=ssl_context,
+                ssl_check_hostname=ssl_check_hostname,
+                ssl_cafile=ssl_cafile,
+                ssl_cadata=ssl_cadata,
+                ssl_certfile=ssl_certfile,
+                ssl_keyfile=ssl_keyfile,
+                ssl_password=ssl_password,
+                sasl_mechanism=sasl_mechanism,
+                sasl_plain_username=sasl_plain_username,
+                sasl_plain_password=sasl_plain_password,
+                sasl_oauth_token_provider=sasl_oauth_token_provider,
             )
         )
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from ..protocol.compression import Codec
 from .door import door
+from .security_options import EXAMINE, SecurityOptions, one_of
 
 Acks: TypeAlias = Literal["all", -1, 0, 1]
 CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]
@@ -31,7 +32,6 @@ PORT = 9_092  # of a server of which only the host is given
 IDLE_MS_MIN = 5_000  # as in ProducerConfig.java
 
 INT, LONG = door.INT_MAX, door.LONG_MAX
-EXAMINE = "examine"  # in a field's metadata: called with name and value, raises for what cannot be
 
 T = TypeVar("T")
 
@@ -50,17 +50,6 @@ def _flag(default: bool) -> bool:
     return _option(default, door.flag)
 
 
-def _one_of(literal: object) -> dict[str, Callable[[str, object], None]]:
-    """One of the words of a Literal: metadata for a field."""
-    known = get_args(literal)
-
-    def examine(name: str, value: object) -> None:
-        if value not in known:
-            raise ValueError(f"{name}={value!r}: expected one of {', '.join(known)}")
-
-    return {EXAMINE: examine}
-
-
 def _optional_ms(name: str, value: object) -> None:
     door.within_ms(name, value, 0)
 
@@ -70,7 +59,7 @@ def _option(default: T, examine: Callable[[str, object], object]) -> T:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
-class ConnectionConfig:
+class ConnectionConfig(SecurityOptions):
     """How brokers are reached; shared by all clients.
 
     Args:
@@ -95,6 +84,7 @@ class ConnectionConfig:
                 each.metadata[EXAMINE](each.name, getattr(self, each.name))
         if not self.bootstrap_servers:
             raise ValueError("bootstrap_servers names no broker")
+        self.check_security()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)  # quick to import
@@ -111,7 +101,7 @@ class ProducerConfig(ConnectionConfig):
     max_block_ms: float = _number(60_000, 0)
     delivery_timeout_ms: float = _number(120_000, 1, INT)
     retries: int = _whole(RETRIES_MAX, 0)
-    compression_type: CompressionType = field(default="none", metadata=_one_of(CompressionType))
+    compression_type: CompressionType = field(default="none", metadata=one_of(CompressionType))
     metadata_max_idle_ms: float = _number(300_000, IDLE_MS_MIN)
     transactional_id: str | None = _option(None, door.optional_text)
     transaction_timeout_ms: int = _whole(60_000, 1)
@@ -158,9 +148,9 @@ class ProducerConfig(ConnectionConfig):
 class ConsumerConfig(ConnectionConfig):
     """Options of a Consumer."""
 
-    auto_offset_reset: OffsetReset = field(default="latest", metadata=_one_of(OffsetReset))
+    auto_offset_reset: OffsetReset = field(default="latest", metadata=one_of(OffsetReset))
     isolation_level: IsolationLevel = field(
-        default="read_uncommitted", metadata=_one_of(IsolationLevel)
+        default="read_uncommitted", metadata=one_of(IsolationLevel)
     )
     fetch_min_bytes: int = _whole(1, 0)
     fetch_max_bytes: int = _whole(52_428_800, 1)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,7 @@ from .commits import Commits
 from .config import ConsumerConfig, IsolationLevel, OffsetReset, options_of
 from .door import door, place_door
 from .door.owner import Owner
+from .door.secret import hidden
 from .errors import ClientError
 from .fetch.fetcher import Fetcher
 from .fetch.position import ConsumerRecord, Deserializer, K, V
@@ -33,6 +35,7 @@ from .fetch.pump import Fetching
 from .group.member import GroupMember
 from .group.subscription import ConsumerRebalanceListener, Subscription
 from .partitions import OffsetAndMetadata, TopicPartition
+from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 __all__ = [
     "Consumer",
@@ -66,11 +69,19 @@ class Consumer(Commits[K, V]):
             the end, commit what the application is done with: all it got before its newest call.
         key_deserializer, value_deserializer: called with the bytes, or None, of each record.
         consumer_timeout_ms: `async for` ends when no record has come for so long; by default never.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
+        ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
+            the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
+        ssl_context: an ssl.SSLContext instead of all other ssl_ options.
+        sasl_mechanism: "SCRAM-SHA-256", "SCRAM-SHA-512" or "PLAIN" with sasl_plain_username and
+            sasl_plain_password, or "OAUTHBEARER".
+        sasl_oauth_token_provider: called at each login; gives the token, or what to await for it.
 
     Every other option has Kafka's name, meaning and default.
 
     Raises:
         TypeError, ValueError: an option that cannot work, or a server that is no HOST or HOST:PORT.
+        OSError: a file of certificates cannot be read.
         RuntimeError: no event loop runs; and from every call in another loop, thread or forked
             process.
     """
@@ -107,7 +118,20 @@ class Consumer(Commits[K, V]):
         socket_connection_setup_timeout_ms: float = 10_000,
         allow_auto_create_topics: bool = True,
         consumer_timeout_ms: float | None = None,
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        ssl_context: SSLContext | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cafile: str | None = None,
+        ssl_cadata: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        ssl_password: str | None = None,
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_plain_username: str | None = None,
+        sasl_plain_password: str | None = None,
+        sasl_oauth_token_provider: TokenProvider | None = None,
     ) -> None:
+        ssl_password, sasl_plain_password = hidden(ssl_password), hidden(sasl_plain_password)
         self._owner = Owner("Consumer")
         config = options_of(ConsumerConfig, locals())
         door.call("key_deserializer", key_deserializer)

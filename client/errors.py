@@ -59,6 +59,10 @@ class Fatal(ClientError):
     """It will not work by trying again; see the text for what to change."""
 
 
+class AuthenticationFailed(Fatal):
+    """A broker refused the login, or one side does not trust the other's certificate."""
+
+
 class LogTruncation(Fatal):
     """Records that were read are gone: a leader without them took over (KIP-320).
 

@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
+from ssl import SSLContext
 from time import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self
@@ -31,6 +32,7 @@ from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConf
 from .door import door
 from .door.door import Headers
 from .door.owner import Owner, here
+from .door.secret import hidden
 from .errors import ClientError, DeliveryTimeout, Fatal
 from .partitions import RecordMetadata
 from .produce.accumulator import Accumulator
@@ -39,6 +41,7 @@ from .produce.intake import Intake, Partitioner
 from .produce.pump import Sending
 from .produce.receipts import Delivery, Receipts, until_all_done
 from .produce.transacting import Transacting
+from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -82,12 +85,20 @@ class Producer(Generic[K, V]):
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room, and each wait for
             a transaction's coordinator.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
+        ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
+            the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
+        ssl_context: an ssl.SSLContext instead of all other ssl_ options.
+        sasl_mechanism: "SCRAM-SHA-256", "SCRAM-SHA-512" or "PLAIN" with sasl_plain_username and
+            sasl_plain_password, or "OAUTHBEARER".
+        sasl_oauth_token_provider: called at each login; gives the token, or what to await for it.
 
     Every option has Kafka's name, meaning and default, but for batch_size, which is larger.
 
     Raises:
         TypeError, ValueError: an option that cannot be, options that contradict each other, or a
             server that is no HOST or HOST:PORT.
+        OSError: a file of certificates cannot be read.
         ImportError: compression_type needs a package that is not installed.
         RuntimeError: no event loop runs; and from every call in another loop, thread or forked
             process.
@@ -126,7 +137,20 @@ class Producer(Generic[K, V]):
         allow_auto_create_topics: bool = True,
         transactional_id: str | None = None,
         transaction_timeout_ms: int = 60_000,
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        ssl_context: SSLContext | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cafile: str | None = None,
+        ssl_cadata: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        ssl_password: str | None = None,
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_plain_username: str | None = None,
+        sasl_plain_password: str | None = None,
+        sasl_oauth_token_provider: TokenProvider | None = None,
     ) -> None:
+        ssl_password, sasl_plain_password = hidden(ssl_password), hidden(sasl_plain_password)
         self._config = options_of(ProducerConfig, locals())
         self._key_serializer = door.call("key_serializer", key_serializer)
         self._value_serializer = door.call("value_serializer", value_serializer)

@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from random import Random
+from typing import TYPE_CHECKING
 
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
@@ -34,6 +35,9 @@ from .background import Background
 from .backoff import backoff_ms
 from .connection import Connection
 from .metadata import Metadata
+
+if TYPE_CHECKING:
+    from ..security.security import Security
 
 logger = logging.getLogger("minibroker.client")
 BOOTSTRAP = -1  # node id of the connection used while no broker is known
@@ -61,6 +65,7 @@ class Cluster:
         on_failure: Callable[[ClientError], None] = lambda error: None,
     ) -> None:
         self._config = config
+        self.security = _security_of(config)
         self._random = random
         self._on_change = on_change
         self._on_failure = on_failure
@@ -401,6 +406,7 @@ class Cluster:
             port,
             client_id=self._config.client_id,
             timeout_ms=self._config.socket_connection_setup_timeout_ms,
+            security=self.security,
         )
 
     def _keep(self, node_id: int, connection: Connection) -> None:
@@ -420,6 +426,15 @@ class Cluster:
         return backoff_ms(
             config.retry_backoff_ms, config.retry_backoff_max_ms, attempts, self._random
         )
+
+
+def _security_of(config: ConnectionConfig) -> Security | None:
+    """What secures connections; None where nothing does, which then imports nothing of it."""
+    if config.security_protocol == "PLAINTEXT":
+        return None
+    from ..security.security import security
+
+    return security(config)
 
 
 @asynccontextmanager

@@ -164,6 +164,7 @@ class CoordinatorConnection:
             node.port,
             client_id=config.client_id,
             timeout_ms=config.socket_connection_setup_timeout_ms,
+            security=self._cluster.security,
         )
 
     def _not_found(self, timeout_ms: float) -> ClientError:

@@ -48,8 +48,9 @@ FLOORS = {
         *("codec", "messages", "header", "framing", "connection", "consumer_protocol"),
     ),
     "client": (
-        *("partitions", "figures", "door", "config", "errors", "cluster", "session", "produce"),
-        *("fetch", "group", "administer", "admin", "commits", "consumer", "transaction"),
+        *("partitions", "figures", "door", "security_options", "config", "errors", "security"),
+        *("cluster", "session", "produce", "fetch"),
+        *("group", "administer", "admin", "commits", "consumer", "transaction"),
         *("producer", "processing", "in_thread"),
         "blocking",
     ),

@@ -100,6 +100,7 @@ def _face(face: Face) -> str:
 def _constructor(name: str, init: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [
         f"    def __init__({ast.unparse(init.args)}) -> None:",
+        f"        {ast.unparse(init.body[0])}",  # passwords are hidden before anything can fail
         f'        self._loop = LoopThread("{name.lower()}")',
         f"        self._inner: {_generic(name)} = self._loop.make(",
         f"            lambda: _async.{name}({_arguments(init.args)})",

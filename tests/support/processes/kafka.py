@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 VERSION = "4.3.1"
 JAVA_MIN = 17
@@ -104,6 +104,16 @@ def run_tool(
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
+class Secured(Protocol):
+    """What listeners beside PLAINTEXT need."""
+
+    listeners: Sequence[str]
+    scram_credentials: Sequence[str]
+
+    def settings(self, home: Path) -> Mapping[str, str]:
+        """Lines for server.properties; files that they name are written below `home`."""
+
+
 class RealKafka:
     """One cluster: started by `with`, killed and deleted at the end of the block.
 
@@ -112,6 +122,7 @@ class RealKafka:
         settings: lines for server.properties of every node, by Kafka's names.
         features: finalized levels other than Kafka's own, such as {"transaction.version": 1}.
         heap: the Java heap of each node.
+        secured: further listeners, users and certificates (secure_kafka.py).
     """
 
     def __init__(
@@ -121,14 +132,17 @@ class RealKafka:
         settings: Mapping[str, str] | None = None,
         features: Mapping[str, int] | None = None,
         heap: str = "1g",
+        secured: Secured | None = None,
     ) -> None:
-        ports = _free_ports(2 * nodes)
+        names = ("PLAINTEXT", "CONTROLLER", *(secured.listeners if secured else ()))
+        ports = iter(_free_ports(len(names) * nodes))
+        self._secured = secured
         self._settings = dict(settings or {})
         self._features = dict(features or {})
         self._heap = heap
         self._home = Path()
         self._nodes = {
-            number: _Node(number, ports[2 * number - 2], ports[2 * number - 1])
+            number: _Node(number, {name: next(ports) for name in names})
             for number in range(1, nodes + 1)
         }
 
@@ -136,6 +150,10 @@ class RealKafka:
     def bootstrap_servers(self) -> str:
         """HOST:PORT of every node, comma separated, running or not."""
         return ",".join(f"127.0.0.1:{node.port}" for node in self._nodes.values())
+
+    def servers(self, listener: str) -> str:
+        """As bootstrap_servers, of another listener."""
+        return ",".join(f"127.0.0.1:{node.ports[listener]}" for node in self._nodes.values())
 
     @property
     def classpath(self) -> str:
@@ -206,17 +224,18 @@ class RealKafka:
 
     def _format(self, node: _Node) -> None:
         voters = ",".join(
-            f"{each.number}@127.0.0.1:{each.controller_port}" for each in self._nodes.values()
+            f"{each.number}@127.0.0.1:{each.ports['CONTROLLER']}" for each in self._nodes.values()
         )
+        at = [f"{name}://127.0.0.1:{port}" for name, port in node.ports.items()]
+        advertised = [each for each in at if not each.startswith("CONTROLLER")]
         replicas = str(len(self._nodes))
         properties = {
             "process.roles": "broker,controller",
             "node.id": str(node.number),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{node.port},"
-            f"CONTROLLER://127.0.0.1:{node.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+            "listeners": ",".join(at),
+            "advertised.listeners": ",".join(advertised),
             "log.dirs": str(self.data_dir(node.number)),
             "default.replication.factor": replicas,
             "offsets.topic.replication.factor": replicas,
@@ -225,6 +244,7 @@ class RealKafka:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            **(self._secured.settings(self._home) if self._secured else {}),
             **self._settings,
         }
         file = node.properties(self._home)
@@ -233,6 +253,8 @@ class RealKafka:
         command = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(file)]
         for name, level in self._features.items():
             command += ["--feature", f"{name}={level}"]
+        for credential in self._secured.scram_credentials if self._secured else ():
+            command += ["--add-scram", credential]
         _run([*self._java(), *command], "Kafka's format", timeout_s=FORMAT_TIMEOUT_S)
 
     def _discard(self) -> None:
@@ -244,10 +266,10 @@ class RealKafka:
 class _Node:
     """One Java process; a thread copies what it says into server.log and spots the ready line."""
 
-    def __init__(self, number: int, port: int, controller_port: int) -> None:
+    def __init__(self, number: int, ports: dict[str, int]) -> None:
         self.number = number
-        self.port = port
-        self.controller_port = controller_port
+        self.ports = ports  # by listener
+        self.port = ports["PLAINTEXT"]
         self._process: subprocess.Popen[str] | None = None
         self._reader = threading.Thread()
         self._settled = threading.Event()  # the ready line was seen, or the process has ended
