@@ -15,9 +15,8 @@ Tests: tests/system/client/test_client_blocking.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from ssl import SSLContext
 from types import TracebackType
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self
 
 import minibroker.client as _async
 
@@ -49,6 +48,10 @@ from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPa
 from .produce.intake import Partitioner
 from .produce.receipts import Receipts
 from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
 
 __all__ = ["Admin", "Consumer", "Delivery", "Producer", "Transaction"]
 

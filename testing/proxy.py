@@ -1,8 +1,8 @@
 """EDGE: the fault proxy, a protocol-aware TCP proxy in front of any single-address Kafka.
 
-It knows for each answer which request it belongs to, does what its rules say (proxy_rules.py), and
-rewrites advertised addresses so that clients stay behind it (proxy_addresses.py). Everything else
-passes as the bytes came, in order, and no faster than the other side reads.
+It knows for each answer which request it belongs to, does what its rules say (proxying/rules.py),
+and rewrites advertised addresses so that clients stay behind it (proxying/addresses.py). Everything
+else passes as the bytes came, in order, and no faster than the other side reads.
 One task per connection with two inside, one for each direction; when one ends, both end, and the
 connection is closed on both sides; nothing a peer sends ends more. Waits for a silent peer end with
 the connection or with stop(); all others have a bound. No TLS, no SASL tokens outside Kafka frames.
@@ -37,8 +37,8 @@ from ..broker.faults.rules import (
 from ..protocol.apis import APIS
 from ..protocol.errors import DecodeError
 from ..protocol.framing import Buffer, FrameBuffer, FrameError, frame
-from .proxy_addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
-from .proxy_rules import Outcome, RelayedRequest, UnreadableRequest, expects_answer, performable
+from .proxying.addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
+from .proxying.rules import Outcome, RelayedRequest, UnreadableRequest, expects_answer, performable
 
 logger = logging.getLogger("minibroker.proxy")
 

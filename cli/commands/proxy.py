@@ -17,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 from ...testing.fault_file import read_fault_file
 from ...testing.fault_forms import rule_text
 from ...testing.proxy import Proxy
-from ...testing.proxy_rules import RelayedRequest, performable
+from ...testing.proxying.rules import RelayedRequest, performable
 from ..terminal.addresses import parse_address
 from ..terminal.visible import visible
 

@@ -3,7 +3,8 @@
 Who may be asked what, and in which order answers come, is decided in protocol/connection.py.
 Requests may be pipelined: `request` can be awaited by many tasks at once. TLS and logins are
 told to it by a Security (security/security.py); a login that ends is renewed in renewal.py.
-Tests: tests/system/client/test_client_failures.py, tests/system/client/test_client_security.py
+Tests: tests/system/client/test_client_failures.py
+Tests: tests/interop/clients/test_our_client_security.py
 """
 
 from __future__ import annotations

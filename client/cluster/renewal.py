@@ -4,7 +4,7 @@ A broker ends a session after session_lifetime_ms, at the next request. So a new
 before, and disturbs nothing: 1. what is asked from then on is held back. 2. What is in flight is
 answered. 3. The login: between its messages a broker takes nothing else. 4. What was held goes.
 Source: SaslClientAuthenticator.java, ReauthInfo.
-Tests: tests/system/client/test_client_security.py
+Tests: tests/interop/clients/test_our_client_security.py
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Renewal:
         try:
             await self._connection.hold_back()
             await self.log_in()
-        except Exception as error:  # noqa: BLE001  told to all who wait; the next connection logs in anew
+        except Exception as error:  # noqa: BLE001  told to all who wait; the next one logs in anew
             where = f"{self._connection.host}:{self._connection.port}"
             told = error if isinstance(error, ClientError) else repr(error)
             self._connection.fail(

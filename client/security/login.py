@@ -3,7 +3,7 @@
 What is said is in protocol/sasl; here are the questions, the clock-like parts (nonces, tokens) and
 what a refusal means. Nothing here shows a password or a token.
 Source: SaslClientAuthenticator.java, KIP-152, KIP-368.
-Tests: tests/unit/client/security/test_login.py, tests/system/client/test_client_security.py
+Tests: tests/unit/client/security/test_login.py, tests/interop/clients/test_our_client_security.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EDGE: what secures the connections of one client: its TLS context, and how it logs in.
 
 Read next: tls.py, login.py; where both are used: cluster/connection.py.
-Tests: tests/unit/client/security/test_tls.py, tests/system/client/test_client_security.py
+Tests: tests/unit/client/security/test_tls.py, tests/interop/clients/test_our_client_security.py
 """
 
 from __future__ import annotations

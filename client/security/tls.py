@@ -1,7 +1,6 @@
 """EDGE: TLS: the context that options ask for, and in words what went wrong with it.
 
-Only PEM is read here, as in kafka-python; other stores are in stores.py. Names in certificates are
-checked by the ssl module.
+Only PEM is read here, as in kafka-python. Names in certificates are checked by the ssl module.
 Tests: tests/unit/client/security/test_tls.py
 """
 

@@ -62,6 +62,7 @@ SAID_OTHERWISE = {
     "nothing: `async with` it": "nothing: `with` it",
     "what to await for the receipt": "what waits for the receipt",
 }
+TYPES = {"SSLContext": "from ssl import SSLContext"}  # of the world outside: only for checkers
 # method -> how its result is wrapped; parameter -> how it is
 WRAPPED = {"send": "Delivery(self._loop, {})", "transaction": "Transaction(self._loop, {})"}
 PARAMETERS = {"listener": "None if listener is None else InThreads(listener)"}
@@ -278,13 +279,17 @@ def _imports(text: str) -> str:
     }
     code = ast.parse(text)
     used = {each.id for each in ast.walk(code) if isinstance(each, ast.Name)}
+    used -= TYPES.keys()
     lines = {
         (own | {k: v for k, v in known.items() if k not in own})[name]
         for name in used
         if name in own or name in known
     }
     names = sorted([*own.keys() & {"Delivery", "Transaction"}, *(face.name for face in FACES)])
-    return "\n".join(sorted(lines)) + f"\n\n__all__ = {names!r}\n"
+    types = "".join(f"    {each}\n" for each in TYPES.values())
+    lines.add("from typing import TYPE_CHECKING")
+    block = f"\n\nif TYPE_CHECKING:\n{types}"
+    return "\n".join(sorted(lines)) + block + f"\n\n__all__ = {names!r}\n"
 
 
 def main() -> None:

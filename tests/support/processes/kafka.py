@@ -108,7 +108,10 @@ class Secured(Protocol):
     """What listeners beside PLAINTEXT need."""
 
     listeners: Sequence[str]
-    scram_credentials: Sequence[str]
+
+    @property
+    def scram_credentials(self) -> Sequence[str]:
+        """As kafka-storage takes them."""
 
     def settings(self, home: Path) -> Mapping[str, str]:
         """Lines for server.properties; files that they name are written below `home`."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from minibroker.testing.certificates import Certificates
+from minibroker.testing.security.certificates import Certificates
 
 LISTENERS = {
     "SSL": "SSL",

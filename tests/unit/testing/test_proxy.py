@@ -37,7 +37,7 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing import proxy as proxy_module
 from minibroker.testing.proxy import Proxy
-from minibroker.testing.proxy_rules import Outcome, RelayedRequest
+from minibroker.testing.proxying.rules import Outcome, RelayedRequest
 
 from tests.support.in_loop.scripted_upstream import (
     BOUND_S,

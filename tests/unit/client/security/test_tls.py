@@ -15,7 +15,7 @@ from minibroker.client.config import ProducerConfig
 from minibroker.client.errors import AuthenticationFailed, ClientError, ConnectionFailed
 from minibroker.client.security.security import security
 from minibroker.client.security.tls import context_of
-from minibroker.testing.certificates import Certificates
+from minibroker.testing.security.certificates import Certificates
 
 HERE = (("h", 1),)
 BOUND_MS = 5_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from minibroker.broker.faults.rules import Action, Crash, Hold, Instant, LoseReply, Rule
-from minibroker.testing.proxy_rules import performable
+from minibroker.testing.proxying.rules import performable
 
 
 @pytest.mark.parametrize(

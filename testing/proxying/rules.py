@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ..broker.faults.exchanges import shown
-from ..broker.faults.rules import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
-from ..broker.faults.scope import Part, parts_of
-from ..protocol.apis import APIS, request_type
-from ..protocol.codec.compiler import decoder
-from ..protocol.errors import DecodeError
-from ..protocol.header import decode_request_header
-from ..protocol.varint import read_uvarint
+from ...broker.faults.exchanges import shown
+from ...broker.faults.rules import REQUEST_INSTANTS, Delay, Disconnect, LoseReply, Rule, TearReply
+from ...broker.faults.scope import Part, parts_of
+from ...protocol.apis import APIS, request_type
+from ...protocol.codec.compiler import decoder
+from ...protocol.errors import DecodeError
+from ...protocol.header import decode_request_header
+from ...protocol.varint import read_uvarint
 
 _PRODUCE = 0
 _PERFORMED = (LoseReply, TearReply, Delay, Disconnect)

@@ -18,7 +18,7 @@ from minibroker.protocol.messages.describe_cluster import (
 from minibroker.protocol.messages.find_coordinator import Coordinator, FindCoordinatorResponse
 from minibroker.protocol.messages.metadata import MetadataResponse, MetadataResponseBroker
 from minibroker.protocol.messages.produce import NodeEndpoint, ProduceResponse
-from minibroker.testing.proxy_addresses import UnreadableAnswer, behind, offered
+from minibroker.testing.proxying.addresses import UnreadableAnswer, behind, offered
 
 from tests.support.in_loop.scripted_upstream import answer_of
 

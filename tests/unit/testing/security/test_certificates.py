@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from minibroker.testing.certificates import Certificates
+from minibroker.testing.security.certificates import Certificates
 
 NAMES = ("server", "client", "expired", "wrong_host")
 
@@ -24,5 +24,7 @@ def test_a_pair_fits_and_its_key_is_its_owners(name: str, tmp_path: Path) -> Non
 
 
 def test_nothing_is_imported_before_one_is_asked_for() -> None:
-    code = "import sys, minibroker.testing.certificates; assert 'trustme' not in sys.modules"
+    code = (
+        "import sys, minibroker.testing.security.certificates; assert 'trustme' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

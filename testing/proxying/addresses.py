@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from ..protocol.apis import APIS, response_type
-from ..protocol.codec.compiler import decoder, encoder
-from ..protocol.errors import ErrorCode
-from ..protocol.framing import Buffer
-from ..protocol.header import decode_response_header, response_header
-from .proxy_rules import is_readable
+from ...protocol.apis import APIS, response_type
+from ...protocol.codec.compiler import decoder, encoder
+from ...protocol.errors import ErrorCode
+from ...protocol.framing import Buffer
+from ...protocol.header import decode_response_header, response_header
+from .rules import is_readable
 
 PRODUCE, METADATA, FIND_COORDINATOR, API_VERSIONS, DESCRIBE_CLUSTER = 0, 3, 10, 18, 60
 

@@ -2,7 +2,7 @@
 
 Made by `trustme` (the extra `testing`), which is imported when the first is asked for. Files are
 written below a directory of the caller's, keys with mode 0600.
-Tests: tests/unit/testing/test_certificates.py
+Tests: tests/unit/testing/security/test_certificates.py
 """
 
 from __future__ import annotations
