@@ -48,8 +48,8 @@ from .cluster.list_offsets import OffsetAndTimestamp
 from .config import AdminConfig, options_of
 from .door.owner import Owner
 from .door.secret import hidden
+from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
 from .partitions import OffsetAndMetadata, TopicPartition
-from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 __all__ = [
     "Admin",

@@ -39,6 +39,7 @@ from .cluster.list_offsets import OffsetAndTimestamp
 from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, IsolationLevel, OffsetReset
 from .door.door import Headers
 from .door.secret import hidden
+from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
 from .fetch.position import ConsumerRecord, Deserializer, K, V
 from .group.subscription import ConsumerRebalanceListener
 from .in_thread.loop_thread import LoopThread
@@ -47,7 +48,6 @@ from .in_thread.transaction import Transaction
 from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPartition
 from .produce.intake import Partitioner
 from .produce.receipts import Receipts
-from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 if TYPE_CHECKING:
     from ssl import SSLContext

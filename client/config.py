@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from ..protocol.compression import Codec
 from .door import door
-from .security_options import EXAMINE, SecurityOptions, one_of
+from .door.security_options import EXAMINE, SecurityOptions, one_of
 
 Acks: TypeAlias = Literal["all", -1, 0, 1]
 CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]

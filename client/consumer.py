@@ -27,6 +27,7 @@ from .config import ConsumerConfig, IsolationLevel, OffsetReset, options_of
 from .door import door, place_door
 from .door.owner import Owner
 from .door.secret import hidden
+from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
 from .errors import ClientError
 from .fetch.fetcher import Fetcher
 from .fetch.position import ConsumerRecord, Deserializer, K, V
@@ -35,7 +36,6 @@ from .fetch.pump import Fetching
 from .group.member import GroupMember
 from .group.subscription import ConsumerRebalanceListener, Subscription
 from .partitions import OffsetAndMetadata, TopicPartition
-from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 __all__ = [
     "Consumer",

@@ -33,6 +33,7 @@ from .door import door
 from .door.door import Headers
 from .door.owner import Owner, here
 from .door.secret import hidden
+from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
 from .errors import ClientError, DeliveryTimeout, Fatal
 from .partitions import RecordMetadata
 from .produce.accumulator import Accumulator
@@ -41,7 +42,6 @@ from .produce.intake import Intake, Partitioner
 from .produce.pump import Sending
 from .produce.receipts import Delivery, Receipts, until_all_done
 from .produce.transacting import Transacting
-from .security_options import SaslMechanism, SecurityProtocol, TokenProvider
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

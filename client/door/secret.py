@@ -2,7 +2,7 @@
 
 Tracebacks with local values (pytest's, rich's), a debugger's lists and `repr` show arguments as
 they are. A password that a caller hands over is replaced in the first line of the call.
-Tests: tests/unit/client/test_secret.py
+Tests: tests/unit/client/door/test_secret.py
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from ...protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHandsh
 from ...protocol.sasl.oauthbearer import GIVEN_UP, bearer_message
 from ...protocol.sasl.plain import plain_message
 from ...protocol.sasl.scram import ScramClient, ScramError
+from ..door.security_options import BEARER, SecurityOptions
 from ..errors import AuthenticationFailed, ConnectionFailed
-from ..security_options import BEARER, SecurityOptions
 
 NONCE_BYTES: Final = 18
 HANDSHAKE_VERSION: Final = 1  # v0 is followed by bare frames (before Kafka 1.0)

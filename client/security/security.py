@@ -10,7 +10,7 @@ import logging
 from ssl import SSLContext
 from typing import NamedTuple
 
-from ..security_options import SecurityOptions
+from ..door.security_options import SecurityOptions
 from .login import Login
 from .tls import context_of
 

@@ -10,8 +10,8 @@ import ssl
 from ssl import SSLContext
 from typing import Final
 
+from ..door.security_options import SecurityOptions
 from ..errors import AuthenticationFailed, ClientError, ConnectionFailed
-from ..security_options import SecurityOptions
 
 JKS: Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # how JKS and JCEKS begin
 DER: Final = b"\x30"  # how PKCS12 begins, and any other DER

@@ -48,7 +48,7 @@ FLOORS = {
         *("codec", "messages", "header", "framing", "connection", "consumer_protocol"),
     ),
     "client": (
-        *("partitions", "figures", "door", "security_options", "config", "errors", "security"),
+        *("partitions", "figures", "door", "config", "errors", "security"),
         *("cluster", "session", "produce", "fetch"),
         *("group", "administer", "admin", "commits", "consumer", "transaction"),
         *("producer", "processing", "in_thread"),

@@ -2,7 +2,7 @@
 
 Values only: certificates are read, and logins made, in security/. A client without security
 imports nothing of that.
-Tests: tests/unit/client/test_security_options.py
+Tests: tests/unit/client/door/test_security_options.py
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
-from .door import door
+from . import door
 
 if TYPE_CHECKING:
     from ssl import SSLContext
