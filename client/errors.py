@@ -130,6 +130,10 @@ class JournalFull(JournalFailed):
     """There is no space left for the journal of a durable session."""
 
 
+class StaleJournal(Fatal):
+    """A partition holds more of a durable session than its journal: that is an old copy."""
+
+
 class Abortable(ClientError):
     """The transaction cannot be committed: it is aborted, and a new one may do all of it again."""
 

@@ -49,7 +49,7 @@ FLOORS = {
     ),
     "client": (
         *("partitions", "figures", "door", "config", "errors", "security"),
-        *("cluster", "session", "produce", "fetch"),
+        *("cluster", "produce", "session", "fetch"),
         *("group", "administer", "admin", "commits", "consumer", "transaction"),
         *("producer", "processing", "in_thread"),
         "blocking",

@@ -1,0 +1,190 @@
+"""EDGE: does what settling.py asks for, until every open batch of a partition has its outcome.
+
+Whatever passes (leaders that move, brokers that are down, answers that do not come) is waited for
+with backoff, for as long as the caller likes: `problems` says why a partition is pending, which is
+not the same as unsettled. A topic that is gone, or another one of its name, has to be seen for
+GONE_AFTER_MS: brokers that have just started know less.
+Read first: settling.py, looking.py (EDGE), which asks and sends.
+Tests: tests/system/client/test_settling.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from random import Random
+from typing import Final
+
+from ..cluster.backoff import backoff_ms
+from ..cluster.cluster import Cluster
+from ..config import ConnectionConfig
+from ..errors import ConnectionFailed, RequestTimedOut, Retriable
+from ..partitions import TopicPartition, name_of
+from . import instants
+from .instants import Instant
+from .log_scan import LogScan
+from .looking import Looking
+from .open_batch import Floor, OpenBatch
+from .outcomes import Outcome, Refused, Stored
+from .settling import AskLeader, Look, Presence, ReadLog, Settling, check_not_beyond
+
+GONE_AFTER_MS: Final = 10_000.0
+
+
+def _ignore(outcome: Outcome) -> None:
+    """Whoever waits for all outcomes needs no single one."""
+
+
+class Settler:
+    """Settles what is open, for one client.
+
+    Args:
+        gone_after_ms: how long a topic has to be away, or another one in its place.
+
+    Attributes:
+        problems: why a partition is not settled yet, in words, by partition.
+    """
+
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        cluster: Cluster,
+        random: Random,
+        gone_after_ms: float = GONE_AFTER_MS,
+    ) -> None:
+        self._config = config
+        self._random = random
+        self._gone_after_ms = gone_after_ms
+        self._looking = Looking(config, cluster)
+        self._missed: dict[TopicPartition, tuple[Presence, float]] = {}  # since when, in ms
+        self.problems: dict[TopicPartition, str] = {}
+
+    async def settle(
+        self,
+        batches: Sequence[OpenBatch],
+        floors: Mapping[int, Floor],
+        told_absent: Collection[int] = (),
+        on_outcome: Callable[[Outcome], None] = _ignore,
+    ) -> list[Outcome]:
+        """What has become of the open batches of one partition, in their order.
+
+        Waits as long as it takes; cancel it to stop. A batch without an outcome stands behind one
+        that is not stored yet: settle it again when that is.
+
+        Args:
+            floors: by producer id.
+            told_absent: numbers of batches that their owner says are not stored.
+            on_outcome: called as soon as an outcome is known.
+
+        Raises:
+            StaleJournal: the partition holds more than the journal.
+            Fatal: the client has ended.
+        """
+        outcomes: list[Outcome] = []
+        try:
+            for (producer_id, _), run in groupby(batches, _identity):
+                settling = Settling([*run], floors[producer_id], told_absent)
+                await self._run(settling, floors[producer_id], on_outcome)
+                outcomes += settling.outcomes
+                # What is not stored yet goes first, and then what stands behind it.
+                if not all(isinstance(each, Stored | Refused) for each in settling.outcomes):
+                    break
+        finally:
+            place = batches[0].place
+            self.problems.pop(place, None)
+            self._missed.pop(place, None)
+        return outcomes
+
+    async def find_stale(self, floors: Iterable[Floor], timeout_ms: float) -> list[Floor]:
+        """Ask what partitions remember of a journal's producer ids, before anything is sent.
+
+        Returns: the floors of partitions that could not be asked in time, or not at all.
+
+        Raises:
+            StaleJournal: one of them holds more than the journal.
+        """
+        unasked = {(floor.place, floor.producer_id): floor for floor in floors}
+        try:
+            async with asyncio.timeout(timeout_ms / 1000) as timeout:
+                attempts = 0
+                while unasked:
+                    places = {place for place, _ in unasked}
+                    for place, known in (await self._looking.producers(places)).items():
+                        for floor in [each for each in unasked.values() if each.place == place]:
+                            if floor.producer_id in known:
+                                check_not_beyond(floor, known[floor.producer_id])
+                            del unasked[place, floor.producer_id]
+                    if unasked:
+                        await self._back_off(attempts)
+                        attempts += 1
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+        return [*unasked.values()]
+
+    async def _run(
+        self, settling: Settling, floor: Floor, on_outcome: Callable[[Outcome], None]
+    ) -> None:
+        told = attempts = 0
+        while (step := settling.step()) is not None:
+            try:
+                instants.at(Instant.SETTLING)
+                if isinstance(step, AskLeader):
+                    settling.looked(self._patiently(floor, await self._looking.look(floor)))
+                elif isinstance(step, ReadLog):
+                    settling.scanned(await self._read(floor, step.until))
+                else:
+                    answer = await self._looking.send(step.batch)
+                    instants.at(Instant.SETTLING)
+                    settling.answered(step.batch, answer)
+                    if answer is None or answer.code:
+                        problem = "no answer came" if answer is None else answer.code.text
+                        raise Retriable(f"{step.batch.describe()}: {problem}")
+                    attempts = 0
+            except (Retriable, ConnectionFailed, RequestTimedOut) as error:
+                self.problems[floor.place] = str(error)
+                settling.look_again()
+                if settling.step() is not None:
+                    await self._back_off(attempts)
+                attempts += 1
+            for outcome in settling.outcomes[told:]:
+                on_outcome(outcome)
+            told = len(settling.outcomes)
+        for outcome in settling.outcomes[told:]:
+            on_outcome(outcome)
+
+    async def _read(self, floor: Floor, until: Sequence[OpenBatch]) -> LogScan:
+        scan = await self._looking.begin_reading(floor, until)
+        attempts = 0
+        while not isinstance(scan, LogScan):
+            moved = scan.scanning.position
+            scan = await self._looking.read_on(scan)
+            if not isinstance(scan, LogScan) and scan.scanning.position == moved:
+                await self._back_off(attempts)  # the high watermark lags behind
+                attempts += 1
+        return scan
+
+    def _patiently(self, floor: Floor, look: Look) -> Look:
+        """Raise Retriable for what brokers that have just started say as well."""
+        place = floor.place
+        if look.presence not in (Presence.GONE, Presence.MADE_AGAIN):
+            self._missed.pop(place, None)
+            return look
+        now_ms = asyncio.get_running_loop().time() * 1000
+        presence, since_ms = self._missed.get(place, (look.presence, now_ms))
+        if presence is not look.presence:
+            since_ms = now_ms
+        self._missed[place] = look.presence, since_ms
+        if now_ms - since_ms < self._gone_after_ms:
+            raise Retriable(f"{name_of(place)}: {look.said}")
+        return look
+
+    async def _back_off(self, attempts: int) -> None:
+        config = self._config
+        initial_ms, max_ms = config.retry_backoff_ms, config.retry_backoff_max_ms
+        await asyncio.sleep(backoff_ms(initial_ms, max_ms, attempts, self._random) / 1000)
+
+
+def _identity(batch: OpenBatch) -> tuple[int, int]:
+    return batch.producer_id, batch.producer_epoch

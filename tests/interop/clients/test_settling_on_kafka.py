@@ -1,0 +1,67 @@
+"""Every case of settlement on a real Kafka: its brokers know nothing of sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes.kafka import RealKafka, missing_tools
+from tests.support.sessions.settling_cases import CASES, Case
+from tests.support.sessions.settling_stage import Stage
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools())),
+]
+NUMBERS = count()
+# Kafka counts by the records' timestamps, also while it is down: a restart takes it some seconds.
+SETTINGS = {
+    "producer.id.expiration.ms": "15000",
+    "producer.id.expiration.check.interval.ms": "100",
+    "auto.create.topics.enable": "false",
+}
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[RealKafka]:
+    with RealKafka(settings=SETTINGS, heap="512m") as kafka:
+        yield kafka
+
+
+@pytest.fixture
+async def stage(kafka: RealKafka) -> AsyncIterator[Stage]:
+    async def stop() -> None:
+        await asyncio.to_thread(kafka.kill)
+
+    async def start() -> None:
+        await asyncio.to_thread(kafka.start)
+
+    async def lose(topic: str) -> None:
+        await stop()
+        cut(kafka.data_dir() / f"{topic}-0")
+        await start()
+
+    stage = Stage(kafka.bootstrap_servers, stop=stop, start=start, lose=lose)
+    yield stage
+    await stage.close()
+
+
+def cut(directory: Path) -> None:
+    """The page cache is gone: the log has its first record only, as after a loss of power."""
+    (log,) = directory.glob("*.log")
+    length = int.from_bytes(log.read_bytes()[8:12]) + 12
+    log.write_bytes(log.read_bytes()[:length])
+    for pattern in ("*.snapshot", "*.index", "*.timeindex"):
+        for file in directory.glob(pattern):
+            file.unlink()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: Stage) -> None:
+    topic = f"t{next(NUMBERS)}"
+    await stage.create(topic)
+    await case(stage, topic)

@@ -1,0 +1,312 @@
+"""EDGE: a broker, the requests of a process that has died, and a settler that comes after it.
+
+The same stage stands on a broker of ours and on a real Kafka; how to restart and shorten them is
+told by those who set it up. What the dead process had journaled is made here, batch by batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from minibroker.client.cluster.cluster import Cluster
+from minibroker.client.cluster.connection import Connection
+from minibroker.client.config import ProducerConfig, parse_servers
+from minibroker.client.errors import ClientError
+from minibroker.client.produce.answers import Answer
+from minibroker.client.session.looking import Looking
+from minibroker.client.session.open_batch import Floor, OpenBatch
+from minibroker.client.session.outcomes import Outcome
+from minibroker.client.session.settler import Settler
+from minibroker.client.session.settling import Listed
+from minibroker.protocol.batch.reading import records_in
+from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from minibroker.protocol.messages.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsTopic,
+)
+from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
+from minibroker.protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
+from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
+from minibroker.protocol.messages.produce import (
+    PartitionProduceData,
+    ProduceRequest,
+    TopicProduceData,
+)
+from minibroker.testing.stored import stored_batches
+
+WAIT_S = 30.0
+TIMEOUT_MS = 10_000
+GONE_AFTER_MS = 300.0
+KEYED_VALUE = b"v"
+
+
+@dataclass
+class Dead:
+    """What a process had in its journal when it died, for one partition.
+
+    Attributes:
+        batches: those that are not confirmed.
+        floor: behind those that are.
+    """
+
+    floor: Floor
+    batches: list[OpenBatch] = field(default_factory=list)
+
+    @property
+    def values(self) -> list[bytes]:
+        """Of its open batches, in order."""
+        return [value_of(record.value) for each in self.batches for record in records_in(each.wire)]
+
+
+def value_of(value: bytes | None) -> bytes:
+    """Every record here has one."""
+    assert value is not None
+    return value
+
+
+class Stage:
+    """A cluster of one node that is at hand.
+
+    Args:
+        restart: end the broker at once and start it again.
+        stop, start: its two halves.
+        lose: end it, and start it with a log of this topic that has lost its newest batches.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        *,
+        stop: Callable[[], Awaitable[None]],
+        start: Callable[[], Awaitable[None]],
+        lose: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.servers = servers
+        self.stop, self.start, self.lose = stop, start, lose
+        self._connection: Connection | None = None
+
+    async def restart(self) -> None:
+        """End the broker at once and start it again."""
+        await self.stop()
+        await self.start()
+
+    async def connection(self) -> Connection:
+        """An open connection to the broker; waits for one that starts."""
+        ((host, port),) = parse_servers(self.servers)
+        async with asyncio.timeout(WAIT_S):
+            while self._connection is None or not self._connection.is_open:
+                try:
+                    self._connection = await Connection.open(host, port)
+                except ClientError:
+                    await asyncio.sleep(0)  # it has just been started
+            return self._connection
+
+    async def ask(self, request: Any, version: int | None = None) -> Any:
+        """The answer to one request."""
+        connection = await self.connection()
+        return await connection.request(request, version=version, timeout_ms=TIMEOUT_MS)
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def create(self, topic: str, configs: Mapping[str, str] | None = None) -> bytes:
+        """A topic of two partitions that can be written to; returns its id."""
+        wanted = [
+            CreatableTopicConfig(name=name, value=value) for name, value in (configs or {}).items()
+        ]
+        new = CreatableTopic(
+            name=topic, num_partitions=2, replication_factor=1, assignments=[], configs=wanted
+        )
+        response = await self.ask(CreateTopicsRequest(topics=[new]))
+        assert not response.topics[0].error_code, response.topics[0]
+        for partition in range(2):
+            await self.until(lambda p=partition: self.is_led(topic, p))  # type: ignore[misc]
+        return (await self._metadata(topic)).topic_id  # type: ignore[no-any-return]
+
+    async def delete(self, topic: str) -> None:
+        """Delete a topic, and wait until nobody knows it."""
+        state = DeleteTopicState(name=topic)
+        request = DeleteTopicsRequest(topics=[state], topic_names=[topic], timeout_ms=TIMEOUT_MS)
+        response = await self.ask(request)
+        assert not response.responses[0].error_code
+
+        async def is_gone() -> bool:
+            return bool((await self._metadata(topic)).error_code)
+
+        await self.until(is_gone)
+
+    async def delete_records(self, topic: str, before: int) -> None:
+        """Let partition 0 begin with an offset."""
+        part = DeleteRecordsPartition(partition_index=0, offset=before)
+        topics = [DeleteRecordsTopic(name=topic, partitions=[part])]
+        await self.ask(DeleteRecordsRequest(topics=topics, timeout_ms=TIMEOUT_MS))
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for something that a broker will do by itself."""
+        async with asyncio.timeout(WAIT_S):
+            while not await holds():
+                pass  # asking is what takes time
+
+    async def end_of(self, topic: str, partition: int = 0) -> tuple[int, int]:
+        """The end offset of a partition, and its leader epoch."""
+        part = ListOffsetsPartition(partition_index=partition, timestamp=-1)
+        topics = [ListOffsetsTopic(name=topic, partitions=[part])]
+        response = await self.ask(
+            ListOffsetsRequest(replica_id=-1, isolation_level=0, topics=topics)
+        )
+        answer = response.topics[0].partitions[0]
+        assert not answer.error_code, answer
+        return answer.offset, answer.leader_epoch
+
+    async def values(self, topic: str, start_offset: int = 0) -> list[bytes]:
+        """What partition 0 holds."""
+        batches = await stored_batches(await self.connection(), topic, start_offset=start_offset)
+        return [value_of(each.value) for _, wire in batches for each in records_in(wire)]
+
+    async def send(self, batch: OpenBatch) -> Answer:
+        """Work off a request of the dead process; it named the topic, not its id."""
+        data = [PartitionProduceData(index=batch.partition, records=batch.wire)]
+        topic = TopicProduceData(name=batch.topic, partition_data=data)
+        response = await self.ask(
+            ProduceRequest(acks=-1, timeout_ms=TIMEOUT_MS, topic_data=[topic])
+        )
+        part = response.responses[0].partition_responses[0]
+        return Answer(part.error_code, part.base_offset)
+
+    async def fill(self, topic: str, count: int) -> None:
+        """Records of somebody else."""
+        now_ms = int(time.time() * 1000)
+        for number in range(count):
+            wire = build_batch([(b"other", b"other-%d" % number, (), now_ms)])
+            data = [PartitionProduceData(index=0, records=wire)]
+            topics = [TopicProduceData(name=topic, partition_data=data)]
+            await self.ask(ProduceRequest(acks=-1, timeout_ms=TIMEOUT_MS, topic_data=topics))
+
+    async def dead(
+        self, topic: str, counts: Sequence[int], *, confirmed: int = 0, partition: int = 0
+    ) -> Dead:
+        """A process that has journaled batches and died before any was sent.
+
+        Args:
+            counts: records of each batch.
+            confirmed: so many of the first are stored, and journaled as confirmed.
+        """
+        request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
+        producer_id = -1
+        while producer_id < 0:  # a cluster that has just begun has none yet
+            producer_id = (await self.ask(request)).producer_id
+        topic_id = (await self._metadata(topic)).topic_id
+        offset, epoch = await self.end_of(topic, partition)
+        floor = Floor(topic, partition, producer_id, 0, offset, topic_id, epoch)
+        dead = Dead(floor)
+        now_ms, first = int(time.time() * 1000), 0
+        for number, count in enumerate(counts):
+            records = [
+                (b"k%d" % (first + n), b"%d" % (first + n), (), now_ms) for n in range(count)
+            ]
+            wire = build_batch(
+                records, producer_id=producer_id, producer_epoch=0, base_sequence=first
+            )
+            place = (topic, topic_id, partition)
+            batch = OpenBatch(number, *place, producer_id, 0, first, count, epoch, wire)
+            dead.batches.append(batch)
+            first += count
+        dead.floor = replace(floor, last_sequence=first - 1)
+        for batch in dead.batches[:confirmed]:
+            await self.confirm(dead, batch)
+        return dead
+
+    async def confirm(self, dead: Dead, batch: OpenBatch) -> None:
+        """The oldest open batch is sent, and its answer journaled."""
+        answer = await self.send(batch)
+        assert not answer.code, answer
+        dead.batches.remove(batch)
+        _, epoch = await self.end_of(batch.topic, batch.partition)
+        end = answer.base_offset + batch.count
+        last = batch.last_sequence
+        dead.floor = replace(dead.floor, offset=end, leader_epoch=epoch, confirmed_sequence=last)
+
+    async def listed(self, dead: Dead) -> Listed | None:
+        """What the leader remembers of a dead process."""
+        async with self._cluster() as (config, cluster):
+            look = await Looking(config, cluster).look(dead.floor)
+        return look.listed
+
+    async def until_forgotten(self, dead: Dead) -> None:
+        """Wait until its producer id has expired."""
+
+        async def is_forgotten() -> bool:
+            return await self.listed(dead) is None
+
+        await self.until(is_forgotten)
+
+    async def settle(
+        self,
+        dead: Dead,
+        told_absent: Collection[int] = (),
+        while_it_runs: Callable[[Settler], Awaitable[None]] | None = None,
+    ) -> list[Outcome]:
+        """What a settler makes of it."""
+        async with self.settler() as settler, asyncio.timeout(WAIT_S):
+            floors = {dead.floor.producer_id: dead.floor}
+            settling = asyncio.ensure_future(settler.settle(dead.batches, floors, told_absent))
+            try:
+                if while_it_runs is not None:
+                    await while_it_runs(settler)
+                return await settling
+            finally:
+                settling.cancel()
+
+    @asynccontextmanager
+    async def settler(self) -> AsyncIterator[Settler]:
+        """One that stands by itself."""
+        async with self._cluster() as (config, cluster):
+            yield Settler(config, cluster, Random(1), GONE_AFTER_MS)
+
+    @asynccontextmanager
+    async def _cluster(self) -> AsyncIterator[tuple[ProducerConfig, Cluster]]:
+        config = ProducerConfig(
+            bootstrap_servers=parse_servers(self.servers),
+            request_timeout_ms=TIMEOUT_MS,
+            retry_backoff_ms=20,
+            retry_backoff_max_ms=200,
+        )
+        cluster = Cluster(config, Random(1), lambda: None)
+        await cluster.start()
+        try:
+            yield config, cluster
+        finally:
+            await cluster.stop()
+
+    async def _metadata(self, topic: str) -> Any:
+        topics = [MetadataRequestTopic(name=topic)]
+        request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
+        return (await self.ask(request)).topics[0]
+
+    async def is_led(self, topic: str, partition: int) -> bool:
+        """Whether a partition answers."""
+        part = ListOffsetsPartition(partition_index=partition, timestamp=-1)
+        topics = [ListOffsetsTopic(name=topic, partitions=[part])]
+        response = await self.ask(
+            ListOffsetsRequest(replica_id=-1, isolation_level=0, topics=topics)
+        )
+        return not response.topics[0].partitions[0].error_code

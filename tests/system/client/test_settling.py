@@ -1,0 +1,36 @@
+"""Every case of settlement on a broker of ours; interop has the same on a real Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from minibroker.testing import TestBroker
+
+from tests.support.sessions.settling_cases import CASES, Case
+from tests.support.sessions.settling_stage import Stage
+
+SETTINGS = {
+    "producer.id.expiration.ms": "400",
+    "producer.id.expiration.check.interval.ms": "20",
+    "auto.create.topics.enable": "false",
+}
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with TestBroker(durability="page-cache", settings=SETTINGS) as broker:
+
+        async def lose(topic: str) -> None:
+            await broker.lose_power()
+            await broker.start()
+
+        stage = Stage(broker.bootstrap_servers, stop=broker.kill, start=broker.start, lose=lose)
+        yield stage
+        await stage.close()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: Stage) -> None:
+    await stage.create("t")
+    await case(stage, "t")
