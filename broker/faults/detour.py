@@ -222,11 +222,15 @@ class Detour:
         if isinstance(outcome, Promise) and outcome.is_kept:
             outcome = outcome.message
         if isinstance(outcome, Promise):
-            outcome.on_kept = lambda message: exchange.close(answered(message))
+            outcome.on_kept = lambda message: self._note_answer(exchange, message)
             self._connection.answer_later(request, outcome)
         else:
-            exchange.close(answered(outcome))
+            self._note_answer(exchange, outcome)
             self._connection.answer(request, outcome)
+
+    def _note_answer(self, exchange: Exchange, message: Any) -> None:
+        exchange.close(answered(message))
+        self._path.note()
 
     async def _surviving(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work, and end the connection or the broker if it cannot be done."""

@@ -64,6 +64,7 @@ FLOORS = {
             "config_file",
             "showing",
             "data_directory",
+            "producing",
         ),
         *("probing", "commands", "parsers", "completion", "main"),
     ),

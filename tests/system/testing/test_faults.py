@@ -399,3 +399,12 @@ async def test_starting_takes_less_than_50_ms() -> None:
         async with TestBroker():
             took.append(loop.time() - began)
     assert min(took) < 0.05
+
+
+async def test_who_waits_for_records_is_woken_where_no_fault_is_armed() -> None:
+    async with TestBroker() as broker:  # in memory: no flush tells of them
+        broker.create_topic("t")
+        waiting = asyncio.create_task(broker.consume("t", timeout_s=WAIT_S))
+        await asyncio.sleep(0)
+        await broker.produce("t", b"a")
+        assert [each.value for each in await waiting] == [b"a"]
