@@ -31,7 +31,12 @@ from ...protocol.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopic,
 )
-from ...protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from ...protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseTopic,
+)
 from ...protocol.messages.offset_for_leader_epoch import (
     OffsetForLeaderEpochRequest,
     OffsetForLeaderEpochResponse,
@@ -96,7 +101,7 @@ class Looking:
     async def look(self, floor: Floor) -> Look:
         """Whether the partition is there, and what its leader remembers of the producer id."""
         place = floor.place
-        led = (await self._led([place]))[place]
+        led = await self._leader(place)
         if isinstance(led, Look):
             return led
         if ZERO_UUID not in (floor.topic_id, led.topic_id) and floor.topic_id != led.topic_id:
@@ -115,31 +120,41 @@ class Looking:
     async def producers(
         self, places: Iterable[TopicPartition]
     ) -> dict[TopicPartition, dict[int, Listed]]:
-        """What partitions remember of all producers; left out are those that do not say."""
+        """What partitions remember of all producers.
+
+        Left out are those that do not say at the moment; empty are those that will not: there is no
+        such partition, or we may not look, or the broker is older than KIP-664.
+        """
         wanted = [*places]
         try:
-            leds = await self._led(wanted)
+            leaders = await self._leaders(wanted)
         except (Retriable, ConnectionFailed, RequestTimedOut):
             return {}
-        by_node: dict[int, list[TopicPartition]] = {}
-        for place, led in leds.items():
-            if isinstance(led, Led):
-                by_node.setdefault(led.node_id, []).append(place)
         found: dict[TopicPartition, dict[int, Listed]] = {}
+        by_node: dict[int, list[TopicPartition]] = {}
+        for place, led in leaders.items():
+            if isinstance(led, Look):
+                found[place] = {}
+            elif isinstance(led, Led):
+                by_node.setdefault(led.node_id, []).append(place)
         for node_id, led_there in by_node.items():
             try:
                 answers = await self._producers_of(node_id, led_there)
-            except (Retriable, ConnectionFailed, RequestTimedOut, UnsupportedApi):
+            except UnsupportedApi:
+                found.update((place, {}) for place in led_there)
+                continue
+            except (Retriable, ConnectionFailed, RequestTimedOut):
                 continue  # the others go on
             for place, answer in answers.items():
-                if not answer.error_code:
+                code = error_code(answer.error_code)
+                if not code or code in NOT_ALLOWED:
                     found[place] = _listed(answer)
         return found
 
     async def begin_reading(self, floor: Floor, until: Sequence[OpenBatch]) -> Reading | LogScan:
         """Ask where the log begins and ends now."""
         place = floor.place
-        led = (await self._led([place]))[place]
+        led = await self._leader(place)
         if isinstance(led, Look):
             raise Retriable(led.said)
         try:
@@ -186,7 +201,7 @@ class Looking:
             return reading
         # 1. A leader without the newest records takes over. 2. What was read there is not what was
         # asked for here. So it has to be the same one to the end, and the same topic.
-        if (await self._led([place]))[place] != led:
+        if await self._leader(place) != led:
             raise Retriable(f"{name_of(place)}: the leader has moved meanwhile")
         return scanning.result()
 
@@ -196,7 +211,7 @@ class Looking:
         Raises Retriable where it was not sent.
         """
         place = batch.place
-        led = (await self._led([place]))[place]
+        led = await self._leader(place)
         if isinstance(led, Look):
             raise Retriable(led.said)
         connection = await self._connection(led.node_id)
@@ -222,36 +237,26 @@ class Looking:
         code, offset, time_ms = part.error_code, part.base_offset, part.log_append_time_ms
         return Answer(error_code(code), offset, time_ms, part.log_start_offset, part.error_message)
 
-    async def _led(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Led | Look]:
-        """Who leads each partition, or why there is no such partition."""
-        topics = [
-            MetadataRequestTopic(name=name) for name in sorted({each.topic for each in places})
-        ]
+    async def _leader(self, place: TopicPartition) -> Led | Look:
+        """Who leads a partition, or why there is none. Raises Retriable for what passes."""
+        told = (await self._leaders([place]))[place]
+        if isinstance(told, str):
+            raise Retriable(told)
+        return told
+
+    async def _leaders(
+        self, places: Collection[TopicPartition]
+    ) -> dict[TopicPartition, Led | Look | str]:
+        """Who leads each partition, or why there is none; a text says why nobody can tell now."""
+        names = sorted({each.topic for each in places})
+        topics = [MetadataRequestTopic(name=name) for name in names]
         request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
         connection = await self._cluster.any_connection()
         response: MetadataResponse = await connection.request(
             request, timeout_ms=self._config.request_timeout_ms
         )
         answers = {each.name: each for each in response.topics}
-        found: dict[TopicPartition, Led | Look] = {}
-        for place in places:
-            answer = answers.get(place.topic)
-            if answer is None:
-                raise Retriable(f"the answer to Metadata leaves topic {place.topic} out")
-            code = error_code(answer.error_code)
-            parts = {each.partition_index: each for each in answer.partitions}
-            if code in NOT_ALLOWED:
-                found[place] = Look(Presence.NOT_ALLOWED, said=f"Metadata: {code.name}")
-            elif code in NOT_THERE or (not code and place.partition not in parts):
-                said = f"{code.name}: {code.text}" if code else "the topic has fewer partitions"
-                found[place] = Look(Presence.GONE, said=said)
-            else:
-                _check(code, place)
-                part = parts[place.partition]
-                if part.leader_id < 0:
-                    raise Retriable(f"{name_of(place)} has no leader at the moment")
-                found[place] = Led(part.leader_id, part.leader_epoch, answer.topic_id)
-        return found
+        return {place: _led(place, answers.get(place.topic)) for place in places}
 
     async def _producers_of(
         self, node_id: int, places: Iterable[TopicPartition]
@@ -317,6 +322,25 @@ class Looking:
             await self._cluster.refresh()
         timeout_ms = self._config.socket_connection_setup_timeout_ms
         return await self._cluster.connection_to(node_id, timeout_ms)
+
+
+def _led(place: TopicPartition, topic: MetadataResponseTopic | None) -> Led | Look | str:
+    name = name_of(place)
+    if topic is None:
+        return f"{name}: the answer to Metadata leaves its topic out"
+    code = error_code(topic.error_code)
+    parts = {each.partition_index: each for each in topic.partitions}
+    if code in NOT_ALLOWED:
+        return Look(Presence.NOT_ALLOWED, said=f"Metadata: {code.name}")
+    if code in NOT_THERE or (not code and place.partition not in parts):
+        said = f"{code.name}: {code.text}" if code else "the topic has fewer partitions"
+        return Look(Presence.GONE, said=said)
+    if code:
+        return f"{name}: {code.name}: {code.text}"
+    part = parts[place.partition]
+    if part.leader_id < 0:
+        return f"{name} has no leader at the moment"
+    return Led(part.leader_id, part.leader_epoch, topic.topic_id)
 
 
 def _listed(answer: DescribeProducersPartition) -> dict[int, Listed]:

@@ -99,7 +99,9 @@ class Settler:
     async def find_stale(self, floors: Iterable[Floor], timeout_ms: float) -> list[Floor]:
         """Ask what partitions remember of a journal's producer ids, before anything is sent.
 
-        Returns: the floors of partitions that could not be asked in time, or not at all.
+        Those that are gone, or may not be looked at, have nothing to say.
+
+        Returns: the floors of partitions that could not be asked in time.
 
         Raises:
             StaleJournal: one of them holds more than the journal.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.kafka import RealKafka, missing_tools
-from tests.support.sessions.settling_cases import CASES, Case
+from tests.support.sessions.settling_cases import CASES, KAFKAS, Case
 from tests.support.sessions.settling_stage import Stage
 
 pytestmark = [
@@ -23,6 +23,9 @@ SETTINGS = {
     "producer.id.expiration.ms": "15000",
     "producer.id.expiration.check.interval.ms": "100",
     "auto.create.topics.enable": "false",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+    "log.cleaner.backoff.ms": "300",
 }
 
 
@@ -45,7 +48,15 @@ async def stage(kafka: RealKafka) -> AsyncIterator[Stage]:
         cut(kafka.data_dir() / f"{topic}-0")
         await start()
 
-    stage = Stage(kafka.bootstrap_servers, stop=stop, start=start, lose=lose)
+    async def deny(topic: str) -> None:
+        rights = [
+            *("--bootstrap-server", kafka.bootstrap_servers, "--add", "--topic", topic),
+            *("--allow-principal", "User:*", "--operation", "Write", "--operation", "Describe"),
+        ]
+        done = await asyncio.to_thread(kafka.tool, "org.apache.kafka.tools.AclCommand", *rights)
+        assert not done.returncode, done.stdout + done.stderr
+
+    stage = Stage(kafka.bootstrap_servers, stop=stop, start=start, lose=lose, deny=deny)
     yield stage
     await stage.close()
 
@@ -60,7 +71,7 @@ def cut(directory: Path) -> None:
             file.unlink()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*CASES, *KAFKAS], ids=lambda case: case.__name__)
 async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: Stage) -> None:
     topic = f"t{next(NUMBERS)}"
     await stage.create(topic)

@@ -88,6 +88,7 @@ class Stage:
         restart: end the broker at once and start it again.
         stop, start: its two halves.
         lose: end it, and start it with a log of this topic that has lost its newest batches.
+        deny: let nobody read this topic any more.
     """
 
     def __init__(
@@ -97,9 +98,11 @@ class Stage:
         stop: Callable[[], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
         lose: Callable[[str], Awaitable[None]],
+        deny: Callable[[str], Awaitable[None]],
     ) -> None:
         self.servers = servers
-        self.stop, self.start, self.lose = stop, start, lose
+        self.stop, self.start = stop, start
+        self.lose, self.deny = lose, deny
         self._connection: Connection | None = None
 
     async def restart(self) -> None:

@@ -25,7 +25,13 @@ async def stage() -> AsyncIterator[Stage]:
             await broker.lose_power()
             await broker.start()
 
-        stage = Stage(broker.bootstrap_servers, stop=broker.kill, start=broker.start, lose=lose)
+        async def deny(topic: str) -> None:
+            for api in ("DescribeProducers", "Fetch"):
+                broker.faults.error(api, "TOPIC_AUTHORIZATION_FAILED")
+
+        stage = Stage(
+            broker.bootstrap_servers, stop=broker.kill, start=broker.start, lose=lose, deny=deny
+        )
         yield stage
         await stage.close()
 
