@@ -33,7 +33,6 @@ STEPS: list[tuple[str, bytes]] = [
     ("produce orders --partition 0 --key-separator :", b"k1:one\nk2:two\nthree\n"),
     ("produce orders --linger-ms x", b"x\n"),
     ("produce orders --file DIR/nothing", b""),
-    ("produce orders --transactional-id importer --transaction-lines 2", b"1\n2\n3\n"),
     ("produce orders --transaction-lines 2", b"1\n"),
     ("produce orders --acks 2", b""),
     ("topics describe orders", b""),
