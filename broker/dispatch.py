@@ -18,12 +18,14 @@ from importlib import import_module
 from types import GeneratorType
 from typing import Any
 
+from ..protocol.apis import Api
 from ..protocol.connection import Encoded, Request, Route
 from ..protocol.errors import ApiError, ErrorCode
-from .apis.served import READS
+from .apis.served import READS, SERVED
 from .broker import Broker
 from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
 from .log_lines import Event
+from .security.guard import Handlers
 from .session import CloseConnection, Session
 from .storage.port import FlushFailed, StorageError
 from .waiting.held_bytes import HeldBytes
@@ -39,10 +41,17 @@ logger = logging.getLogger("minibroker")
 
 
 class Dispatch:
-    """Hands requests to their handlers, which are imported when first needed."""
+    """Hands requests to their handlers, which are imported when first needed.
+
+    Raises:
+        AttributeError: there is an authorizer, and an API that does not declare what it asks.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        if broker.guard is not None:
+            for api in SERVED.values():
+                broker.guard.guarded(handlers_of(api))
 
     @property
     def work(self) -> LongWork:
@@ -64,7 +73,7 @@ class Dispatch:
             FlushFailed: the broker must stop.
         """
         route = request.route
-        handler: Handler = route.handle or _load(route).handle
+        handler: Handler = route.handle or self._load(route).handle
         try:
             outcome = handler(self._broker, request, session)
         except Exception as error:  # noqa: BLE001  told to the client, or raised again
@@ -138,6 +147,13 @@ class Dispatch:
         logger.error(event, exc_info=error)
         return ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here"
 
+    def _load(self, route: Route) -> Route:
+        """Put the handler where its requests come by."""
+        module, guard = handlers_of(route.api), self._broker.guard
+        route.handle = module.handle if guard is None else guard.guarded(module)
+        route.refusal = module.refusal
+        return route
+
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
         """The response message that refuses a whole request.
 
@@ -145,15 +161,14 @@ class Dispatch:
             CloseConnection: the protocol has no way to say so.
         """
         route = request.route
-        refusal: Refusal = route.refusal or _load(route).refusal
+        refusal: Refusal = route.refusal or self._load(route).refusal
         return refusal(request.message, code, why)
 
 
-def _load(route: Route) -> Route:
-    """Put the handler where its requests come by."""
-    module = import_module(f".apis.{route.api.module_name}", __package__)
-    route.handle, route.refusal = module.handle, module.refusal
-    return route
+def handlers_of(api: Api) -> Handlers:
+    """The module that serves an API."""
+    module: Handlers = import_module(f".apis.{api.module_name}", __package__)
+    return module
 
 
 def _encoding(request: Request, message: Any, bytes_max: int | None) -> Steps:

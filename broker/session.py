@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from .config.listeners import Listener
 
+ANONYMOUS = "User:ANONYMOUS"
+"""Whoever has not said who he is. Source: KafkaPrincipal.ANONYMOUS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -18,12 +21,14 @@ class Session:
         peer: HOST:PORT of the client, for log lines.
         listener: the name of the listener it came by.
         host, port: where this client is told to find the broker.
+        principal: who is at the other end.
     """
 
     peer: str
     listener: str
     host: str
     port: int
+    principal: str = ANONYMOUS
 
     @classmethod
     def between(

@@ -10,15 +10,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
 from ..broker import Broker
 from ..groups.requests import coordinator_code
+from ..security.access import Whole
 from ..session import Session
 from ..transactions.offsets_partition import offsets_place
 from ..transactions.outcomes import Answer, told
 from ..waiting.promise import then
+
+ACCESS = (
+    Whole(AclOperation.WRITE, AclResourceType.TRANSACTIONAL_ID, "transactional_id"),
+    Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),
+)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.add_partitions_to_txn import (
@@ -19,12 +20,24 @@ from ...protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnResponse,
     AddPartitionsToTxnResult,
+    AddPartitionsToTxnTopic,
     AddPartitionsToTxnTopicResult,
     AddPartitionsToTxnTransaction,
 )
 from ..broker import Broker
 from ..cluster.topic_names import LOGS_OF_THE_BROKER
 from ..groups.requests import coordinator_code
+from ..security.access import (
+    ITEMS_A_STEP,
+    REFUSALS,
+    WHOLE,
+    Admitting,
+    Gate,
+    Part,
+    Rule,
+    refuse,
+    with_field,
+)
 from ..session import Session
 from ..transactions.offsets_partition import OFFSETS_PARTITIONS, OFFSETS_TOPIC
 from ..transactions.outcomes import Answer, Outcome, told
@@ -33,9 +46,42 @@ from ..waiting.long_work import Steps, awaited, finished
 
 MANY_SINCE = 4
 PARTITIONS_A_STEP = 200
+ASKED, ANSWERED = "v3_and_below_topics", "results_by_topic_v3_and_below"
 CLIENT_VERSION = 0  # of who adds what it is going to write to, as all did before KIP-890
 
 Codes = Mapping[TopicPartition, ErrorCode]
+
+
+class Rights(Rule):
+    """Write on the id and on each topic; the new form is for brokers: ClusterAction."""
+
+    def admit(self, gate: Gate, message: AddPartitionsToTxnRequest) -> Admitting:
+        """Refuse all or nothing, as no part of a transaction is added alone."""
+        if gate.version >= MANY_SINCE:
+            if gate.may_cluster(AclOperation.CLUSTER_ACTION):
+                return message, ()
+            code, why = REFUSALS[AclResourceType.CLUSTER]
+            return None, (Part(with_field(message, "transactions", []), WHOLE, code, why),)
+        name = message.v3_and_below_transactional_id
+        if not gate.may(AclOperation.WRITE, AclResourceType.TRANSACTIONAL_ID, name):
+            raise refuse(AclResourceType.TRANSACTIONAL_ID)
+        by_code: dict[ErrorCode, list[AddPartitionsToTxnTopic]] = {}
+        for number, each in enumerate(message.v3_and_below_topics, 1):
+            is_allowed = gate.may(AclOperation.WRITE, AclResourceType.TOPIC, each.name)
+            code = REFUSALS[AclResourceType.TOPIC][0]
+            code = ErrorCode.OPERATION_NOT_ATTEMPTED if is_allowed else code
+            by_code.setdefault(code, []).append(each)
+            if not number % ITEMS_A_STEP:
+                yield
+        if by_code.keys() <= {ErrorCode.OPERATION_NOT_ATTEMPTED}:
+            return message, ()
+        return None, [
+            Part(with_field(message, ASKED, topics), ANSWERED, code, "")
+            for code, topics in by_code.items()
+        ]
+
+
+ACCESS = (Rights(),)
 
 
 class _Asked(NamedTuple):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.alter_configs import (
@@ -25,6 +26,9 @@ from ..cluster.config_changes import plan_replacement
 from ..cluster.records import MetadataRecord
 from ..session import Session
 from .altering import alter
+from .config_rights import ConfigRights
+
+ACCESS = (ConfigRights(AclOperation.ALTER_CONFIGS, "responses"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.alter_partition_reassignments import (
@@ -21,11 +22,14 @@ from ...protocol.messages.alter_partition_reassignments import (
     ReassignableTopicResponse,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 from .create_topics import refuse_in_no_time
 
 REASSIGNED = Refused(ErrorCode.NONE, "")
+
+ACCESS = (Cluster(AclOperation.ALTER),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -7,6 +7,7 @@ Ours: there is one directory, so a replica is where it is wanted, or 57 LOG_DIR_
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.alter_replica_log_dirs import (
@@ -16,9 +17,12 @@ from ...protocol.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirTopicResult,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 from .describe_log_dirs import log_dir
+
+ACCESS = (Cluster(AclOperation.ALTER),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

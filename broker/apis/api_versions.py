@@ -21,6 +21,7 @@ from ...protocol.messages.api_versions import (
     SupportedFeatureKey,
 )
 from ..broker import Broker
+from ..security.access import Free
 from ..session import Session
 from .served import SERVED
 
@@ -29,6 +30,9 @@ ZERO_SINCE = 4  # old clients cannot read a feature whose minimum is 0
 TRANSACTION_VERSION, TRANSACTIONS_MAX = "transaction.version", 2
 METADATA_VERSION, OLDEST, NEWEST = "metadata.version", 7, 30  # 3.3-IV3 and 4.3-IV0
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
+
+# clients ask before they have said who they are.
+ACCESS = (Free(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> ApiVersionsResponse:

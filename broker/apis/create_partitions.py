@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.create_partitions import (
@@ -19,12 +20,15 @@ from ...protocol.messages.create_partitions import (
 from ..broker import Broker
 from ..cluster.topics import plan_partitions
 from ..limits import PARTITIONS_IN_ALL_MAX
+from ..security.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 from .create_topics import refuse_in_no_time
 from .topic_creation import too_many
 
 TOPICS_A_STEP = 25
+
+ACCESS = (Each(AclOperation.ALTER, AclResourceType.TOPIC, "topics", "results"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
@@ -24,13 +25,50 @@ from ..cluster.described_configs import describe_topic
 from ..cluster.metadata import Topic
 from ..cluster.topics import NewTopic
 from ..limits import PARTITIONS_MAX
+from ..security.access import ITEMS_A_STEP, Admitting, Gate, Part, Revealing, Rule, with_field
 from ..session import Session
 from ..waiting.long_work import Steps
+from .metadata import may_create
 from .topic_creation import create_topics
 
 REPLICATION_FACTOR = 1
 RESULTS_A_STEP = 10
 _EXCESSIVE = "Excessively large number of partitions per request."
+
+
+class Rights(Rule):
+    """Create on the cluster, or on each name; the answer's configs need DescribeConfigs."""
+
+    def admit(self, gate: Gate, message: CreateTopicsRequest) -> Admitting:
+        """Take out what is refused."""
+        kept: list[CreatableTopic] = []
+        refused: list[CreatableTopic] = []
+        for number, each in enumerate(message.topics, 1):
+            (kept if may_create(gate, each.name) else refused).append(each)
+            if not number % ITEMS_A_STEP:
+                yield
+        if not refused:
+            return message, ()
+        code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        part = Part(with_field(message, "topics", refused), "topics", code, "Authorization failed.")
+        return with_field(message, "topics", kept) if kept else None, (part,)
+
+    def reveal(
+        self, gate: Gate, message: CreateTopicsRequest, response: CreateTopicsResponse
+    ) -> Revealing:
+        """Hide what a topic was made like."""
+        for number, each in enumerate(response.topics, 1):
+            right = AclOperation.DESCRIBE_CONFIGS
+            if not each.error_code and not gate.sees(right, AclResourceType.TOPIC, each.name):
+                each.topic_config_error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+                each.num_partitions = each.replication_factor = -1
+                each.configs = []
+            if not number % ITEMS_A_STEP:
+                yield
+        return response
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

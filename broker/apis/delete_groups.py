@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.delete_groups import (
@@ -18,9 +19,12 @@ from ...protocol.messages.delete_groups import (
 )
 from ..broker import Broker
 from ..groups.requests import coordinator_code
+from ..security.access import Each
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps
+
+ACCESS = (Each(AclOperation.DELETE, AclResourceType.GROUP, "groups_names", "results", name=None),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -8,6 +8,7 @@ Ours: the new log start offset is durable before it is answered, so no record co
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.delete_records import (
@@ -18,10 +19,13 @@ from ...protocol.messages.delete_records import (
     DeleteRecordsTopicResult,
 )
 from ..broker import Broker
+from ..security.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 20  # each is a record of the metadata log
+
+ACCESS = (Each(AclOperation.DELETE, AclResourceType.TOPIC, "topics", "topics"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
@@ -19,11 +20,43 @@ from ...protocol.messages.delete_topics import (
     DeleteTopicState,
 )
 from ..broker import Broker
+from ..security.access import ITEMS_A_STEP, REFUSALS, Admitting, Gate, Part, Rule, with_field
 from ..session import Session
 from ..waiting.long_work import Steps, finished, made_of
 from .create_topics import refuse_in_no_time
 
 TOPICS_A_STEP = 300  # each is a record, and all of them one write and one flush
+
+
+class Rights(Rule):
+    """Delete on each topic; the name of an id is told to who may describe it."""
+
+    def admit(self, gate: Gate, message: DeleteTopicsRequest) -> Admitting:
+        """Take out what is refused."""
+        kept: list[DeleteTopicState] = []
+        refused: list[DeleteTopicState] = []
+        for number, each in enumerate((yield from _asked(message)), 1):
+            if (is_by_id := each.name is None) and each.topic_id != ZERO_UUID:
+                name = gate.topics.name_of(each.topic_id)
+            else:
+                name = each.name
+            if name is None or gate.may(AclOperation.DELETE, AclResourceType.TOPIC, name):
+                kept.append(each)
+            elif is_by_id and gate.sees(AclOperation.DESCRIBE, AclResourceType.TOPIC, name):
+                refused.append(DeleteTopicState(name=name, topic_id=each.topic_id))
+            else:
+                refused.append(each)
+            if not number % ITEMS_A_STEP:
+                yield
+        if not refused:
+            return message, ()
+        code, why = REFUSALS[AclResourceType.TOPIC]
+        rest = with_field(message, "topic_names", [])
+        part = Part(with_field(rest, "topics", refused), "responses", code, why)
+        return with_field(rest, "topics", kept) if kept else None, (part,)
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -1,23 +1,35 @@
 """DescribeAcls (key 29), v1-v3. Source: DescribeAclsRequest.json, ...Response.json; KIP-140.
 
 v2 flexible · v3 user resources
-Ours: there is no authorizer, and so the answer of a Kafka without one: 54 SECURITY_DISABLED. A
-    request with an UNKNOWN element (0) breaks Kafka's rules: the connection ends, as there.
+Ours: without an authorizer the answer of a Kafka without one: 54 SECURITY_DISABLED. A request with
+    an UNKNOWN element (0) breaks Kafka's rules: the connection ends, as there.
 """
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
-from ...protocol.messages.describe_acls import DescribeAclsRequest, DescribeAclsResponse
+from ...protocol.messages.describe_acls import (
+    AclDescription,
+    DescribeAclsRequest,
+    DescribeAclsResource,
+    DescribeAclsResponse,
+)
 from ..broker import Broker
+from ..cluster.acls import AclFilter
+from ..security.access import Cluster
 from ..session import CloseConnection, Session
+from ..waiting.long_work import Steps
 
 UNKNOWN = 0
+RULES_A_STEP = 500
+
+ACCESS = (Cluster(AclOperation.DESCRIBE),)
 
 
-def handle(broker: Broker, request: Request, session: Session) -> DescribeAclsResponse:
-    """There are none to describe."""
+def handle(broker: Broker, request: Request, session: Session) -> Steps:
+    """The rules that a filter means, by what they are about."""
     asked: DescribeAclsRequest = request.message
     refuse_unknown(
         (
@@ -27,7 +39,39 @@ def handle(broker: Broker, request: Request, session: Session) -> DescribeAclsRe
             asked.permission_type,
         )
     )
-    raise ApiError(ErrorCode.SECURITY_DISABLED, "No Authorizer is configured on the broker")
+    if broker.guard is None:
+        raise ApiError(ErrorCode.SECURITY_DISABLED, "No Authorizer is configured on the broker")
+    wanted = AclFilter(
+        asked.resource_type_filter,
+        asked.resource_name_filter,
+        asked.pattern_type_filter,
+        asked.principal_filter,
+        asked.host_filter,
+        asked.operation,
+        asked.permission_type,
+    )
+    resources: dict[tuple[int, str, int], DescribeAclsResource] = {}
+    for number, acl in enumerate([*broker.state.acls], 1):
+        if wanted.matches(acl):
+            resource = resources.get(acl.pattern)
+            if resource is None:
+                resource = resources[acl.pattern] = DescribeAclsResource(
+                    resource_type=acl.resource_type,
+                    resource_name=acl.name,
+                    pattern_type=acl.pattern_type,
+                    acls=[],
+                )
+            resource.acls.append(
+                AclDescription(
+                    principal=acl.principal,
+                    host=acl.host,
+                    operation=acl.operation,
+                    permission_type=acl.permission,
+                )
+            )
+        if not number % RULES_A_STEP:
+            yield None
+    return DescribeAclsResponse(error_code=0, error_message="", resources=[*resources.values()])
 
 
 def refusal(message: DescribeAclsRequest, code: ErrorCode, why: str) -> DescribeAclsResponse:

@@ -16,10 +16,27 @@ from ...protocol.messages.describe_cluster import (
     DescribeClusterResponse,
 )
 from ..broker import Broker
+from ..security.access import Gate, Revealing, Rule
 from ..session import Session
-from .metadata import CLUSTER_OPERATIONS, NOT_ASKED
+from .metadata import CLUSTER_OPERATIONS, NOT_ASKED, cluster_operations
 
 BROKERS, CONTROLLERS = 1, 2
+
+
+class Rights(Rule):
+    """None: every client has to know where the brokers are."""
+
+    def reveal(
+        self, gate: Gate, message: DescribeClusterRequest, response: DescribeClusterResponse
+    ) -> Revealing:
+        """What may be done with the cluster."""
+        yield from ()
+        if message.include_cluster_authorized_operations and not response.error_code:
+            response.cluster_authorized_operations = cluster_operations(gate)
+        return response
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> DescribeClusterResponse:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...protocol.acls import AclOperation
 from ...protocol.configs import ResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
@@ -33,10 +34,13 @@ from ..cluster.running_config import ALL_BROKERS
 from ..cluster.topic_names import name_refusal
 from ..session import Session
 from ..waiting.long_work import Steps
+from .config_rights import ConfigRights
 
 RESOURCES_A_STEP = 100
 # Properties made for one answer, shared ones once: each takes 400 bytes meanwhile.
 RESULTS_MAX = 200_000
+
+ACCESS = (ConfigRights(AclOperation.DESCRIBE_CONFIGS, "results"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

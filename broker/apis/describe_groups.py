@@ -7,6 +7,7 @@ Ours: a group that is not there is "Dead", without an error, as in Kafka. What m
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_groups import (
@@ -18,13 +19,38 @@ from ...protocol.messages.describe_groups import (
 from ..broker import Broker
 from ..groups.members import Group, Member
 from ..groups.states import DEAD, STABLE
+from ..security.access import ITEMS_A_STEP, Each, Gate, Revealing, Rule
 from ..session import Session
 from ..waiting.long_work import Steps
 
 MEMBERS_A_STEP = 300
 
 # Bits by AclOperation: all that a group knows. Source: AclEntry.supportedOperations.
-GROUP_OPERATIONS = sum(1 << bit for bit in (3, 6, 8, 10, 11))
+GROUP_RIGHTS = tuple(map(AclOperation, (3, 6, 8, 10, 11)))
+GROUP_OPERATIONS = sum(1 << bit for bit in GROUP_RIGHTS)
+
+
+class Operations(Rule):
+    """What may be done with each group, if that is asked."""
+
+    def reveal(
+        self, gate: Gate, message: DescribeGroupsRequest, response: DescribeGroupsResponse
+    ) -> Revealing:
+        """Tell it."""
+        for number, each in enumerate(response.groups, 1):
+            if message.include_authorized_operations:
+                each.authorized_operations = gate.operations(
+                    AclResourceType.GROUP, each.group_id, GROUP_RIGHTS
+                )
+            if not number % ITEMS_A_STEP:
+                yield
+        return response
+
+
+ACCESS = (
+    Each(AclOperation.DESCRIBE, AclResourceType.GROUP, "groups", "groups", name=None),
+    Operations(),
+)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

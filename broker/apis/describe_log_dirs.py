@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_log_dirs import (
@@ -19,10 +20,13 @@ from ...protocol.messages.describe_log_dirs import (
     DescribeLogDirsTopic,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 300
+
+ACCESS = (Cluster(AclOperation.DESCRIBE),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.describe_producers import (
@@ -21,11 +22,14 @@ from ..broker import Broker
 from ..cluster.topic_names import name_refusal
 from ..partitions.open_transactions import OpenTransaction
 from ..partitions.sequences import ProducerState
+from ..security.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 100
 PRODUCERS_ANSWERED_MAX = 400_000  # of all partitions asked for; each takes 200 bytes meanwhile
+
+ACCESS = (Each(AclOperation.READ, AclResourceType.TOPIC, "topics", "topics"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -7,6 +7,7 @@ Ours: the quorum of the metadata log is this node alone; its epoch is that of th
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_quorum import (
@@ -19,11 +20,14 @@ from ...protocol.messages.describe_quorum import (
     ReplicaState,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 
 TOPIC = "__cluster_metadata"
 NOT_HERE = "This server does not host this topic-partition."
+
+ACCESS = (Cluster(AclOperation.DESCRIBE),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -1,12 +1,13 @@
 """DescribeTopicPartitions (key 75), v0. Source: DescribeTopicPartitionsRequest.json; KIP-966.
 
 v0 flexible
-Ours: topics in the order of their names, a page of partitions at a time, as in Kafka. There is no
-    authorizer, so everything is authorized; one replica is no matter of eligible leaders.
+Ours: topics in the order of their names, a page of partitions at a time, as in Kafka. One replica
+    is no matter of eligible leaders.
 """
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
@@ -16,13 +17,64 @@ from ...protocol.messages.describe_topic_partitions import (
     DescribeTopicPartitionsResponse,
     DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
+    TopicRequest,
 )
 from ..broker import Broker
 from ..cluster.topic_names import name_refusal
 from ..limits import PARTITIONS_A_PAGE_MAX
+from ..security.access import (
+    ITEMS_A_STEP,
+    REFUSALS,
+    Admitting,
+    Gate,
+    Part,
+    Revealing,
+    Rule,
+    with_field,
+)
 from ..session import Session
 from ..waiting.long_work import Steps
-from .metadata import NOT_ASKED, TOPIC_OPERATIONS
+from .metadata import NOT_ASKED, TOPIC_OPERATIONS, TOPIC_RIGHTS
+
+
+class Rights(Rule):
+    """Describe on each topic; of all topics those that may be seen."""
+
+    def admit(self, gate: Gate, message: DescribeTopicPartitionsRequest) -> Admitting:
+        """Take out what is refused, before pages are counted: a cursor names nothing hidden."""
+        asked = message.topics or [TopicRequest(name=name) for name in gate.topics.names()]
+        kept: list[TopicRequest] = []
+        refused: list[TopicRequest] = []
+        for number, each in enumerate(asked, 1):
+            may = gate.may if message.topics else gate.sees
+            is_allowed = may(AclOperation.DESCRIBE, AclResourceType.TOPIC, each.name)
+            (kept if is_allowed else refused).append(each)
+            if not number % ITEMS_A_STEP:
+                yield
+        if not refused:
+            return message, ()
+        code, why = REFUSALS[AclResourceType.TOPIC]
+        told = with_field(message, "topics", refused if message.topics else [])
+        part = Part(told, "topics", code, why)
+        return with_field(message, "topics", kept) if kept else None, (part,)
+
+    def reveal(
+        self,
+        gate: Gate,
+        message: DescribeTopicPartitionsRequest,
+        response: DescribeTopicPartitionsResponse,
+    ) -> Revealing:
+        """What may be done with each."""
+        for number, topic in enumerate(response.topics, 1):
+            topic.topic_authorized_operations = gate.operations(
+                AclResourceType.TOPIC, topic.name or "", TOPIC_RIGHTS
+            )
+            if not number % ITEMS_A_STEP:
+                yield
+        return response
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -7,6 +7,7 @@ Ours: every id as often as it is listed, as in Kafka. Of a transaction that is d
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_transactions import (
@@ -16,6 +17,7 @@ from ...protocol.messages.describe_transactions import (
     TransactionState,
 )
 from ..broker import Broker
+from ..security.access import Each, Gate, Revealing, Rule, seen
 from ..session import Session
 from ..transactions.coordinator import Coordinator
 from ..transactions.listing import described_partitions
@@ -23,6 +25,35 @@ from ..waiting.long_work import Steps
 
 IDS_A_STEP = 20
 PARTITIONS_A_STEP = 1000
+
+
+class SeenTopics(Rule):
+    """Of what a transaction writes to, the topics that one may describe."""
+
+    def reveal(
+        self,
+        gate: Gate,
+        message: DescribeTransactionsRequest,
+        response: DescribeTransactionsResponse,
+    ) -> Revealing:
+        """Leave out the others."""
+        for each in response.transaction_states:
+            each.topics = yield from seen(
+                gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, each.topics, "topic"
+            )
+        return response
+
+
+ACCESS = (
+    Each(
+        AclOperation.DESCRIBE,
+        AclResourceType.TRANSACTIONAL_ID,
+        "transactional_ids",
+        "transaction_states",
+        name=None,
+    ),
+    SeenTopics(),
+)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, shortened
 from ...protocol.messages.describe_user_scram_credentials import (
@@ -19,8 +20,11 @@ from ...protocol.messages.describe_user_scram_credentials import (
 )
 from ...protocol.sasl.scram_credentials import NUMBERS
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
+
+ACCESS = (Cluster(AclOperation.DESCRIBE),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, shortened
 from ...protocol.messages.elect_leaders import (
@@ -17,11 +18,14 @@ from ...protocol.messages.elect_leaders import (
     ReplicaElectionResult,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 from .create_topics import refuse_in_no_time
 
 PREFERRED, UNCLEAN = 0, 1
+
+ACCESS = (Cluster(AclOperation.ALTER),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

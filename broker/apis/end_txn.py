@@ -10,17 +10,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.end_txn import EndTxnRequest, EndTxnResponse
 from ..broker import Broker
 from ..groups.requests import coordinator_code
+from ..security.access import Whole
 from ..session import Session
 from ..transactions.ending_requests import end, end_bumping
 from ..transactions.outcomes import Answer, told
 from ..waiting.promise import then
 
 BUMPS_SINCE = 5
+
+ACCESS = (Whole(AclOperation.WRITE, AclResourceType.TRANSACTIONAL_ID, "transactional_id"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.batch.header import BatchError, headers_in
 from ...protocol.batch.reading import records_in
 from ...protocol.compression import MissingCodecError
@@ -25,11 +26,14 @@ from ...protocol.messages.explain_produce import (
 from ..broker import Broker
 from ..partitions.partition import Partition
 from ..partitions.verdicts import Verdict, explained
+from ..security.access import Whole
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps
 
 COMPARED_BYTES_MAX = 64 * 1024  # larger batches are not read again for the sake of a sentence
+
+ACCESS = (Whole(AclOperation.DESCRIBE, AclResourceType.TOPIC, "topic"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

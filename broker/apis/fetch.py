@@ -18,6 +18,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.fetch import (
@@ -34,6 +35,7 @@ from ..broker import Broker
 from ..limits import FETCH_WAIT_MS_MAX, READ_BYTES_MAX
 from ..log_lines import Event
 from ..partitions.partition import Partition
+from ..security.access import Each
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps
@@ -49,6 +51,8 @@ PARTITIONS_A_STEP = 200  # so many are looked at in well under a millisecond
 BYTES_A_STEP = 2 * 1024 * 1024  # and so many read from a file
 
 logger = logging.getLogger("minibroker")
+
+ACCESS = (Each(AclOperation.READ, AclResourceType.TOPIC, "topics", "responses", name="topic"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.find_coordinator import (
@@ -19,13 +20,51 @@ from ...protocol.messages.find_coordinator import (
     FindCoordinatorResponse,
 )
 from ..broker import Broker
+from ..security.access import (
+    ITEMS_A_STEP,
+    REFUSALS,
+    Admitting,
+    Gate,
+    Part,
+    Rule,
+    refuse,
+    with_field,
+)
 from ..session import Session
 from ..waiting.long_work import Steps
 
-KEY_TYPES = (0, 1)  # group, transaction
+GROUP, TRANSACTION = KEY_TYPES = (0, 1)
 MANY_SINCE = 4
 NO_ERROR_BEFORE_MANY = "NONE"
 KEYS_A_STEP = 300
+
+RIGHTS = {GROUP: AclResourceType.GROUP, TRANSACTION: AclResourceType.TRANSACTIONAL_ID}
+
+
+class Rights(Rule):
+    """Describe on each group or transactional id."""
+
+    def admit(self, gate: Gate, message: FindCoordinatorRequest) -> Admitting:
+        """Refuse the one key, or take out those that are refused."""
+        kind = RIGHTS.get(message.key_type)
+        if kind is None:
+            return message, ()
+        if gate.version < MANY_SINCE:
+            if not gate.may(AclOperation.DESCRIBE, kind, message.key):
+                raise refuse(kind)
+            return message, ()
+        kept: list[str] = []
+        refused: list[str] = []
+        for number, key in enumerate(message.coordinator_keys, 1):
+            (kept if gate.may(AclOperation.DESCRIBE, kind, key) else refused).append(key)
+            if not number % ITEMS_A_STEP:
+                yield
+        told = with_field(message, "coordinator_keys", refused)
+        part = Part(told, "coordinators", REFUSALS[kind][0], "")
+        return with_field(message, "coordinator_keys", kept), (part,) if refused else ()
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -5,12 +5,16 @@ v3 static members · v4 flexible
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from ..broker import Broker
 from ..groups.requests import Speaker
+from ..security.access import Whole
 from ..session import Session
+
+ACCESS = (Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> HeartbeatResponse:

@@ -13,16 +13,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ..broker import Broker
 from ..groups.requests import coordinator_code
+from ..security.access import Admitting, Gate, Rule, refuse
 from ..session import Session
 from ..transactions.initialising import initialise
 from ..transactions.outcomes import Answer, told
 from ..transactions.transaction import NONE
 from ..waiting.promise import then
+
+
+class Rights(Rule):
+    """Write on the id; without one IdempotentWrite on the cluster, or Write on any topic."""
+
+    def admit(self, gate: Gate, message: InitProducerIdRequest) -> Admitting:
+        """Refuse all or nothing."""
+        yield from ()
+        name = message.transactional_id
+        if name is not None:
+            if not gate.may(AclOperation.WRITE, AclResourceType.TRANSACTIONAL_ID, name):
+                raise refuse(AclResourceType.TRANSACTIONAL_ID)
+        elif not gate.may_on_any(
+            AclOperation.WRITE, AclResourceType.TOPIC
+        ) and not gate.may_cluster(AclOperation.IDEMPOTENT_WRITE):
+            raise refuse(AclResourceType.CLUSTER)
+        return message, ()
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

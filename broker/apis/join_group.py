@@ -9,6 +9,7 @@ Ours: the first rebalance of a group is not delayed (group.initial.rebalance.del
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.join_group import (
@@ -19,12 +20,15 @@ from ...protocol.messages.join_group import (
 from ..broker import Broker
 from ..groups.members import Joined
 from ..groups.requests import Join, coordinator_code
+from ..security.access import Whole
 from ..session import Session
 from ..waiting.promise import Promise, then
 
 ID_FIRST_SINCE = 4
 NULL_PROTOCOL_SINCE = 7
 SKIP_ASSIGNMENT_SINCE = 9
+
+ACCESS = (Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> JoinGroupResponse | Promise:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.leave_group import (
@@ -16,11 +17,14 @@ from ...protocol.messages.leave_group import (
 )
 from ..broker import Broker
 from ..groups.requests import coordinator_code
+from ..security.access import Whole
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 
 MANY_SINCE = 3
 MEMBERS_A_STEP = 200
+
+ACCESS = (Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

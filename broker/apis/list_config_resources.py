@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from ...protocol.acls import AclOperation
 from ...protocol.configs import ResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
@@ -18,12 +19,15 @@ from ...protocol.messages.list_config_resources import (
     ListConfigResourcesResponse,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps
 
 KINDS = frozenset(ResourceType)
 TYPES_SINCE = 1
 NAMES_A_STEP = 500
+
+ACCESS = (Cluster(AclOperation.DESCRIBE_CONFIGS),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -9,15 +9,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..broker import Broker
+from ..security.access import Gate, Revealing, Rule, seen
 from ..session import Session
 from ..waiting.long_work import Steps
 
 TYPE = "classic"
 GROUPS_A_STEP = 300
+
+
+class Rights(Rule):
+    """None is needed; who may not describe the cluster sees the groups that he may describe."""
+
+    def reveal(
+        self, gate: Gate, message: ListGroupsRequest, response: ListGroupsResponse
+    ) -> Revealing:
+        """Leave out the others."""
+        if not gate.sees(AclOperation.DESCRIBE, AclResourceType.CLUSTER, CLUSTER_NAME):
+            response.groups = yield from seen(
+                gate, AclOperation.DESCRIBE, AclResourceType.GROUP, response.groups, "group_id"
+            )
+        return response
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

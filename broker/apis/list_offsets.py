@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.batch.header import BatchError
 from ...protocol.compression import MissingCodecError
 from ...protocol.connection import Request
@@ -28,6 +29,7 @@ from ...protocol.messages.list_offsets import (
 )
 from ..broker import Broker
 from ..partitions.partition import Partition
+from ..security.access import Each
 from ..session import Session
 from ..waiting.long_work import Aside, Steps, finished
 from .fetch import ISOLATION_LEVELS, READ_COMMITTED, epoch_refusal
@@ -36,6 +38,8 @@ LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4,
 _SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
 _LOWEST = LATEST_TIERED
 PARTITIONS_A_STEP = 200
+
+ACCESS = (Each(AclOperation.DESCRIBE, AclResourceType.TOPIC, "topics", "topics"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

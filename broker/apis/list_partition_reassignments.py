@@ -7,6 +7,7 @@ Ours: partitions stay on this node, so none is ever under way, whichever are ask
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.list_partition_reassignments import (
@@ -14,7 +15,10 @@ from ...protocol.messages.list_partition_reassignments import (
     ListPartitionReassignmentsResponse,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
+
+ACCESS = (Cluster(AclOperation.DESCRIBE),)
 
 
 def handle(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.list_transactions import (
@@ -16,9 +17,30 @@ from ...protocol.messages.list_transactions import (
     TransactionState,
 )
 from ..broker import Broker
+from ..security.access import Gate, Revealing, Rule, seen
 from ..session import Session
 from ..transactions.listing import listed, unknown_states
 from ..waiting.long_work import Steps
+
+
+class Rights(Rule):
+    """None is needed; seen are the ids that one may describe."""
+
+    def reveal(
+        self, gate: Gate, message: ListTransactionsRequest, response: ListTransactionsResponse
+    ) -> Revealing:
+        """Leave out the others."""
+        response.transaction_states = yield from seen(
+            gate,
+            AclOperation.DESCRIBE,
+            AclResourceType.TRANSACTIONAL_ID,
+            response.transaction_states,
+            "transactional_id",
+        )
+        return response
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

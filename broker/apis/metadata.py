@@ -5,7 +5,7 @@ v7 leader epochs · v8 authorized operations · v9 flexible · v10 topic ids · 
 one is given it alone counts, whatever name stands beside it. A topic listed twice is told once
 Ours: an unknown topic is created at once and answered with success; Kafka answers 3 and has it a
     moment later. Addresses are those of the listener that was asked.
-    There is no authorizer, so everything is authorized, as in Kafka without one.
+    Without an authorizer everything is authorized, as in Kafka.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
+from ...protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
@@ -28,6 +29,17 @@ from ..broker import Broker
 from ..cluster.metadata import Topic
 from ..cluster.topic_names import name_refusal
 from ..cluster.topics import NewTopic
+from ..security.access import (
+    ITEMS_A_STEP,
+    REFUSALS,
+    Admitting,
+    Gate,
+    Part,
+    Revealing,
+    Rule,
+    seen,
+    with_field,
+)
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 from .topic_creation import Outcomes, create_topics
@@ -36,13 +48,87 @@ ALL_SINCE_NULL = 1
 BY_ID_SINCE = 12
 
 # Bits by AclOperation: all that a topic and a cluster know. Source: AclEntry.supportedOperations.
-TOPIC_OPERATIONS = sum(1 << bit for bit in (3, 4, 5, 6, 7, 8, 10, 11))
-CLUSTER_OPERATIONS = sum(1 << bit for bit in (5, 7, 8, 9, 10, 11, 12))
+TOPIC_RIGHTS = tuple(map(AclOperation, (3, 4, 5, 6, 7, 8, 10, 11)))
+CLUSTER_RIGHTS = tuple(map(AclOperation, (5, 7, 8, 9, 10, 11, 12)))
+TOPIC_OPERATIONS = sum(1 << bit for bit in TOPIC_RIGHTS)
+CLUSTER_OPERATIONS = sum(1 << bit for bit in CLUSTER_RIGHTS)
 NOT_ASKED = -(2**31)
 
 SHORT_MAX = 300  # partitions that are described at once, in well under a millisecond
 TOPICS_A_STEP = 100
 ROWS_A_STEP = 500
+
+
+class Rights(Rule):
+    """Describe on each topic; Create, too, on one that is made because it is asked for."""
+
+    def admit(self, gate: Gate, message: MetadataRequest) -> Admitting:
+        """Take out what is refused; whether it exists is not told."""
+        asked = message.topics
+        if asked is None or (not asked and gate.version < ALL_SINCE_NULL):
+            return message, ()
+        kept: list[MetadataRequestTopic] = []
+        refused: list[MetadataRequestTopic] = []
+        for number, each in enumerate(asked, 1):
+            (kept if _is_allowed(gate, message, each) else refused).append(each)
+            if not number % ITEMS_A_STEP:
+                yield
+        if not refused:
+            return message, ()
+        code, why = REFUSALS[AclResourceType.TOPIC]
+        part = Part(with_field(message, "topics", refused), "topics", code, why)
+        return with_field(message, "topics", kept), (part,)
+
+    def reveal(self, gate: Gate, message: MetadataRequest, response: MetadataResponse) -> Revealing:
+        """Of all topics those that may be seen; and what may be done with each."""
+        if message.topics and gate.version < ALL_SINCE_NULL:
+            # Of v0 a request of which everything was taken out is one for everything.
+            named = {each.name for each in message.topics}
+            response.topics = [each for each in response.topics if each.name in named]
+        elif message.topics is None or gate.version < ALL_SINCE_NULL:
+            response.topics = yield from seen(
+                gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, response.topics, "name"
+            )
+        if message.include_topic_authorized_operations:
+            for number, topic in enumerate(response.topics, 1):
+                if topic.name is not None:
+                    topic.topic_authorized_operations = gate.operations(
+                        AclResourceType.TOPIC, topic.name, TOPIC_RIGHTS
+                    )
+                if not number % ITEMS_A_STEP:
+                    yield
+        if message.include_cluster_authorized_operations:
+            response.cluster_authorized_operations = cluster_operations(gate)
+        return response
+
+
+def _is_allowed(gate: Gate, message: MetadataRequest, asked: MetadataRequestTopic) -> bool:
+    is_by_id = asked.topic_id != ZERO_UUID
+    name = gate.topics.name_of(asked.topic_id) if is_by_id else asked.name
+    if name is None:
+        return True  # nobody's: told so
+    if not gate.may(AclOperation.DESCRIBE, AclResourceType.TOPIC, name):
+        return False
+    if not message.allow_auto_topic_creation or not gate.topics.creates or is_by_id:
+        return True
+    return gate.topics.is_there(name) or may_create(gate, name)
+
+
+def may_create(gate: Gate, name: str) -> bool:
+    """Create on the cluster, or on what is so named."""
+    return gate.sees(AclOperation.CREATE, AclResourceType.CLUSTER, CLUSTER_NAME) or gate.may(
+        AclOperation.CREATE, AclResourceType.TOPIC, name
+    )
+
+
+def cluster_operations(gate: Gate) -> int:
+    """What may be done with the cluster; nothing is told to who may not describe it."""
+    if not gate.sees(AclOperation.DESCRIBE, AclResourceType.CLUSTER, CLUSTER_NAME):
+        return 0
+    return gate.operations(AclResourceType.CLUSTER, CLUSTER_NAME, CLUSTER_RIGHTS)
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
@@ -98,10 +184,13 @@ def _some(
 
 
 def refusal(message: MetadataRequest, code: ErrorCode, why: str) -> MetadataResponse:
-    """The response that refuses every topic asked for; before v12 a name cannot be null."""
+    """The response that refuses every topic asked for; who asks by id is told no name."""
     return MetadataResponse(
         brokers=[],
-        topics=[_refused(each.name or "", each.topic_id, code) for each in message.topics or ()],
+        topics=[
+            _refused(each.name if each.topic_id == ZERO_UUID else None, each.topic_id, code)
+            for each in message.topics or ()
+        ],
         error_code=code,
     )
 

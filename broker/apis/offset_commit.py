@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
 from ...protocol.messages.offset_commit import (
@@ -24,11 +25,17 @@ from ..cluster.metadata import Topic
 from ..config.properties import LONG_MAX
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import Speaker, coordinator_code
+from ..security.access import Each, Whole
 from ..session import Session
 from ..waiting.long_work import Steps, finished, made_of
 
 KNOWS_MISSING_SINCE = 9
 PARTITIONS_A_STEP = 200
+
+ACCESS = (
+    Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),
+    Each(AclOperation.READ, AclResourceType.TOPIC, "topics", "topics"),
+)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -8,21 +8,65 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_delete import (
     OffsetDeleteRequest,
     OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
     OffsetDeleteResponse,
     OffsetDeleteResponsePartition,
     OffsetDeleteResponseTopic,
 )
 from ..broker import Broker
 from ..groups.requests import coordinator_code
+from ..security.access import ITEMS_A_STEP, Admitting, Gate, Revealing, Rule, Whole, with_field
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 
 PARTITIONS_A_STEP = 200
+
+
+class ReadTopics(Rule):
+    """Read on each topic."""
+
+    def admit(self, gate: Gate, message: OffsetDeleteRequest) -> Admitting:
+        """Take out what is refused."""
+        kept: list[OffsetDeleteRequestTopic] = []
+        for number, each in enumerate(message.topics, 1):
+            if gate.may(AclOperation.READ, AclResourceType.TOPIC, each.name):
+                kept.append(each)
+            if not number % ITEMS_A_STEP:
+                yield
+        return with_field(message, "topics", kept), ()
+
+    def reveal(
+        self, gate: Gate, message: OffsetDeleteRequest, response: OffsetDeleteResponse
+    ) -> Revealing:
+        """Put what was refused behind the others, unless the group itself was."""
+        for number, each in enumerate(message.topics, 1):
+            if not response.error_code and not gate.sees(
+                AclOperation.READ, AclResourceType.TOPIC, each.name
+            ):
+                response.topics.append(_unauthorized(each))
+            if not number % ITEMS_A_STEP:
+                yield
+        return response
+
+
+def _unauthorized(asked: OffsetDeleteRequestTopic) -> OffsetDeleteResponseTopic:
+    code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    return OffsetDeleteResponseTopic(
+        name=asked.name,
+        partitions=[
+            OffsetDeleteResponsePartition(partition_index=each.partition_index, error_code=code)
+            for each in asked.partitions
+        ],
+    )
+
+
+ACCESS = (Whole(AclOperation.DELETE, AclResourceType.GROUP, "group_id"), ReadTopics())
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

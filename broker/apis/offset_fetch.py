@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_fetch import (
@@ -28,11 +29,91 @@ from ..groups.offsets import Offsets
 from ..groups.pending import Where
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import coordinator_code
+from ..security.access import (
+    ITEMS_A_STEP,
+    REFUSALS,
+    WHOLE,
+    Admitting,
+    Gate,
+    Part,
+    Revealing,
+    Rule,
+    seen,
+    with_field,
+)
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 
+WHOLE_SINCE = 2  # the answer has a code for all of it
 MANY_SINCE = 8
 PARTITIONS_A_STEP = 300
+
+
+class Rights(Rule):
+    """Describe on each group, and on each topic; of all topics those that may be seen."""
+
+    def admit(self, gate: Gate, message: OffsetFetchRequest) -> Admitting:
+        """Take out what is refused."""
+        code, why = REFUSALS[AclResourceType.GROUP]
+        if gate.version < MANY_SINCE:
+            if gate.may(AclOperation.DESCRIBE, AclResourceType.GROUP, message.group_id):
+                return with_field(message, "topics", (yield from _seen(gate, message.topics))), ()
+            told = message if gate.version < WHOLE_SINCE else with_field(message, "topics", [])
+            return None, (Part(told, WHOLE, code, why),)
+        kept, refused = [], []
+        for each in message.groups:
+            if gate.may(AclOperation.DESCRIBE, AclResourceType.GROUP, each.group_id):
+                topics = yield from _seen(gate, each.topics)
+                kept.append(with_field(each, "topics", topics))
+            else:
+                refused.append(each)
+            yield
+        part = Part(with_field(message, "groups", refused), "groups", code, why)
+        return with_field(message, "groups", kept), (part,) if refused else ()
+
+    def reveal(
+        self, gate: Gate, message: OffsetFetchRequest, response: OffsetFetchResponse
+    ) -> Revealing:
+        """Put what was refused behind the others; of all topics leave it out."""
+        if gate.version < MANY_SINCE:
+            answered = response.topics
+            response.topics = yield from _told(gate, message.topics, answered)
+            return response
+        asked = {each.group_id: each.topics for each in message.groups}
+        for group in response.groups:
+            group.topics = yield from _told(gate, asked.get(group.group_id), group.topics)
+        return response
+
+
+def _seen(
+    gate: Gate, asked: list[OffsetFetchRequestTopic] | None
+) -> Generator[None, Any, list[OffsetFetchRequestTopic] | None]:
+    if asked is None:
+        return None
+    return (yield from seen(gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, asked, "name"))
+
+
+def _told(
+    gate: Gate,
+    asked: list[OffsetFetchRequestTopic] | None,
+    answered: list[OffsetFetchResponseTopic],
+) -> Generator[None, Any, list[OffsetFetchResponseTopic]]:
+    if asked is None:
+        return (
+            yield from seen(gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, answered, "name")
+        )
+    told = [*answered]
+    for number, each in enumerate(asked, 1):
+        if not gate.sees(AclOperation.DESCRIBE, AclResourceType.TOPIC, each.name):
+            code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            partitions = [_partition(index, None, code) for index in each.partition_indexes]
+            told.append(OffsetFetchResponseTopic(name=each.name, partitions=partitions))
+        if not number % ITEMS_A_STEP:
+            yield
+    return told
+
+
+ACCESS = (Rights(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

@@ -7,6 +7,7 @@ Ours: the leader epoch rises with every start of the broker, so consumers notice
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_for_leader_epoch import (
@@ -18,11 +19,14 @@ from ...protocol.messages.offset_for_leader_epoch import (
 )
 from ..broker import Broker
 from ..partitions.partition import Partition
+from ..security.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 from .fetch import epoch_refusal
 
 PARTITIONS_A_STEP = 200
+
+ACCESS = (Each(AclOperation.DESCRIBE, AclResourceType.TOPIC, "topics", "topics", name="topic"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.batch.header import CODEC_BITS, MAGIC, MAGIC_AT, TRANSACTIONAL_BIT
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
@@ -26,6 +27,7 @@ from ...protocol.messages.produce import (
 from ..broker import Broker
 from ..cluster.topic_names import name_topics
 from ..limits import OPENED_AT_ONCE_BYTES_MAX
+from ..security.access import Each, Whole
 from ..session import CloseConnection, Session
 from ..waiting.long_work import Steps
 from . import produce_in_transaction
@@ -42,6 +44,17 @@ from .storing import (
 
 ACKS = (-1, 0, 1)
 _TO_OPEN = 1 << 16  # beyond the bits of attributes
+
+ACCESS = (
+    Whole(AclOperation.WRITE, AclResourceType.TRANSACTIONAL_ID, "transactional_id"),
+    Each(
+        AclOperation.WRITE,
+        AclResourceType.TOPIC,
+        "topic_data",
+        "responses",
+        topic_id="topic_id",
+    ),
+)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:

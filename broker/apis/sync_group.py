@@ -6,16 +6,20 @@ Ours: the assignment is answered when it is durable.
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from ..broker import Broker
 from ..groups.members import Synced
 from ..groups.requests import Speaker, coordinator_code
+from ..security.access import Whole
 from ..session import Session
 from ..waiting.promise import Promise, then
 
 PROTOCOL_SINCE = 5
+
+ACCESS = (Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> SyncGroupResponse | Promise:

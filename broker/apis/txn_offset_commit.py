@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...protocol.acls import AclOperation, AclResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.txn_offset_commit import (
@@ -26,6 +27,7 @@ from ..broker import Broker
 from ..cluster.metadata import Topic
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import Speaker, coordinator_code
+from ..security.access import Each, Whole
 from ..session import Session
 from ..transactions.offsets_partition import offsets_place
 from ..transactions.outcomes import Answer, Outcome, told
@@ -36,6 +38,12 @@ from ..waiting.promise import Promise
 ADDS_SINCE: Final = 5
 PARTITIONS_A_STEP: Final = 200
 NONE = ErrorCode.NONE
+
+ACCESS = (
+    Whole(AclOperation.WRITE, AclResourceType.TRANSACTIONAL_ID, "transactional_id"),
+    Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),
+    Each(AclOperation.READ, AclResourceType.TOPIC, "topics", "topics"),
+)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -10,6 +10,7 @@ Ours: a coordinator epoch that comes this way does not bind our own coordinator,
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation
 from ...protocol.batch.control import Marker
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
@@ -23,12 +24,15 @@ from ...protocol.messages.write_txn_markers import (
     WriteTxnMarkersResponse,
 )
 from ..broker import Broker
+from ..security.access import Cluster
 from ..session import Session
 from ..storage.port import StorageError
 from ..transactions.offsets_partition import OFFSETS_PARTITIONS, OFFSETS_TOPIC
 from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 8
+
+ACCESS = (Cluster(AclOperation.CLUSTER_ACTION, AclOperation.ALTER),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

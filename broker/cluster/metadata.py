@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 from ...protocol.sasl.scram_credentials import ScramCredential
 from ..log.state_log import PlainState
 from . import records
+from .acls import Acls
 from .records import (
+    AclRecord,
+    AclRemovedRecord,
     BrokerConfigRecord,
     DeletionRecord,
     DeletionsDoneRecord,
@@ -86,6 +89,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
         deleted: by id, the topics whose directories may still be there; only what stands here is
             ever removed by a start.
         scram: what is kept of passwords, by user and by mechanism; no user is without any.
+        acls: who may do what, if an authorizer asks.
     """
 
     format_version: int = 0
@@ -98,6 +102,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
     names_by_fold: dict[str, set[str]] = field(default_factory=dict)
     deleted: dict[bytes, DeletedTopic] = field(default_factory=dict)
     scram: dict[str, dict[str, ScramCredential]] = field(default_factory=dict)
+    acls: Acls = field(default_factory=Acls)
 
     def encode(self, record: MetadataRecord) -> tuple[None, bytes]:
         """A record as it is stored: without a key."""
@@ -118,6 +123,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 self.broker_overrides.clear()
                 self.deleted.clear()
                 self.scram.clear()
+                self.acls.clear()
             case FormatRecord(version, cluster_id):
                 _check_format(version)
                 self.format_version, self.cluster_id = version, cluster_id
@@ -148,6 +154,10 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 self.by_id(topic_id).overrides = overrides
             case BrokerConfigRecord(broker, overrides):
                 self.broker_overrides[broker] = overrides
+            case AclRecord(acl):
+                self.acls.add(acl)
+            case AclRemovedRecord(acl):
+                self.acls.remove(acl)
             case ScramCredentialRecord(user, mechanism, credential):
                 self.scram.setdefault(user, {})[mechanism] = credential
             case ScramCredentialDeletedRecord(user, mechanism):
@@ -162,8 +172,8 @@ class ClusterMetadata(PlainState[MetadataRecord]):
 
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
-        credentials = sum(map(len, self.scram.values()))
-        return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + credentials + 3
+        rules = sum(map(len, self.scram.values())) + len(self.acls)
+        return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + rules + 3
 
     def snapshot(self) -> Iterator[Sequence[MetadataRecord]]:
         """Records that make this state from nothing, whatever was before: all in one portion."""
@@ -182,6 +192,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 for user, kept in self.scram.items()
                 for mechanism, credential in kept.items()
             ),
+            *map(AclRecord, self.acls),
         ]
 
     def _add(self, topic: Topic) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from ...protocol.sasl.scram_credentials import ScramCredential
+from .acls import Acl
 
 
 class MetadataError(Exception):
@@ -126,6 +127,18 @@ class BrokerConfigRecord(NamedTuple):
     overrides: dict[str, str]
 
 
+class AclRecord(NamedTuple):
+    """A rule of access is there."""
+
+    acl: Acl
+
+
+class AclRemovedRecord(NamedTuple):
+    """A rule of access is gone."""
+
+    acl: Acl
+
+
 MetadataRecord: TypeAlias = (
     FormatRecord
     | StartedRecord
@@ -142,6 +155,8 @@ MetadataRecord: TypeAlias = (
     | BrokerConfigRecord
     | ScramCredentialRecord
     | ScramCredentialDeletedRecord
+    | AclRecord
+    | AclRemovedRecord
 )
 
 
@@ -186,6 +201,10 @@ def decode(value: bytes) -> MetadataRecord:
             return _scram_record(fields)
         case "scram-credential-deleted":
             return ScramCredentialDeletedRecord(fields["user"], fields["mechanism"])
+        case "acl":
+            return AclRecord(Acl(*fields["acl"]))
+        case "acl-removed":
+            return AclRemovedRecord(Acl(*fields["acl"]))
         case unknown:
             raise MetadataError(
                 f"the metadata log holds a record of unknown type {unknown!r}: "
@@ -221,6 +240,10 @@ def _fields(record: MetadataRecord) -> dict[str, Any]:
             return {"type": "topic-config", "id": topic_id.hex(), "configs": overrides}
         case BrokerConfigRecord(broker, overrides):
             return {"type": "broker-config", "broker": broker, "configs": overrides}
+        case AclRecord(acl):
+            return {"type": "acl", "acl": [*acl]}
+        case AclRemovedRecord(acl):
+            return {"type": "acl-removed", "acl": [*acl]}
         case ScramCredentialRecord():
             return _scram_fields(record)
         case ScramCredentialDeletedRecord(user, mechanism):

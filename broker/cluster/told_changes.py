@@ -7,11 +7,16 @@ are written. So every way in (each API, auto-creation) is told, and no one twice
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
 from typing import TypeAlias
 
+from ...protocol.acls import AclOperation, AclPermission, AclResourceType, PatternType
 from ..log_lines import Event
+from .acls import Acl
 from .metadata import ClusterMetadata
 from .records import (
+    AclRecord,
+    AclRemovedRecord,
     BrokerConfigRecord,
     MetadataRecord,
     PartitionsRecord,
@@ -30,6 +35,8 @@ Told: TypeAlias = (
     | BrokerConfigRecord
     | ScramCredentialRecord
     | ScramCredentialDeletedRecord
+    | AclRecord
+    | AclRemovedRecord
 )
 
 TOLD_MAX = 20  # a line each for so many changes of one request, one for all the rest
@@ -68,6 +75,26 @@ def _event(record: Told, state: ClusterMetadata) -> Event:
             return Event("user-altered", user=user, mechanism=mechanism)
         case ScramCredentialDeletedRecord(user, mechanism):
             return Event("user-removed", user=user, mechanism=mechanism)
+        case AclRecord(acl):
+            return Event("acl-added", **told_acl(acl))
+        case AclRemovedRecord(acl):
+            return Event("acl-removed", **told_acl(acl))
+
+
+def told_acl(acl: Acl) -> dict[str, str]:
+    """A rule in words."""
+    return {
+        "principal": acl.principal,
+        "host": acl.host,
+        "permission": _word(AclPermission, acl.permission),
+        "operation": _word(AclOperation, acl.operation),
+        "resource": f"{_word(AclResourceType, acl.resource_type)}:{acl.name}",
+        "pattern": _word(PatternType, acl.pattern_type),
+    }
+
+
+def _word(enum: type[IntEnum], value: int) -> str:
+    return enum(value).name.lower()
 
 
 def _pairs(configs: Mapping[str, str]) -> str | None:

@@ -20,6 +20,7 @@ from ...protocol.configs import ConfigType
 from .properties import INT_MAX, LONG_MAX, ConfigError, Property, Value
 
 DURABILITIES = ("fsync", "page-cache", "memory")
+STANDARD_AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 WEEK_MS = 7 * 24 * 3600 * 1000
 
 _BOOLEAN, _STRING, _LIST = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.LIST
@@ -99,6 +100,26 @@ class BrokerConfig:
         _BOOLEAN,
         True,
         "Accept a replication factor above 1 as 1, with a warning, instead of refusing it.",
+    )
+    authorizer_class_name: str = _setting(
+        "authorizer.class.name",
+        _STRING,
+        "",
+        "Who decides what a principal may do: Kafka's StandardAuthorizer, which goes by the rules "
+        "of access (ACLs), or nobody: then everything is allowed.",
+        choices=("", STANDARD_AUTHORIZER),
+    )
+    super_users: str = _setting(
+        "super.users",
+        _STRING,
+        "",
+        "Principals who may do everything, separated by semicolons: User:admin;User:root.",
+    )
+    allow_everyone_if_no_acl_found: bool = _setting(
+        "allow.everyone.if.no.acl.found",
+        _BOOLEAN,
+        False,
+        "Whether everything is allowed on what no rule of access speaks of.",
     )
     auto_create_topics_enable: bool = _setting(
         "auto.create.topics.enable",

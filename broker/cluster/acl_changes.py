@@ -1,0 +1,75 @@
+"""Rules to be, and filters of rules, as requests name them: checked, and told as Kafka tells it.
+
+Nothing is changed here.
+Source: AclApis.scala, AclControlManager.validateNewAcl; kafka's own answers where those differ.
+Tests: tests/unit/broker/cluster/test_acl_changes.py
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from ...protocol.acls import (
+    CLUSTER_NAME,
+    AclOperation,
+    AclPermission,
+    AclResourceType,
+    PatternType,
+)
+from ...protocol.errors import ErrorCode, Refused
+from ...protocol.messages.create_acls import AclCreation
+from ..limits import ACLS_MAX
+from .acls import Acl, Acls
+
+# In the order in which they are looked at; what only filters may say is an error without words.
+ENUMS: Final[tuple[tuple[str, type[IntEnum], str], ...]] = (
+    ("resource_type", AclResourceType, "resourceType"),
+    ("resource_pattern_type", PatternType, "patternType"),
+    ("operation", AclOperation, "operation"),
+    ("permission_type", AclPermission, "permissionType"),
+)
+ONLY_IN_FILTERS: Final = frozenset(("ANY", "MATCH"))
+
+
+def plan_acl(asked: AclCreation, acls: Acls) -> Acl | Refused:
+    """The rule that is asked for, or the reason why it cannot be."""
+    refused = _refusal(asked)
+    if refused is not None:
+        return refused
+    acl = Acl(
+        asked.resource_type,
+        asked.resource_name,
+        asked.resource_pattern_type,
+        asked.principal,
+        asked.host,
+        asked.operation,
+        asked.permission_type,
+    )
+    if len(acls) >= ACLS_MAX and acl not in acls:
+        return Refused(ErrorCode.POLICY_VIOLATION, f"there are {ACLS_MAX} rules; remove some first")
+    return acl
+
+
+def _refusal(asked: AclCreation) -> Refused | None:
+    is_cluster = asked.resource_type == AclResourceType.CLUSTER
+    if is_cluster and asked.resource_name != CLUSTER_NAME:
+        return _invalid(f"The only valid name for the CLUSTER resource is {CLUSTER_NAME}")
+    if not asked.resource_name:
+        return _invalid("Invalid empty resource name")
+    for field, enum, name in ENUMS:
+        value = getattr(asked, field)
+        if value not in enum.__members__.values():
+            return _invalid(f"Invalid {name} UNKNOWN")
+        if enum(value).name in ONLY_IN_FILTERS:
+            return Refused(ErrorCode.UNKNOWN_SERVER_ERROR, "")
+    if ":" not in asked.principal:
+        return _invalid(
+            f"Could not parse principal from `{asked.principal}` (no colon is present separating "
+            "the principal type from the principal name)"
+        )
+    return None
+
+
+def _invalid(why: str) -> Refused:
+    return Refused(ErrorCode.INVALID_REQUEST, why)

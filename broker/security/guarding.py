@@ -1,0 +1,61 @@
+"""The guard of a broker, if its configuration names an authorizer.
+
+Tests: tests/system/security/test_rights.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from ..cluster.metadata import ClusterMetadata
+from ..config.broker import BrokerConfig
+from ..world import Clock
+from .audit import Audit
+from .authorizer import Authorizer
+from .guard import Guard
+
+
+class Guarded(Protocol):
+    """What is asked of a broker."""
+
+    state: ClusterMetadata
+    clock: Clock
+    config: BrokerConfig
+
+
+class TopicsThere:
+    """The topics of a broker, as rules of access ask for them."""
+
+    def __init__(self, broker: Guarded) -> None:
+        self._broker = broker
+
+    def name_of(self, topic_id: bytes) -> str | None:
+        """The name of a topic; None for an id that nobody has."""
+        return self._broker.state.names_by_id.get(topic_id)
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is a topic of that name."""
+        return name in self._broker.state.topics
+
+    def names(self) -> Iterable[str]:
+        """All there are."""
+        return [*self._broker.state.topics]
+
+    @property
+    def creates(self) -> bool:
+        """Whether one that is asked for and is not there is created."""
+        return self._broker.config.auto_create_topics_enable
+
+
+def guard_of(broker: Guarded) -> Guard | None:
+    """None: everybody may do everything."""
+    config = broker.config
+    if not config.authorizer_class_name:
+        return None
+    authorizer = Authorizer(
+        broker.state.acls,
+        [each.strip() for each in config.super_users.split(";") if each.strip()],
+        allows_without_acl=config.allow_everyone_if_no_acl_found,
+    )
+    return Guard(authorizer, TopicsThere(broker), Audit(broker.clock))
