@@ -44,7 +44,7 @@ from .partitions.open_partitions import OpenPartitions
 from .partitions.partition import Partition
 from .partitions.producer_expiry import ProducerExpiry
 from .partitions.retention import Retention
-from .security.guarding import guard_of
+from .security.rights.guarding import guard_of
 from .storage.data_directory import owner_mark
 from .storage.names import GROUPS_LOG, METADATA_LOG, TRANSACTIONS_LOG
 from .storage.port import FlushFailed, NoSpace, StorageError

@@ -25,7 +25,7 @@ from .apis.served import READS, SERVED
 from .broker import Broker
 from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
 from .log_lines import Event
-from .security.guard import Handlers
+from .security.rights.guard import Handlers
 from .session import CloseConnection, Session
 from .storage.port import FlushFailed, StorageError
 from .waiting.held_bytes import HeldBytes

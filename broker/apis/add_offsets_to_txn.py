@@ -16,7 +16,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
 from ..broker import Broker
 from ..groups.requests import coordinator_code
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 from ..transactions.offsets_partition import offsets_place
 from ..transactions.outcomes import Answer, told

@@ -27,7 +27,7 @@ from ...protocol.messages.add_partitions_to_txn import (
 from ..broker import Broker
 from ..cluster.topic_names import LOGS_OF_THE_BROKER
 from ..groups.requests import coordinator_code
-from ..security.access import (
+from ..security.rights.access import (
     ITEMS_A_STEP,
     REFUSALS,
     WHOLE,

@@ -22,7 +22,7 @@ from ...protocol.messages.alter_partition_reassignments import (
     ReassignableTopicResponse,
 )
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 from .create_topics import refuse_in_no_time

@@ -17,7 +17,7 @@ from ...protocol.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirTopicResult,
 )
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 from .describe_log_dirs import log_dir

@@ -21,7 +21,7 @@ from ...protocol.messages.api_versions import (
     SupportedFeatureKey,
 )
 from ..broker import Broker
-from ..security.access import Free
+from ..security.rights.access import Free
 from ..session import Session
 from .served import SERVED
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
 from ...protocol.configs import ResourceType
-from ..security.access import ITEMS_A_STEP, REFUSALS, Admitting, Gate, Part, Rule, with_field
+from ..security.rights.access import ITEMS_A_STEP, REFUSALS, Admitting, Gate, Part, Rule, with_field
 
 KINDS = {
     ResourceType.TOPIC: AclResourceType.TOPIC,

@@ -11,14 +11,16 @@ from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused, shortened
 from ...protocol.messages.create_acls import (
+    AclCreation,
     AclCreationResult,
     CreateAclsRequest,
     CreateAclsResponse,
 )
 from ..broker import Broker
 from ..cluster.acl_changes import plan_acl
+from ..cluster.acls import Acl
 from ..cluster.records import AclRecord
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps
 from .describe_acls import refuse_unknown
@@ -46,7 +48,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     results: list[AclCreationResult] = []
     for at in range(0, len(message.creations), RULES_A_STEP):
         portion = message.creations[at : at + RULES_A_STEP]
-        planned = [plan_acl(each, broker.state.acls) for each in portion]
+        planned = [plan_acl(_rule(each), broker.state.acls) for each in portion]
         acls = {each: None for each in planned if not isinstance(each, Refused)}
         new = [AclRecord(each) for each in acls if each not in broker.state.acls]
         if new:
@@ -62,6 +64,18 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
 def refusal(message: CreateAclsRequest, code: ErrorCode, why: str) -> CreateAclsResponse:
     """The response that creates nothing."""
     return CreateAclsResponse(results=[_result(Refused(code, why)) for _ in message.creations])
+
+
+def _rule(asked: AclCreation) -> Acl:
+    return Acl(
+        asked.resource_type,
+        asked.resource_name,
+        asked.resource_pattern_type,
+        asked.principal,
+        asked.host,
+        asked.operation,
+        asked.permission_type,
+    )
 
 
 def _result(planned: object) -> AclCreationResult:

@@ -20,7 +20,7 @@ from ...protocol.messages.create_partitions import (
 from ..broker import Broker
 from ..cluster.topics import plan_partitions
 from ..limits import PARTITIONS_IN_ALL_MAX
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 from .create_topics import refuse_in_no_time

@@ -25,7 +25,15 @@ from ..cluster.described_configs import describe_topic
 from ..cluster.metadata import Topic
 from ..cluster.topics import NewTopic
 from ..limits import PARTITIONS_MAX
-from ..security.access import ITEMS_A_STEP, Admitting, Gate, Part, Revealing, Rule, with_field
+from ..security.rights.access import (
+    ITEMS_A_STEP,
+    Admitting,
+    Gate,
+    Part,
+    Revealing,
+    Rule,
+    with_field,
+)
 from ..session import Session
 from ..waiting.long_work import Steps
 from .metadata import may_create
@@ -44,7 +52,7 @@ class Rights(Rule):
         kept: list[CreatableTopic] = []
         refused: list[CreatableTopic] = []
         for number, each in enumerate(message.topics, 1):
-            (kept if may_create(gate, each.name) else refused).append(each)
+            (kept if may_create(gate, each.name, gate.may) else refused).append(each)
             if not number % ITEMS_A_STEP:
                 yield
         if not refused:

@@ -20,7 +20,7 @@ from ...protocol.messages.delete_acls import (
 from ..broker import Broker
 from ..cluster.acls import Acl, AclFilter
 from ..cluster.records import AclRemovedRecord
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps
 from .create_acls import NO_AUTHORIZER

@@ -19,7 +19,7 @@ from ...protocol.messages.delete_groups import (
 )
 from ..broker import Broker
 from ..groups.requests import coordinator_code
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps

@@ -19,7 +19,7 @@ from ...protocol.messages.delete_records import (
     DeleteRecordsTopicResult,
 )
 from ..broker import Broker
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 

@@ -20,7 +20,7 @@ from ...protocol.messages.delete_topics import (
     DeleteTopicState,
 )
 from ..broker import Broker
-from ..security.access import ITEMS_A_STEP, REFUSALS, Admitting, Gate, Part, Rule, with_field
+from ..security.rights.access import ITEMS_A_STEP, REFUSALS, Admitting, Gate, Part, Rule, with_field
 from ..session import Session
 from ..waiting.long_work import Steps, finished, made_of
 from .create_topics import refuse_in_no_time

@@ -18,7 +18,7 @@ from ...protocol.messages.describe_acls import (
 )
 from ..broker import Broker
 from ..cluster.acls import AclFilter
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import CloseConnection, Session
 from ..waiting.long_work import Steps
 

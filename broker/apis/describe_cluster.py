@@ -16,7 +16,7 @@ from ...protocol.messages.describe_cluster import (
     DescribeClusterResponse,
 )
 from ..broker import Broker
-from ..security.access import Gate, Revealing, Rule
+from ..security.rights.access import Gate, Revealing, Rule
 from ..session import Session
 from .metadata import CLUSTER_OPERATIONS, NOT_ASKED, cluster_operations
 

@@ -19,7 +19,7 @@ from ...protocol.messages.describe_groups import (
 from ..broker import Broker
 from ..groups.members import Group, Member
 from ..groups.states import DEAD, STABLE
-from ..security.access import ITEMS_A_STEP, Each, Gate, Revealing, Rule
+from ..security.rights.access import ITEMS_A_STEP, Each, Gate, Revealing, Rule
 from ..session import Session
 from ..waiting.long_work import Steps
 

@@ -22,7 +22,7 @@ from ..broker import Broker
 from ..cluster.topic_names import name_refusal
 from ..partitions.open_transactions import OpenTransaction
 from ..partitions.sequences import ProducerState
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 

@@ -20,7 +20,7 @@ from ...protocol.messages.describe_quorum import (
     ReplicaState,
 )
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 

@@ -22,7 +22,7 @@ from ...protocol.messages.describe_topic_partitions import (
 from ..broker import Broker
 from ..cluster.topic_names import name_refusal
 from ..limits import PARTITIONS_A_PAGE_MAX
-from ..security.access import (
+from ..security.rights.access import (
     ITEMS_A_STEP,
     REFUSALS,
     Admitting,

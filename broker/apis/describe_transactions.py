@@ -17,7 +17,7 @@ from ...protocol.messages.describe_transactions import (
     TransactionState,
 )
 from ..broker import Broker
-from ..security.access import Each, Gate, Revealing, Rule, seen
+from ..security.rights.access import Each, Gate, Revealing, Rule, seen
 from ..session import Session
 from ..transactions.coordinator import Coordinator
 from ..transactions.listing import described_partitions

@@ -20,7 +20,7 @@ from ...protocol.messages.describe_user_scram_credentials import (
 )
 from ...protocol.sasl.scram_credentials import NUMBERS
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 

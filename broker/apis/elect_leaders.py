@@ -18,7 +18,7 @@ from ...protocol.messages.elect_leaders import (
     ReplicaElectionResult,
 )
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps, made_of
 from .create_topics import refuse_in_no_time

@@ -16,7 +16,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.end_txn import EndTxnRequest, EndTxnResponse
 from ..broker import Broker
 from ..groups.requests import coordinator_code
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 from ..transactions.ending_requests import end, end_bumping
 from ..transactions.outcomes import Answer, told

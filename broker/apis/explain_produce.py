@@ -26,7 +26,7 @@ from ...protocol.messages.explain_produce import (
 from ..broker import Broker
 from ..partitions.partition import Partition
 from ..partitions.verdicts import Verdict, explained
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps

@@ -35,7 +35,7 @@ from ..broker import Broker
 from ..limits import FETCH_WAIT_MS_MAX, READ_BYTES_MAX
 from ..log_lines import Event
 from ..partitions.partition import Partition
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps

@@ -20,7 +20,7 @@ from ...protocol.messages.find_coordinator import (
     FindCoordinatorResponse,
 )
 from ..broker import Broker
-from ..security.access import (
+from ..security.rights.access import (
     ITEMS_A_STEP,
     REFUSALS,
     Admitting,

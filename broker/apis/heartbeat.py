@@ -11,7 +11,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from ..broker import Broker
 from ..groups.requests import Speaker
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 
 ACCESS = (Whole(AclOperation.READ, AclResourceType.GROUP, "group_id"),)

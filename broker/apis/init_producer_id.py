@@ -19,7 +19,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ..broker import Broker
 from ..groups.requests import coordinator_code
-from ..security.access import Admitting, Gate, Rule, refuse
+from ..security.rights.access import Admitting, Gate, Rule, refuse
 from ..session import Session
 from ..transactions.initialising import initialise
 from ..transactions.outcomes import Answer, told

@@ -20,7 +20,7 @@ from ...protocol.messages.join_group import (
 from ..broker import Broker
 from ..groups.members import Joined
 from ..groups.requests import Join, coordinator_code
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 from ..waiting.promise import Promise, then
 

@@ -17,7 +17,7 @@ from ...protocol.messages.leave_group import (
 )
 from ..broker import Broker
 from ..groups.requests import coordinator_code
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 

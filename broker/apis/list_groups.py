@@ -14,7 +14,7 @@ from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ..broker import Broker
-from ..security.access import Gate, Revealing, Rule, seen
+from ..security.rights.access import Gate, Revealing, Rule, seen
 from ..session import Session
 from ..waiting.long_work import Steps
 

@@ -29,7 +29,7 @@ from ...protocol.messages.list_offsets import (
 )
 from ..broker import Broker
 from ..partitions.partition import Partition
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..waiting.long_work import Aside, Steps, finished
 from .fetch import ISOLATION_LEVELS, READ_COMMITTED, epoch_refusal

@@ -15,7 +15,7 @@ from ...protocol.messages.list_partition_reassignments import (
     ListPartitionReassignmentsResponse,
 )
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 
 ACCESS = (Cluster(AclOperation.DESCRIBE),)

@@ -17,7 +17,7 @@ from ...protocol.messages.list_transactions import (
     TransactionState,
 )
 from ..broker import Broker
-from ..security.access import Gate, Revealing, Rule, seen
+from ..security.rights.access import Gate, Revealing, Rule, seen
 from ..session import Session
 from ..transactions.listing import listed, unknown_states
 from ..waiting.long_work import Steps

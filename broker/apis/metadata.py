@@ -10,7 +10,7 @@ Ours: an unknown topic is created at once and answered with success; Kafka answe
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from ...protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
@@ -29,12 +29,10 @@ from ..broker import Broker
 from ..cluster.metadata import Topic
 from ..cluster.topic_names import name_refusal
 from ..cluster.topics import NewTopic
-from ..security.access import (
+from ..security.rights.access import (
     ITEMS_A_STEP,
-    REFUSALS,
     Admitting,
     Gate,
-    Part,
     Revealing,
     Rule,
     seen,
@@ -68,16 +66,12 @@ class Rights(Rule):
         if asked is None or (not asked and gate.version < ALL_SINCE_NULL):
             return message, ()
         kept: list[MetadataRequestTopic] = []
-        refused: list[MetadataRequestTopic] = []
         for number, each in enumerate(asked, 1):
-            (kept if _is_allowed(gate, message, each) else refused).append(each)
+            if _is_allowed(gate, message, each, gate.may):
+                kept.append(each)
             if not number % ITEMS_A_STEP:
                 yield
-        if not refused:
-            return message, ()
-        code, why = REFUSALS[AclResourceType.TOPIC]
-        part = Part(with_field(message, "topics", refused), "topics", code, why)
-        return with_field(message, "topics", kept), (part,)
+        return with_field(message, "topics", kept), ()
 
     def reveal(self, gate: Gate, message: MetadataRequest, response: MetadataResponse) -> Revealing:
         """Of all topics those that may be seen; and what may be done with each."""
@@ -97,24 +91,37 @@ class Rights(Rule):
                     )
                 if not number % ITEMS_A_STEP:
                     yield
+        for number, each in enumerate(message.topics or (), 1):
+            if not _is_allowed(gate, message, each, gate.sees):
+                is_by_id = each.topic_id != ZERO_UUID
+                name = None if is_by_id else each.name  # which has it, is hidden
+                code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+                response.topics.append(_refused(name, each.topic_id, code))
+            if not number % ITEMS_A_STEP:
+                yield
         if message.include_cluster_authorized_operations:
             response.cluster_authorized_operations = cluster_operations(gate)
         return response
 
 
-def _is_allowed(gate: Gate, message: MetadataRequest, asked: MetadataRequestTopic) -> bool:
+Asks = Callable[[AclOperation, AclResourceType, str], bool]
+
+
+def _is_allowed(
+    gate: Gate, message: MetadataRequest, asked: MetadataRequestTopic, asks: Asks
+) -> bool:
     is_by_id = asked.topic_id != ZERO_UUID
     name = gate.topics.name_of(asked.topic_id) if is_by_id else asked.name
     if name is None:
         return True  # nobody's: told so
-    if not gate.may(AclOperation.DESCRIBE, AclResourceType.TOPIC, name):
+    if not asks(AclOperation.DESCRIBE, AclResourceType.TOPIC, name):
         return False
     if not message.allow_auto_topic_creation or not gate.topics.creates or is_by_id:
         return True
-    return gate.topics.is_there(name) or may_create(gate, name)
+    return gate.topics.is_there(name) or may_create(gate, name, asks)
 
 
-def may_create(gate: Gate, name: str) -> bool:
+def may_create(gate: Gate, name: str, asks: Asks) -> bool:
     """Create on the cluster, or on what is so named."""
     return gate.sees(AclOperation.CREATE, AclResourceType.CLUSTER, CLUSTER_NAME) or gate.may(
         AclOperation.CREATE, AclResourceType.TOPIC, name
@@ -184,13 +191,10 @@ def _some(
 
 
 def refusal(message: MetadataRequest, code: ErrorCode, why: str) -> MetadataResponse:
-    """The response that refuses every topic asked for; who asks by id is told no name."""
+    """The response that refuses every topic asked for; before v12 a name cannot be null."""
     return MetadataResponse(
         brokers=[],
-        topics=[
-            _refused(each.name if each.topic_id == ZERO_UUID else None, each.topic_id, code)
-            for each in message.topics or ()
-        ],
+        topics=[_refused(each.name or "", each.topic_id, code) for each in message.topics or ()],
         error_code=code,
     )
 

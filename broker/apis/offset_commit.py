@@ -25,7 +25,7 @@ from ..cluster.metadata import Topic
 from ..config.properties import LONG_MAX
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import Speaker, coordinator_code
-from ..security.access import Each, Whole
+from ..security.rights.access import Each, Whole
 from ..session import Session
 from ..waiting.long_work import Steps, finished, made_of
 

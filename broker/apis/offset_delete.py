@@ -21,7 +21,15 @@ from ...protocol.messages.offset_delete import (
 )
 from ..broker import Broker
 from ..groups.requests import coordinator_code
-from ..security.access import ITEMS_A_STEP, Admitting, Gate, Revealing, Rule, Whole, with_field
+from ..security.rights.access import (
+    ITEMS_A_STEP,
+    Admitting,
+    Gate,
+    Revealing,
+    Rule,
+    Whole,
+    with_field,
+)
 from ..session import Session
 from ..waiting.long_work import Steps, finished
 

@@ -29,7 +29,7 @@ from ..groups.offsets import Offsets
 from ..groups.pending import Where
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import coordinator_code
-from ..security.access import (
+from ..security.rights.access import (
     ITEMS_A_STEP,
     REFUSALS,
     WHOLE,

@@ -19,7 +19,7 @@ from ...protocol.messages.offset_for_leader_epoch import (
 )
 from ..broker import Broker
 from ..partitions.partition import Partition
-from ..security.access import Each
+from ..security.rights.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
 from .fetch import epoch_refusal

@@ -27,7 +27,7 @@ from ...protocol.messages.produce import (
 from ..broker import Broker
 from ..cluster.topic_names import name_topics
 from ..limits import OPENED_AT_ONCE_BYTES_MAX
-from ..security.access import Each, Whole
+from ..security.rights.access import Each, Whole
 from ..session import CloseConnection, Session
 from ..waiting.long_work import Steps
 from . import produce_in_transaction

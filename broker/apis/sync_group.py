@@ -13,7 +13,7 @@ from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from ..broker import Broker
 from ..groups.members import Synced
 from ..groups.requests import Speaker, coordinator_code
-from ..security.access import Whole
+from ..security.rights.access import Whole
 from ..session import Session
 from ..waiting.promise import Promise, then
 

@@ -27,7 +27,7 @@ from ..broker import Broker
 from ..cluster.metadata import Topic
 from ..groups.records import OffsetCommitValue
 from ..groups.requests import Speaker, coordinator_code
-from ..security.access import Each, Whole
+from ..security.rights.access import Each, Whole
 from ..session import Session
 from ..transactions.offsets_partition import offsets_place
 from ..transactions.outcomes import Answer, Outcome, told

@@ -24,7 +24,7 @@ from ...protocol.messages.write_txn_markers import (
     WriteTxnMarkersResponse,
 )
 from ..broker import Broker
-from ..security.access import Cluster
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..storage.port import StorageError
 from ..transactions.offsets_partition import OFFSETS_PARTITIONS, OFFSETS_TOPIC

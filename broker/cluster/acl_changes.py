@@ -18,44 +18,33 @@ from ...protocol.acls import (
     PatternType,
 )
 from ...protocol.errors import ErrorCode, Refused
-from ...protocol.messages.create_acls import AclCreation
 from ..limits import ACLS_MAX
 from .acls import Acl, Acls
 
 # In the order in which they are looked at; what only filters may say is an error without words.
 ENUMS: Final[tuple[tuple[str, type[IntEnum], str], ...]] = (
     ("resource_type", AclResourceType, "resourceType"),
-    ("resource_pattern_type", PatternType, "patternType"),
+    ("pattern_type", PatternType, "patternType"),
     ("operation", AclOperation, "operation"),
-    ("permission_type", AclPermission, "permissionType"),
+    ("permission", AclPermission, "permissionType"),
 )
 ONLY_IN_FILTERS: Final = frozenset(("ANY", "MATCH"))
 
 
-def plan_acl(asked: AclCreation, acls: Acls) -> Acl | Refused:
-    """The rule that is asked for, or the reason why it cannot be."""
+def plan_acl(asked: Acl, acls: Acls) -> Acl | Refused:
+    """The rule, or the reason why it cannot be one."""
     refused = _refusal(asked)
-    if refused is not None:
-        return refused
-    acl = Acl(
-        asked.resource_type,
-        asked.resource_name,
-        asked.resource_pattern_type,
-        asked.principal,
-        asked.host,
-        asked.operation,
-        asked.permission_type,
-    )
-    if len(acls) >= ACLS_MAX and acl not in acls:
-        return Refused(ErrorCode.POLICY_VIOLATION, f"there are {ACLS_MAX} rules; remove some first")
-    return acl
+    if refused is None and len(acls) >= ACLS_MAX and asked not in acls:
+        why = f"there are {ACLS_MAX} rules; remove some first"
+        return Refused(ErrorCode.POLICY_VIOLATION, why)
+    return asked if refused is None else refused
 
 
-def _refusal(asked: AclCreation) -> Refused | None:
+def _refusal(asked: Acl) -> Refused | None:
     is_cluster = asked.resource_type == AclResourceType.CLUSTER
-    if is_cluster and asked.resource_name != CLUSTER_NAME:
+    if is_cluster and asked.name != CLUSTER_NAME:
         return _invalid(f"The only valid name for the CLUSTER resource is {CLUSTER_NAME}")
-    if not asked.resource_name:
+    if not asked.name:
         return _invalid("Invalid empty resource name")
     for field, enum, name in ENUMS:
         value = getattr(asked, field)

@@ -4,7 +4,7 @@ A rule says: this principal, from this host, may (or may not) do this to what is
 before allow; what no rule allows is denied. Rules are found by the name: the literal one, those of
 its prefixes, and "*"; never by a walk over all of them.
 Source: StandardAuthorizerData, AclBinding, AclBindingFilter (Java); KIP-11, KIP-290.
-Read next: security/authorizer.py.
+Read next: security/rights/authorizer.py.
 Tests: tests/unit/broker/cluster/test_acls.py
 """
 
@@ -133,6 +133,11 @@ class Acls:
         for places in (self._literal, self._prefixed):
             for some in places.values():
                 yield from some
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Acls) and {*self} == {*other}
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __contains__(self, acl: Acl) -> bool:
         return acl in self._place_of(acl).get((acl.resource_type, acl.name), ())

@@ -202,9 +202,9 @@ def decode(value: bytes) -> MetadataRecord:
         case "scram-credential-deleted":
             return ScramCredentialDeletedRecord(fields["user"], fields["mechanism"])
         case "acl":
-            return AclRecord(Acl(*fields["acl"]))
+            return AclRecord(_acl(fields))
         case "acl-removed":
-            return AclRemovedRecord(Acl(*fields["acl"]))
+            return AclRemovedRecord(_acl(fields))
         case unknown:
             raise MetadataError(
                 f"the metadata log holds a record of unknown type {unknown!r}: "
@@ -241,13 +241,17 @@ def _fields(record: MetadataRecord) -> dict[str, Any]:
         case BrokerConfigRecord(broker, overrides):
             return {"type": "broker-config", "broker": broker, "configs": overrides}
         case AclRecord(acl):
-            return {"type": "acl", "acl": [*acl]}
+            return {"type": "acl", **acl._asdict()}
         case AclRemovedRecord(acl):
-            return {"type": "acl-removed", "acl": [*acl]}
+            return {"type": "acl-removed", **acl._asdict()}
         case ScramCredentialRecord():
             return _scram_fields(record)
         case ScramCredentialDeletedRecord(user, mechanism):
             return {"type": "scram-credential-deleted", "user": user, "mechanism": mechanism}
+
+
+def _acl(fields: dict[str, Any]) -> Acl:
+    return Acl(*(fields[name] for name in Acl._fields))
 
 
 def _topic_fields(record: TopicRecord) -> dict[str, Any]:

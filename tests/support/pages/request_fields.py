@@ -33,7 +33,6 @@ that nothing acts on says why that is as good as acting, or as Apache Kafka does
 
 NO_REPLICAS = "nothing is replicated, so there is nobody to wait for"
 NO_FOLLOWERS = "there are no followers; Kafka's answer is the same whoever asks"
-NO_AUTHORIZER = "every ACL and filter gets the same answer: there is no authorizer"
 NEVER_UNDER_WAY = "no reassignment is ever under way, whatever is asked for"
 FOR_PEOPLE = "a word for Kafka's own log, which no answer depends on"
 AT_LOGIN = "is read at a login, before requests are dispatched; behind it all get one answer"
@@ -47,20 +46,10 @@ NOT_READ = {
     ("ListOffsets", "replica_id"): NO_FOLLOWERS,
     ("OffsetFetch", "groups.member_id"): "belongs to groups of KIP-848, which are not served",
     ("OffsetFetch", "groups.member_epoch"): "belongs to groups of KIP-848, which are not served",
-    ("FindCoordinator", "key"): "this node coordinates every key; the answer does not repeat it",
     ("JoinGroup", "reason"): FOR_PEOPLE,
     ("LeaveGroup", "members.reason"): FOR_PEOPLE,
     ("DeleteRecords", "timeout_ms"): NO_REPLICAS,
     ("OffsetForLeaderEpoch", "replica_id"): NO_FOLLOWERS,
-    ("DescribeAcls", "resource_name_filter"): NO_AUTHORIZER,
-    ("DescribeAcls", "principal_filter"): NO_AUTHORIZER,
-    ("DescribeAcls", "host_filter"): NO_AUTHORIZER,
-    ("CreateAcls", "creations.resource_name"): NO_AUTHORIZER,
-    ("CreateAcls", "creations.principal"): NO_AUTHORIZER,
-    ("CreateAcls", "creations.host"): NO_AUTHORIZER,
-    ("DeleteAcls", "filters.resource_name_filter"): NO_AUTHORIZER,
-    ("DeleteAcls", "filters.principal_filter"): NO_AUTHORIZER,
-    ("DeleteAcls", "filters.host_filter"): NO_AUTHORIZER,
     ("ListPartitionReassignments", "timeout_ms"): NEVER_UNDER_WAY,
     ("ListPartitionReassignments", "topics"): NEVER_UNDER_WAY,
     ("ListPartitionReassignments", "topics.name"): NEVER_UNDER_WAY,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from minibroker.broker.cluster.acls import Acl
 from minibroker.broker.cluster.records import (
+    AclRecord,
+    AclRemovedRecord,
     BrokerConfigRecord,
     DeletionRecord,
     DeletionsDoneRecord,
@@ -29,6 +32,10 @@ from minibroker.protocol.sasl.scram_credentials import ScramCredential
 ID = bytes(range(16))
 HEX = b"000102030405060708090a0b0c0d0e0f"
 OVERRIDES = {"retention.ms": "5", "cleanup.policy": "délete"}
+RULE = (
+    b'"resource_type":2,"name":"orders","pattern_type":3,"principal":"User:bob","host":"*",'
+    b'"operation":3,"permission":3}'
+)
 STORED: list[tuple[MetadataRecord, bytes]] = [
     (FormatRecord(2, "c"), b'{"type":"format","version":2,"cluster_id":"c"}'),
     (StartedRecord(7), b'{"type":"start","count":7}'),
@@ -70,6 +77,11 @@ STORED: list[tuple[MetadataRecord, bytes]] = [
         ScramCredentialDeletedRecord("carol", "SCRAM-SHA-256"),
         b'{"type":"scram-credential-deleted","user":"carol","mechanism":"SCRAM-SHA-256"}',
     ),
+    (AclRecord(Acl(2, "orders", 3, "User:bob", "*", 3, 3)), b'{"type":"acl",' + RULE),
+    (
+        AclRemovedRecord(Acl(2, "orders", 3, "User:bob", "*", 3, 3)),
+        b'{"type":"acl-removed",' + RULE,
+    ),
     (
         BrokerConfigRecord("", {"a": "1"}),
         b'{"type":"broker-config","broker":"","configs":{"a":"1"}}',
@@ -88,5 +100,5 @@ def test_each_type_stands_here() -> None:
 
 
 def test_what_a_newer_version_wrote_is_refused_with_what_to_do() -> None:
-    with pytest.raises(MetadataError, match=r"unknown type 'acl': .* start that one"):
-        decode(b'{"type":"acl","id":7}')
+    with pytest.raises(MetadataError, match=r"unknown type 'quota-of-tomorrow': .* start that one"):
+        decode(b'{"type":"quota-of-tomorrow","id":7}')

@@ -1,6 +1,6 @@
 """The guard of a broker, if its configuration names an authorizer.
 
-Tests: tests/system/security/test_rights.py
+Tests: tests/system/rights/test_rights.py
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..cluster.metadata import ClusterMetadata
-from ..config.broker import BrokerConfig
-from ..world import Clock
+from ...cluster.metadata import ClusterMetadata
+from ...config.broker import BrokerConfig
+from ...world import Clock
 from .audit import Audit
 from .authorizer import Authorizer
 from .guard import Guard

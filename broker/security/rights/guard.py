@@ -6,7 +6,7 @@ there is none, none of this is on the way of a request.
     2. the handler answers the rest   3. the rules hide what may not be seen
     4. what was refused is put behind the answer
 Read next: access.py, authorizer.py.
-Tests: tests/unit/broker/security/test_guard.py, tests/system/security/test_rights.py
+Tests: tests/unit/broker/security/rights/test_guard.py, tests/system/rights/test_rights.py
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import Any, Protocol
 
-from ...protocol.connection import Request
-from ..limits import LONG_FRAME_BYTES
-from ..session import CloseConnection, Session
-from ..waiting.long_work import Steps, finished
-from ..waiting.promise import Failure, Promise, then
+from ....protocol.connection import Request
+from ...limits import LONG_FRAME_BYTES
+from ...session import CloseConnection, Session
+from ...waiting.long_work import Steps, finished
+from ...waiting.promise import Failure, Promise, then
 from .access import (
     Access,
     Admitting,

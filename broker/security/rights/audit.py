@@ -1,7 +1,7 @@
 """Who was denied what, in the broker's log: each once in a while, and how often it was since.
 
 Source: authorizer log of StandardAuthorizer ("Principal = … is Denied operation = …").
-Tests: tests/unit/broker/security/test_audit.py
+Tests: tests/unit/broker/security/rights/test_audit.py
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import logging
 from collections import OrderedDict
 from typing import Final
 
-from ...protocol.acls import AclOperation, AclResourceType
-from ...protocol.errors import shortened
-from ..log_lines import Event
-from ..world import Clock
+from ....protocol.acls import AclOperation, AclResourceType
+from ....protocol.errors import shortened
+from ...log_lines import Event
+from ...world import Clock
 from .authorizer import Who
 
 REPEATED_AFTER_MS: Final = 60_000  # the same denial again is counted, and told no sooner
@@ -34,6 +34,11 @@ class Audit:
         self._second = 0
         self._lines_left = LINES_A_SECOND
         self.denied_count = 0
+
+    @property
+    def remembered_count(self) -> int:
+        """How many denials are remembered, not to be told again."""
+        return len(self._told)
 
     def denied(
         self, who: Who, operation: AclOperation, resource_type: AclResourceType, name: str

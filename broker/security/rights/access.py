@@ -11,7 +11,7 @@ be seen. So no handler knows of rights, and none can forget them: dispatch serve
     Free    nothing: what is told to everybody
 What is peculiar to one API stands in its module, as a Rule of its own.
 Source: KafkaApis.scala, AuthHelper.java; the table "Operations and Resources on Protocols".
-Tests: tests/unit/broker/security/test_access.py, tests/system/security/test_rights.py
+Tests: tests/unit/broker/security/rights/test_access.py, tests/system/rights/test_rights.py
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from copy import copy
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from ...protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
-from ...protocol.codec.schema import ZERO_UUID
-from ...protocol.errors import ApiError, ErrorCode
+from ....protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
+from ....protocol.codec.schema import ZERO_UUID
+from ....protocol.errors import ApiError, ErrorCode
 from .authorizer import Authorizer, Who
 
 # Of each type: the code of a refusal, and its text. Source: Errors.java.

@@ -3,7 +3,7 @@
 Every answer is remembered until a rule changes, since a producer asks the same again with each
 batch; at REMEMBERED_MAX answers all are forgotten, so that names from strangers cost no memory.
 Source: StandardAuthorizer, Authorizer.authorizeByResourceType (Java).
-Tests: tests/unit/broker/security/test_authorizer.py
+Tests: tests/unit/broker/security/rights/test_authorizer.py
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from ...protocol.acls import WILDCARD, AclOperation, AclPermission, AclResourceType, PatternType
-from ..cluster.acls import Acl, Acls
+from ....protocol.acls import WILDCARD, AclOperation, AclPermission, AclResourceType, PatternType
+from ...cluster.acls import Acl, Acls
 
 REMEMBERED_MAX: Final = 16_384
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from minibroker.broker.cluster.acls import Acl, Acls
-from minibroker.broker.security.authorizer import REMEMBERED_MAX, Authorizer, Who
+from minibroker.broker.security.rights.authorizer import REMEMBERED_MAX, Authorizer, Who
 from minibroker.protocol.acls import (
     CLUSTER_NAME,
     EVERYBODY,
