@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeAlias
 
+from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused, shortened
 from ...protocol.messages.alter_user_scram_credentials import (
@@ -20,12 +21,15 @@ from ...protocol.messages.alter_user_scram_credentials import (
 from ..broker import Broker
 from ..cluster.records import MetadataRecord
 from ..cluster.scram_changes import TWICE, plan_deletion, plan_upsertion
+from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps
 
 Change: TypeAlias = ScramCredentialDeletion | ScramCredentialUpsertion
 
 CHANGES_A_STEP = 50
+
+ACCESS = (Cluster(AclOperation.ALTER),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Steps:

@@ -75,14 +75,14 @@ class Rights(Rule):
 
     def reveal(self, gate: Gate, message: MetadataRequest, response: MetadataResponse) -> Revealing:
         """Of all topics those that may be seen; and what may be done with each."""
+        if message.topics is None or gate.version < ALL_SINCE_NULL:
+            response.topics = yield from seen(
+                gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, response.topics, "name"
+            )
         if message.topics and gate.version < ALL_SINCE_NULL:
             # Of v0 a request of which everything was taken out is one for everything.
             named = {each.name for each in message.topics}
             response.topics = [each for each in response.topics if each.name in named]
-        elif message.topics is None or gate.version < ALL_SINCE_NULL:
-            response.topics = yield from seen(
-                gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, response.topics, "name"
-            )
         if message.include_topic_authorized_operations:
             for number, topic in enumerate(response.topics, 1):
                 if topic.name is not None:

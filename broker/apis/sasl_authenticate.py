@@ -13,9 +13,13 @@ from ...protocol.messages.sasl_authenticate import (
     SaslAuthenticateResponse,
 )
 from ..broker import Broker
+from ..security.rights.access import Free
 from ..session import Session
 
 WHY = "SaslAuthenticate request received after successful authentication"
+
+# For who is about to say who he is.
+ACCESS = (Free(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> SaslAuthenticateResponse:

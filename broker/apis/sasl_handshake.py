@@ -10,7 +10,11 @@ from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 from ..broker import Broker
+from ..security.rights.access import Free
 from ..session import Session
+
+# For who has not said yet who he is.
+ACCESS = (Free(),)
 
 
 def handle(broker: Broker, request: Request, session: Session) -> SaslHandshakeResponse:

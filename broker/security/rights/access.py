@@ -11,7 +11,7 @@ be seen. So no handler knows of rights, and none can forget them: dispatch serve
     Free    nothing: what is told to everybody
 What is peculiar to one API stands in its module, as a Rule of its own.
 Source: KafkaApis.scala, AuthHelper.java; the table "Operations and Resources on Protocols".
-Tests: tests/unit/broker/security/rights/test_access.py, tests/system/rights/test_rights.py
+Tests: tests/property/test_rights.py
 """
 
 from __future__ import annotations

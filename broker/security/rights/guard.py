@@ -6,12 +6,13 @@ there is none, none of this is on the way of a request.
     2. the handler answers the rest   3. the rules hide what may not be seen
     4. what was refused is put behind the answer
 Read next: access.py, authorizer.py.
-Tests: tests/unit/broker/security/rights/test_guard.py, tests/system/rights/test_rights.py
+Tests: tests/property/test_rights.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from types import GeneratorType
 from typing import Any, Protocol
 
@@ -97,11 +98,12 @@ class _Guarded:
     ) -> Any:
         if message is None:
             return told.alone()
-        asked, request.message = request.message, message
-        try:
-            outcome = self._handle(broker, request, session)
-        finally:
-            request.message = asked  # if all of it is refused, it is so as it was asked
+        if message is not request.message:
+            # Not put into the request itself: 1. long work looks at its message when it is its
+            # turn  2. if it fails, all that was asked is refused, as it was asked.
+            request = copy(request)
+            request.message = message
+        outcome = self._handle(broker, request, session)
         if type(outcome) is GeneratorType:
             return told.behind_steps(outcome) if told.changes else outcome
         if outcome is None:

@@ -1,6 +1,6 @@
 """The guard of a broker, if its configuration names an authorizer.
 
-Tests: tests/system/rights/test_rights.py
+Tests: tests/property/test_rights.py
 """
 
 from __future__ import annotations
