@@ -44,7 +44,6 @@ from .partitions.open_partitions import OpenPartitions
 from .partitions.partition import Partition
 from .partitions.producer_expiry import ProducerExpiry
 from .partitions.retention import Retention
-from .security.rights.guarding import guard_of
 from .storage.data_directory import owner_mark
 from .storage.names import GROUPS_LOG, METADATA_LOG, TRANSACTIONS_LOG
 from .storage.port import FlushFailed, NoSpace, StorageError
@@ -100,7 +99,6 @@ class Broker:
             self.restart.known(METADATA_LOG, None),
         )
         self.config = config = self.running_config.effective()
-        self.guard = guard_of(self)
         self._report_recovery(METADATA_LOG, self._metadata.log.recovery)
         node_id, warn = config.node_id, hooks.warn
         cluster_id, found = claim(world, mark, self.state, self.restart, node_id=node_id, warn=warn)
@@ -327,17 +325,11 @@ class Broker:
         self._expiry.warn_if_short()
         self._hooks.deadline_moved()
 
-    def change_acls(self, records: Sequence[MetadataRecord]) -> None:
-        """Add or remove rules of access at once, all or none; they count for open connections.
+    def change_security(self, records: Sequence[MetadataRecord]) -> None:
+        """Take planned changes of credentials and rules of access into force at once, all or none.
 
-        Answer through `when_durable`. Raises StorageError: nothing was changed.
-        """
-        self._commit(records)
-
-    def change_credentials(self, records: Sequence[MetadataRecord]) -> None:
-        """Take planned changes of users' credentials into force at once, all or none.
-
-        Answer through `when_durable`. Raises StorageError: nothing was changed.
+        Rules count for open connections, too. Answer through `when_durable`.
+        Raises StorageError: nothing was changed.
         """
         self._commit(records)
 

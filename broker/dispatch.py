@@ -26,6 +26,7 @@ from .broker import Broker
 from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
 from .log_lines import Event
 from .security.rights.guard import Handlers
+from .security.rights.guarding import guard_of
 from .session import CloseConnection, Session
 from .storage.port import FlushFailed, StorageError
 from .waiting.held_bytes import HeldBytes
@@ -49,9 +50,10 @@ class Dispatch:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        if broker.guard is not None:
+        self._guard = guard_of(broker)
+        if self._guard is not None:
             for api in SERVED.values():
-                broker.guard.guarded(handlers_of(api))
+                self._guard.guarded(handlers_of(api))
 
     @property
     def work(self) -> LongWork:
@@ -149,7 +151,7 @@ class Dispatch:
 
     def _load(self, route: Route) -> Route:
         """Put the handler where its requests come by."""
-        module, guard = handlers_of(route.api), self._broker.guard
+        module, guard = handlers_of(route.api), self._guard
         route.handle = module.handle if guard is None else guard.guarded(module)
         route.refusal = module.refusal
         return route

@@ -176,7 +176,8 @@ JOBS_ACTIVE_MAX = 3
 LONG_FRAME_BYTES = 32 * 1024
 
 # The process looks for garbage among all its objects when it has looked among the young ones so
-# many times (process_memory.py): every 700,000 new objects that stay, and not every 70,000.
+# many times (cli/terminal/process_memory.py): every 700,000 new objects that stay, and not every
+# 70,000.
 COLLECTED_WHOLE_EVERY = 100
 
 # Compressed batches up to this size are opened on the loop, if that gives no more bytes either: a
@@ -198,7 +199,8 @@ KEPT_FREE_BYTES_MAX = 8 * 1024 * 1024
 MAPPED_FROM_BYTES = 4 * 1024 * 1024
 
 # How often a process that is a broker looks at its size, in s, and by how many bytes it must have
-# changed for malloc to be asked to give back what is free (process_memory.py): a few milliseconds.
+# changed for malloc to be asked to give back what is free (cli/terminal/process_memory.py): a few
+# milliseconds.
 GIVEN_BACK_EVERY_S = 10.0
 GIVEN_BACK_FROM_BYTES = 2 * 1024 * 1024
 

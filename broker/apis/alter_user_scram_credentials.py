@@ -49,7 +49,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
                 outcomes[each.name] = None
                 records.append(planned)
         if records and (len(records) == CHANGES_A_STEP or number == len(asked)):
-            broker.change_credentials(records)
+            broker.change_security(records)
             records = []
             yield None
     if all(outcomes.values()):

@@ -43,7 +43,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
                 each.permission_type,
             )
         )
-    if broker.guard is None:
+    if not broker.config.authorizer_class_name:
         raise ApiError(ErrorCode.SECURITY_DISABLED, NO_AUTHORIZER)
     results: list[AclCreationResult] = []
     for at in range(0, len(message.creations), RULES_A_STEP):
@@ -52,7 +52,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
         acls = {each: None for each in planned if not isinstance(each, Refused)}
         new = [AclRecord(each) for each in acls if each not in broker.state.acls]
         if new:
-            broker.change_acls(new)
+            broker.change_security(new)
         results += map(_result, planned)
         yield None
     return broker.when_durable(

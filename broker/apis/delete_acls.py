@@ -41,13 +41,13 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
                 each.permission_type,
             )
         )
-    if broker.guard is None:
+    if not broker.config.authorizer_class_name:
         raise ApiError(ErrorCode.SECURITY_DISABLED, NO_AUTHORIZER)
     results = []
     for each in message.filters:
         found = yield from _found(broker, each)
         for at in range(0, len(found), RULES_A_STEP):
-            broker.change_acls([*map(AclRemovedRecord, found[at : at + RULES_A_STEP])])
+            broker.change_security([*map(AclRemovedRecord, found[at : at + RULES_A_STEP])])
             yield None
         results.append(_result(found))
     return broker.when_durable(

@@ -39,7 +39,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
             asked.permission_type,
         )
     )
-    if broker.guard is None:
+    if not broker.config.authorizer_class_name:
         raise ApiError(ErrorCode.SECURITY_DISABLED, "No Authorizer is configured on the broker")
     wanted = AclFilter(
         asked.resource_type_filter,

@@ -21,11 +21,11 @@ from ...broker.config.properties import ConfigError
 from ...broker.config.sources import Layer, Loaded, load
 from ...broker.connections.descriptors import raise_limit, shares
 from ...broker.log_lines import FORMATS, LEVELS, Event, formatter
-from ...broker.process_memory import collect_rarely, give_back_when_changed
 from ...broker.runtime import ListenError, Runtime
 from ...broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from ..config_file import VARIABLE, standing_layers
 from ..terminal.log_output import LogOutput
+from ..terminal.process_memory import collect_rarely, give_back_when_changed
 from ..terminal.standard_output import say
 
 if TYPE_CHECKING:

@@ -85,6 +85,10 @@ CHANGES_NOTHING = ("none", "DESCRIBE on TOPIC", "READ on TOPIC", "DESCRIBE on GR
 SEEDS = 2
 
 
+def _nothing(*_: object) -> None:
+    """Nobody listens."""
+
+
 class Clock:
     """Time that stands still."""
 
@@ -115,7 +119,7 @@ class House:
 
     def __init__(self, rules: tuple[Acl, ...], *, has_secrets: bool) -> None:
         self._random = Random(1)
-        hooks = Hooks(*[lambda *_: None] * 4, slices=AtOnce())
+        hooks = Hooks(_nothing, _nothing, _nothing, _nothing, slices=AtOnce())
         settings = {
             "authorizer.class.name": STANDARD_AUTHORIZER,
             "super.users": "User:admin",
@@ -126,12 +130,12 @@ class House:
         self._dispatch = Dispatch(self.broker)
         self._furnish(OPEN)
         if rules:
-            self.broker.change_acls([AclRecord(each) for each in rules])
+            self.broker.change_security([AclRecord(each) for each in rules])
         if has_secrets:
             for name in HIDDEN:
                 self._furnish(name)
             secret = Acl(TOPIC, "drawn-0", PatternType.LITERAL, "User:eve", "*", 3, 3)
-            self.broker.change_acls([AclRecord(secret)])
+            self.broker.change_security([AclRecord(secret)])
         self._random.seed(3)  # member ids and producer ids are drawn alike from here on
 
     def _furnish(self, name: str) -> None:

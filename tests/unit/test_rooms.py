@@ -28,19 +28,9 @@ LONG_LISTS = {
 # From the ground up.
 FLOORS = {
     "broker": (
-        *("limits", "log_lines", "storage", "world", "config", "waiting", "log", "cluster"),
-        *(
-            "directory",
-            "groups",
-            "transactions",
-            "partitions",
-            "broker",
-            "session",
-            "faults",
-            "apis",
-            "dispatch",
-        ),
-        *("connections", "runtime", "process_memory"),
+        *("limits", "log_lines", "storage", "world", "config", "session", "waiting", "log"),
+        *("cluster", "security", "directory", "groups", "transactions", "partitions", "broker"),
+        *("faults", "apis", "dispatch", "connections", "runtime"),
     ),
     "protocol": (
         *("sequence", "varint", "compression", "batch", "errors", "configs", "api_names", "apis"),

@@ -95,8 +95,8 @@ def test_only_what_is_there_can_be_deleted() -> None:
 def test_a_start_and_a_rewritten_log_know_the_credentials() -> None:
     storage = MemoryStorage()
     broker = started(storage)
-    broker.change_credentials([upserted("carol", 1), upserted("carol", 2), upserted("dave")])
-    broker.change_credentials([ScramCredentialDeletedRecord("dave", "SCRAM-SHA-256")])
+    broker.change_security([upserted("carol", 1), upserted("carol", 2), upserted("dave")])
+    broker.change_security([ScramCredentialDeletedRecord("dave", "SCRAM-SHA-256")])
     kept = dict(broker.state.scram)
     assert {user: sorted(each) for user, each in kept.items()} == {
         "carol": ["SCRAM-SHA-256", "SCRAM-SHA-512"]

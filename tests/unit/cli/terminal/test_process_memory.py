@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from minibroker.broker import process_memory
 from minibroker.broker.limits import GIVEN_BACK_FROM_BYTES
-from minibroker.broker.process_memory import (
+from minibroker.cli.terminal import process_memory
+from minibroker.cli.terminal.process_memory import (
     collect_rarely,
     give_back_when_changed,
     malloc_trim,

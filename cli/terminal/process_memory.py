@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from .limits import COLLECTED_WHOLE_EVERY, GIVEN_BACK_EVERY_S, GIVEN_BACK_FROM_BYTES
+from ...broker.limits import COLLECTED_WHOLE_EVERY, GIVEN_BACK_EVERY_S, GIVEN_BACK_FROM_BYTES
 
 _STATM = Path("/proc/self/statm")
 
