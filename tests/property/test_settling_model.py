@@ -15,15 +15,18 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 import pytest
+from minibroker.client.produce.answers import Answer
+from minibroker.client.session.log_scan import LogScan
 from minibroker.client.session.open_batch import Floor, OpenBatch
-from minibroker.client.session.outcomes import Anew, Stored
-from minibroker.client.session.settling import AskLeader, Look, ReadLog, Send, Settling
+from minibroker.client.session.outcomes import Anew, Stored, Unsettled
+from minibroker.client.session.settling import AskLeader, Look, ReadLog, Send, Settling, Step
 from minibroker.protocol import sequence
+from minibroker.protocol.errors import ErrorCode
 
 from tests.support.sessions.partition_model import Partition
 
 Queues = tuple[tuple[OpenBatch, ...], ...]
-EVENTS_MAX = 3  # restarts, forgettings, lost answers and deaths of the settler
+E45, E47 = ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode.INVALID_PRODUCER_EPOCH
 FIRST = 2**31 - 3  # so that sequences wrap among the batches
 
 
@@ -44,9 +47,14 @@ class Left:
 
 
 class Watched(Settling):
-    """A settlement that also knows how the log was when it learned something of the leader."""
+    """A settlement that also knows how the log was when it learned something of the leader.
+
+    Attributes:
+        is_lost: an attempt got no answer since the newest look; that takes its time.
+    """
 
     log_then: tuple[tuple[int, int, int, int], ...] = ()
+    is_lost = False
 
     @property
     def has_looked(self) -> bool:
@@ -55,10 +63,26 @@ class Watched(Settling):
 
 
 class Search:
-    """Every world that begins with one Left."""
+    """Every world that begins with one Left.
 
-    def __init__(self, left: Left) -> None:
+    Args:
+        kind: of settlement; the drill has others.
+        events: restarts, forgettings, lost answers and deaths of the settler, at most.
+        is_readable: whether the log may be read.
+    """
+
+    def __init__(
+        self,
+        left: Left,
+        kind: type[Watched] = Watched,
+        *,
+        events: int = 3,
+        is_readable: bool = True,
+    ) -> None:
+        self.events = events
         self.left = left
+        self.kind = kind
+        self.is_readable = is_readable
         self.seen: set[object] = set()
         self.found: list[str] = []
         self.worlds = 0
@@ -66,10 +90,10 @@ class Search:
     def run(self) -> None:
         """Go through them."""
         settling = self._new()
-        self._go(self.left.partition, self.left.queues, settling, EVENTS_MAX, ())
+        self._go(self.left.partition, self.left.queues, settling, self.events, ())
 
     def _new(self) -> Watched:
-        return Watched(self.left.batches, self.left.floor)
+        return self.kind(self.left.batches, self.left.floor)
 
     def _go(
         self,
@@ -114,10 +138,11 @@ class Search:
         after = _copied(settling)
         if isinstance(step, AskLeader):
             after.looked(Look(listed=partition.listed))
-            after.log_then = partition.log
+            after.log_then, after.is_lost = partition.log, False
             self._go(partition, queues, after, events, (*path, f"look: {partition.listed}"))
         elif isinstance(step, ReadLog):
-            after.scanned(partition.scan(self.left.floor.offset))
+            scan = partition.scan(self.left.floor.offset)
+            after.scanned(scan if self.is_readable else LogScan(refusal="no right"))
             self._go(partition, queues, after, events, (*path, "read"))
         elif isinstance(step, Send):
             batch = step.batch
@@ -130,6 +155,7 @@ class Search:
                 return
             lost = _copied(settling)
             lost.answered(batch, None)
+            lost.is_lost = True
             self._go(stored, queues, lost, events - 1, (*path, name + ", lost"))
             late = (*queues, (batch,))  # it is not worked off yet, and nobody will tell
             self._go(partition, late, lost, events - 1, (*path, f"send {batch.number} late"))
@@ -147,8 +173,10 @@ class Search:
         wrong += [f"{number} has no outcome" for number in silent]
         for outcome in settling.outcomes:
             times = partition.times_stored(outcome.batch)
-            expected = {Stored: 1, Anew: 0}.get(type(outcome))
-            if times != expected:
+            expected = {Stored: [1], Anew: [0]}.get(type(outcome), [])
+            if isinstance(outcome, Unsettled) and not self.is_readable:
+                expected = [0, 1]
+            if times not in expected:
                 wrong.append(f"{outcome.batch.number}: {outcome}, and stored {times} times")
             places = _places(partition, outcome.batch)
             if isinstance(outcome, Stored) and outcome.base_offset not in (-1, *places):
@@ -164,7 +192,7 @@ class Search:
 def _is_limit(partition: Partition, settling: Watched, step: object) -> bool:
     """Whether what the settler goes by has changed, or is what it is about to send."""
     if isinstance(step, Send) and partition.times_stored(step.batch):
-        return True
+        return not settling.is_lost
     return settling.has_looked and partition.log != settling.log_then
 
 
@@ -246,24 +274,117 @@ def lefts(count: int, *, is_confirmed: bool, gap_at: int | None = None) -> list[
 
 
 @pytest.mark.parametrize(
-    ("count", "is_confirmed", "gap_at"),
+    ("count", "is_confirmed", "gap_at", "events"),
     [
-        (1, False, None),
-        (2, False, None),
-        (1, True, None),
-        (2, True, None),
-        (2, True, 0),
-        (3, True, 0),
-        (3, True, 1),
+        (1, False, None, 4),
+        (2, False, None, 3),
+        (1, True, None, 4),
+        (2, True, None, 2),
+        (3, True, None, 0),
+        (2, True, 0, 3),
+        (3, True, 1, 2),
     ],
 )
+@pytest.mark.parametrize("is_readable", [True, False])
 def test_nothing_is_doubled_lost_or_guessed(
-    count: int, is_confirmed: bool, gap_at: int | None
+    count: int, is_confirmed: bool, gap_at: int | None, events: int, is_readable: bool
 ) -> None:
     worlds = 0
     for left in lefts(count, is_confirmed=is_confirmed, gap_at=gap_at):
-        search = Search(left)
+        search = Search(left, events=events, is_readable=is_readable)
         search.run()
         worlds += search.worlds
         assert not search.found, f"{left.partition}, {left.queues}:\n  {search.found[0]}"
     assert worlds
+
+
+class TakesRefusalForStored(Watched):
+    """45 and 47 mean that it was there before."""
+
+    def answered(self, batch: OpenBatch, answer: Answer | None) -> None:
+        is_refusal = answer is not None and answer.code in (E45, E47)
+        super().answered(batch, Answer(ErrorCode.NONE) if is_refusal else answer)
+
+
+class SendsBlindly(Watched):
+    """No answer came: the same bytes again."""
+
+    def answered(self, batch: OpenBatch, answer: Answer | None) -> None:
+        if answer is not None:
+            super().answered(batch, answer)
+
+
+class DoesNotRead(Watched):
+    """Who is not listed has stored nothing."""
+
+    def looked(self, look: Look) -> None:
+        super().looked(look)
+        if look.listed is None:
+            self.scanned(LogScan(end_offset=1_000, is_anchored=True))
+
+
+class GivesNewNames(Watched):
+    """What is not in the log may be sent under another identity."""
+
+    def _send(self, head: OpenBatch) -> Step | None:
+        return self._renew()
+
+
+class KeepsWhatItRead(Watched):
+    """The log is read once, whatever is learned of the leader later."""
+
+    def looked(self, look: Look) -> None:
+        scan = self._scan
+        super().looked(look)
+        self._scan = scan
+
+    def look_again(self) -> None:
+        scan = self._scan
+        super().look_again()
+        self._scan = scan
+
+
+class TakesListedForAll(Watched):
+    """Somebody is listed, so everything of him is stored."""
+
+    def _up_to(self, listed: list[OpenBatch]) -> Step | None:
+        return self._store([*self._open])
+
+
+class SendsBehindGaps(Watched):
+    """A batch behind a refused one goes as it is."""
+
+    def _renew(self) -> Step | None:
+        return self._send(self._open[0])
+
+
+class ProbesFirst(Watched):
+    """The newest goes again at once, without another look, when the log says nothing."""
+
+    def look_again(self) -> None:
+        if not self._is_log_silent:
+            super().look_again()
+
+
+World = tuple[int, bool, int | None, bool]  # count, is_confirmed, gap_at, is_readable
+BUGS: dict[type[Watched], World] = {
+    TakesRefusalForStored: (3, True, 1, True),
+    SendsBlindly: (1, True, None, True),
+    DoesNotRead: (1, True, None, True),
+    GivesNewNames: (1, True, None, True),
+    KeepsWhatItRead: (2, False, None, True),
+    TakesListedForAll: (2, True, None, True),
+    SendsBehindGaps: (3, True, 1, True),
+    ProbesFirst: (2, True, None, False),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_a_planted_bug_is_seen(bug: type[Watched]) -> None:
+    count, is_confirmed, gap_at, is_readable = BUGS[bug]
+    for left in lefts(count, is_confirmed=is_confirmed, gap_at=gap_at):
+        search = Search(left, bug, is_readable=is_readable)
+        search.run()
+        if search.found:
+            return
+    pytest.fail("the search saw nothing wrong")
