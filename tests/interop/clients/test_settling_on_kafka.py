@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
 from tests.support.processes.kafka import RealKafka, missing_tools
 from tests.support.sessions.settling_cases import CASES, KAFKAS, Case
-from tests.support.sessions.settling_stage import Stage
+from tests.support.sessions.settling_stage import Stage, cut
 
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools())),
 ]
 NUMBERS = count()
-# Kafka counts by the records' timestamps, also while it is down: a restart takes it some seconds.
 SETTINGS = {
-    "producer.id.expiration.ms": "15000",
     "producer.id.expiration.check.interval.ms": "100",
     "auto.create.topics.enable": "false",
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -61,18 +58,11 @@ async def stage(kafka: RealKafka) -> AsyncIterator[Stage]:
     await stage.close()
 
 
-def cut(directory: Path) -> None:
-    """The page cache is gone: the log has its first record only, as after a loss of power."""
-    (log,) = directory.glob("*.log")
-    length = int.from_bytes(log.read_bytes()[8:12]) + 12
-    log.write_bytes(log.read_bytes()[:length])
-    for pattern in ("*.snapshot", "*.index", "*.timeindex"):
-        for file in directory.glob(pattern):
-            file.unlink()
-
-
 @pytest.mark.parametrize("case", [*CASES, *KAFKAS], ids=lambda case: case.__name__)
 async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: Stage) -> None:
-    topic = f"t{next(NUMBERS)}"
+    number = next(NUMBERS)
+    if not number:
+        await stage.create("canary")
+    topic = f"t{number}"
     await stage.create(topic)
     await case(stage, topic)

@@ -1,8 +1,7 @@
 """A partition as Kafka keeps it, small: what it appends of one producer id, knows again or refuses.
 
 Values only, so that a search can go back to every state. Source: ProducerStateManager.java,
-ProducerAppendInfo.java; the answers were compared with a real Kafka (kafka's own rows of the tests
-under tests/interop/answers).
+ProducerAppendInfo.java; compared with brokers in settling_cases.py.
 """
 
 from __future__ import annotations

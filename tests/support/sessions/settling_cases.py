@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 from minibroker.client.errors import StaleJournal
@@ -17,6 +18,7 @@ from minibroker.protocol.batch.header import PRODUCER_ID_AT
 from minibroker.protocol.batch.writing import resealed
 from minibroker.protocol.errors import ErrorCode as E
 
+from tests.support.sessions.partition_model import KEPT, Partition
 from tests.support.sessions.settling_stage import Dead, Stage
 
 Case = Callable[[Stage, str], Awaitable[None]]
@@ -166,8 +168,6 @@ async def retention_past_the_floor_and_remembered(stage: Stage, topic: str) -> N
     await stage.send(dead.batches[0])
     await stage.fill(topic, 1)
     await stage.delete_records(topic, before=3)
-    if await stage.listed(dead) is None:
-        pytest.skip("the machine was so slow that the producer id has expired")
     outcomes = await stage.settle(dead)
     assert kinds(outcomes) == ["Stored", "Stored"]
     assert await stage.values(topic, 3) == [b"2"]
@@ -304,7 +304,23 @@ async def compacted(stage: Stage, topic: str) -> None:
     assert b"2" not in await stage.values(topic)
 
 
+async def the_model_of_the_search_answers_alike(stage: Stage, topic: str) -> None:
+    """What tests/property/test_settling_model.py takes for a broker, beside a broker."""
+    random = Random(7)
+    dead = await stage.dead(topic, [1, 2, 1, 1, 3, 1, 1, 2])
+    model = Partition()
+    for _ in range(150):
+        newest = next((n for n, b in enumerate(dead.batches) if b.last_sequence == model.last), -1)
+        at = random.randint(max(0, newest - KEPT), min(newest + 2, len(dead.batches) - 1))
+        model, expected = model.produce(dead.batches[at])
+        answer = await stage.send(dead.batches[at])
+        assert (answer.code, answer.base_offset) == (expected.code, expected.base_offset)
+    assert model.last == dead.batches[-1].last_sequence  # the walk has come to the end
+    assert await stage.listed(dead) == model.listed
+
+
 CASES: tuple[Case, ...] = (
+    the_model_of_the_search_answers_alike,
     nothing_had_left,
     all_was_stored_and_no_answer_came,
     a_part_was_stored,

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from minibroker.testing import TestBroker
 
 from tests.support.sessions.settling_cases import CASES, Case
-from tests.support.sessions.settling_stage import Stage
+from tests.support.sessions.settling_stage import Stage, cut
 
 SETTINGS = {
-    "producer.id.expiration.ms": "400",
     "producer.id.expiration.check.interval.ms": "20",
     "auto.create.topics.enable": "false",
 }
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    async with TestBroker(durability="page-cache", settings=SETTINGS) as broker:
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with TestBroker(data_dir=tmp_path, durability="page-cache", settings=SETTINGS) as broker:
 
         async def lose(topic: str) -> None:
-            await broker.lose_power()
+            await broker.kill()
+            cut(tmp_path / f"{topic}-0")
             await broker.start()
 
         async def deny(topic: str) -> None:
@@ -38,5 +39,6 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: Stage) -> None:
+    await stage.create("canary")
     await stage.create("t")
     await case(stage, "t")
