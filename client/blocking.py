@@ -36,7 +36,15 @@ from .administer.results import (
 from .administer.topics import DEFAULT_COUNT
 from .administer.transactions import MAX_TIMEOUT_MS
 from .cluster.list_offsets import OffsetAndTimestamp
-from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, IsolationLevel, OffsetReset
+from .config import (
+    BATCH_SIZE,
+    RETRIES_MAX,
+    Acks,
+    CompressionType,
+    IsolationLevel,
+    OffsetReset,
+    SessionDurability,
+)
 from .door.door import Headers
 from .door.secret import hidden
 from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
@@ -44,8 +52,9 @@ from .fetch.position import ConsumerRecord, Deserializer, K, V
 from .group.subscription import ConsumerRebalanceListener
 from .in_thread.loop_thread import LoopThread
 from .in_thread.parts import Delivery, InThreads
+from .in_thread.session import Session
 from .in_thread.transaction import Transaction
-from .partitions import GroupOffsets, OffsetAndMetadata, RecordMetadata, TopicPartition
+from .partitions import GroupOffsets, Mark, OffsetAndMetadata, RecordMetadata, TopicPartition
 from .produce.intake import Partitioner
 from .produce.receipts import Receipts
 
@@ -53,7 +62,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 
-__all__ = ["Admin", "Consumer", "Delivery", "Producer", "Transaction"]
+__all__ = ["Admin", "Consumer", "Delivery", "Producer", "Session", "Transaction"]
 
 
 class Producer(Generic[K, V]):
@@ -80,6 +89,9 @@ class Producer(Generic[K, V]):
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room, and each wait for
             a transaction's coordinator.
+        session: a directory in which everything is written down before it leaves: after a death of
+            this process the next producer with it goes on, and no record is stored twice.
+        session_durability: "fsync", or "page-cache", which does not survive this machine.
         security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
         ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
             the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
@@ -129,6 +141,8 @@ class Producer(Generic[K, V]):
         allow_auto_create_topics: bool = True,
         transactional_id: str | None = None,
         transaction_timeout_ms: int = 60000,
+        session: str | None = None,
+        session_durability: SessionDurability = "fsync",
         security_protocol: SecurityProtocol = "PLAINTEXT",
         ssl_context: SSLContext | None = None,
         ssl_check_hostname: bool = True,
@@ -173,6 +187,8 @@ class Producer(Generic[K, V]):
                 allow_auto_create_topics=allow_auto_create_topics,
                 transactional_id=transactional_id,
                 transaction_timeout_ms=transaction_timeout_ms,
+                session=session,
+                session_durability=session_durability,
                 security_protocol=security_protocol,
                 ssl_context=ssl_context,
                 ssl_check_hostname=ssl_check_hostname,
@@ -193,8 +209,9 @@ class Producer(Generic[K, V]):
 
         Raises:
             ConnectionFailed: none of bootstrap_servers can be reached.
-            Retriable: the coordinator has given no producer id within max_block_ms.
-            Fatal, Fenced: it never will.
+            Retriable: no producer id within max_block_ms.
+            Fatal, Fenced: there never will be one; or the session cannot be gone on with
+                (SessionInUse, JournalDamaged, StaleJournal and the like).
         """
         self._loop.run(self._inner.start)
 
@@ -220,6 +237,15 @@ class Producer(Generic[K, V]):
         """
         return Transaction(self._loop, self._loop.do(self._inner.transaction))
 
+    @property
+    def session(self) -> Session:
+        """The durable session: marks, steps, and what waits for a decision.
+
+        Raises:
+            RuntimeError: the producer was made without one.
+        """
+        return Session(self._loop, self._loop.do(lambda: self._inner.session))
+
     def send(
         self,
         topic: str,
@@ -229,6 +255,7 @@ class Producer(Generic[K, V]):
         partition: int | None = None,
         timestamp_ms: float | None = None,
         headers: Headers | None = (),
+        mark: Mark | None = None,
     ) -> Delivery:
         """Put a record into its batch; waits only for metadata and buffer room.
 
@@ -236,6 +263,8 @@ class Producer(Generic[K, V]):
             partition: by default that of the key's hash, or whichever fills a batch.
             timestamp_ms: since 1970; by default now.
             headers: (name, value) pairs or a mapping; values are bytes, None, or text for UTF-8.
+            mark: with a session, how far the source has been read with this record: (source,
+                position), or the position of the only source.
 
         All that is handed over is taken in this call, and may change afterwards.
 
@@ -257,6 +286,7 @@ class Producer(Generic[K, V]):
                     partition=partition,
                     timestamp_ms=timestamp_ms,
                     headers=headers,
+                    mark=mark,
                 )
             ),
         )
@@ -270,6 +300,7 @@ class Producer(Generic[K, V]):
         partition: int | None = None,
         timestamp_ms: float | None = None,
         headers: Headers | None = (),
+        mark: Mark | None = None,
     ) -> RecordMetadata:
         """As `send`, and wait for the receipt."""
         return self._loop.run(
@@ -280,6 +311,7 @@ class Producer(Generic[K, V]):
                 partition=partition,
                 timestamp_ms=timestamp_ms,
                 headers=headers,
+                mark=mark,
             )
         )
 

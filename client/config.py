@@ -19,6 +19,7 @@ Acks: TypeAlias = Literal["all", -1, 0, 1]
 CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 OffsetReset: TypeAlias = Literal["earliest", "latest", "none"]
 IsolationLevel: TypeAlias = Literal["read_uncommitted", "read_committed"]
+SessionDurability: TypeAlias = Literal["fsync", "page-cache"]
 
 CODECS: dict[str, Codec] = {codec.name.lower(): codec for codec in Codec}
 ISOLATION_LEVELS: tuple[str, ...] = get_args(IsolationLevel)  # 0 and 1, as they travel
@@ -105,10 +106,21 @@ class ProducerConfig(ConnectionConfig):
     metadata_max_idle_ms: float = _number(300_000, IDLE_MS_MIN)
     transactional_id: str | None = _option(None, door.optional_text)
     transaction_timeout_ms: int = _whole(60_000, 1)
+    session: str | None = _option(None, door.optional_text)
+    session_durability: SessionDurability = field(
+        default="fsync", metadata=_one_of(SessionDurability)
+    )
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for what cannot work or would break a promise."""
         super().__post_init__()
+        if self.session is not None:
+            self._check_session()
+        elif self.session_durability != "fsync":
+            raise ValueError(
+                f"session_durability={self.session_durability!r} without a session: give "
+                "session=DIRECTORY as well"
+            )
         if self.acks not in ("all", -1, 0, 1) or isinstance(self.acks, bool | float):
             raise ValueError(f"acks={self.acks!r}: expected 'all', -1, 0 or 1")
         if self.transactional_id == "":
@@ -131,6 +143,32 @@ class ProducerConfig(ConnectionConfig):
             raise ValueError(
                 "enable_idempotence allows max_in_flight_requests_per_connection up to "
                 f"{IN_FLIGHT_MAX}: brokers remember no more batches"
+            )
+
+    def _check_session(self) -> None:
+        """Raise ValueError for what a durable session cannot go with."""
+        if self.session == "":
+            raise ValueError("session is empty: name a directory, or leave it out")
+        if not self.enable_idempotence:
+            raise ValueError(
+                "a session needs enable_idempotence, the default: by producer id, epoch and "
+                "sequence brokers know again what a dead process has sent"
+            )
+        if self.acks not in ("all", -1) or isinstance(self.acks, bool | float):
+            raise ValueError(
+                f"acks={self.acks!r} with a session: what fewer than all replicas have may be "
+                "lost after it was confirmed; leave acks out"
+            )
+        if self.retries != RETRIES_MAX:
+            raise ValueError(
+                f"retries={self.retries} with a session: what is in it is sent until it is stored, "
+                "or refused for good; leave retries out"
+            )
+        if self.transactional_id is not None:
+            raise ValueError(
+                "session and transactional_id do not go together: with a transactional_id a "
+                "process that dies leaves nothing behind, and there is nothing to go on with; "
+                "leave out one of them"
             )
 
     @property

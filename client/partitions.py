@@ -6,9 +6,12 @@ Tests: tests/unit/client/group/test_assignors.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 NO_EPOCH = -1
+
+Mark: TypeAlias = tuple[str | None, int | str | bytes] | int | str | bytes
+"""(source, position): how far a source has been read; or the position of the only source."""
 
 
 class TopicPartition(NamedTuple):

@@ -28,14 +28,22 @@ from typing import TYPE_CHECKING, Generic, Self
 
 from ..protocol.compression import Codec, compress
 from ..protocol.errors import ErrorCode
-from .config import BATCH_SIZE, RETRIES_MAX, Acks, CompressionType, ProducerConfig, options_of
+from .config import (
+    BATCH_SIZE,
+    RETRIES_MAX,
+    Acks,
+    CompressionType,
+    ProducerConfig,
+    SessionDurability,
+    options_of,
+)
 from .door import door
 from .door.door import Headers
 from .door.owner import Owner, here
 from .door.secret import hidden
 from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
 from .errors import ClientError, DeliveryTimeout, Fatal
-from .partitions import RecordMetadata
+from .partitions import Mark, RecordMetadata
 from .produce.accumulator import Accumulator
 from .produce.batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
 from .produce.intake import Intake, Partitioner
@@ -46,6 +54,7 @@ from .produce.transacting import Transacting
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from .session.session import Session
     from .transaction import Transaction
 
     K = TypeVar("K", default=bytes)  # what a key is before key_serializer
@@ -59,6 +68,10 @@ else:
 logger = logging.getLogger("minibroker.client")
 NO_HEADERS: Headers = ()  # the default, by identity; an empty tuple that is another costs only time
 STOP_ON_ERROR_MS = 1_000  # what leaving `async with` on an exception waits for open batches
+
+
+def _stamp(given: float | None) -> float:
+    return time() * 1000 if given is None else door.timestamp_ms("timestamp_ms", given)
 
 
 class Producer(Generic[K, V]):
@@ -85,6 +98,9 @@ class Producer(Generic[K, V]):
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
         max_block_ms: bounds the wait of `send` for metadata and for buffer room, and each wait for
             a transaction's coordinator.
+        session: a directory in which everything is written down before it leaves: after a death of
+            this process the next producer with it goes on, and no record is stored twice.
+        session_durability: "fsync", or "page-cache", which does not survive this machine.
         security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
         ssl_cafile, ssl_cadata: whose certificates are trusted, as a file or text of PEM; by default
             the system's. ssl_certfile, ssl_keyfile, ssl_password: this client's own.
@@ -106,6 +122,7 @@ class Producer(Generic[K, V]):
 
     _is_stopped = False
     _made_at = ""  # file:line, for who forgets to stop it
+    _stamp = staticmethod(_stamp)
 
     def __init__(
         self,
@@ -137,6 +154,8 @@ class Producer(Generic[K, V]):
         allow_auto_create_topics: bool = True,
         transactional_id: str | None = None,
         transaction_timeout_ms: int = 60_000,
+        session: str | None = None,
+        session_durability: SessionDurability = "fsync",
         security_protocol: SecurityProtocol = "PLAINTEXT",
         ssl_context: SSLContext | None = None,
         ssl_check_hostname: bool = True,
@@ -164,14 +183,26 @@ class Producer(Generic[K, V]):
             compress(config.codec, b"")
         self._owner = Owner("Producer")
         self._accumulator = Accumulator(config)
-        self._sending = Sending(config, self._accumulator, random, self._owner)
+        self._session: Session | None = None
+        if config.session is not None:
+            self._prepare_session(random, partitioner)
+        else:
+            self._sending = Sending(config, self._accumulator, random, self._owner)
+            self._intake = Intake(config, self._accumulator, self._sending, random, partitioner)
         self._transacting: Transacting | None = None
         if config.transactional_id is not None:
             self._transacting = Transacting(config, self._sending, self._flush)
-        self._intake = Intake(config, self._accumulator, self._sending, random, partitioner)
         # by topic, where plain records go; empty if every record has to be looked at first
         is_plain = self._value_serializer is None and partitioner is None
         self._filling = self._intake.filling if is_plain else {}
+
+    def _prepare_session(self, random: Random, partitioner: Partitioner | None) -> None:
+        from .session.session import Session  # not for those who have none
+
+        session = Session(self._config, self._accumulator, random, self._owner, partitioner)
+        self._session = session
+        self._sending, self._intake = session.sending, session.intake
+        self._stamp = session.stamp
 
     def __del__(self) -> None:
         if self._made_at and self._intake.closed is None:
@@ -188,11 +219,12 @@ class Producer(Generic[K, V]):
 
         Raises:
             ConnectionFailed: none of bootstrap_servers can be reached.
-            Retriable: the coordinator has given no producer id within max_block_ms.
-            Fatal, Fenced: it never will.
+            Retriable: no producer id within max_block_ms.
+            Fatal, Fenced: there never will be one; or the session cannot be gone on with
+                (SessionInUse, JournalDamaged, StaleJournal and the like).
         """
         self._owner.check()
-        await self._sending.cluster.start()
+        await self._sending.start()
         if self._transacting is not None and not self._is_stopped:
             await self._start_transactions(self._transacting)
         if not self._is_stopped:
@@ -220,10 +252,7 @@ class Producer(Generic[K, V]):
         except DeliveryTimeout as error:
             logger.warning("stopped before everything was confirmed: %s", error)
         finally:
-            self._sending.stop()
-            self._sending.sender.fail_all(_stopped)
-            self._intake.give_room()
-            await cluster.stop()
+            await self._sending.close(_stopped)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -260,6 +289,17 @@ class Producer(Generic[K, V]):
             raise RuntimeError("give the Producer a transactional_id: a name that outlives it")
         return Transaction(self, self._transacting)
 
+    @property
+    def session(self) -> Session:
+        """The durable session: marks, steps, and what waits for a decision.
+
+        Raises:
+            RuntimeError: the producer was made without one.
+        """
+        if self._session is None:
+            raise RuntimeError("give the Producer session=DIRECTORY, which outlives it")
+        return self._session
+
     async def send(
         self,
         topic: str,
@@ -269,6 +309,7 @@ class Producer(Generic[K, V]):
         partition: int | None = None,
         timestamp_ms: float | None = None,
         headers: Headers | None = (),
+        mark: Mark | None = None,
     ) -> Delivery:
         """Put a record into its batch; waits only for metadata and buffer room.
 
@@ -276,6 +317,8 @@ class Producer(Generic[K, V]):
             partition: by default that of the key's hash, or whichever fills a batch.
             timestamp_ms: since 1970; by default now.
             headers: (name, value) pairs or a mapping; values are bytes, None, or text for UTF-8.
+            mark: with a session, how far the source has been read with this record: (source,
+                position), or the position of the only source.
 
         All that is handed over is taken in this call, and may change afterwards.
 
@@ -303,6 +346,8 @@ class Producer(Generic[K, V]):
             and size < PLAIN_VALUE_END
             and here() == self._owner.home
         ):
+            if mark is not None:
+                self._intake.mark(mark)
             batch.room -= size
             values = batch.values
             index = len(values)
@@ -310,7 +355,7 @@ class Producer(Generic[K, V]):
             batch.timestamps.append(time() * 1000)
             return Delivery(batch, index)
         self._owner.check()
-        timestamp = _stamp(timestamp_ms)
+        timestamp = self._stamp(timestamp_ms)
         run = await self._intake.add(
             door.text("topic", topic),
             door.content("key", key, self._key_serializer),
@@ -318,6 +363,7 @@ class Producer(Generic[K, V]):
             door.headers("headers", headers),
             partition=door.partition("partition", partition),
             timestamp=timestamp,
+            mark=mark,
         )
         return Delivery(run.batch, run.first)
 
@@ -330,6 +376,7 @@ class Producer(Generic[K, V]):
         partition: int | None = None,
         timestamp_ms: float | None = None,
         headers: Headers | None = (),
+        mark: Mark | None = None,
     ) -> RecordMetadata:
         """As `send`, and wait for the receipt."""
         return await (
@@ -340,6 +387,7 @@ class Producer(Generic[K, V]):
                 partition=partition,
                 timestamp_ms=timestamp_ms,
                 headers=headers,
+                mark=mark,
             )
         )
 
@@ -381,6 +429,8 @@ class Producer(Generic[K, V]):
             timestamp_ms=timestamp_ms,
             partition=partition,
         )
+        if self._session is not None:
+            self._stamp(min(records.timestamps or [records.timestamp]))
         self._intake.raise_if_closed()
         return await bulk.sent(records, self._intake)
 
@@ -437,10 +487,6 @@ class Producer(Generic[K, V]):
         """What the producer has counted so far, by Kafka's metric names (figures.py)."""
         self._owner.check()
         return {**self._sending.metrics(), "waiting-threads": self._intake.waiting_count}
-
-
-def _stamp(given: float | None) -> float:
-    return time() * 1000 if given is None else door.timestamp_ms("timestamp_ms", given)
 
 
 def _stopped(batch: ProducerBatch) -> ClientError:

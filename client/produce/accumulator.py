@@ -99,6 +99,24 @@ class Accumulator:
         queue.append(batch)
         return batch
 
+    def adopt(self, batch: ProducerBatch) -> None:
+        """Count a batch that was filled elsewhere and is drained already."""
+        self.held[batch] = None
+        self.held_bytes += batch.reserved_bytes
+
+    def join(self, batch: ProducerBatch) -> None:
+        """Take in a batch that was filled elsewhere, behind the others of its place; it fills on.
+
+        It takes no more memory than its records need; has_room() was asked before.
+        """
+        queue = self.queues.setdefault((batch.topic, batch.partition), deque())
+        if queue:
+            queue[-1].close()
+        batch.reserved_bytes = batch.size_bytes
+        batch.growth_bytes, batch.room = max(0, batch.room), 0
+        self.adopt(batch)
+        queue.append(batch)
+
     def append(
         self,
         place: Place,

@@ -108,16 +108,33 @@ class Intake:
         *,
         partition: int | None,
         timestamp: float,
+        mark: object = None,
     ) -> Run:
-        """Put one record into its batch."""
+        """Put one record into its batch.
+
+        Args:
+            mark: taken in the turn that adds the record, where there is a session.
+        """
+        if mark is not None:
+            mark = self.checked_mark(mark)
         size = record_bytes_max(key, value, headers)
         held_before = self._accumulator.held_bytes
         batch = await self._batch_for(topic, key, partition, size, self.transaction_number)
+        if mark is not None:
+            self.mark(mark)
         batch.append(key, value, headers, timestamp, size)
         run = Run(batch, batch.count - 1, 1)
         if self._accumulator.held_bytes > held_before and (run.first or self._is_behind(batch)):
             await asyncio.sleep(0)  # one that sends and sends lets others have a turn now and then
         return run
+
+    def checked_mark(self, mark: object) -> object:
+        """A mark that can be, for mark(). Raises RuntimeError: there is no session."""
+        raise RuntimeError("a mark needs a durable session: give the Producer session=DIRECTORY")
+
+    def mark(self, mark: object) -> None:
+        """Note how far a source has been read with what is added in this turn of the loop."""
+        self.checked_mark(mark)
 
     async def add_values(
         self,
@@ -212,26 +229,8 @@ class Intake:
         Args:
             number: of the transaction it is part of.
         """
-        self.raise_unless_taking(number)
-        self.use(topic)
-        if size > self._config.max_request_size:
-            raise Fatal(
-                f"a record of about {size} bytes for {topic}: max_request_size is "
-                f"{self._config.max_request_size}",
-                code=ErrorCode.MESSAGE_TOO_LARGE,
-            )
         began_ms = self._sending.now_ms()
-        metadata = self._sending.cluster.metadata
-        known = metadata.topics.get(topic)
-        if known is None or not known.available:
-            await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
-            self.raise_unless_taking(number)
-            known = metadata.topics[topic]
-        if partition is not None and partition not in known.leaders:
-            left_ms = self._config.max_block_ms
-            await self._sending.cluster.ensure_partition(topic, partition, left_ms)
-            self.raise_unless_taking(number)
-            known = metadata.topics[topic]
+        known = await self._known(topic, partition, size, number)
         fixed = self._fixed_partition(known, key, partition)
         batch = self._present(topic, fixed, size)
         if batch is not None:
@@ -249,6 +248,31 @@ class Intake:
         finally:
             self._waiting.remove(entry)
             self.give_room()
+
+    async def _known(
+        self, topic: str, partition: int | None, size: int, number: int | None
+    ) -> TopicMetadata:
+        """What is known of a topic that takes a record of this size; waits for what is lacking."""
+        self.raise_unless_taking(number)
+        self.use(topic)
+        if size > self._config.max_request_size:
+            raise Fatal(
+                f"a record of about {size} bytes for {topic}: max_request_size is "
+                f"{self._config.max_request_size}",
+                code=ErrorCode.MESSAGE_TOO_LARGE,
+            )
+        metadata = self._sending.cluster.metadata
+        known = metadata.topics.get(topic)
+        if known is None or not known.available:
+            await self._sending.cluster.ensure_topic(topic, self._config.max_block_ms)
+            self.raise_unless_taking(number)
+            known = metadata.topics[topic]
+        if partition is not None and partition not in known.leaders:
+            left_ms = self._config.max_block_ms
+            await self._sending.cluster.ensure_partition(topic, partition, left_ms)
+            self.raise_unless_taking(number)
+            known = metadata.topics[topic]
+        return known
 
     def _fixed_partition(
         self, known: TopicMetadata, key: bytes | None, partition: int | None

@@ -50,6 +50,9 @@ TRANSACTION_TIMEOUT_MS = 2**31 - 1  # means nothing without a transactional id; 
 class Sending:
     """The asyncio coat of one Sender.
 
+    Args:
+        sender: by default a plain one.
+
     Attributes:
         owner: who may call.
         on_progress: called after a turn in which batches may have come to an end.
@@ -63,6 +66,7 @@ class Sending:
         accumulator: Accumulator,
         random: Random,
         owner: Owner,
+        sender: Sender | None = None,
     ) -> None:
         self._config = config
         self._random = random
@@ -70,7 +74,7 @@ class Sending:
         self.on_metadata: Callable[[], None] = _nothing
         self.on_failure: Callable[[ClientError], None] = _nothing
         self.owner = owner
-        self.sender = Sender(config, accumulator, random)
+        self.sender = sender or Sender(config, accumulator, random)
         self.cluster = Cluster(config, random, self._on_change, self._on_end)
         self.coordinating: Coordinating | None = None
         if self.sender.transactional is not None:
@@ -109,6 +113,17 @@ class Sending:
             **self.cluster.metrics(self.now_ms()),
             "requests-in-flight": sum(map(len, self._calls.values())),
         }
+
+    async def start(self) -> None:
+        """Reach a broker. Raises ConnectionFailed."""
+        await self.cluster.start()
+
+    async def close(self, error: Callable[[ProducerBatch], ClientError]) -> None:
+        """End; whatever is open fails."""
+        self.stop()
+        self.sender.fail_all(error)
+        self.on_progress()
+        await self.cluster.stop()
 
     def stop(self) -> None:
         """No more pumping."""

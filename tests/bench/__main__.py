@@ -23,6 +23,7 @@ from tests.bench.loads import SINGLES
 from tests.bench.parts.consuming import measure_consuming
 from tests.bench.parts.flushing import measure_flushing
 from tests.bench.parts.handler import profile
+from tests.bench.parts.journaling import measure_journaling
 from tests.bench.parts.overhead import overhead_table
 from tests.bench.parts.requests import measure_clients, measure_requests
 from tests.bench.parts.scale import measure_scale
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "flush": measure_flushing,
     "scale": measure_scale,
     "transactions": measure_transacting,
+    "session": measure_journaling,
 }
 COMPARED = ("requests", "clients", "consume")  # with an earlier build
 BY_GENERATOR = ("requests", "flush")

@@ -64,7 +64,11 @@ SAID_OTHERWISE = {
 }
 TYPES = {"SSLContext": "from ssl import SSLContext"}  # of the world outside: only for checkers
 # method -> how its result is wrapped; parameter -> how it is
-WRAPPED = {"send": "Delivery(self._loop, {})", "transaction": "Transaction(self._loop, {})"}
+WRAPPED = {
+    "send": "Delivery(self._loop, {})",
+    "session": "Session(self._loop, {})",
+    "transaction": "Transaction(self._loop, {})",
+}
 PARAMETERS = {"listener": "None if listener is None else InThreads(listener)"}
 
 
@@ -269,6 +273,7 @@ def _imports(text: str) -> str:
                         known[ast.unparse(target)] = f"from {source} import {ast.unparse(target)}"
     own = {
         "Delivery": "from .in_thread.parts import Delivery",
+        "Session": "from .in_thread.session import Session",
         "Transaction": "from .in_thread.transaction import Transaction",
         "InThreads": "from .in_thread.parts import InThreads",
         "LoopThread": "from .in_thread.loop_thread import LoopThread",
@@ -285,7 +290,8 @@ def _imports(text: str) -> str:
         for name in used
         if name in own or name in known
     }
-    names = sorted([*own.keys() & {"Delivery", "Transaction"}, *(face.name for face in FACES)])
+    parts = own.keys() & {"Delivery", "Session", "Transaction"}
+    names = sorted([*parts, *(face.name for face in FACES)])
     types = "".join(f"    {each}\n" for each in TYPES.values())
     lines.add("from typing import TYPE_CHECKING")
     block = f"\n\nif TYPE_CHECKING:\n{types}"

@@ -1,0 +1,1 @@
+"""What of a durable session leaves, and when."""

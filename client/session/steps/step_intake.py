@@ -1,0 +1,172 @@
+"""EDGE: the intake of a producer with a durable session: marks, and what is sent within steps.
+
+While a step is open every record comes by here, also plain ones; otherwise only what does in a
+producer without a session.
+Read first: produce/intake.py, step.py.
+Tests: tests/system/client/session/test_step.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from ....protocol.errors import ErrorCode
+from ...config import ProducerConfig
+from ...errors import Fatal
+from ...produce.accumulator import Accumulator, Place
+from ...produce.batch import ProducerBatch, record_bytes_max
+from ...produce.intake import Intake, Partitioner
+from ...produce.receipts import Run
+from ..entries import Position, Source
+from ..leaving.sending import JournaledSending
+from .marks import marked
+from .step import CURRENT, Step
+
+
+LARGE: Final = 2**63
+
+
+class StepIntake(Intake):
+    """What stands between `send` and the accumulator, or a step."""
+
+    def __init__(
+        self,
+        config: ProducerConfig,
+        accumulator: Accumulator,
+        sending: JournaledSending,
+        random: Random,
+        partitioner: Partitioner | None,
+    ) -> None:
+        super().__init__(config, accumulator, sending, random, partitioner)
+        self._journaled = sending
+        self._open_steps = 0
+        self._seen = self.filling  # by Producer.send, which goes straight to what is in it
+
+    def check_owner(self) -> None:
+        """Raise RuntimeError in another loop, thread or process than the producer's."""
+        self._journaled.owner.check()
+
+    def on_awaited(self, batch: ProducerBatch) -> None:
+        """Somebody waits for a batch."""
+        self._journaled.on_awaited(batch)
+
+    def checked_mark(self, mark: object) -> object:
+        """A mark that can be. Raises as marked(); RuntimeError within a step."""
+        if CURRENT.get() is not None:
+            raise RuntimeError("a step has its own mark: send without one within it")
+        return marked(mark)
+
+    def mark(self, mark: object) -> None:
+        """Note a mark with what is added in this turn of the loop. Raises as checked_mark()."""
+        keeping = self._journaled.sender.keeping
+        # Most programs have one source, and count: then this is all, and costs half of the rest.
+        if mark.__class__ is tuple and len(mark) == 2:  # type: ignore[arg-type]
+            source, position = mark  # type: ignore[misc]
+            new = keeping.new_marks
+            is_plain = source.__class__ is str and position.__class__ is int
+            if is_plain and -LARGE < position < LARGE and source in new:
+                new[source] = position
+                return
+        source, position = marked(mark)
+        keeping.mark(source, position, self._journaled.now_ms())
+
+    def steps_open(self, more: int) -> None:
+        """One more, or less: while there are some, Producer.send asks here of every record."""
+        if self._open_steps == 0:
+            self.filling = dict(self._seen)
+            self._seen.clear()
+        self._open_steps += more
+        if self._open_steps == 0:
+            self._seen.update(self.filling)
+            self.filling = self._seen
+
+    async def add(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: bytes,
+        *,
+        partition: int | None,
+        timestamp: float,
+        mark: object = None,
+    ) -> Run:
+        """Put one record into its batch."""
+        step = CURRENT.get()
+        if step is None or not step.is_open:
+            return await super().add(
+                topic, key, value, headers, partition=partition, timestamp=timestamp, mark=mark
+            )
+        if mark is not None:
+            self.checked_mark(mark)
+        size = record_bytes_max(key, value, headers)
+        batch = await self._batch_of(step, topic, key, partition, size)
+        batch.append(key, value, headers, timestamp, size)
+        return Run(batch, batch.count - 1, 1)
+
+    async def add_values(
+        self,
+        topic: str,
+        values: Sequence[bytes],
+        partition: int | None,
+        timestamp: float,
+        runs: list[Run],
+    ) -> None:
+        """As of any intake; a step refuses, as send_many waits for what it sends."""
+        step = CURRENT.get()
+        if step is not None and step.is_open:
+            raise RuntimeError("send_many waits for its records: within a step use send")
+        await super().add_values(topic, values, partition, timestamp, runs)
+
+    async def hand_over(self, step: Step, source: Source, position: Position) -> None:
+        """Let a step's batches join the others, with its mark, in one turn of the loop."""
+        self.raise_if_closed()
+        await self._until_room_for(step.size_bytes)
+        now_ms = self._sending.now_ms()
+        for batches in step.batches.values():
+            for batch in batches:
+                self._accumulator.join(batch)
+                batch.home = self._sending
+        step.batches.clear()
+        self._journaled.sender.keeping.mark(source, position, now_ms)
+        self._sending.wake_at(now_ms + self._config.linger_ms)
+
+    async def _until_room_for(self, size: int) -> None:
+        if not size or (not self._waiting and self._accumulator.has_room(size)):
+            return
+        entry = (size, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        try:
+            await self._until_room(entry, self._config.max_block_ms)
+            self.raise_if_closed()
+        finally:
+            self._waiting.remove(entry)
+            self.give_room()
+
+    async def _batch_of(
+        self, step: Step, topic: str, key: bytes | None, partition: int | None, size: int
+    ) -> ProducerBatch:
+        known = await self._known(topic, partition, size, None)
+        if not step.is_open:
+            raise RuntimeError("the step that this record was sent in has ended meanwhile")
+        if step.size_bytes + size > self._config.buffer_memory:
+            raise Fatal(
+                f"a step of {step.size_bytes + size} bytes: buffer_memory is "
+                f"{self._config.buffer_memory}, and all of a step has to be in it at once",
+                code=ErrorCode.MESSAGE_TOO_LARGE,
+            )
+        step.size_bytes += size
+        fixed = self._fixed_partition(known, key, partition)
+        if fixed is None:
+            fixed = self._sticky.pick(topic, known.available, size)
+        place: Place = (topic, fixed)
+        batches = step.batches.setdefault(place, [])
+        if not batches or batches[-1].room < size:
+            room = max(min(self._config.batch_size, self._config.max_request_size), size)
+            batch = ProducerBatch(*place, self._config.codec, self._sending.now_ms(), room=room)
+            batch.home = step
+            batches.append(batch)
+        return batches[-1]
