@@ -108,7 +108,7 @@ class ProducerConfig(ConnectionConfig):
     transaction_timeout_ms: int = _whole(60_000, 1)
     session: str | None = _option(None, door.optional_text)
     session_durability: SessionDurability = field(
-        default="fsync", metadata=_one_of(SessionDurability)
+        default="fsync", metadata=one_of(SessionDurability)
     )
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ import asyncio
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 from ssl import SSLContext
@@ -27,7 +27,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self
 
 from ..protocol.compression import Codec, compress
-from ..protocol.errors import ErrorCode
 from .config import (
     BATCH_SIZE,
     RETRIES_MAX,
@@ -48,7 +47,7 @@ from .produce.accumulator import Accumulator
 from .produce.batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
 from .produce.intake import Intake, Partitioner
 from .produce.pump import Sending
-from .produce.receipts import Delivery, Receipts, until_all_done
+from .produce.receipts import Delivery, Receipts, Run
 from .produce.transacting import Transacting
 
 if TYPE_CHECKING:
@@ -191,7 +190,7 @@ class Producer(Generic[K, V]):
             self._intake = Intake(config, self._accumulator, self._sending, random, partitioner)
         self._transacting: Transacting | None = None
         if config.transactional_id is not None:
-            self._transacting = Transacting(config, self._sending, self._flush)
+            self._transacting = Transacting(config, self._sending, self._sending.flush)
         # by topic, where plain records go; empty if every record has to be looked at first
         is_plain = self._value_serializer is None and partitioner is None
         self._filling = self._intake.filling if is_plain else {}
@@ -248,7 +247,7 @@ class Producer(Generic[K, V]):
             if self._transacting is not None and cluster.failure is None:
                 await self._transacting.end(limit_ms)
             if cluster.failure is None and not self._sending.sender.fatal:
-                await self._flush(limit_ms)
+                await self._sending.flush(limit_ms)
         except DeliveryTimeout as error:
             logger.warning("stopped before everything was confirmed: %s", error)
         finally:
@@ -270,7 +269,7 @@ class Producer(Generic[K, V]):
                     self._intake.leave_within(leaving)
                     if self._transacting is not None:
                         await self._transacting.end(STOP_ON_ERROR_MS)
-                    await self._flush(self._config.delivery_timeout_ms)
+                    await self._sending.flush(self._config.delivery_timeout_ms)
             self._intake.leave_within(None)
             await self.stop(0)
         else:
@@ -354,9 +353,22 @@ class Producer(Generic[K, V]):
             values.append(value)
             batch.timestamps.append(time() * 1000)
             return Delivery(batch, index)
+        place, beside = (topic, partition), (timestamp_ms, headers, mark)
+        run = await self._add(place, key, value, beside)
+        return Delivery(run.batch, run.first)
+
+    def _add(
+        self,
+        place: tuple[str, int | None],
+        key: K | None,
+        value: V | None,
+        beside: tuple[float | None, Headers | None, Mark | None],
+    ) -> Coroutine[object, object, Run]:
+        """Examine a record, and put it into its batch."""
+        (topic, partition), (timestamp_ms, headers, mark) = place, beside
         self._owner.check()
         timestamp = self._stamp(timestamp_ms)
-        run = await self._intake.add(
+        return self._intake.add(
             door.text("topic", topic),
             door.content("key", key, self._key_serializer),
             door.content("value", value, self._value_serializer),
@@ -365,7 +377,6 @@ class Producer(Generic[K, V]):
             timestamp=timestamp,
             mark=mark,
         )
-        return Delivery(run.batch, run.first)
 
     async def send_and_wait(
         self,
@@ -444,26 +455,7 @@ class Producer(Generic[K, V]):
         """
         self._owner.check()
         default_ms = self._config.delivery_timeout_ms
-        await self._flush(door.within_ms("timeout_ms", timeout_ms, default_ms))
-
-    async def _flush(self, limit_ms: float) -> None:
-        self._accumulator.begin_flush()
-        try:
-            self._sending.wake()
-            async with asyncio.timeout(limit_ms / 1000):
-                await until_all_done(self._sending.sender.open_batches())
-        except TimeoutError:
-            batches = self._sending.sender.open_batches()
-            if not batches:
-                return
-            raise DeliveryTimeout(
-                f"{sum(each.count for each in batches)} records not confirmed within "
-                f"{limit_ms:.0f} ms; last problem: {self._sending.sender.in_doubt or 'none'}",
-                code=ErrorCode.REQUEST_TIMED_OUT,
-                possibly_persisted=any(each.sends for each in batches),
-            ) from None
-        finally:
-            self._accumulator.end_flush()
+        await self._sending.flush(door.within_ms("timeout_ms", timeout_ms, default_ms))
 
     async def _start_transactions(self, transacting: Transacting) -> None:
         try:

@@ -30,6 +30,7 @@ from ..door.owner import Owner
 from ..errors import (
     ClientError,
     ConnectionFailed,
+    DeliveryTimeout,
     Fatal,
     RequestTimedOut,
     UnsupportedApi,
@@ -39,6 +40,7 @@ from .accumulator import Accumulator
 from .answers import Answer
 from .batch import ProducerBatch
 from .coordinating import Coordinating
+from .receipts import until_all_done
 from .sender import NEVER, ProduceCall, Sender
 
 logger = logging.getLogger("minibroker.client")
@@ -69,6 +71,7 @@ class Sending:
         sender: Sender | None = None,
     ) -> None:
         self._config = config
+        self._accumulator = accumulator
         self._random = random
         self.on_progress: Callable[[], None] = _nothing
         self.on_metadata: Callable[[], None] = _nothing
@@ -124,6 +127,26 @@ class Sending:
         self.sender.fail_all(error)
         self.on_progress()
         await self.cluster.stop()
+
+    async def flush(self, limit_ms: float) -> None:
+        """Send at once what was handed over, and wait for it. Raises DeliveryTimeout."""
+        self._accumulator.begin_flush()
+        try:
+            self.wake()
+            async with asyncio.timeout(limit_ms / 1000):
+                await until_all_done(self.sender.open_batches())
+        except TimeoutError:
+            batches = self.sender.open_batches()
+            if not batches:
+                return
+            raise DeliveryTimeout(
+                f"{sum(each.count for each in batches)} records not confirmed within "
+                f"{limit_ms:.0f} ms; last problem: {self.sender.in_doubt or 'none'}",
+                code=ErrorCode.REQUEST_TIMED_OUT,
+                possibly_persisted=any(each.sends for each in batches),
+            ) from None
+        finally:
+            self._accumulator.end_flush()
 
     def stop(self) -> None:
         """No more pumping."""

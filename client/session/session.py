@@ -7,7 +7,8 @@
 
 All that is sent is in the directory before it leaves; after a death the next producer with it
 settles what was on its way, and the program goes on behind the marks.
-Read next: step.py, sending.py, gate.py (what leaves when), settling.py (after a death).
+Read next: steps/step.py, leaving/sending.py, leaving/gate.py (what leaves when), settling.py (what
+follows a death).
 Tests: tests/system/client/session/test_session.py
 """
 

@@ -2,7 +2,7 @@
 
 Unlike a Lane's, there may be any number of them, and most have not been on the wire. None is given
 up because time has passed, and none fails because it is in doubt: where the ordinary lane says
-Fatal, this one asks that somebody look (settling.py).
+Fatal, this one asks that somebody look (session/settling.py).
 - In front may stand batches of a dead process, under its producer id. They leave by way of the
   settler only; all that is sent from here has the lane's own identity.
 - The epoch is bumped, and batches get new sequences, only when none left may have been stored.

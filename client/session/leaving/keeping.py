@@ -3,7 +3,7 @@
 Keeping knows which batch has which number in the journal and in which group it was written; what
 has been confirmed and is not written yet; and the marks: the newest position of each source, as of
 the newest cut that is flushed.
-Read next: gate.py, which decides what is written when. The journal itself: journal.py.
+Read next: gate.py, which decides what is written when. The journal itself: session/journal.py.
 Tests: tests/unit/client/session/test_gate.py
 """
 

@@ -4,7 +4,7 @@ A Sending whose sender has a journal. While one flush goes on no cut is made; wh
 pump runs at once, sends what is safe now, and makes the next.
 Start: the journal and its lock, a broker, stale copies, a new producer id; then what is open is
 settled, while new records are taken. Stop: a last cut, so that all that was sent is in the journal.
-Read first: produce/pump.py, gate.py. Read next: session.py.
+Read first: produce/pump.py, gate.py. Read next: session/session.py.
 Tests: tests/system/client/session/test_session.py
 """
 

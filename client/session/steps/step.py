@@ -7,7 +7,8 @@
 What is sent within it, also by tasks begun there, goes into batches of the step's own, which nobody
 sends. When it closes they join those of the producer, and the mark with them, in one turn of the
 loop. An exception drops them.
-Read next: step_intake.py. Tests: tests/system/client/session/test_step.py
+Read next: step_intake.py.
+Tests: tests/system/client/session/test_step.py
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from ..leaving.sending import JournaledSending
 from .marks import marked
 from .step import CURRENT, Step
 
-
 LARGE: Final = 2**63
 
 
@@ -63,8 +62,8 @@ class StepIntake(Intake):
         """Note a mark with what is added in this turn of the loop. Raises as checked_mark()."""
         keeping = self._journaled.sender.keeping
         # Most programs have one source, and count: then this is all, and costs half of the rest.
-        if mark.__class__ is tuple and len(mark) == 2:  # type: ignore[arg-type]
-            source, position = mark  # type: ignore[misc]
+        if mark.__class__ is tuple and len(mark) == 2:
+            source, position = mark
             new = keeping.new_marks
             is_plain = source.__class__ is str and position.__class__ is int
             if is_plain and -LARGE < position < LARGE and source in new:

@@ -1,8 +1,8 @@
 """EDGE: a program: it sends numbered lines with a durable session, and goes on where it had died.
 
-    python -m tests.support.sessions.sending_program SERVERS DIRECTORY DURABILITY COUNT [INSTANT NTH]
+    python -m tests.support.sessions.sending_program SERVERS DIRECTORY DURABILITY COUNT [WHEN NTH]
 
-Line n goes to partition n % PARTITIONS of TOPIC with the mark n + 1. With INSTANT it kills itself
+Line n goes to partition n % PARTITIONS of TOPIC with the mark n + 1. With WHEN it kills itself
 when that instant (client/session/instants.py) is passed for the NTH time. It prints where it began,
 and "done" when everything is confirmed.
 """

@@ -21,6 +21,7 @@ from minibroker.client.errors import SessionInUse
 from minibroker.testing import TestBroker
 
 DAY_MS = 86_400_000
+KEYED: list[dict[str, Any]] = [{}, {"key": b"k"}]  # the short way through send, and the long one
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ async def test_the_broker_s_own_expiry_counts(tmp_path: Path) -> None:
 async def test_marks_that_cannot_be(broker: TestBroker, tmp_path: Path, mark: Any) -> None:
     async with producer(broker, tmp_path / "s") as one:
         await one.send_and_wait("t", b"1")
-        for options in ({}, {"key": b"k"}):
+        for options in KEYED:
             with pytest.raises(TypeError, match="mark"):
                 await one.send("t", b"2", mark=mark, **options)
     assert values(broker) == [b"1"]
@@ -182,7 +183,7 @@ async def test_marks_that_cannot_be(broker: TestBroker, tmp_path: Path, mark: An
 async def test_marks_need_a_session(broker: TestBroker) -> None:
     async with Producer(broker.bootstrap_servers) as one:
         await one.send_and_wait("t", b"1")
-        for options in ({}, {"key": b"k"}):
+        for options in KEYED:
             with pytest.raises(RuntimeError, match="session=DIRECTORY"):
                 await one.send("t", b"2", mark=1, **options)
         with pytest.raises(RuntimeError, match="session=DIRECTORY"):
