@@ -49,6 +49,23 @@ SHORT_TOLD_MS = 10_000
 # Answers of a connection that is being closed have this long to leave, in ms; then it is cut.
 LEAVE_MS_MAX = 10_000
 
+# Connections whose TLS handshake or login is under way; with more, the oldest of them is closed. A
+# handshake that has begun takes some 50 kB.
+STRANGERS_MAX = 1000
+# A TLS handshake is over within this, in ms: Kafka's clients do it in some milliseconds.
+HANDSHAKE_MS_MAX = 10_000
+# And a login within this, in ms: a client may have to fetch a token from far away. Kafka waits for
+# connections.max.idle.ms.
+LOGIN_MS_MAX = 30_000
+# Handshakes that are computed at once, off the loop: signing takes a millisecond or several.
+HANDSHAKE_THREADS = 2
+# What a client may send while its handshake is computed, in bytes; then it is not read.
+HANDSHAKE_BYTES_MAX = 64 * 1024
+# One read of any connection with TLS, in bytes: all of them share that buffer.
+TLS_READ_BYTES = 256 * 1024
+# What is encrypted at once, in bytes, and what may wait for the socket: the rest waits unencrypted.
+TLS_WRITE_BYTES = 128 * 1024
+
 # Bytes of responses queued on one connection before its socket is no longer read.
 WRITE_BUFFER_HIGH_BYTES = 1024 * 1024
 WRITE_BUFFER_LOW_BYTES = 256 * 1024

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 from .broker import Broker
 from .config.broker import BrokerConfig
 from .config.listeners import Listener
-from .connections.client_session import ClientSession
 from .connections.descriptors import shares
 from .connections.server import Server
 from .dispatch import Dispatch
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from .faults.detour import FaultPath
     from .faults.endings import EndingFaults
     from .faults.rules import ArmedRule, Faults
+    from .security.door import Door
 
 logger = logging.getLogger("minibroker")
 EVERYWHERE = "0.0.0.0"
@@ -148,6 +148,7 @@ class Runtime:
         Raises:
             DirectoryInUse, StorageError, DamagedLog, MetadataError: the data cannot be used.
             ListenError: a port is taken or may not be used.
+            ConfigError: a listener's certificates or users cannot be used.
         """
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[Exception] = self._loop.create_future()
@@ -169,6 +170,7 @@ class Runtime:
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._break, self.fault_path)
+            self.server.doors = self._make_doors()
             self.server.connections_max = min(self.config.max_connections, share.connections_max)
             for listener in self._listeners:
                 await self._listen(listener)
@@ -214,6 +216,8 @@ class Runtime:
             server.close()
         for session in tuple(self.server.connections):
             session.abort()
+        self.server.strangers.turn_all_away("killed")
+        self.server.end()
         for timer in (self._timer, self._watching):
             if timer is not None:
                 timer.cancel()
@@ -254,11 +258,20 @@ class Runtime:
         self.broker.transactions.completion.at = self._ending_faults.at
         return path
 
+    def _make_doors(self) -> dict[str, Door]:
+        """The doors of listeners with TLS or SASL. Raises ConfigError."""
+        secured = [each for each in self._listeners if each.security.is_secured]
+        if not secured:
+            return {}
+        from .security.door import Door
+
+        return {each.name: Door(each, lambda: self.broker.state.scram) for each in secured}
+
     async def _listen(self, listener: Listener) -> None:
         port = listener.port
 
-        def accept() -> ClientSession:
-            return self.server.connect(listener, port)
+        def accept() -> asyncio.BaseProtocol:
+            return self.server.accept(listener, port)
 
         # Everywhere means IPv4 and IPv6; but of two sockets each would take a free port of its own.
         everywhere = None if listener.port else EVERYWHERE

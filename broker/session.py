@@ -13,6 +13,11 @@ ANONYMOUS = "User:ANONYMOUS"
 """Whoever has not said who he is. Source: KafkaPrincipal.ANONYMOUS."""
 
 
+def principal_of(user: str | None) -> str:
+    """The principal of a user's name; that of nobody in particular for None."""
+    return ANONYMOUS if user is None else f"User:{user}"
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One client's connection.
@@ -21,7 +26,7 @@ class Session:
         peer: HOST:PORT of the client, for log lines.
         listener: the name of the listener it came by.
         host, port: where this client is told to find the broker.
-        principal: who is at the other end.
+        principal: who it is, as Kafka writes it: User:alice.
     """
 
     peer: str
@@ -37,6 +42,7 @@ class Session:
         here: tuple[str, int],
         listener: Listener,
         bound_port: int,
+        principal: str = ANONYMOUS,
     ) -> Session:
         """For a connection accepted at `listener`.
 
@@ -49,6 +55,7 @@ class Session:
             listener=listener.name,
             host=listener.advertised_host or here[0],
             port=listener.advertised_port or bound_port,
+            principal=principal,
         )
 
     @property

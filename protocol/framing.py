@@ -78,6 +78,10 @@ class FrameBuffer:
         """Whether the last read took all the room there was: there may be more to read."""
         return self._end == self.held_bytes
 
+    def allow(self, frame_bytes_max: int) -> None:
+        """From now on a frame may announce so much."""
+        self._frame_bytes_max = frame_bytes_max
+
     def let_go(self, *, for_long: bool = False) -> None:
         """Give the buffer up if nothing is pending in it; the next read gets a small one.
 

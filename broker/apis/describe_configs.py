@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...protocol.acls import AclOperation
-from ...protocol.configs import ResourceType
+from ...protocol.configs import ConfigType, ResourceType
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode, Refused
 from ...protocol.messages.describe_configs import (
@@ -139,7 +139,7 @@ def _result(each: Described, message: DescribeConfigsRequest) -> DescribeConfigs
         value=each.value,
         read_only=each.read_only,
         config_source=each.source.value,
-        is_sensitive=False,
+        is_sensitive=each.property.type == ConfigType.PASSWORD,
         synonyms=[
             DescribeConfigsSynonym(name=one.name, value=one.value, source=one.source.value)
             for one in synonyms

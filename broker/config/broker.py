@@ -5,19 +5,21 @@ readers in sources.py and `minibroker serve --help` all derive from it. `durabil
 `replication.factor.lenient` and `transaction.version` (a feature there) are ours, all else Kafka's.
 Those marked dynamic may change while the broker runs (cluster/running_config.py); all of them are
 dynamic in Kafka too.
-What a topic may override stands in topic.py; fixed bounds stand in limits.py.
+What a topic may override stands in topic.py, what TLS and SASL need in security.py; fixed bounds
+stand in limits.py.
 Tests: tests/unit/broker/config/test_config.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from functools import cache
 from typing import Any
 
 from ...protocol.configs import ConfigType
-from .properties import INT_MAX, LONG_MAX, ConfigError, Property, Value
+from .properties import INT_MAX, LONG_MAX, ConfigError, Property, Value, setting
+from .security import SecurityConfig
 
 DURABILITIES = ("fsync", "page-cache", "memory")
 STANDARD_AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
@@ -27,61 +29,33 @@ _BOOLEAN, _STRING, _LIST = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.LIS
 _INT, _LONG = ConfigType.INT, ConfigType.LONG
 
 
-def _setting(
-    name: str,
-    kind: ConfigType,
-    default: Value,
-    documentation: str,
-    *,
-    at_least: int | None = None,
-    at_most: int | None = None,
-    excluded: tuple[int, ...] = (),
-    choices: tuple[str, ...] = (),
-    dynamic: bool = False,
-    default_listed: bool = True,
-) -> Any:
-    prop = Property(
-        name=name,
-        type=kind,
-        default=default,
-        documentation=documentation,
-        at_least=at_least,
-        at_most=at_most,
-        excluded=excluded,
-        choices=choices,
-        dynamic=dynamic,
-        default_listed=default_listed,
-    )
-    return field(default=default, metadata={"property": prop})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerConfig:
+class BrokerConfig(SecurityConfig):
     """Everything a broker is told. Units are those of the property names."""
 
-    node_id: int = _setting("node.id", _INT, 1, "This broker's id.", at_least=0)
-    broker_rack: str | None = _setting(
+    node_id: int = setting("node.id", _INT, 1, "This broker's id.", at_least=0)
+    broker_rack: str | None = setting(
         "broker.rack", _STRING, None, "The rack named in metadata answers; free text."
     )
-    listeners: tuple[str, ...] = _setting(
+    listeners: tuple[str, ...] = setting(
         "listeners",
         _LIST,
         ("PLAINTEXT://127.0.0.1:9092",),
         "Where to listen, as NAME://HOST:PORT, several separated by commas; port 0 takes any.",
     )
-    advertised_listeners: tuple[str, ...] = _setting(
+    advertised_listeners: tuple[str, ...] = setting(
         "advertised.listeners",
         _LIST,
         (),
         "What clients are told to connect to, by listener name; by default the listeners.",
     )
-    log_dirs: tuple[str, ...] = _setting(
+    log_dirs: tuple[str, ...] = setting(
         "log.dirs",
         _LIST,
         (),
         "The data directory, exactly one. Without it everything is kept in memory.",
     )
-    durability: str = _setting(
+    durability: str = setting(
         "durability",
         _STRING,
         "fsync",
@@ -89,19 +63,19 @@ class BrokerConfig:
         "death of the process), memory (survives nothing).",
         choices=DURABILITIES,
     )
-    num_partitions: int = _setting(
+    num_partitions: int = setting(
         "num.partitions", _INT, 1, "Partitions of a topic that names no number.", at_least=1
     )
-    default_replication_factor: int = _setting(
+    default_replication_factor: int = setting(
         "default.replication.factor", _INT, 1, "Kafka's; there is one replica here.", at_least=1
     )
-    replication_factor_lenient: bool = _setting(
+    replication_factor_lenient: bool = setting(
         "replication.factor.lenient",
         _BOOLEAN,
         True,
         "Accept a replication factor above 1 as 1, with a warning, instead of refusing it.",
     )
-    authorizer_class_name: str = _setting(
+    authorizer_class_name: str = setting(
         "authorizer.class.name",
         _STRING,
         "",
@@ -109,44 +83,44 @@ class BrokerConfig:
         "of access (ACLs), or nobody: then everything is allowed.",
         choices=("", STANDARD_AUTHORIZER),
     )
-    super_users: str = _setting(
+    super_users: str = setting(
         "super.users",
         _STRING,
         "",
         "Principals who may do everything, separated by semicolons: User:admin;User:root.",
     )
-    allow_everyone_if_no_acl_found: bool = _setting(
+    allow_everyone_if_no_acl_found: bool = setting(
         "allow.everyone.if.no.acl.found",
         _BOOLEAN,
         False,
         "Whether everything is allowed on what no rule of access speaks of.",
     )
-    auto_create_topics_enable: bool = _setting(
+    auto_create_topics_enable: bool = setting(
         "auto.create.topics.enable",
         _BOOLEAN,
         True,
         "Create an unknown topic when a client asks for its metadata.",
     )
-    delete_topic_enable: bool = _setting(
+    delete_topic_enable: bool = setting(
         "delete.topic.enable", _BOOLEAN, True, "Whether topics may be deleted."
     )
-    connections_max_idle_ms: int = _setting(
+    connections_max_idle_ms: int = setting(
         "connections.max.idle.ms",
         _LONG,
         600_000,
         "A connection without a request for this long is closed, in ms; below 0 never.",
     )
-    max_connections: int = _setting(
+    max_connections: int = setting(
         "max.connections", _INT, INT_MAX, "Connections beyond this are closed at once.", at_least=0
     )
-    socket_request_max_bytes: int = _setting(
+    socket_request_max_bytes: int = setting(
         "socket.request.max.bytes",
         _INT,
         100 * 1024 * 1024,
         "The largest request; a larger one closes the connection, in bytes.",
         at_least=1,
     )
-    queued_max_request_bytes: int = _setting(
+    queued_max_request_bytes: int = setting(
         "queued.max.request.bytes",
         _LONG,
         256 * 1024 * 1024,
@@ -155,14 +129,14 @@ class BrokerConfig:
         "waits; beyond it those who hold most are closed.",
         at_least=1,
     )
-    fetch_max_bytes: int = _setting(
+    fetch_max_bytes: int = setting(
         "fetch.max.bytes",
         _INT,
         55 * 1024 * 1024,
         "The largest response to a fetch, whatever the client asks, in bytes.",
         at_least=1024,
     )
-    message_max_bytes: int = _setting(
+    message_max_bytes: int = setting(
         "message.max.bytes",
         _INT,
         1_048_588,
@@ -170,7 +144,7 @@ class BrokerConfig:
         at_least=0,
         dynamic=True,
     )
-    min_insync_replicas: int = _setting(
+    min_insync_replicas: int = setting(
         "min.insync.replicas",
         _INT,
         1,
@@ -178,7 +152,7 @@ class BrokerConfig:
         at_least=1,
         dynamic=True,
     )
-    compression_type: str = _setting(
+    compression_type: str = setting(
         "compression.type",
         _STRING,
         "producer",
@@ -187,7 +161,7 @@ class BrokerConfig:
         choices=("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"),
         dynamic=True,
     )
-    compression_gzip_level: int = _setting(
+    compression_gzip_level: int = setting(
         "compression.gzip.level",
         _INT,
         -1,
@@ -197,7 +171,7 @@ class BrokerConfig:
         excluded=(0,),
         dynamic=True,
     )
-    compression_lz4_level: int = _setting(
+    compression_lz4_level: int = setting(
         "compression.lz4.level",
         _INT,
         9,
@@ -206,7 +180,7 @@ class BrokerConfig:
         at_most=17,
         dynamic=True,
     )
-    compression_zstd_level: int = _setting(
+    compression_zstd_level: int = setting(
         "compression.zstd.level",
         _INT,
         3,
@@ -215,7 +189,7 @@ class BrokerConfig:
         at_most=22,
         dynamic=True,
     )
-    log_cleanup_policy: tuple[str, ...] = _setting(
+    log_cleanup_policy: tuple[str, ...] = setting(
         "log.cleanup.policy",
         _LIST,
         ("delete",),
@@ -223,7 +197,7 @@ class BrokerConfig:
         choices=("delete", "compact"),
         dynamic=True,
     )
-    log_index_interval_bytes: int = _setting(
+    log_index_interval_bytes: int = setting(
         "log.index.interval.bytes",
         _INT,
         4096,
@@ -231,7 +205,7 @@ class BrokerConfig:
         at_least=0,
         dynamic=True,
     )
-    log_index_size_max_bytes: int = _setting(
+    log_index_size_max_bytes: int = setting(
         "log.index.size.max.bytes",
         _INT,
         10 * 1024 * 1024,
@@ -239,7 +213,7 @@ class BrokerConfig:
         at_least=4,
         dynamic=True,
     )
-    log_message_timestamp_type: str = _setting(
+    log_message_timestamp_type: str = setting(
         "log.message.timestamp.type",
         _STRING,
         "CreateTime",
@@ -247,7 +221,7 @@ class BrokerConfig:
         choices=("CreateTime", "LogAppendTime"),
         dynamic=True,
     )
-    log_message_timestamp_after_max_ms: int = _setting(
+    log_message_timestamp_after_max_ms: int = setting(
         "log.message.timestamp.after.max.ms",
         _LONG,
         3_600_000,
@@ -255,7 +229,7 @@ class BrokerConfig:
         at_least=0,
         dynamic=True,
     )
-    log_message_timestamp_before_max_ms: int = _setting(
+    log_message_timestamp_before_max_ms: int = setting(
         "log.message.timestamp.before.max.ms",
         _LONG,
         LONG_MAX,
@@ -263,14 +237,14 @@ class BrokerConfig:
         at_least=0,
         dynamic=True,
     )
-    log_retention_bytes: int = _setting(
+    log_retention_bytes: int = setting(
         "log.retention.bytes",
         _LONG,
         -1,
         "The size a partition may keep, in bytes; -1 for any.",
         dynamic=True,
     )
-    log_retention_ms: int = _setting(
+    log_retention_ms: int = setting(
         "log.retention.ms",
         _LONG,
         WEEK_MS,
@@ -280,21 +254,21 @@ class BrokerConfig:
         dynamic=True,
         default_listed=False,
     )
-    log_retention_check_interval_ms: int = _setting(
+    log_retention_check_interval_ms: int = setting(
         "log.retention.check.interval.ms",
         _LONG,
         300_000,
         "How often is looked for what retention lets go, in ms.",
         at_least=1,
     )
-    log_initial_task_delay_ms: int = _setting(
+    log_initial_task_delay_ms: int = setting(
         "log.initial.task.delay.ms",
         _LONG,
         30_000,
         "How long after the start is first looked for what retention lets go, in ms.",
         at_least=0,
     )
-    producer_id_expiration_ms: int = _setting(
+    producer_id_expiration_ms: int = setting(
         "producer.id.expiration.ms",
         _INT,
         86_400_000,
@@ -303,14 +277,14 @@ class BrokerConfig:
         at_least=1,
         dynamic=True,
     )
-    producer_id_expiration_check_interval_ms: int = _setting(
+    producer_id_expiration_check_interval_ms: int = setting(
         "producer.id.expiration.check.interval.ms",
         _INT,
         600_000,
         "How often is looked for such producer ids, in ms.",
         at_least=1,
     )
-    transaction_version: int = _setting(
+    transaction_version: int = setting(
         "transaction.version",
         _INT,
         2,
@@ -319,14 +293,14 @@ class BrokerConfig:
         at_least=0,
         at_most=2,
     )
-    transaction_max_timeout_ms: int = _setting(
+    transaction_max_timeout_ms: int = setting(
         "transaction.max.timeout.ms",
         _INT,
         900_000,
         "The longest time a producer may let its transactions be open for, in ms.",
         at_least=1,
     )
-    transactional_id_expiration_ms: int = _setting(
+    transactional_id_expiration_ms: int = setting(
         "transactional.id.expiration.ms",
         _INT,
         WEEK_MS,
@@ -334,21 +308,21 @@ class BrokerConfig:
         "forgotten, in ms.",
         at_least=1,
     )
-    transaction_abort_timed_out_transaction_cleanup_interval_ms: int = _setting(
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int = setting(
         "transaction.abort.timed.out.transaction.cleanup.interval.ms",
         _INT,
         10_000,
         "How often is looked for transactions that are open for too long, in ms.",
         at_least=1,
     )
-    transaction_remove_expired_transaction_cleanup_interval_ms: int = _setting(
+    transaction_remove_expired_transaction_cleanup_interval_ms: int = setting(
         "transaction.remove.expired.transaction.cleanup.interval.ms",
         _INT,
         3_600_000,
         "How often is looked for transactional ids to forget, in ms.",
         at_least=1,
     )
-    transaction_partition_verification_enable: bool = _setting(
+    transaction_partition_verification_enable: bool = setting(
         "transaction.partition.verification.enable",
         _BOOLEAN,
         True,
@@ -356,7 +330,7 @@ class BrokerConfig:
         "transaction; without it a late batch may hold up readers for good.",
         dynamic=True,
     )
-    log_roll_ms: int = _setting(
+    log_roll_ms: int = setting(
         "log.roll.ms",
         _LONG,
         WEEK_MS,
@@ -365,7 +339,7 @@ class BrokerConfig:
         dynamic=True,
         default_listed=False,
     )
-    log_segment_bytes: int = _setting(
+    log_segment_bytes: int = setting(
         "log.segment.bytes",
         _INT,
         1024 * 1024 * 1024,
@@ -374,45 +348,45 @@ class BrokerConfig:
         dynamic=True,
     )
 
-    group_initial_rebalance_delay_ms: int = _setting(
+    group_initial_rebalance_delay_ms: int = setting(
         "group.initial.rebalance.delay.ms",
         _INT,
         0,
         "How long the first rebalance of a group waits for more members, in ms; Kafka's 3000.",
         at_least=0,
     )
-    group_min_session_timeout_ms: int = _setting(
+    group_min_session_timeout_ms: int = setting(
         "group.min.session.timeout.ms",
         _INT,
         6000,
         "The shortest session timeout a group member may have, in ms.",
         at_least=0,
     )
-    group_max_session_timeout_ms: int = _setting(
+    group_max_session_timeout_ms: int = setting(
         "group.max.session.timeout.ms",
         _INT,
         1_800_000,
         "The longest session timeout a group member may have, in ms.",
         at_least=0,
     )
-    group_max_size: int = _setting(
+    group_max_size: int = setting(
         "group.max.size", _INT, INT_MAX, "Members of one group; more are refused.", at_least=1
     )
-    offset_metadata_max_bytes: int = _setting(
+    offset_metadata_max_bytes: int = setting(
         "offset.metadata.max.bytes",
         _INT,
         4096,
         "The longest text that may be committed with an offset, in characters.",
         at_least=0,
     )
-    offsets_retention_minutes: int = _setting(
+    offsets_retention_minutes: int = setting(
         "offsets.retention.minutes",
         _INT,
         10_080,
         "How long committed offsets outlive the members of their group, in minutes.",
         at_least=1,
     )
-    offsets_retention_check_interval_ms: int = _setting(
+    offsets_retention_check_interval_ms: int = setting(
         "offsets.retention.check.interval.ms",
         _LONG,
         600_000,

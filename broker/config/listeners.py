@@ -10,16 +10,16 @@ Tests: tests/unit/broker/config/test_config.py
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from .listener_security import PLAINTEXT, ListenerSecurity, SecurityProtocol
 from .properties import ConfigError
 
 _TEXT = re.compile(
     r"(?P<name>[A-Za-z0-9_.-]+)://(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:/]*)):(?P<port>\d+)"
 )
 _EVERYWHERE = ("", "0.0.0.0", "::")
-_SECURE = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
 LOOPBACK = ("localhost", "::1")
 
 
@@ -32,6 +32,7 @@ class Listener:
         port: to bind; 0 for any free one.
         advertised_host: told to clients; None for the address the client has reached.
         advertised_port: told to clients; 0 for the port that was bound.
+        security: what it demands of its clients.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Listener:
     port: int
     advertised_host: str | None
     advertised_port: int
+    security: ListenerSecurity = PLAINTEXT
 
     @property
     def is_loopback(self) -> bool:
@@ -46,20 +48,26 @@ class Listener:
         return self.host in LOOPBACK or self.host.startswith("127.")
 
 
+def _without_security(name: str, protocol: SecurityProtocol) -> ListenerSecurity:
+    return ListenerSecurity(protocol)
+
+
 def parse_listeners(
     listeners: tuple[str, ...],
     advertised: tuple[str, ...],
     protocols: Mapping[str, str] | None = None,
+    security: Callable[[str, SecurityProtocol], ListenerSecurity] = _without_security,
 ) -> tuple[Listener, ...]:
     """The listeners of a configuration.
 
     Args:
         listeners, advertised: texts as `NAME://HOST:PORT`.
         protocols: security protocol by listener name, where the name does not say it.
+        security: what a listener of a name and a protocol demands; may raise ConfigError.
 
     Raises:
         ConfigError: a text that is no listener, a name given twice, an advertised name without
-            its listener, a security protocol other than PLAINTEXT, nothing to listen at.
+            its listener, a security protocol nobody knows, nothing to listen at.
     """
     places = _by_name("listeners", listeners)
     told = _by_name("advertised.listeners", advertised)
@@ -72,18 +80,38 @@ def parse_listeners(
             raise ConfigError(
                 f"advertised.listeners: {name} needs a host that clients can reach, not {host!r}"
             )
-    for name in places:
-        protocol = (protocols or {}).get(name, name).upper()
-        if protocol in _SECURE:
-            raise ConfigError(f"listeners: {name} is {protocol}; only PLAINTEXT is served here")
-    return tuple(_listener(name, *place, told.get(name)) for name, place in places.items())
+    spoken = {name: protocol_of(name, protocols or {}) for name in places}
+    return tuple(
+        _listener(name, *place, told.get(name), security(name, spoken[name]))
+        for name, place in places.items()
+    )
 
 
-def _listener(name: str, host: str, port: int, told: tuple[str, int] | None) -> Listener:
+def protocol_of(name: str, protocols: Mapping[str, str]) -> SecurityProtocol:
+    """What is spoken at a listener: what the map says, or its name, or else PLAINTEXT.
+
+    Raises:
+        ConfigError: the map says what no listener can speak.
+    """
+    text = protocols.get(name)
+    if text is None:
+        known = SecurityProtocol.__members__
+        return known.get(name.upper(), SecurityProtocol.PLAINTEXT)
+    try:
+        return SecurityProtocol[text.upper()]
+    except KeyError:
+        choices = ", ".join(SecurityProtocol.__members__)
+        raise ConfigError(
+            f"listener.security.protocol.map={name}:{text}: expected one of {choices}"
+        ) from None
+
+
+def _listener(
+    name: str, host: str, port: int, told: tuple[str, int] | None, security: ListenerSecurity
+) -> Listener:
     everywhere = host in _EVERYWHERE
-    if told is not None:
-        return Listener(name, "" if everywhere else host, port, *told)
-    return Listener(name, "" if everywhere else host, port, None if everywhere else host, 0)
+    advertised = told if told is not None else (None if everywhere else host, 0)
+    return Listener(name, "" if everywhere else host, port, *advertised, security)
 
 
 def _by_name(prop: str, texts: tuple[str, ...]) -> dict[str, tuple[str, int]]:

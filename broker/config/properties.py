@@ -11,12 +11,37 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 from ...protocol.configs import ConfigType
 
-Value = bool | int | float | str | tuple[str, ...] | None
+
+class Secret:
+    """A password or what is as good as one: no text of it shows it but `reveal()`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """What it is; for who uses it, never for a line that people read."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+HIDDEN = "[hidden]"
+Value = bool | int | float | str | tuple[str, ...] | Secret | None
 
 INT_MAX = 2**31 - 1
 _DIGITS_MAX = 100  # of a number that is looked at
@@ -78,7 +103,9 @@ class Property:
                 value = self._double(text)
             case ConfigType.LIST:
                 value = self._list(text)
-            case _:  # STRING; CLASS and PASSWORD would be texts as well
+            case ConfigType.PASSWORD:
+                value = Secret(text)
+            case _:  # STRING, CLASS
                 value = text
         self._check_choice(value)
         return value
@@ -94,8 +121,8 @@ class Property:
             return otherwise
 
     def format(self, value: Value) -> str | None:
-        """The text of a value, as Kafka's tools show it; None for null."""
-        if value is None:
+        """The text of a value, as Kafka's tools show it; None for null, and for a secret."""
+        if value is None or isinstance(value, Secret):
             return None
         if isinstance(value, bool):
             return "true" if value else "false"
@@ -147,6 +174,35 @@ class Property:
             if word not in self.choices:
                 allowed = ", ".join(self.choices)
                 raise ConfigError(f"{self.name}={word}: expected one of {allowed}")
+
+
+def setting(
+    name: str,
+    kind: ConfigType,
+    default: Value,
+    documentation: str,
+    *,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    excluded: tuple[int, ...] = (),
+    choices: tuple[str, ...] = (),
+    dynamic: bool = False,
+    default_listed: bool = True,
+) -> Any:
+    """Declare a property as a field of a configuration; arguments are those of Property."""
+    prop = Property(
+        name=name,
+        type=kind,
+        default=default,
+        documentation=documentation,
+        at_least=at_least,
+        at_most=at_most,
+        excluded=excluded,
+        choices=choices,
+        dynamic=dynamic,
+        default_listed=default_listed,
+    )
+    return field(default=default, metadata={"property": prop})
 
 
 NAME_MEANT_MAX = 256  # twice and more what any known name has: too far from all of them

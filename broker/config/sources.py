@@ -9,12 +9,13 @@ Tests: tests/unit/broker/config/test_config.py
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...protocol.configs import ConfigType
 from .broker import BrokerConfig
 from .kafka_names import WITHOUT_MEANING
+from .listener_security import PREFIX, listener_security, property_of
 from .listeners import Listener, parse_listeners
 from .properties import LONG_MAX, ConfigError, Property, Value, nearest
 from .topic import check_codec
@@ -102,11 +103,12 @@ def load(layers: Sequence[Layer]) -> Loaded:
     """
     values: dict[str, Value] = {}
     extra: dict[str, str] = {}
+    own: dict[str, Value] = {}
     warnings: list[str] = []
     origins: dict[str, str] = {}
     for layer in layers:
         try:
-            found = _layer_values(layer, extra, warnings)
+            found = _layer_values(layer, extra, own, warnings)
         except ConfigError as error:
             raise ConfigError(f"{layer.where}: {error}") from None
         values |= found
@@ -119,7 +121,10 @@ def load(layers: Sequence[Layer]) -> Loaded:
         config = BrokerConfig.of(values)
         check_codec("compression.type", config.compression_type)
         listeners = parse_listeners(
-            config.listeners, config.advertised_listeners, _protocols(extra)
+            config.listeners,
+            config.advertised_listeners,
+            _protocols(extra),
+            lambda name, protocol: listener_security(name, protocol, config, own),
         )
     except ConfigError as error:
         named = _PROPERTY_AT_START.match(str(error))
@@ -132,7 +137,17 @@ def load(layers: Sequence[Layer]) -> Loaded:
             f"min.insync.replicas={config.min_insync_replicas}: a partition has one replica here,"
             " and acks=all is answered when that one has the batch"
         )
+    warnings += (text for each in listeners for text in each.security.warnings)
+    warnings += _strays(own, listeners)
     return Loaded(config, listeners, tuple(warnings))
+
+
+def _strays(own: Mapping[str, Value], listeners: Sequence[Listener]) -> Iterator[str]:
+    """What is said of properties that belong to no listener."""
+    prefixes = tuple(f"{PREFIX}{each.name.lower()}." for each in listeners)
+    for name in own:
+        if not name.startswith(prefixes):
+            yield f"{name}: there is no such listener among {', '.join(e.name for e in listeners)}"
 
 
 def _protocols(extra: Mapping[str, str]) -> dict[str, str]:
@@ -154,7 +169,9 @@ def _derive_listeners(values: dict[str, Value], found: Mapping[str, Value]) -> N
         values["listeners"] = tuple(_HOST.sub("://0.0.0.0:", text, 1) for text in advertised)
 
 
-def _layer_values(layer: Layer, extra: dict[str, str], warnings: list[str]) -> dict[str, Value]:
+def _layer_values(
+    layer: Layer, extra: dict[str, str], own: dict[str, Value], warnings: list[str]
+) -> dict[str, Value]:
     properties = BrokerConfig.properties()
     values: dict[str, Value] = {}
     for coarse, (name, factor) in _IN_MS.items():
@@ -166,6 +183,8 @@ def _layer_values(layer: Layer, extra: dict[str, str], warnings: list[str]) -> d
         canonical = _ALIASES.get(name, name)
         if canonical in properties:
             values[canonical] = properties[canonical].parse(text)
+        elif (behind := property_of(name)) is not None:
+            own[name] = replace(properties[behind], name=name).parse(text)
         elif name in _QUIET or name in _FOLDED:
             extra[name] = text
         elif name in WITHOUT_MEANING:

@@ -32,7 +32,7 @@ from ..limits import (
     WRITE_BUFFER_LOW_BYTES,
 )
 from ..log_lines import Event
-from ..session import CloseConnection, Session
+from ..session import CloseConnection, Session, principal_of
 from ..waiting.isolation import ENDS_THE_BROKER, call, each_alone
 from ..waiting.long_work import Steps, Working
 from ..waiting.promise import Failure, Promise
@@ -78,10 +78,9 @@ class ClientSession(asyncio.BufferedProtocol):
         self._transport = transport
         server = self._server
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._session = Session.between(peer, here, self._listener, self._port)
-        if len(server.connections) >= server.connections_max:
-            now_ms = int(self._loop.time() * 1000)
-            server.closings.refused(self.peer, server.connections_max, now_ms)
+        principal = principal_of(transport.get_extra_info("user"))  # of a certificate
+        self._session = Session.between(peer, here, self._listener, self._port, principal)
+        if not server.has_room_for_one_more(self.peer):
             transport.abort()
             return
         server.connections.add(self)
@@ -446,6 +445,7 @@ class ClientSession(asyncio.BufferedProtocol):
             frame: the request that could not be served, for the log.
         """
         now_ms = int(self._loop.time() * 1000)
-        self._server.closings.closed(self.peer, why, frame, now_ms)
+        protocol = self._listener.security.protocol.value
+        self._server.closings.closed(self.peer, why, frame, now_ms, protocol)
         self._backlog.clear()
         self.close()

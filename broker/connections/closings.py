@@ -29,17 +29,25 @@ class Closings:
     def __init__(self) -> None:
         self._limit = OncePerSecond()
 
-    def closed(self, peer: str, why: Exception, frame: memoryview, now_ms: int) -> None:
+    def closed(
+        self,
+        peer: str,
+        why: Exception,
+        frame: memoryview,
+        now_ms: int,
+        protocol: str = "PLAINTEXT",
+    ) -> None:
         """A connection is closed for what it sent.
 
         Args:
             peer: HOST:PORT.
             frame: the request that could not be served, NO_FRAME if that is not known.
+            protocol: the security protocol of its listener.
         """
         left_out = self._limit.left_out(f"closed {_host(peer)}", now_ms)
         if left_out is None:
             return
-        hint = size_hint(why.size) if isinstance(why, FrameError) else None
+        hint = size_hint(why.size, protocol) if isinstance(why, FrameError) else None
         logger.warning(
             Event(
                 "connection-closed",
@@ -78,12 +86,12 @@ def frame_facts(frame: memoryview) -> dict[str, object]:
     return facts
 
 
-def size_hint(size: int) -> str | None:
+def size_hint(size: int, protocol: str = "PLAINTEXT") -> str | None:
     """What an impossible frame size is the beginning of; None if that is not known."""
     # 1. a client set to SSL connects to a plain listener   2. the first four bytes of its hello
     # are 22 (handshake), 3, 1 and half a length: read as a frame size, 369,295,872 and more.
     if size >> 8 in _TLS_HANDSHAKE:
-        return "a TLS hello; this listener is PLAINTEXT: set security.protocol=PLAINTEXT there"
+        return f"a TLS hello; this listener is {protocol}: set security.protocol={protocol} there"
     if size.to_bytes(4, "big", signed=True) in _HTTP_METHODS:
         return "an HTTP request; this port speaks the Kafka protocol"
     return None

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...protocol.connection import Routes
@@ -17,17 +19,28 @@ from ..apis.served import SERVED
 from ..config.broker import BrokerConfig
 from ..config.listeners import Listener
 from ..dispatch import Dispatch
-from ..limits import FREED_SHARE, HELD_BACK_LOOK_MS, LOOKS_A_MS, SHORT_TOLD_MS
+from ..limits import (
+    FREED_SHARE,
+    HANDSHAKE_THREADS,
+    HELD_BACK_LOOK_MS,
+    LOOKS_A_MS,
+    SHORT_TOLD_MS,
+    TLS_READ_BYTES,
+)
 from ..log_lines import Event
 from ..session import CloseConnection
 from ..waiting.held_bytes import HeldBytes
 from ..waiting.isolation import each_alone
 from .client_session import ClientSession
 from .closings import Closings
+from .login_session import LoginSession
+from .strangers import Strangers
+from .tls_link import TlsLink
 from .turns import Turns
 
 if TYPE_CHECKING:
     from ..faults.detour import FaultPath
+    from ..security.door import Door
 
 logger = logging.getLogger("minibroker")
 
@@ -43,6 +56,8 @@ class Server:
         connections_max: max.connections, or fewer where the process has no descriptors for as many.
         held: what all connections together hold.
         turns: the line of those with more to serve than a turn allows.
+        strangers: connections whose handshake or login is under way.
+        doors: of the listeners with TLS or SASL, by name.
     """
 
     def __init__(
@@ -62,6 +77,8 @@ class Server:
         self.connections_max = config.max_connections
         self.held: HeldBytes = dispatch.held
         self.turns = Turns(on_broken)
+        self.strangers = Strangers()
+        self.doors: Mapping[str, Door] = {}
         self._held_back: set[ClientSession] = set()
         self._loop = asyncio.get_running_loop()
         self._look_timer: asyncio.TimerHandle | None = None
@@ -69,9 +86,38 @@ class Server:
         self._told_at = -float(SHORT_TOLD_MS)
         self._all_gone = asyncio.Event()
 
-    def connect(self, listener: Listener, port: int) -> ClientSession:
+    def accept(self, listener: Listener, port: int) -> asyncio.BufferedProtocol:
         """A protocol object for a connection accepted at a listener bound to `port`."""
-        return ClientSession(self, listener, port)
+        door = self.doors.get(listener.name)
+        if door is None or door.tls is None:
+            return self.connect(listener, port)
+        return TlsLink(self, listener, port, door)
+
+    def connect(self, listener: Listener, port: int) -> ClientSession:
+        """What speaks the Kafka protocol with a client of that listener, above TLS if it has it."""
+        door = self.doors.get(listener.name)
+        if door is None or door.mechanisms is None:
+            return ClientSession(self, listener, port)
+        return LoginSession(self, listener, port, door.mechanisms)
+
+    @cached_property
+    def tls_buffer(self) -> memoryview:
+        """Where the bytes of every connection with TLS come first; empty between two calls."""
+        return memoryview(bytearray(TLS_READ_BYTES))
+
+    @cached_property
+    def handshakes(self) -> ThreadPoolExecutor:
+        """The threads that compute them."""
+        return ThreadPoolExecutor(HANDSHAKE_THREADS, "handshake")
+
+    def has_room_for_one_more(self, peer: str) -> bool:
+        """Whether a connection may stay; the oldest that has not said who it is makes room."""
+        while len(self.connections) + self.strangers.links >= self.connections_max:
+            if not self.strangers.make_room():
+                now_ms = int(self._loop.time() * 1000)
+                self.closings.refused(peer, self.connections_max, now_ms)
+                return False
+        return True
 
     def count(self, change_bytes: int) -> None:
         """A connection holds so many bytes more, or fewer."""
@@ -102,14 +148,23 @@ class Server:
     async def close(self, timeout_ms: int) -> None:
         """End all connections; those that do not end by themselves in time are cut."""
         self._all_gone.clear()
+        self.strangers.turn_all_away("the broker stops")
         if self.connections:
             each_alone(tuple(self.connections), ClientSession.close, "closing a connection")
             done = asyncio.ensure_future(self._all_gone.wait())
             await asyncio.wait([done], timeout=timeout_ms / 1000)
             done.cancel()
         each_alone(tuple(self.connections), ClientSession.abort, "cutting a connection")
+        self.end()
+
+    def end(self) -> None:
+        """Nothing is looked at or computed any more."""
         if self._look_timer is not None:
             self._look_timer.cancel()
+        for door in self.doors.values():
+            door.close()
+        if "handshakes" in self.__dict__:
+            self.handshakes.shutdown(wait=False, cancel_futures=True)
 
     def _look_later(self) -> None:
         delay_ms = max(HELD_BACK_LOOK_MS, len(self.connections) // LOOKS_A_MS)

@@ -1,1 +1,1 @@
-"""Who is at the other end, and what he may do. Read next: rights/access.py."""
+"""Who is at the other end, and what he may do. Read next: door.py, rights/access.py."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ...broker.cluster.records import MetadataError
 from ...broker.config.broker import DURABILITIES
+from ...broker.config.listener_security import SecurityProtocol
 from ...broker.config.listeners import Listener
 from ...broker.config.properties import ConfigError
 from ...broker.config.sources import Layer, Loaded, load
@@ -139,6 +140,9 @@ def run(args: Namespace) -> int:
     except StoppedStarting as stopped:
         logger.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
         return 0
+    except ConfigError as error:  # of a certificate or of users: read when listeners are made
+        print(f"minibroker serve: {error}", file=sys.stderr)
+        return 2
     except (DirectoryRefused, DamagedLog, StorageError, MetadataError, ListenError) as error:
         print(f"minibroker serve: {error}", file=sys.stderr)
         return 1
@@ -237,6 +241,15 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
 
 
 def _warn_if_open(listener: Listener) -> None:
-    if not listener.is_loopback:
-        why = "it is open to the network, without authentication or encryption"
+    protocol = listener.security.protocol
+    if not listener.is_loopback and protocol is not SecurityProtocol.SASL_SSL:
+        lacks = [
+            what
+            for what, has in (
+                ("authentication", protocol.has_sasl),
+                ("encryption", protocol.has_tls),
+            )
+            if not has
+        ]
+        why = f"it is open to the network, without {' or '.join(lacks)}"
         logger.warning(Event("listener-open", listener=listener.name, why=why))

@@ -20,6 +20,7 @@ from tests.support.repository import ROOT, repository_paths
 ENTRIES_MAX = 20  # of a folder: what can be taken in at a glance, and a little more
 # folder -> why it has more: each file there is one thing of a kind
 LONG_LISTS = {
+    "broker": "a room an idea, and the files that put them together",
     "broker/apis": "one file an API",
     "protocol/messages": "one file an API",
     "tests/golden/frames": "one file an API",

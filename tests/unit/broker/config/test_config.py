@@ -110,7 +110,7 @@ def test_a_later_layer_overrides_whatever_the_spelling() -> None:
         ("auto.create.topics.enable", "yes", "true or false"),
         ("durability", "disk", "fsync, page-cache, memory"),
         ("listeners", "127.0.0.1:9092", "NAME://HOST:PORT"),
-        ("listeners", "SSL://127.0.0.1:9092", "only PLAINTEXT"),
+        ("listeners", "SSL://127.0.0.1:9092", "no certificate"),
         ("advertised.listeners", "OTHER://h:1", "not among the listeners"),
         ("advertised.listeners", "PLAINTEXT://0.0.0.0:1", "clients can reach"),
     ],

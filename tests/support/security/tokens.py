@@ -1,0 +1,38 @@
+"""Tokens for tests: signed by one of two keys, or by nobody."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+KEYS = {name: rsa.generate_private_key(public_exponent=65537, key_size=2048) for name in "ab"}
+NOW = int(time.time())
+CLAIMS = {"sub": "alice", "iat": NOW - 10, "exp": NOW + 600}
+
+
+def jwks(*names: str) -> bytes:
+    """The public keys of these names."""
+    keys = [
+        {**RSAAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True), "kid": name, "use": "sig"}
+        for name in names
+    ]
+    return json.dumps({"keys": keys}).encode()
+
+
+def signed(claims: dict[str, Any], key: str = "a", kid: str | None = "a") -> str:
+    """A token."""
+    headers = {} if kid is None else {"kid": kid}
+    return jwt.encode(claims, KEYS[key], algorithm="RS256", headers=headers)
+
+
+def unsigned(claims: object, header: object = None, signature: str = "") -> str:
+    """A token that nobody has signed."""
+    parts = [header if header is not None else {"alg": "none"}, claims]
+    encoded = [urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode() for each in parts]
+    return ".".join((*encoded, signature))
