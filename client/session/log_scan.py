@@ -10,8 +10,9 @@ Tests: tests/unit/client/session/test_log_scan.py
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ...protocol import sequence
@@ -49,6 +50,38 @@ ABSENT: Final = Place(False, False, OFFSET_UNKNOWN)
 PARTLY: Final = Place(False, True, OFFSET_UNKNOWN)
 
 
+class _Line:
+    """The spans of one epoch in the order of their sequences, which may wrap."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        # All lie within half a ring around the first.
+        self._begin = sequence.add(spans[0].base_sequence, -(sequence.SEQUENCE_MAX // 2))
+        self._spans = sorted(spans, key=self._start_of)
+        self._starts = [*map(self._start_of, self._spans)]
+
+    def find(self, first: int, count: int) -> Place:
+        """Where a range of sequences lies."""
+        need, end, offset = self._at(first), self._at(first) + count, OFFSET_UNKNOWN
+        while need < end:
+            index = bisect_right(self._starts, need) - 1
+            into = need - self._starts[index] if index >= 0 else 0
+            if index < 0 or into >= self._spans[index].length:
+                return PARTLY if offset != OFFSET_UNKNOWN or self._begins_in(need, end) else ABSENT
+            if offset == OFFSET_UNKNOWN:
+                offset = self._spans[index].base_offset + into
+            need += self._spans[index].length - into
+        return Place(True, False, offset)
+
+    def _begins_in(self, start: int, end: int) -> bool:
+        return bisect_left(self._starts, start) < bisect_left(self._starts, end)
+
+    def _start_of(self, span: Span) -> int:
+        return self._at(span.base_sequence)
+
+    def _at(self, number: int) -> int:
+        return sequence.add(number, -self._begin)
+
+
 @dataclass(frozen=True, slots=True)
 class LogScan:
     """What was read.
@@ -75,26 +108,21 @@ class LogScan:
     is_aligned: bool = True
     epoch_end: int | None = None
     refusal: str = ""
+    _lines: dict[int, _Line] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Order the spans by epoch and sequence, so that none has to be searched for."""
+        epochs = {each.producer_epoch for each in self.spans}
+        lines = {
+            epoch: _Line([each for each in self.spans if each.producer_epoch == epoch])
+            for epoch in epochs
+        }
+        object.__setattr__(self, "_lines", lines)
 
     def find(self, batch: OpenBatch) -> Place:
         """Where a batch lies, as one batch, as a part of one, or in pieces."""
-        need, left, offset = batch.base_sequence, batch.count, OFFSET_UNKNOWN
-        spans = [each for each in self.spans if each.producer_epoch == batch.producer_epoch]
-        while left > 0:
-            for span in spans:
-                into = sequence.add(need, -span.base_sequence)
-                if into < span.length:
-                    break
-            else:
-                is_partly = left < batch.count or any(
-                    sequence.add(span.base_sequence, -need) < left for span in spans
-                )
-                return PARTLY if is_partly else ABSENT
-            if offset == OFFSET_UNKNOWN:
-                offset = span.base_offset + into
-            need = sequence.add(need, span.length - into)
-            left -= span.length - into
-        return Place(True, False, offset)
+        line = self._lines.get(batch.producer_epoch)
+        return ABSENT if line is None else line.find(batch.base_sequence, batch.count)
 
     def what_is_missing(self, floor: Floor) -> Reason | None:
         """Why what was not found may have been stored all the same; None: it was not."""
