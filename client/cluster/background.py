@@ -66,6 +66,9 @@ class Background:
         if self._main is None:
             return
         self._main.cancel()
+        self._group = (
+            None  # one that ends takes no more tasks, and a coroutine of one would be left
+        )
         try:
             await asyncio.wait({self._main}, timeout=STOP_TIMEOUT_S)
         finally:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING
@@ -102,8 +102,7 @@ class Cluster:
             return
         try:
             await self._background.start()
-            self._keep(BOOTSTRAP, await self._open_any())
-            await self._fetch_metadata(allow_creation=False)
+            await self._learn_brokers()
             self.raise_if_ended()
             self._background.on_failure = self._on_failure
         except BaseException as error:
@@ -377,6 +376,26 @@ class Cluster:
             )
         self._adopt_bootstrap()
 
+    async def _learn_brokers(self) -> None:
+        """Ask the bootstrap servers, one after the other, until one tells."""
+        # 1. A server takes the connection. 2. It is killed, or has lost its cluster, and tells
+        # nothing. 3. The others are well: to have named them must help.
+        silent: dict[tuple[str, int], str] = {}
+        while True:
+            try:
+                connection = await self._open_any(silent)
+            except ConnectionFailed as error:
+                raise ConnectionFailed("; ".join([*silent.values(), str(error)])) from error
+            self._keep(BOOTSTRAP, connection)
+            try:
+                await self._fetch_metadata(allow_creation=False)
+            except (ConnectionFailed, RequestTimedOut) as error:
+                silent[connection.host, connection.port] = str(error)
+                if silent.keys() >= {*self._config.bootstrap_servers}:
+                    raise type(error)("; ".join(silent.values())) from error
+            else:
+                return
+
     def _adopt_bootstrap(self) -> None:
         """A broker reached at its advertised address needs no second connection."""
         connection = self._connections.get(BOOTSTRAP)
@@ -387,11 +406,16 @@ class Cluster:
                 self._connections[node_id] = self._connections.pop(BOOTSTRAP)
                 return
 
-    async def _open_any(self) -> Connection:
-        """Try the known brokers and then the bootstrap servers, until one answers."""
+    async def _open_any(self, silent: Collection[tuple[str, int]] = ()) -> Connection:
+        """Try the known brokers and then the bootstrap servers, until one answers.
+
+        Args:
+            silent: which of them not to try.
+        """
         addresses = [*self.metadata.brokers.values()]
         self._random.shuffle(addresses)
         addresses += [each for each in self._config.bootstrap_servers if each not in addresses]
+        addresses = [each for each in addresses if each not in silent]
         problems = []
         for address in addresses:
             try:

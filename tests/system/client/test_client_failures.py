@@ -28,6 +28,7 @@ from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.apis import APIS
 from minibroker.protocol.connection import ClientConnection, UnsupportedApi
 from minibroker.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
+from minibroker.testing import TestBroker
 
 from tests.support.in_loop.runtime import running_broker, until
 
@@ -248,3 +249,16 @@ def test_an_api_that_the_broker_lacks_is_named_with_both_ranges() -> None:
     assert str(caught.value) == (
         "InitProducerId (key 22): the broker offers no version of it, this client speaks v0-v5"
     )
+
+
+async def test_a_bootstrap_server_that_takes_the_connection_and_dies_is_not_the_last_one() -> None:
+    async with TestBroker() as dying, TestBroker() as well:
+        dying.faults.disconnect("Metadata")
+        address = f"{dying.bootstrap_servers},{well.bootstrap_servers}"
+        async with producer(address) as writer:
+            await writer.send_and_wait("t", b"v")
+        assert [each.value for each in well.records("t")] == [b"v"]
+        well.faults.disconnect("Metadata")
+        text = str(await failure(producer(address).start(), SETUP_MS))
+        for each in (dying, well):
+            assert f"{each.bootstrap_servers} closed the connection" in text
