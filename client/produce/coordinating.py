@@ -39,6 +39,7 @@ from .transactional import (
     CommitOffsets,
     End,
     Initialise,
+    Look,
     Phase,
     Question,
     Transactional,
@@ -47,7 +48,7 @@ from .transactional import (
 TRANSACTION_VERSION: Final = "transaction.version"
 BUMPING_LEVEL: Final = 2
 SUCCESSOR_MS: Final = 1_000
-SOON_MS: Final = 2.0  # completing a transaction takes a coordinator a few ms; then twice as long
+SOON_MS: Final = 1.0  # completing a transaction takes a coordinator a few ms; then twice as long
 
 
 class Versions(NamedTuple):
@@ -63,6 +64,7 @@ VERSIONS: Final[dict[type, Versions]] = {
     AddOffsets: Versions(25, 4),
     CommitOffsets: Versions(28, 4),
     End: Versions(26, 4),
+    Look: Versions(65, 0),
 }
 
 
@@ -169,7 +171,7 @@ class Coordinating:
         # Between transactions nothing waits to leave, and nothing new is to be failed.
         if self.transactional.phase is not Phase.READY:
             self._wake()
-        self.tell()
+        self.turn()
 
     def on_no_answer(self, asked: _Asked, why: str) -> None:
         """The connection has ended first."""

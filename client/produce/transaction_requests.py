@@ -1,13 +1,13 @@
 """The questions of transactional.py as messages, and what their answers say.
 
 Source: InitProducerIdRequest.json, AddPartitionsToTxnRequest.json, AddOffsetsToTxnRequest.json,
-TxnOffsetCommitRequest.json, EndTxnRequest.json.
+TxnOffsetCommitRequest.json, EndTxnRequest.json, DescribeTransactionsRequest.json.
 Tests: tests/system/client/test_client_transactional.py
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
@@ -15,6 +15,7 @@ from ...protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnTopic,
 )
+from ...protocol.messages.describe_transactions import DescribeTransactionsRequest
 from ...protocol.messages.end_txn import EndTxnRequest
 from ...protocol.messages.init_producer_id import InitProducerIdRequest
 from ...protocol.messages.txn_offset_commit import (
@@ -29,10 +30,13 @@ from .transactional import (
     AddPartitions,
     CommitOffsets,
     Initialise,
+    Look,
     Question,
     Transactional,
     heaviest,
 )
+
+UNCOMPLETED: Final = frozenset({"PrepareCommit", "PrepareAbort"})
 
 
 def request_of(
@@ -79,6 +83,8 @@ def request_of(
             group_instance_id=taken.group_instance_id,
             topics=_topics(taken),
         )
+    if isinstance(question, Look):
+        return DescribeTransactionsRequest(transactional_ids=[transactional_id])
     return EndTxnRequest(
         transactional_id=transactional_id,
         producer_id=producer_id,
@@ -108,6 +114,12 @@ def answer_in(question: Question, answer: Any) -> tuple[ErrorCode, int, int]:
             for topic, partition in question.taken.offsets
         ]
         return heaviest(codes), NO_PRODUCER_ID, NO_EPOCH
+    if isinstance(question, Look):
+        (found,) = answer.transaction_states
+        code = error_code(found.error_code)
+        if not code and found.transaction_state in UNCOMPLETED:
+            code = ErrorCode.CONCURRENT_TRANSACTIONS
+        return code, NO_PRODUCER_ID, NO_EPOCH
     code = error_code(answer.error_code)
     if isinstance(question, AddOffsets):
         return code, NO_PRODUCER_ID, NO_EPOCH

@@ -19,6 +19,7 @@ from ..errors import ClientError, Fenced
 from ..partitions import GroupOffsets
 from .accumulator import Place
 from .batch import NO_EPOCH, NO_PRODUCER_ID
+from .completing import Completing
 from .transaction_errors import Naming
 
 
@@ -82,7 +83,11 @@ class End(NamedTuple):
     is_commit: bool
 
 
-Question: TypeAlias = Initialise | AddPartitions | AddOffsets | CommitOffsets | End
+class Look(NamedTuple):
+    """DescribeTransactions: is the transaction before complete? (completing.py)"""
+
+
+Question: TypeAlias = Initialise | AddPartitions | AddOffsets | CommitOffsets | End | Look
 
 
 class After(Enum):
@@ -135,6 +140,7 @@ class Transactional:
         self.has_lost_sequences = False
         self.offsets: GroupOffsets | None = None
         self._naming = Naming(transactional_id, timeout_ms)
+        self._completing = Completing()
         self._next_bumps = False
         self._knows_id = True  # the coordinator has the producer id, as far as is known
         self._is_commit_unknown = False
@@ -210,7 +216,9 @@ class Transactional:
         """Whether a batch may be written there now; if not, that is seen to."""
         if self.phase not in (Phase.OPEN, Phase.CLOSING):
             return False
-        if self.bumps or place in self._added:
+        if self.bumps:
+            return not self._completing.hold()
+        if place in self._added:
             return True
         self._wanted[place] = None
         return False
@@ -233,6 +241,10 @@ class Transactional:
             return Initialise(self.producer_id, self.producer_epoch)
         if self.phase is Phase.COMMITTING:
             return End(is_commit=True)
+        if self.offsets is not None and self.bumps:
+            self._completing.hold()
+        if self._completing.wants_look and self.phase in (Phase.READY, Phase.OPEN, Phase.CLOSING):
+            return Look()
         if self.phase in (Phase.OPEN, Phase.CLOSING):
             question = self._part_to_add()
             self.has_begun = self.has_begun or question is not None
@@ -249,8 +261,11 @@ class Transactional:
         """Take in an answer.
 
         Args:
-            code: for several partitions, the one that weighs most (heaviest()).
+            code: for several partitions, the one that weighs most (heaviest()); for Look
+                CONCURRENT_TRANSACTIONS while it is not complete.
         """
+        if isinstance(question, Look):
+            return self._looked(code)
         if code is ErrorCode.NONE:
             self._succeeded(question, producer_id, producer_epoch)
             return After.DONE
@@ -267,12 +282,17 @@ class Transactional:
     def unanswered(self, question: Question, why: str) -> After:
         """No answer will come: whether the question took effect is unknown."""
         self.in_doubt = why
+        if isinstance(question, Look):
+            self._completing.leave_it()
         if question == End(is_commit=True):
             self._is_commit_unknown = True
         return After.FIND
 
     def refused_by_version(self, question: Question, why: str) -> None:
         """The coordinator lacks what is asked."""
+        if isinstance(question, Look):
+            self._completing.leave_it()
+            return
         self.fail(self._naming.too_old(type(question).__name__, why))
 
     def name_successor(self, producer_id: int, producer_epoch: int, state: str) -> None:
@@ -297,6 +317,13 @@ class Transactional:
             return AddOffsets(self.offsets.group_id)
         return CommitOffsets(self.offsets)
 
+    def _looked(self, code: ErrorCode) -> After:
+        if code not in (E.NONE, E.CONCURRENT_TRANSACTIONS):
+            self._completing.leave_it()
+            return After.FIND if code in FIND_ANEW else After.DONE
+        self._completing.looked(is_complete=code is E.NONE)
+        return After.SOON if self._completing.wants_look else After.DONE
+
     def _succeeded(self, question: Question, producer_id: int, producer_epoch: int) -> None:
         if isinstance(question, Initialise):
             self.producer_id, self.producer_epoch = producer_id, producer_epoch
@@ -311,10 +338,11 @@ class Transactional:
         elif isinstance(question, CommitOffsets):
             if self.offsets is question.taken:
                 self.offsets = None
-        else:
+        elif isinstance(question, End):
             if producer_id >= 0:
                 self.producer_id, self.producer_epoch = producer_id, producer_epoch
                 self.has_lost_sequences = False
+                self._completing.begin()
             self._end(is_commit=question.is_commit)
 
     def _end(self, *, is_commit: bool) -> None:

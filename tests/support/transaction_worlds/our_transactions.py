@@ -25,6 +25,7 @@ from minibroker.client.produce.transactional import (
     CommitOffsets,
     End,
     Initialise,
+    Look,
     Phase,
     Question,
     Transactional,
@@ -40,7 +41,14 @@ Doing: TypeAlias = Generator[Pause | Asked, Any, None]
 BUMPING_LEVEL = 2
 REST_MS_MAX = 2_000.0
 IN_FLIGHT_MAX = 5
-OLD: dict[type, int] = {Initialise: 4, AddPartitions: 3, AddOffsets: 3, CommitOffsets: 4, End: 4}
+OLD: dict[type, int] = {
+    Initialise: 4,
+    AddPartitions: 3,
+    AddOffsets: 3,
+    CommitOffsets: 4,
+    End: 4,
+    Look: 0,
+}
 FAULTS = frozenset(
     {
         ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,

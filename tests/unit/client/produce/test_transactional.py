@@ -8,6 +8,7 @@ import pytest
 from minibroker.client.config import ProducerConfig
 from minibroker.client.errors import Abortable, Fatal, Fenced
 from minibroker.client.partitions import GroupOffsets, OffsetAndMetadata, TopicPartition
+from minibroker.client.produce.completing import LOOKS_MAX, PROMPT_ENOUGH, SKIPPED
 from minibroker.client.produce.transactional import (
     FOLLOWS,
     AddOffsets,
@@ -16,6 +17,7 @@ from minibroker.client.produce.transactional import (
     CommitOffsets,
     End,
     Initialise,
+    Look,
     Phase,
     Transactional,
     heaviest,
@@ -67,6 +69,80 @@ def test_a_new_broker_learns_of_partitions_from_what_is_written() -> None:
     core.answered(asked(core, COMMIT), NONE, PID, EPOCH + 1)
     assert (core.phase, core.producer_epoch) == (Phase.READY, EPOCH + 1)
     assert core.committed_number == 1
+
+
+def committed() -> Transactional:
+    """A transaction was decided, and the next one is open."""
+    core = opened()
+    core.close()
+    core.commit()
+    core.answered(asked(core, COMMIT), NONE, PID, EPOCH + 1)
+    return core
+
+
+CONCURRENT = ErrorCode.CONCURRENT_TRANSACTIONS
+
+
+def test_batches_wait_until_the_transaction_before_is_complete() -> None:
+    core = committed()
+    assert core.answered(asked(core, Look()), CONCURRENT) is After.DONE
+    assert core.next_question(0) is None, "nothing waits for it"
+    core.begin()
+    assert not core.admits(PLACE)
+    assert core.answered(asked(core, Look()), CONCURRENT) is After.SOON
+    assert not core.admits(PLACE)
+    assert core.answered(asked(core, Look()), NONE) is After.DONE
+    assert core.admits(PLACE)
+    assert core.next_question(0) is None
+
+
+def test_offsets_wait_until_the_transaction_before_is_complete() -> None:
+    core = committed()
+    core.answered(asked(core, Look()), CONCURRENT)
+    core.begin()
+    core.offsets = OFFSETS
+    core.answered(asked(core, Look()), NONE)
+    asked(core, CommitOffsets(OFFSETS))
+
+
+def test_nothing_waits_for_ever_for_the_transaction_before() -> None:
+    core = committed()
+    core.begin()
+    for _ in range(LOOKS_MAX):
+        assert not core.admits(PLACE)
+        core.answered(asked(core, Look()), CONCURRENT)
+    assert core.admits(PLACE)
+
+
+@pytest.mark.parametrize("code", [ErrorCode.NOT_COORDINATOR, ErrorCode.UNKNOWN_SERVER_ERROR])
+def test_nothing_waits_where_it_cannot_be_found_out(code: ErrorCode) -> None:
+    core = committed()
+    core.begin()
+    assert not core.admits(PLACE)
+    found_anew = code is ErrorCode.NOT_COORDINATOR
+    assert core.answered(asked(core, Look()), code) is (After.FIND if found_anew else After.DONE)
+    assert core.admits(PLACE)
+    for is_answered in (True, False):
+        core = committed()
+        core.begin()
+        lose = core.refused_by_version if is_answered else core.unanswered
+        lose(asked(core, Look()), "why")
+        assert core.admits(PLACE)
+
+
+def test_a_prompt_coordinator_is_looked_at_now_and_then_only() -> None:
+    core, looks = started(), []
+    for number in range(PROMPT_ENOUGH + SKIPPED + 2):
+        core.begin()
+        assert core.admits(PLACE)
+        core.has_begun = True
+        core.close()
+        core.commit()
+        core.answered(asked(core, COMMIT), NONE, PID, EPOCH + 1 + number)
+        looks.append(core.next_question(0) == Look())
+        if looks[-1]:
+            core.answered(Look(), NONE)
+    assert looks == [True] * PROMPT_ENOUGH + [False] * SKIPPED + [True, False]
 
 
 def test_an_old_broker_is_told_of_each_partition_once_and_keeps_the_epoch() -> None:
