@@ -52,6 +52,9 @@ crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1 
 process: $(READY) ## workers of process() killed at random, on ours or on SERVERS (RUNS=200 SEED=1)
 	$(BIN)/python -m tests.crash.processing $(or $(RUNS),200) $(or $(SEED),1) $(SERVERS)
 
+process-kafka: $(READY) ## the same on a real Kafka, whose nodes are killed too (RUNS=10 SEED=1 NODES=3)
+	$(BIN)/python -m tests.crash.processing.on_kafka $(or $(RUNS),10) $(or $(SEED),1) $(or $(NODES),3)
+
 restore: $(READY) ## make backups and put them back under load, again and again (RUNS=100 SEED=1)
 	$(BIN)/python -m tests.crash.restoring $(or $(RUNS),100) $(or $(SEED),1)
 

@@ -63,6 +63,7 @@ SLEEPS_ALLOWED = {
     "tests/system/client/test_client_member_worlds.py": "how long an application is busy is drawn",
     "tests/system/client/test_client_process.py": "how long a handler takes is what is tested",
     "tests/crash/processing/run.py": "the instants of blows and looks are the draw",
+    "tests/crash/processing/on_kafka.py": "the instants of blows are the draw",
     "tests/crash/processing/worker.py": "how long a handler takes is the draw",
     "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",
     "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",

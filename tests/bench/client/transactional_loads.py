@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import uuid4
 
 from minibroker.client import Producer
@@ -21,6 +22,7 @@ from minibroker.client import Producer
 VALUE = b"x" * 100
 WARM_UP_S = 0.5
 WAIT_S = 60.0
+POLL_EVERY = 1_000
 Transact = Callable[[], Awaitable[None]]
 
 
@@ -65,10 +67,7 @@ async def aiokafka(server: str, topic: str, records: int, seconds: float) -> flo
 
 async def confluent(server: str, topic: str, records: int, seconds: float) -> float:
     """A loop of produce in each; its calls block, and nobody else is there to be blocked."""
-    from confluent_kafka import Producer as Confluent
-
-    producer = Confluent({"bootstrap.servers": server, "transactional.id": _name()})
-    producer.init_transactions(WAIT_S)
+    producer = _confluent(server)
 
     async def transact() -> None:
         producer.begin_transaction()
@@ -77,6 +76,36 @@ async def confluent(server: str, topic: str, records: int, seconds: float) -> fl
         producer.commit_transaction(WAIT_S)
 
     return await _rate(transact, seconds)
+
+
+async def confluent_told(server: str, topic: str, records: int, seconds: float) -> float:
+    """With on_delivery and poll: it tells what became of each record, as our send does."""
+    producer = _confluent(server)
+    offsets: list[int] = []
+
+    def delivered(error: object, message: Any) -> None:
+        assert error is None
+        offsets.append(message.offset())
+
+    async def transact() -> None:
+        offsets.clear()
+        producer.begin_transaction()
+        for number in range(records):
+            producer.produce(topic, VALUE, on_delivery=delivered)
+            if number % POLL_EVERY == 0:
+                producer.poll(0)
+        producer.commit_transaction(WAIT_S)
+        assert len(offsets) == records
+
+    return await _rate(transact, seconds)
+
+
+def _confluent(server: str) -> Any:
+    from confluent_kafka import Producer as Confluent
+
+    producer = Confluent({"bootstrap.servers": server, "transactional.id": _name()})
+    producer.init_transactions(WAIT_S)
+    return producer
 
 
 async def _rate(transact: Transact, seconds: float) -> float:
@@ -103,7 +132,8 @@ LOADS = {
     "ours": ours,
     "ours, send_many": ours_many,
     "aiokafka": aiokafka,
-    "confluent-kafka": confluent,
+    "confluent": confluent,
+    "confluent, on_delivery": confluent_told,
 }
 
 

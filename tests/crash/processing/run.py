@@ -152,13 +152,14 @@ async def play(
     count: int = 600,
     replication_factor: int = 1,
     session_ms: int = SESSION_MS,
-    disturb: Callable[[], Awaitable[None]] | None = None,
+    disturb: Callable[[str], Awaitable[None]] | None = None,
 ) -> tuple[list[str], str]:
     """Everything above; returns what is wrong, and a line about the run.
 
     Args:
         logs: a directory, where what the workers write is kept.
-        disturb: hurts the brokers, and leaves them whole.
+        disturb: hurts the brokers, and leaves them whole; it is given the run's name, with which
+            its topics, its group and the ids of its workers begin.
     """
     random = Random(f"processing {seed}")
     name = f"p{seed}-{os.getpid()}"
@@ -177,7 +178,9 @@ async def play(
         for number in range(WORKERS):
             workers.start(f"w{number}")
         writing = _write(task, Random(seed), count)
-        await asyncio.gather(writing, _strike(workers, random), *([disturb()] if disturb else []))
+        await asyncio.gather(
+            writing, _strike(workers, random), *([disturb(name)] if disturb else [])
+        )
         await _until_done(task, workers, count)
         await workers.finish()
     finally:

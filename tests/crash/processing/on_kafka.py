@@ -1,0 +1,134 @@
+"""EDGE: python -m tests.crash.processing.on_kafka RUNS SEED NODES: `make process-kafka`.
+
+As tests.crash.processing, on a real Apache Kafka of NODES nodes (1 or 3). Of three, the one that
+leads a partition, or coordinates the group or a worker's transactions, gets SIGKILL in the middle
+of each run, BROKER_BLOWS times, and is started again. One line a run; exit code 1 if anything is
+wrong, and what the workers of that run said is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+from minibroker.client import Admin
+from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.messages.find_coordinator import FindCoordinatorRequest
+
+from tests.crash.processing.run import play
+from tests.support.processes.kafka import RealKafka, missing_tools
+
+BROKER_BLOWS = 2
+REST_S = (0.5, 3.0)
+SESSION_MS = 2_000
+SETTINGS = {
+    "group.min.session.timeout.ms": "1000",
+    "offsets.topic.num.partitions": "3",
+    "transaction.state.log.num.partitions": "3",
+}
+OF_THREE = {
+    "min.insync.replicas": "2",
+    "transaction.state.log.min.isr": "2",
+    "controller.quorum.election.timeout.ms": "5000",  # three Javas share one machine
+    "controller.quorum.fetch.timeout.ms": "10000",
+}
+
+
+class Blows:
+    """Kills one node after the other, and starts each again.
+
+    Attributes:
+        told: what each was when it was hit, and for how long it was gone, in s.
+    """
+
+    def __init__(self, kafka: RealKafka, random: Random) -> None:
+        self.told: list[str] = []
+        self._kafka = kafka
+        self._random = random
+
+    async def strike(self, name: str) -> None:
+        """While a run of this name goes on."""
+        for _ in range(BROKER_BLOWS):
+            await asyncio.sleep(self._random.uniform(*REST_S))  # the instant is the draw
+            what = self._random.choice(("leader", "group coordinator", "transaction coordinator"))
+            node = await self._node_of(what, name)
+            began = time.monotonic()
+            await asyncio.to_thread(self._kafka.kill, node)
+            await asyncio.sleep(self._random.uniform(*REST_S))
+            await asyncio.to_thread(self._kafka.start, node)
+            self.told.append(f"{what} gone {time.monotonic() - began:.1f} s")
+
+    async def _node_of(self, what: str, name: str) -> int:
+        servers = self._kafka.bootstrap_servers
+        if what == "leader":
+            async with Admin(servers) as admin:
+                described = await admin.describe_topics([f"{name}-out"])
+            return self._random.choice(described[f"{name}-out"].partitions).leader
+        host, _, port = servers.partition(",")[0].rpartition(":")
+        connection = await Connection.open(host, int(port))
+        try:
+            key = f"{name}-group" if what == "group coordinator" else f"{name}-group w0"
+            request = FindCoordinatorRequest(
+                coordinator_keys=[key], key_type=int(what != "group coordinator")
+            )
+            found = await connection.request(request)
+            return int(found.coordinators[0].node_id)
+        finally:
+            await connection.close()
+
+
+def main(arguments: list[str]) -> int:
+    """See the file's docstring."""
+    runs, seed, nodes = (int(each) for each in arguments)
+    if (reason := missing_tools()) is not None:
+        print(f"no real Kafka here: {reason}")
+        return 1
+    folder = Path(tempfile.mkdtemp(prefix="minibroker-process-kafka-"))
+    wrong = 0
+    with real_kafka(nodes) as kafka:
+        for number in range(seed, seed + runs):
+            wrong += len(one_run(kafka, nodes, number, folder))
+    print(f"{runs} runs of process() on {nodes} nodes of Kafka, {wrong} violations")
+    if wrong:
+        print(f"what the workers said: {folder}/seed-*")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+def real_kafka(nodes: int) -> RealKafka:
+    """One in which a session may be short."""
+    settings = SETTINGS if nodes == 1 else {**SETTINGS, **OF_THREE}
+    return RealKafka(nodes=nodes, settings=settings, heap="384m")
+
+
+def one_run(kafka: RealKafka, nodes: int, seed: int, folder: Path) -> list[str]:
+    """One run; prints a line about it, and returns what is wrong."""
+    logs = folder / f"seed-{seed}"
+    logs.mkdir()
+    blows = Blows(kafka, Random(f"brokers {seed}"))
+    found, line = asyncio.run(
+        play(
+            kafka.bootstrap_servers,
+            seed,
+            logs,
+            session_ms=SESSION_MS,
+            replication_factor=nodes,
+            disturb=blows.strike if nodes > 1 else None,
+        )
+    )
+    print(f"{line}; {', '.join(blows.told) or 'no node was killed'}", flush=True)
+    for each in found:
+        print(f"    WRONG: {each}", flush=True)
+    if not found:
+        shutil.rmtree(logs)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
