@@ -21,7 +21,7 @@ from ...protocol.errors import ErrorCode
 from ..cluster.metadata import TopicMetadata
 from ..config import ProducerConfig
 from ..door import door
-from ..errors import ClientError, Fatal, Fenced, Retriable
+from ..errors import ClientError, Fatal, Fenced, JournalFailed, Retriable
 from .accumulator import Accumulator
 from .batch import (
     PLAIN_OVERHEAD_MAX,
@@ -129,7 +129,10 @@ class Intake:
         return run
 
     def checked_mark(self, mark: object) -> object:
-        """A mark that can be, for mark(). Raises RuntimeError: there is no session."""
+        """A mark that can be, for mark(). Raises as marked(); RuntimeError: there is no session."""
+        from ..door.mark_door import marked  # not for those who have none
+
+        marked(mark)
         raise RuntimeError("a mark needs a durable session: give the Producer session=DIRECTORY")
 
     def mark(self, mark: object) -> None:
@@ -177,7 +180,7 @@ class Intake:
         """Raise what ended the producer."""
         error = self.closed or self._sending.sender.fatal
         if error is not None:
-            kind = Fenced if isinstance(error, Fenced) else Fatal
+            kind = type(error) if isinstance(error, Fenced | JournalFailed) else Fatal
             raise kind(str(error), code=error.code)
 
     @property

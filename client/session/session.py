@@ -21,13 +21,13 @@ from types import MappingProxyType
 
 from ..config import ProducerConfig
 from ..door import door
+from ..door.mark_door import marked
 from ..door.owner import Owner
 from ..produce.accumulator import Accumulator
 from ..produce.intake import Partitioner
 from .entries import Position, RefusedBatch, Source
 from .leaving.sending import JournaledSending
 from .outcomes import Unsettled
-from .steps.marks import marked
 from .steps.step import Step
 from .steps.step_intake import StepIntake
 

@@ -20,9 +20,9 @@ from typing import Final
 
 from ....protocol.errors import ErrorCode
 from ...config import ProducerConfig
-from ...errors import ClientError, DeliveryTimeout, Fatal
+from ...errors import ClientError, DeliveryTimeout, Fatal, JournalFailed
 from ...produce.accumulator import Accumulator, Place
-from ...produce.answers import Answer, Then, ended, failure, outcome_of
+from ...produce.answers import Answer, Then, failure, outcome_of
 from ...produce.batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
 from ...produce.lane import Lane
 from ...produce.sender import NEVER, ProduceCall, Sender
@@ -179,6 +179,18 @@ class JournaledSender(Sender):
         """Somebody has looked: it is not there, and never will be under its present identity."""
         self._found(batch).has_anew = True
 
+    def too_large(self, batch: ProducerBatch) -> None:
+        """Somebody has looked, and sent it again: it is not there, and its halves have to go."""
+        lane = self._lanes[batch.topic, batch.partition]
+        pieces = self._halved(batch)
+        index = lane.in_flight.index(batch)
+        lane.in_flight[index : index + 1] = pieces
+        lane.waits_for = {
+            each: None
+            for waiting in lane.waits_for
+            for each in (pieces if waiting is batch else (waiting,))
+        }
+
     def hold(self, batch: ProducerBatch, why: str) -> None:
         """Nobody can know: people have to decide."""
         self.held[batch] = why
@@ -206,11 +218,11 @@ class JournaledSender(Sender):
             self.keeping.settled(batch, stored=False)
         self.looked(place)
 
-    def give_floor(self, place: Place, offset: int) -> None:
-        """The partition ends here, with nothing of this producer id behind."""
+    def give_floor(self, place: Place, offset: int, leader_epoch: int) -> None:
+        """The partition ends here, with nothing of this producer id behind, says its leader."""
         self.wants_floors.discard(place)
         lane = self._lanes[place]
-        lane.floor_group = self.keeping.floor(place, self.producer_id, offset)
+        lane.floor_group = self.keeping.floor(place, self.producer_id, offset, leader_epoch)
 
     def expire(self, now_ms: float) -> None:
         """Tell who waits what has not been delivered in time; it goes on all the same."""
@@ -246,7 +258,14 @@ class JournaledSender(Sender):
     def end(self, error: ClientError) -> None:
         """Nothing goes on."""
         self.fatal = self.fatal or error
-        self.fail_all(lambda batch: ended(batch, error))
+        kind = type(error) if isinstance(error, JournalFailed) else Fatal
+        self.fail_all(
+            lambda batch: kind(
+                f"{batch.describe()}: {error}",
+                code=error.code,
+                possibly_persisted=batch.possibly_persisted,
+            )
+        )
 
     def made_again(self, topic: str) -> None:
         """A topic was deleted and made again: what may be stored in the old one is looked for."""
@@ -377,12 +396,15 @@ class JournaledSender(Sender):
 
     def _split(self, lane: Lane, batch: ProducerBatch, answer: Answer) -> None:
         """Two halves in place of a batch that is too large, journaled before they go."""
+        lane.replace(batch, self._halved(batch))
+
+    def _halved(self, batch: ProducerBatch) -> tuple[ProducerBatch, ProducerBatch]:
         pieces = batch.split()
         self.figures.split_total += 1
         self.keeping.split(batch, pieces)
         self._accumulator.exchange(batch, pieces)
-        lane.replace(batch, pieces)
         self._tell(batch, Split(pieces))
+        return pieces
 
     def _refuse(self, batch: ProducerBatch, code: ErrorCode, error: ClientError) -> None:
         """It is kept for the program."""

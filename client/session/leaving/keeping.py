@@ -229,13 +229,12 @@ class Keeping:
         )
         return [unknown]
 
-    def floor(self, place: Place, producer_id: int, offset: int) -> int:
+    def floor(self, place: Place, producer_id: int, offset: int, leader_epoch: int) -> int:
         """A partition ended here with nothing of the producer id behind it; returns the group."""
-        topic_id, leader_epoch = self._about(place)
         floor = replace(
             self.journal.state.floors[*place, producer_id],
             offset=offset,
-            topic_id=topic_id,
+            topic_id=self._about(place).topic_id,
             leader_epoch=leader_epoch,
         )
         return self._append([floor])

@@ -26,7 +26,7 @@ from ...cluster.metadata import NO_EPOCH
 from ...config import ProducerConfig
 from ...door.owner import Owner
 from ...errors import ClientError, Fatal, Retriable
-from ...partitions import TopicPartition
+from ...partitions import TopicPartition, name_of
 from ...produce.accumulator import Accumulator, Place
 from ...produce.batch import ProducerBatch, StoredAt
 from ...produce.pump import Sending
@@ -36,7 +36,8 @@ from ..entries import Entry, RefusedBatch
 from ..instants import Instant
 from ..journal import Journal
 from ..journal_state import JournalState
-from ..outcomes import Anew, Outcome, Refused, Stored, Unsettled
+from ..open_batch import Floor
+from ..outcomes import Anew, Outcome, Refused, Stored, TooLarge, Unsettled
 from ..settler import Settler
 from .gate import JournaledSender
 from .keeping import About
@@ -141,7 +142,7 @@ class JournaledSending(Sending):
             flushed = FlushedJournal(journal, self._on_flushed, self.fail)
             self.sender.begin(flushed, self.now_ms())
             await self.cluster.start()
-            await self._settler.find_stale([*journal.state.floors.values()], config.max_block_ms)
+            await self._refuse_stale([*journal.state.floors.values()])
             self.sender.patience_ms = await patience_ms(self.cluster, config)
             await self._identify()
         except BaseException:
@@ -197,6 +198,19 @@ class JournaledSending(Sending):
                     open_count,
                     self._config.session,
                 )
+
+    async def _refuse_stale(self, floors: list[Floor]) -> None:
+        """Raise StaleJournal for an old copy; Retriable where nobody says whether it is one."""
+        limit_ms = self._config.max_block_ms
+        unasked = await self._settler.find_stale(floors, limit_ms)
+        if unasked:
+            names = ", ".join(sorted({name_of(floor.place) for floor in unasked}))
+            raise Retriable(
+                f"{names}: not known within max_block_ms={limit_ms} whether the session "
+                f"{self._config.session} is an old copy: nothing was sent; start again when their "
+                f"leaders are there; last problem: {self.cluster.last_problem or 'none'}",
+                code=ErrorCode.LEADER_NOT_AVAILABLE,
+            )
 
     async def _identify(self) -> None:
         """Get a producer id for all that is new."""
@@ -261,13 +275,13 @@ class JournaledSending(Sending):
             while place in self.sender.wants_floors:
                 try:
                     found = await self._lookup.at({where: LATEST}, FLOOR_WAIT_MS)
-                    self.sender.give_floor(place, found[where].offset)
+                    self.sender.give_floor(place, found[where].offset, found[where].leader_epoch)
                     return
                 except Fatal as error:
                     self.cluster.raise_if_ended()
                     if not error.code.retriable and error.code is not ErrorCode.NONE:
                         # Nobody tells: the whole log counts. Most likely Produce is refused next.
-                        self.sender.give_floor(place, START_OF_LOG)
+                        self.sender.give_floor(place, START_OF_LOG, NO_EPOCH)
                         return
                     self.sender.in_doubt = str(error)
                 except Retriable as error:
@@ -287,6 +301,7 @@ class JournaledSending(Sending):
         by_number = {keeping.written[each].number: each for each in batches}
         state = keeping.journal.state
         try:
+            await self._flushed()  # pieces that may be sent
             await self._settler.settle(
                 keeping.numbered(batches),
                 {each.producer_id: each for each in state.floors.values() if each.place == place},
@@ -305,6 +320,8 @@ class JournaledSending(Sending):
                 self.sender.stored(batch, stored, self.now_ms())
             case Refused():
                 self.sender.refused(batch, outcome.code, outcome.message)
+            case TooLarge():
+                self.sender.too_large(batch)
             case Anew():
                 self.sender.absent(batch)
             case Unsettled():

@@ -1,1 +1,1 @@
-"""Marks, and the steps that share one."""
+"""Steps: several sends that share a mark."""

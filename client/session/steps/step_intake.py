@@ -15,6 +15,7 @@ from typing import Final
 
 from ....protocol.errors import ErrorCode
 from ...config import ProducerConfig
+from ...door.mark_door import marked
 from ...errors import Fatal
 from ...produce.accumulator import Accumulator, Place
 from ...produce.batch import ProducerBatch, record_bytes_max
@@ -22,7 +23,6 @@ from ...produce.intake import Intake, Partitioner
 from ...produce.receipts import Run
 from ..entries import Position, Source
 from ..leaving.sending import JournaledSending
-from .marks import marked
 from .step import CURRENT, Step
 
 LARGE: Final = 2**63

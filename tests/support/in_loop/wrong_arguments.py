@@ -44,6 +44,7 @@ TIMESTAMP = Kind(
     (NAN, INFINITE, -1, 10**20, "0", b"0", True, [0], datetime.datetime(2024, 1, 1)),
 )
 TIMEOUT = Kind(lambda: 5_000, NO_NUMBERS)
+MARK = Kind(lambda: None, (1.5, True, ["m"], (7, 1), ("s", None), ("s", 1, 2), ("s", LONG), LONG))
 HEADERS = Kind(
     lambda: [("h", b"1"), ("t", "text"), ("n", None)],
     (
@@ -93,6 +94,7 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
             "partition": PARTITION,
             "timestamp_ms": TIMESTAMP,
             "headers": HEADERS,
+            "mark": MARK,
         },
         "send_and_wait": {
             "topic": TOPIC,
@@ -101,6 +103,7 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
             "partition": PARTITION,
             "timestamp_ms": TIMESTAMP,
             "headers": HEADERS,
+            "mark": MARK,
         },
         "send_many": {
             "topic": TOPIC,

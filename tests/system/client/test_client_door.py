@@ -132,6 +132,7 @@ NO_OPTION: dict[str, tuple[Any, ...]] = {
     "sasl_oauth_token_provider": (7, "token"),
     "acks": (2, "1", None, True, 1.0),
     "compression_type": ("brotli", None, 7, []),
+    "session_durability": ("memory", None, 7, []),
     "auto_offset_reset": ("newest", None, 7, []),
     "isolation_level": ("read_all", None, 7, []),
     "partition_assignment_strategy": ("range", [], ["best"], 7),

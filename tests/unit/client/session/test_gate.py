@@ -69,7 +69,7 @@ class Play:
         calls = self._drained()
         if floors and self.sender.wants_floors:
             for place in [*self.sender.wants_floors]:
-                self.sender.give_floor(place, 40)
+                self.sender.give_floor(place, 40, 3)
             calls += self._drained()
         return calls
 
@@ -165,7 +165,7 @@ def test_nothing_leaves_before_the_end_of_its_partition_is_known() -> None:
     (floor,) = play.journal.state.floors.values()
     assert floor.offset == -1, "nothing has been sent there"
     play.journal.flushes = False
-    play.sender.give_floor(("t", 0), 40)
+    play.sender.give_floor(("t", 0), 40, 3)
     assert play.drain() == []
     play.journal.flush()
     (call,) = play.drain()
@@ -413,6 +413,27 @@ def test_what_is_absent_goes_first_under_the_new_identity() -> None:
     assert values(half.batches[0]) == [b"1"]
     play.answer(half, STORED_AT_5)
     assert [values(call.batches[0]) for call in play.drain()] == [[b"2"], [b"3"]]
+
+
+def test_what_is_too_large_after_a_death_is_looked_for_in_pieces() -> None:
+    dead = Play()
+    dead.send(b"1", size_bytes=40)
+    dead.send(b"2", size_bytes=40)
+    dead.drain()
+    dead.send(b"3")
+    dead.drain(JOURNAL_WITHIN_MS)
+    play = Play(dead.journal.survivor(), pid=PID + 1)
+    play.drain()
+    old, behind = play.sender.looking_for(("t", 0))
+    play.sender.wants_looks.clear()
+    play.sender.too_large(old)
+    play.sender.looked(("t", 0))
+    play.drain()
+    assert play.sender.wants_looks == {("t", 0)}
+    first, second, third = play.sender.looking_for(("t", 0))
+    assert [values(each) for each in (first, second)] == [[b"1"], [b"2"]]
+    assert [first.base_sequence, second.base_sequence] == [0, 1]
+    assert third is behind
 
 
 def test_an_end_leaves_what_is_journaled_open() -> None:

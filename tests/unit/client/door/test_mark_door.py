@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.client.session.steps.marks import BYTES_MAX, marked
+from minibroker.client.door.mark_door import BYTES_MAX, marked
 
 
 @pytest.mark.parametrize("position", [0, -(2**80), "", "row 7", b"\0"])

@@ -1,19 +1,18 @@
 """Marks: how far a source has been read, as `send` takes them. Values only.
 
-Tests: tests/unit/client/session/test_marks.py
+Tests: tests/unit/client/door/test_mark_door.py
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from ...door.door import shown
-from ..entries import Position, Source
+from .door import shown
 
 BYTES_MAX: Final = 32_767
 
 
-def marked(mark: object) -> tuple[Source, Position]:
+def marked(mark: object) -> tuple[str | None, int | str | bytes]:
     """A mark as (source, position).
 
     Raises:
