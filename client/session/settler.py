@@ -44,6 +44,7 @@ class Settler:
 
     Attributes:
         problems: why a partition is not settled yet, in words, by partition.
+        gone_after_ms: as given.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Settler:
     ) -> None:
         self._config = config
         self._random = random
-        self._gone_after_ms = gone_after_ms
+        self.gone_after_ms = gone_after_ms
         self._looking = Looking(config, cluster)
         self._missed: dict[TopicPartition, tuple[Presence, float]] = {}  # since when, in ms
         self.problems: dict[TopicPartition, str] = {}
@@ -178,7 +179,7 @@ class Settler:
         if presence is not look.presence:
             since_ms = now_ms
         self._missed[place] = look.presence, since_ms
-        if now_ms - since_ms < self._gone_after_ms:
+        if now_ms - since_ms < self.gone_after_ms:
             raise Retriable(f"{name_of(place)}: {look.said}")
         return look
 

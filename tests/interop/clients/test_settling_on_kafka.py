@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.support.processes.kafka import RealKafka, missing_tools
+from tests.support.sessions.session_cases import SESSION_CASES, SessionCase
 from tests.support.sessions.settling_cases import CASES, KAFKAS, Case
 from tests.support.sessions.settling_stage import Stage, cut
 
@@ -58,11 +60,26 @@ async def stage(kafka: RealKafka) -> AsyncIterator[Stage]:
     await stage.close()
 
 
-@pytest.mark.parametrize("case", [*CASES, *KAFKAS], ids=lambda case: case.__name__)
-async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: Stage) -> None:
+@pytest.fixture
+async def topic(stage: Stage) -> str:
     number = next(NUMBERS)
     if not number:
-        await stage.create("canary")
-    topic = f"t{number}"
-    await stage.create(topic)
+        for each in ("canary", "others"):
+            await stage.create(each)
+    name = f"t{number}"
+    await stage.create(name)
+    return name
+
+
+@pytest.mark.parametrize("case", [*CASES, *KAFKAS], ids=lambda case: case.__name__)
+async def test_the_named_outcome_and_nothing_twice_or_lost(
+    case: Case, stage: Stage, topic: str
+) -> None:
     await case(stage, topic)
+
+
+@pytest.mark.parametrize("case", SESSION_CASES, ids=lambda case: case.__name__)
+async def test_a_producer_goes_on(
+    case: SessionCase, stage: Stage, topic: str, tmp_path: Path
+) -> None:
+    await case(stage, topic, tmp_path / "session")

@@ -59,7 +59,7 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing.stored import stored_batches
 
-WAIT_S = 120.0
+WAIT_S = 90.0
 TIMEOUT_MS = 10_000
 GONE_AFTER_MS = 300.0
 CANARY = "canary"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from minibroker.testing import TestBroker
 
+from tests.support.sessions.session_cases import SESSION_CASES, SessionCase
 from tests.support.sessions.settling_cases import CASES, Case
 from tests.support.sessions.settling_stage import Stage, cut
 
@@ -19,11 +20,13 @@ SETTINGS = {
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with TestBroker(data_dir=tmp_path, durability="page-cache", settings=SETTINGS) as broker:
+    async with TestBroker(
+        data_dir=tmp_path / "data", durability="page-cache", settings=SETTINGS
+    ) as broker:
 
         async def lose(topic: str) -> None:
             await broker.kill()
-            cut(tmp_path / f"{topic}-0")
+            cut(tmp_path / "data" / f"{topic}-0")
             await broker.start()
 
         async def deny(topic: str) -> None:
@@ -42,3 +45,10 @@ async def test_the_named_outcome_and_nothing_twice_or_lost(case: Case, stage: St
     await stage.create("canary")
     await stage.create("t")
     await case(stage, "t")
+
+
+@pytest.mark.parametrize("case", SESSION_CASES, ids=lambda case: case.__name__)
+async def test_a_producer_goes_on(case: SessionCase, stage: Stage, tmp_path: Path) -> None:
+    for topic in ("canary", "others", "t"):
+        await stage.create(topic)
+    await case(stage, "t", tmp_path / "session")
