@@ -229,6 +229,9 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 # Rules of access: beyond it none is added (44 POLICY_VIOLATION). At 600 bytes each it is 30 MB.
 ACLS_MAX = 50_000
 
+# Entities with quotas: beyond it none is added (44 POLICY_VIOLATION). At 600 bytes each: 12 MB.
+QUOTA_ENTITIES_MAX = 20_000
+
 # Partitions that all waiting fetches together wait at. Beyond it the fetch that has most of them is
 # answered at once with what there is. At 300 bytes each it is 75 MB.
 PARKED_PARTITIONS_MAX = 250_000

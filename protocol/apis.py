@@ -102,6 +102,8 @@ APIS: dict[int, Api] = {
         Api(45, "AlterPartitionReassignments", versions=(0, 1), flexible=0),
         Api(46, "ListPartitionReassignments", versions=(0, 0), flexible=0),
         Api(47, "OffsetDelete", versions=(0, 0), flexible=None),
+        Api(48, "DescribeClientQuotas", versions=(0, 1), flexible=1),
+        Api(49, "AlterClientQuotas", versions=(0, 1), flexible=1),
         Api(50, "DescribeUserScramCredentials", versions=(0, 0), flexible=0),
         Api(51, "AlterUserScramCredentials", versions=(0, 0), flexible=0),
         Api(55, "DescribeQuorum", versions=(0, 2), flexible=0),

@@ -19,10 +19,12 @@ from ...protocol.sasl.scram_credentials import ScramCredential
 from ..log.state_log import PlainState
 from . import records
 from .acls import Acls
+from .quotas import Quotas
 from .records import (
     AclRecord,
     AclRemovedRecord,
     BrokerConfigRecord,
+    ClientQuotaRecord,
     DeletionRecord,
     DeletionsDoneRecord,
     FormatRecord,
@@ -90,6 +92,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
             ever removed by a start.
         scram: what is kept of passwords, by user and by mechanism; no user is without any.
         acls: who may do what, if an authorizer asks.
+        quotas: how much who may do, by entity.
     """
 
     format_version: int = 0
@@ -103,6 +106,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
     deleted: dict[bytes, DeletedTopic] = field(default_factory=dict)
     scram: dict[str, dict[str, ScramCredential]] = field(default_factory=dict)
     acls: Acls = field(default_factory=Acls)
+    quotas: Quotas = field(default_factory=Quotas)
 
     def encode(self, record: MetadataRecord) -> tuple[None, bytes]:
         """A record as it is stored: without a key."""
@@ -124,6 +128,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 self.deleted.clear()
                 self.scram.clear()
                 self.acls.clear()
+                self.quotas.clear()
             case FormatRecord(version, cluster_id):
                 _check_format(version)
                 self.format_version, self.cluster_id = version, cluster_id
@@ -158,6 +163,8 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 self.acls.add(acl)
             case AclRemovedRecord(acl):
                 self.acls.remove(acl)
+            case ClientQuotaRecord(entity, values):
+                self.quotas.put(entity, values)
             case ScramCredentialRecord(user, mechanism, credential):
                 self.scram.setdefault(user, {})[mechanism] = credential
             case ScramCredentialDeletedRecord(user, mechanism):
@@ -173,6 +180,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
     def live_count(self) -> int:
         """How many records `snapshot` would take."""
         rules = sum(map(len, self.scram.values())) + len(self.acls)
+        rules += len(self.quotas.by_entity)
         return len(self.topics) + len(self.deleted) + len(self.broker_overrides) + rules + 3
 
     def snapshot(self) -> Iterator[Sequence[MetadataRecord]]:
@@ -193,6 +201,7 @@ class ClusterMetadata(PlainState[MetadataRecord]):
                 for mechanism, credential in kept.items()
             ),
             *map(AclRecord, self.acls),
+            *(ClientQuotaRecord(*each) for each in self.quotas.by_entity.items()),
         ]
 
     def _add(self, topic: Topic) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ...protocol.sasl.scram_credentials import ScramCredential
 from .acls import Acl
+from .quotas import Entity
 
 
 class MetadataError(Exception):
@@ -139,6 +140,13 @@ class AclRemovedRecord(NamedTuple):
     acl: Acl
 
 
+class ClientQuotaRecord(NamedTuple):
+    """All quotas of an entity, in place of those it had; none: it has none any more."""
+
+    entity: Entity
+    values: dict[str, float]
+
+
 MetadataRecord: TypeAlias = (
     FormatRecord
     | StartedRecord
@@ -157,6 +165,7 @@ MetadataRecord: TypeAlias = (
     | ScramCredentialDeletedRecord
     | AclRecord
     | AclRemovedRecord
+    | ClientQuotaRecord
 )
 
 
@@ -205,6 +214,9 @@ def decode(value: bytes) -> MetadataRecord:
             return AclRecord(_acl(fields))
         case "acl-removed":
             return AclRemovedRecord(_acl(fields))
+        case "client-quota":
+            entity = tuple((kind, name) for kind, name in fields["entity"])
+            return ClientQuotaRecord(entity, fields["values"])
         case unknown:
             raise MetadataError(
                 f"the metadata log holds a record of unknown type {unknown!r}: "
@@ -244,6 +256,8 @@ def _fields(record: MetadataRecord) -> dict[str, Any]:
             return {"type": "acl", **acl._asdict()}
         case AclRemovedRecord(acl):
             return {"type": "acl-removed", **acl._asdict()}
+        case ClientQuotaRecord(entity, values):
+            return {"type": "client-quota", "entity": [*map(list, entity)], "values": values}
         case ScramCredentialRecord():
             return _scram_fields(record)
         case ScramCredentialDeletedRecord(user, mechanism):

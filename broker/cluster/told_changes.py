@@ -14,10 +14,12 @@ from ...protocol.acls import AclOperation, AclPermission, AclResourceType, Patte
 from ..log_lines import Event
 from .acls import Acl
 from .metadata import ClusterMetadata
+from .quotas import told_entity
 from .records import (
     AclRecord,
     AclRemovedRecord,
     BrokerConfigRecord,
+    ClientQuotaRecord,
     MetadataRecord,
     PartitionsRecord,
     ScramCredentialDeletedRecord,
@@ -37,6 +39,7 @@ Told: TypeAlias = (
     | ScramCredentialDeletedRecord
     | AclRecord
     | AclRemovedRecord
+    | ClientQuotaRecord
 )
 
 TOLD_MAX = 20  # a line each for so many changes of one request, one for all the rest
@@ -79,6 +82,9 @@ def _event(record: Told, state: ClusterMetadata) -> Event:
             return Event("acl-added", **told_acl(acl))
         case AclRemovedRecord(acl):
             return Event("acl-removed", **told_acl(acl))
+        case ClientQuotaRecord(entity, values):
+            changed = ", ".join(f"{name}={value:g}" for name, value in values.items()) or "nothing"
+            return Event("quota-altered", of=told_entity(entity), values=changed)
 
 
 def told_acl(acl: Acl) -> dict[str, str]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, overload
 
 from construct import Bytes as FixedBytes
-from construct import Construct, Flag, Int8sb, Int16sb, Int16ub, Int32sb, Int64sb
+from construct import Construct, Flag, Float64b, Int8sb, Int16sb, Int16ub, Int32sb, Int64sb
 
 from ..apis import Api
 from .wire import (
@@ -136,6 +136,7 @@ Int16: Kind[int] = Fixed(Int16sb)
 UInt16: Kind[int] = Fixed(Int16ub)
 Int32: Kind[int] = Fixed(Int32sb)
 Int64: Kind[int] = Fixed(Int64sb)
+Float64: Kind[float] = Fixed(Float64b)
 Uuid: Kind[bytes] = Fixed(FixedBytes(16))
 String: Kind[str] = Sized(Text, Int16sb, nullable=False)
 NullableString: Kind[str | None] = Sized(Text, Int16sb, nullable=True)

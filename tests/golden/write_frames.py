@@ -63,6 +63,8 @@ def _value(field: dataclasses.Field[Any], number: int) -> Any:
             return field.default is not True
         case "uuid":
             return uuid.UUID(int=number << 64 | number)
+        case "float64":
+            return number + 0.25
         case "error_code":
             return ErrorCode(number)
         case "timedelta_i32" | "timedelta_i64":

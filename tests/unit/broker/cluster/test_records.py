@@ -8,6 +8,7 @@ from minibroker.broker.cluster.records import (
     AclRecord,
     AclRemovedRecord,
     BrokerConfigRecord,
+    ClientQuotaRecord,
     DeletionRecord,
     DeletionsDoneRecord,
     FormatRecord,
@@ -81,6 +82,13 @@ STORED: list[tuple[MetadataRecord, bytes]] = [
     (
         AclRemovedRecord(Acl(2, "orders", 3, "User:bob", "*", 3, 3)),
         b'{"type":"acl-removed",' + RULE,
+    ),
+    (
+        ClientQuotaRecord((("client-id", None), ("user", "bob")), {"producer_byte_rate": 10.0}),
+        (
+            b'{"type":"client-quota","entity":[["client-id",null],["user","bob"]],'
+            b'"values":{"producer_byte_rate":10.0}}'
+        ),
     ),
     (
         BrokerConfigRecord("", {"a": "1"}),
