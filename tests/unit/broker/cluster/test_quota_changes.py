@@ -37,6 +37,7 @@ RATE = "producer_byte_rate"
     ],
 )
 def test_these_are_quotas(asked: Asked, change: Change, entity: Entity) -> None:
+    assert change.value is not None
     assert plan_quotas(asked, [change], Quotas()) == ClientQuotaRecord(
         entity, {change.key: change.value}
     )
