@@ -5,7 +5,8 @@ and rewrites advertised addresses so that clients stay behind it (proxying/addre
 else passes as the bytes came, in order, and no faster than the other side reads.
 One task per connection with two inside, one for each direction; when one ends, both end, and the
 connection is closed on both sides; nothing a peer sends ends more. Waits for a silent peer end with
-the connection or with stop(); all others have a bound. No TLS, no SASL tokens outside Kafka frames.
+the connection or with stop(); all others have a bound. TLS ends here and begins anew, on either
+side or both; logins pass through, as they are between the client and the broker.
 As a process of its own: python -m minibroker.testing.proxy --help.
 """
 
@@ -16,10 +17,12 @@ import asyncio
 import json
 import logging
 import signal
+import ssl
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from ssl import SSLContext
 from struct import Struct
 from types import TracebackType
 
@@ -49,6 +52,8 @@ HISTORY_MAX = 10_000  # requests remembered
 CONNECT_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
 
+BARE_TOKENS = (17, 0)  # SaslHandshake v0
+
 _REQUEST = Struct(">hhih")  # api_key, api_version, correlation_id, length of client_id
 _CORRELATION_ID = Struct(">i")
 
@@ -73,6 +78,8 @@ class Proxy:
         rules: armed from the start; more by `arm`.
         host: address to listen on, and what clients are told.
         port: 0 picks a free one.
+        ssl_context: of the side where clients connect; its certificate is for `host`.
+        upstream_ssl_context: of the side of the Kafka behind.
 
     Attributes:
         history: the newest requests, oldest first.
@@ -82,10 +89,19 @@ class Proxy:
     """
 
     def __init__(
-        self, upstream: str, rules: Iterable[Rule] = (), *, host: str = "127.0.0.1", port: int = 0
+        self,
+        upstream: str,
+        rules: Iterable[Rule] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ssl_context: SSLContext | None = None,
+        upstream_ssl_context: SSLContext | None = None,
     ) -> None:
         upstream_host, _, upstream_port = upstream.rpartition(":")
         self._upstream = (upstream_host.strip("[]"), int(upstream_port))
+        self._ssl_context = ssl_context
+        self._upstream_ssl_context = upstream_ssl_context
         self.host = host
         self.port = port
         self.faults = Faults()
@@ -172,7 +188,9 @@ class Proxy:
                 group.create_task(self._serve(self._connections, reader, writer))
 
             try:
-                server = await asyncio.start_server(accept, self.host, self.port)
+                server = await asyncio.start_server(
+                    accept, self.host, self.port, ssl=self._ssl_context
+                )
             except OSError as error:
                 listening.set_exception(error)
                 return
@@ -195,11 +213,15 @@ class Proxy:
             ending.callback(link.end)
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    upstream_reader, upstream = await asyncio.open_connection(*self._upstream)
+                    upstream_reader, upstream = await asyncio.open_connection(
+                        *self._upstream, ssl=self._upstream_ssl_context
+                    )
                 ending.push_async_callback(_close, upstream)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(link.carry_requests(reader, upstream))
                     group.create_task(link.carry_replies(upstream_reader, writer))
+            except* ssl.SSLError as ended:
+                logger.warning("connection %d: TLS failed: %s", number, ended.exceptions[0])
             except* (_LinkClosed, OSError, TimeoutError) as ended:
                 logger.debug("connection %d: %s", number, ended.exceptions[0])
             except* (FrameError, DecodeError, UnreadableRequest, UnreadableAnswer) as ended:
@@ -273,6 +295,11 @@ class _Link:
             relayed.describe()
         answered = expects_answer(relayed)
         relayed.forget_request()
+        if (relayed.api_key, relayed.version) == BARE_TOKENS:
+            raise UnreadableRequest(
+                "SaslHandshake v0 is followed by frames that are no requests; let the client take "
+                "v1, as it does since Kafka 1.0"
+            )
         for armed in due(Instant.REQUEST, covering):
             match armed.rule.action:
                 case Disconnect():

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from ...client.admin import Admin
 from ...client.errors import ClientError
 from ...protocol.errors import ErrorCode
-from ..terminal.addresses import server_names
 from ..terminal.running import CommandFailed, WrongUsage, no_topic, running
+from .reach import Reach
 
 TIMEOUT_MS = 30_000
 Verb = Callable[[Admin, Namespace], Awaitable[int]]
@@ -33,8 +33,9 @@ def run_verb(command: str, verb: Verb, args: Namespace) -> int:
 
 
 def admin_of(args: Namespace) -> Admin:
-    """An Admin of the cluster that --bootstrap-server names, for the time of one command."""
-    return Admin(server_names(args.bootstrap_server), timeout_ms=TIMEOUT_MS)
+    """An Admin of the cluster that the options name, for the time of one command."""
+    reach = Reach(args)
+    return Admin(reach.servers, timeout_ms=TIMEOUT_MS, **reach.security)
 
 
 @contextmanager

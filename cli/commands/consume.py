@@ -20,7 +20,8 @@ from ...client.consumer import Consumer, ConsumerRecord, TopicPartition
 from ...client.errors import ClientError
 from ...protocol.errors import ErrorCode
 from ..asking.consume_group import print_group
-from ..terminal.addresses import add_bootstrap_server, server_names
+from ..asking.reach import Reach
+from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_count, parse_whole
 from ..terminal.running import CommandFailed, complain, no_topic, running
 from ..terminal.visible import visible_lines
@@ -161,14 +162,16 @@ def _harmless(show: Callable[[ConsumerRecord], bytes]) -> Callable[[ConsumerReco
 
 
 async def _consume(args: Namespace, show: Callable[[ConsumerRecord], bytes]) -> int:
+    reach = Reach(args)
     consumer = Consumer(
-        bootstrap_servers=server_names(args.bootstrap_server),
+        bootstrap_servers=reach.servers,
         auto_offset_reset="latest" if args.follow and not args.from_beginning else "earliest",
         group_id=args.group,
         isolation_level=args.isolation,
         enable_auto_commit=False,
         allow_auto_create_topics=False,
         max_poll_records=BATCH_RECORDS,
+        **reach.security,
     )
     async with consumer:
         partitions = await _partitions(consumer, args.topic)

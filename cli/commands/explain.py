@@ -21,7 +21,8 @@ from ...client.cluster.connection import Connection
 from ...client.errors import ConnectionFailed, RequestTimedOut
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
-from ..terminal.addresses import Address, add_bootstrap_server
+from ..asking.reach import Reach
+from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_count
 from ..terminal.running import CommandFailed, no_topic, running
 from ..terminal.visible import visible
@@ -68,7 +69,7 @@ def parse_topic_partition(text: str) -> tuple[str, int]:
 
 async def _explain(args: Namespace) -> int:
     topic, partition = args.topic
-    connection = await _connect(args.bootstrap_server)
+    connection = await _connect(Reach(args))
     after = -1
     try:
         while True:
@@ -87,15 +88,16 @@ async def _explain(args: Namespace) -> int:
         await connection.close()
 
 
-async def _connect(addresses: list[Address]) -> Connection:
+async def _connect(reach: Reach) -> Connection:
     """To the first that can be reached: the API is ours, and no part of Admin, which is Kafka's."""
-    *others, last = addresses
+    *others, last = reach.addresses
+    security = reach.of_connections()
     for address in others:
         try:
-            return await Connection.open(*address)
+            return await Connection.open(*address, security=security)
         except (ConnectionFailed, RequestTimedOut):
             continue
-    return await Connection.open(*last)
+    return await Connection.open(*last, security=security)
 
 
 def _check(code: ErrorCode, said: str | None, subject: str) -> None:

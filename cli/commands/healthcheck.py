@@ -1,7 +1,7 @@
 """EDGE: `minibroker healthcheck`: exit 0 if a broker answers ApiVersions.
 
 Made to be cheap, since containers run it every few seconds: a blocking socket and one frame
-written by hand, no event loop, no codec.
+written by hand, no event loop, no codec. A broker answers it before any login.
 Source: ApiVersionsRequest.json, version 0.
 """
 
@@ -12,9 +12,13 @@ import socket
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from ..terminal.addresses import HERE, VARIABLE, Address, add_bootstrap_server, parse_addresses
 from ..terminal.counts import parse_count
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 SUMMARY = "exit 0 if a broker answers"
 EXAMPLES = (
@@ -23,6 +27,7 @@ EXAMPLES = (
 )
 AGAIN_AFTER_S = 0.1
 _CONFIGURES = ("KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS", "MINIBROKER_CONFIG")
+_SECURES = ("COMMAND_CONFIG", "SECURITY_PROTOCOL")
 _CORRELATION_ID = b"\x00\x00\x00\x01"
 # size 10, API key 18, version 0, the correlation id, no client id
 _REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00" + _CORRELATION_ID + b"\xff\xff"
@@ -50,8 +55,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Ask once, or with --wait until somebody answers."""
+    context: SSLContext | None = None
     try:
-        addresses = args.bootstrap_server or _configured()
+        if args.command_config or any(name in os.environ for name in _SECURES):
+            addresses, context = _secured(args)
+        else:
+            addresses = args.bootstrap_server or _configured()
     except ValueError as error:  # ConfigError
         print(f"minibroker healthcheck: {error}", file=sys.stderr)
         return 2
@@ -59,7 +68,7 @@ def run(args: Namespace) -> int:
     while True:
         troubles = []
         for host, port in addresses:
-            trouble = _trouble(host, port, args.timeout_ms / 1000)
+            trouble = _trouble(host, port, args.timeout_ms / 1000, context)
             if not trouble:
                 print("healthy")
                 return 0
@@ -85,10 +94,22 @@ def _configured() -> list[Address]:
     return [(listener.host or "127.0.0.1", listener.port)]
 
 
-def _trouble(host: str, port: int, timeout: float) -> str:
+def _secured(args: Namespace) -> tuple[list[Address], SSLContext | None]:
+    """Where, and with which TLS. ApiVersions needs no login, so that none is tried."""
+    from ..asking.reach import Reach
+    from ..terminal.running import WrongUsage
+
+    try:
+        reach = Reach(args)
+    except WrongUsage as error:
+        raise ValueError(str(error)) from None
+    return reach.addresses, reach.security.get("ssl_context")
+
+
+def _trouble(host: str, port: int, timeout: float, context: SSLContext | None) -> str:
     """What is wrong with the broker there; nothing if it answers."""
     try:
-        head = _ask(host, port, timeout)
+        head = _ask(host, port, timeout, context)
     except OSError as error:
         return f": {error.strerror or error}"
     if len(head) < _HEAD_BYTES or head[4:8] != _CORRELATION_ID or head[8:10] != b"\x00\x00":
@@ -96,8 +117,11 @@ def _trouble(host: str, port: int, timeout: float) -> str:
     return ""
 
 
-def _ask(host: str, port: int, timeout: float) -> bytes:
-    with _connected(host, port, timeout) as connection:
+def _ask(host: str, port: int, timeout: float, context: SSLContext | None) -> bytes:
+    with _connected(host, port, timeout) as plain:
+        connection = plain
+        if context is not None:
+            connection = context.wrap_socket(plain, server_hostname=host)
         connection.sendall(_REQUEST)
         head = b""
         while len(head) < _HEAD_BYTES:

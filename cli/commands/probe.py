@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..asking.reach import Reach
 from ..deviations import DEVIATIONS
 from ..probing.player import Player, ProbeError
 from ..probing.rows import SECTIONS
@@ -25,6 +26,8 @@ from ..terminal.running import running
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from ...client.security.security import Security
 
 SUMMARY = "compare a broker's answers with Apache Kafka's, row by row"
 EXAMPLES = (
@@ -69,8 +72,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _probe(args: argparse.Namespace) -> int:
-    address = args.bootstrap_server[0]  # one broker is judged, whatever others there are
-    outcomes = await probe(address)
+    reach = Reach(args)
+    address = reach.addresses[0]  # one broker is judged, whatever others there are
+    outcomes = await probe(address, reach.of_connections())
     (broker,) = server_names([address])
     if args.json:
         print(json.dumps(as_json(broker, outcomes), indent=2))
@@ -79,7 +83,7 @@ async def _probe(args: argparse.Namespace) -> int:
     return int(any(outcome.verdict == DIFFERENT for outcome in outcomes))
 
 
-async def probe(address: tuple[str, int]) -> list[Outcome]:
+async def probe(address: tuple[str, int], security: Security | None = None) -> list[Outcome]:
     """Play every row against the broker at this address, on topics that are deleted afterwards.
 
     Raises:
@@ -87,7 +91,7 @@ async def probe(address: tuple[str, int]) -> list[Outcome]:
         ProbeError: it refuses what the probe needs, or is too slow.
     """
     rows = [(section, row) for section, rows in SECTIONS.items() for row in rows]
-    player = Player(address, len(rows))
+    player = Player(address, len(rows), security)
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S) as bound:
             await player.prepare()

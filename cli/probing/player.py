@@ -15,7 +15,7 @@ import secrets
 import sys
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...client.cluster.connection import (
     Connection,
@@ -48,6 +48,9 @@ from .steps import (
     log_end,
     until_not,
 )
+
+if TYPE_CHECKING:
+    from ...client.security.security import Security
 
 SETTLE_S = 20  # how long a cluster may take until it serves what was created
 AGAIN_S = 0.02
@@ -85,8 +88,9 @@ class ProbeError(CommandFailed):
 class Player:
     """Connections to one cluster, and the topics made there."""
 
-    def __init__(self, address: Address, rows: int) -> None:
+    def __init__(self, address: Address, rows: int, security: Security | None = None) -> None:
         self._bootstrap = address
+        self._security = security
         self._prefix = f"minibroker-probe-{secrets.token_hex(4)}-"
         self._topic = self._prefix + "rows"
         self._small_topic = self._prefix + "small"
@@ -232,7 +236,8 @@ class Player:
         """Send bytes on a connection of their own and see what becomes of it."""
         try:
             async with asyncio.timeout(RAW_S):
-                reader, writer = await asyncio.open_connection(*self._bootstrap)
+                context = None if self._security is None else self._security.context
+                reader, writer = await asyncio.open_connection(*self._bootstrap, ssl=context)
                 try:
                     writer.write(step.data)
                     answer = await reader.read(1)
@@ -291,7 +296,7 @@ class Player:
 
     async def _connection(self, address: Address) -> Connection:
         if address not in self._connections:
-            self._connections[address] = await Connection.open(*address)
+            self._connections[address] = await Connection.open(*address, security=self._security)
         return self._connections[address]
 
 

@@ -11,9 +11,10 @@ import asyncio
 import signal
 from argparse import Namespace
 from collections.abc import Callable
+from functools import cached_property
 
 from ...client.producer import Producer
-from ..terminal.addresses import server_names
+from ..asking.reach import Reach
 from ..terminal.running import end_at_once
 
 INTERRUPTED_MS = 10_000
@@ -33,11 +34,15 @@ class Task:
         self._main: asyncio.Task[object] | None = None
         self._stop: Callable[[], None] = lambda: None
 
+    @cached_property
+    def _reach(self) -> Reach:
+        return Reach(self.args)  # once: it warns
+
     def producer(self) -> Producer:
         """As the options say. Raises ValueError: they contradict each other."""
         args = self.args
         return Producer(
-            server_names(args.bootstrap_server),
+            self._reach.servers,
             acks="all" if args.acks == "all" else 1 if args.acks == "1" else 0,
             enable_idempotence=args.enable_idempotence == "true",
             compression_type=args.compression_type,
@@ -47,6 +52,7 @@ class Task:
             delivery_timeout_ms=args.delivery_timeout_ms,
             request_timeout_ms=args.request_timeout_ms,
             transactional_id=args.transactional_id,
+            **self._reach.security,
         )
 
     def key_and_value(self, line: bytes) -> tuple[bytes | None, bytes]:

@@ -1,12 +1,11 @@
-"""EDGE: `--bootstrap-server HOST[:PORT],…`, the same for every command that talks to a broker.
+"""`--bootstrap-server HOST[:PORT],…` and `--command-config FILE`: the same for all commands.
 
-Without the option the variable BOOTSTRAP_SERVERS is taken, and without that 127.0.0.1:9092.
+Without the first the variable BOOTSTRAP_SERVERS is taken, and without that 127.0.0.1:9092.
 Tests: tests/unit/cli/test_main.py
 """
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, ArgumentTypeError
 
 PORT = 9092
@@ -42,11 +41,16 @@ def server_names(addresses: list[Address]) -> list[str]:
 
 
 def add_bootstrap_server(parser: ArgumentParser) -> None:
-    """Declare the option; its value is a list of (host, port)."""
+    """Declare the options that say where the brokers are, and how; asking/reach.py reads them."""
     parser.add_argument(
         "--bootstrap-server",
         metavar="HOST[:PORT],...",
         type=parse_addresses,
-        default=os.environ.get(VARIABLE) or HERE,
         help=f"brokers of the cluster, tried in turn (default: ${VARIABLE}, else {HERE})",
+    )
+    parser.add_argument(
+        "--command-config",
+        metavar="FILE",
+        help="properties of TLS and SASL, by Kafka's or librdkafka's names "
+        "(default: $COMMAND_CONFIG, or variables such as SECURITY_PROTOCOL)",
     )

@@ -8,6 +8,7 @@ from importlib import import_module
 from shlex import split
 
 import pytest
+from minibroker.cli.asking.reach import Reach
 from minibroker.cli.completion import whole_parser
 from minibroker.cli.main import main
 from minibroker.cli.parsers import COMMANDS, parser_of
@@ -82,7 +83,7 @@ def test_several_servers_stand_in_one_option() -> None:
 def test_the_variable_stands_in_for_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOTSTRAP_SERVERS", "a:1,b:2")
     args = parser_of("explain").parse_args(["t"])
-    assert args.bootstrap_server == [("a", 1), ("b", 2)]
+    assert Reach(args).addresses == [("a", 1), ("b", 2)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""EDGE: where a command finds its brokers, and how: options, then environment, then a file.
+
+Without security nothing of TLS and SASL is imported: most commands pass here within a millisecond.
+Read next: command_config.py. Tests: tests/unit/cli/asking/test_command_config.py
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict
+
+from ...broker.config.properties import ConfigError
+from ..terminal.addresses import HERE, VARIABLE, Address, parse_addresses, server_names
+from ..terminal.running import WrongUsage
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from ...client.door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
+    from ...client.security.security import Security
+
+CONFIG_VARIABLE = "COMMAND_CONFIG"
+PROTOCOL_VARIABLE = "SECURITY_PROTOCOL"
+
+
+class SecurityArguments(TypedDict, total=False):
+    """Arguments of Producer, Consumer and Admin."""
+
+    security_protocol: SecurityProtocol
+    ssl_context: SSLContext
+    sasl_mechanism: SaslMechanism
+    sasl_plain_username: str
+    sasl_plain_password: str
+    sasl_oauth_token_provider: TokenProvider
+
+
+class Reach:
+    """The brokers a command asks, and how.
+
+    Args:
+        args: of a command with add_bootstrap_server.
+
+    Attributes:
+        addresses: (host, port) of each, tried in turn.
+        security: what our clients are to be made with.
+
+    Raises:
+        WrongUsage: a file or the environment says what cannot be.
+    """
+
+    def __init__(self, args: Namespace, environment: Mapping[str, str] = os.environ) -> None:
+        self.security: SecurityArguments = {}
+        path = args.command_config or environment.get(CONFIG_VARIABLE)
+        told: str | None = None
+        if path or PROTOCOL_VARIABLE in environment:
+            from .command_config import Secured
+
+            try:
+                secured = Secured(path or None, environment)
+            except ConfigError as error:
+                raise WrongUsage(str(error)) from None
+            self.security.update(secured.arguments)  # type: ignore[typeddict-item]
+            told = secured.servers
+        if args.bootstrap_server is not None:
+            self.addresses: list[Address] = args.bootstrap_server
+        else:
+            try:
+                self.addresses = parse_addresses(environment.get(VARIABLE) or told or HERE)
+            except ArgumentTypeError as error:
+                raise WrongUsage(f"{VARIABLE} or bootstrap.servers: {error}") from None
+
+    @property
+    def servers(self) -> list[str]:
+        """HOST:PORT of each, as our clients take them."""
+        return server_names(self.addresses)
+
+    def of_connections(self) -> Security | None:
+        """The same for those who open a single connection."""
+        if self.security.get("security_protocol", "PLAINTEXT") == "PLAINTEXT":
+            return None
+        from ...client.config import AdminConfig
+        from ...client.security.security import security
+
+        return security(AdminConfig(bootstrap_servers=tuple(self.addresses), **self.security))
