@@ -22,6 +22,7 @@ COMMANDS = {
     "topics": "create, list, describe, alter or delete topics",
     "groups": "list, describe, rewind or delete consumer groups",
     "transactions": "list, describe or abort transactions, find those that hang",
+    "users": "add, list or remove users that log in by SCRAM",
     "configs": "show or change the properties of topics and brokers",
     "log": "look into data directories, and decide what a start refuses, offline",
     "explain": "say why each Produce was answered as it was",

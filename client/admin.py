@@ -7,8 +7,8 @@
 
 Topics, partitions and records are in administer/topics.py, properties in administer/configs.py,
 brokers and their directories in administer/brokers.py, groups and their offsets in
-administer/groups.py, transactions in administer/transactions.py; how the right broker is found and
-asked is in administer/asking.py.
+administer/groups.py, transactions in administer/transactions.py, users in administer/users.py; how
+the right broker is found and asked is in administer/asking.py.
 Tests: tests/system/client/test_client_groups.py
 """
 
@@ -38,14 +38,18 @@ from .administer.results import (
     PartitionDescription,
     ProducerDescription,
     ReplicaDescription,
+    ScramCredentialInfo,
+    ScramMechanism,
     TopicDescription,
     TransactionDescription,
     TransactionListing,
 )
 from .administer.topics import DEFAULT_COUNT, Topics
 from .administer.transactions import MAX_TIMEOUT_MS, Transactions
+from .administer.users import Users, examine_credential
 from .cluster.list_offsets import OffsetAndTimestamp
 from .config import AdminConfig, options_of
+from .door import door
 from .door.owner import Owner
 from .door.secret import hidden
 from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
@@ -68,6 +72,7 @@ __all__ = [
     "PartitionDescription",
     "ProducerDescription",
     "ReplicaDescription",
+    "ScramCredentialInfo",
     "TopicDescription",
     "TransactionDescription",
     "TransactionListing",
@@ -133,6 +138,7 @@ class Admin:
         self._configs = Configs(asking)
         self._groups = Groups(asking)
         self._transactions = Transactions(asking)
+        self._users = Users(asking)
 
     async def start(self) -> None:
         """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
@@ -410,3 +416,42 @@ class Admin:
         return await self._transactions.find_hanging_transactions(
             partitions, max_transaction_timeout_ms=max_transaction_timeout_ms
         )
+
+    async def describe_user_scram_credentials(
+        self, users: Iterable[str] | None = None
+    ) -> dict[str, tuple[ScramCredentialInfo, ...]]:
+        """The users that can log in by SCRAM, by name, and the mechanisms of each.
+
+        Args:
+            users: only these; by default all.
+
+        Raises:
+            Fatal: one of them has no password, or this client has no right to look.
+        """
+        return await self._users.describe(users)
+
+    async def upsert_user_scram_credential(
+        self, user: str, mechanism: ScramMechanism, password: str, *, iterations: int = 4_096
+    ) -> None:
+        """Give a user a password for one mechanism, or another one in its place.
+
+        Args:
+            password: salted and iterated here; only what comes of it is sent.
+            iterations: 4096 to 16384: how often; what guessing costs, and each login.
+
+        Raises:
+            Fatal: the broker refuses.
+        """
+        password = door.secret("password", password)
+        examine_credential(user, mechanism)
+        door.whole("iterations", iterations, 1)
+        await self._users.upsert(user, mechanism, password, iterations)
+
+    async def delete_user_scram_credential(self, user: str, mechanism: ScramMechanism) -> None:
+        """Take a user's password for one mechanism away; sessions that are open go on.
+
+        Raises:
+            Fatal: there is none.
+        """
+        examine_credential(user, mechanism)
+        await self._users.delete(user, mechanism)

@@ -29,6 +29,8 @@ from .administer.results import (
     HangingTransaction,
     LogDirDescription,
     ProducerDescription,
+    ScramCredentialInfo,
+    ScramMechanism,
     TopicDescription,
     TransactionDescription,
     TransactionListing,
@@ -1110,6 +1112,46 @@ class Admin:
                 partitions, max_transaction_timeout_ms=max_transaction_timeout_ms
             )
         )
+
+    def describe_user_scram_credentials(
+        self, users: Iterable[str] | None = None
+    ) -> dict[str, tuple[ScramCredentialInfo, ...]]:
+        """The users that can log in by SCRAM, by name, and the mechanisms of each.
+
+        Args:
+            users: only these; by default all.
+
+        Raises:
+            Fatal: one of them has no password, or this client has no right to look.
+        """
+        return self._loop.run(lambda: self._inner.describe_user_scram_credentials(users))
+
+    def upsert_user_scram_credential(
+        self, user: str, mechanism: ScramMechanism, password: str, *, iterations: int = 4096
+    ) -> None:
+        """Give a user a password for one mechanism, or another one in its place.
+
+        Args:
+            password: salted and iterated here; only what comes of it is sent.
+            iterations: 4096 to 16384: how often; what guessing costs, and each login.
+
+        Raises:
+            Fatal: the broker refuses.
+        """
+        password = hidden(password)
+        self._loop.run(
+            lambda: self._inner.upsert_user_scram_credential(
+                user, mechanism, password, iterations=iterations
+            )
+        )
+
+    def delete_user_scram_credential(self, user: str, mechanism: ScramMechanism) -> None:
+        """Take a user's password for one mechanism away; sessions that are open go on.
+
+        Raises:
+            Fatal: there is none.
+        """
+        self._loop.run(lambda: self._inner.delete_user_scram_credential(user, mechanism))
 
     def __enter__(self) -> Self:
         try:

@@ -3,6 +3,7 @@
 TestBroker    a broker in the test's event loop        ChildBroker   one in a child process
 Stored        a record as the log holds it             Proxy         faults before any Kafka
 RemoteFaults  arms RemoteFault rules in a child        ChildBrokerError  what went wrong with one
+BrokerSecurity  TLS and logins of such a broker        Certificates  right ones, and wrong ones
 findings      judges what a producer was told (Sent: Acknowledged, Failed) against what is stored
               (Kept); each Finding names the promise that was Broken
 transaction_findings  judges a TransactionHistory, which is written down while it happens: each
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from .in_process import TestBroker
     from .proxy import Proxy
     from .remote_faults import RemoteFault, RemoteFaults
+    from .security.broker_security import BrokerSecurity
+    from .security.certificates import Certificates
     from .stored import Stored
 
 HOMES = {
     "Acknowledged": ".histories.history",
     "Breach": ".histories.transaction_judge",
     "Broken": ".histories.history",
+    "BrokerSecurity": ".security.broker_security",
+    "Certificates": ".security.certificates",
     "ChildBroker": ".child_broker",
     "ChildBrokerError": ".child_wire",
     "Failed": ".histories.history",
@@ -50,6 +55,8 @@ __all__ = [
     "Acknowledged",
     "Breach",
     "Broken",
+    "BrokerSecurity",
+    "Certificates",
     "ChildBroker",
     "ChildBrokerError",
     "Failed",

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..broker.faults.rules import ArmedRule
 from ..broker.log_lines import formatter
@@ -41,6 +41,9 @@ from .child_wire import (
 )
 from .fault_forms import rule_of
 from .in_process import LocalFault, TestBroker
+
+if TYPE_CHECKING:
+    from .security.broker_security import Prepared
 
 CLEAN_UP_S = 5.0
 CLEAN_UP_LOOK_S = 0.02
@@ -63,6 +66,7 @@ class ChildSide:
             settings=order["settings"],
             port=order["port"],
             die=self._die,
+            security=_prepared(order),
         )
         for each in order["faults"]:
             self.arm(each)
@@ -128,6 +132,8 @@ class ChildSide:
             case "until stored":
                 topic, count = call["topic"], call["count"]
                 await broker.consume(topic, count, timeout_s=call["timeout_s"])
+            case "change password":
+                broker.change_password(call["user"], call["password"])
             case "create topic":
                 broker.create_topic(call["topic"], call["partitions"])
             case "records":
@@ -176,6 +182,14 @@ class ChildSide:
     def _die(self, armed: ArmedRule) -> None:
         self._leave_word()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _prepared(order: Call) -> Prepared | None:
+    if "protocol" not in order:
+        return None
+    from .security.broker_security import Prepared
+
+    return Prepared(order["protocol"], order["users"])
 
 
 def _be_broker(order: Call, lifeline: socket.socket) -> None:

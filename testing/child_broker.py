@@ -48,6 +48,7 @@ from .settings import Setting, setting_texts
 if TYPE_CHECKING:
     from ..broker.faults.exchanges import Exchange
     from ..client.partitions import RecordMetadata
+    from .security.broker_security import BrokerSecurity
     from .stored import Stored
 
 START_TIMEOUT_S = 20.0
@@ -67,6 +68,7 @@ class ChildBroker(Assertions):
         durability: what an acknowledgement means. "page-cache" survives `kill` and is quick.
         settings: Kafka broker properties; numbers and booleans are taken as they are meant.
         nest: what forks the child; by default one process for all brokers of this process.
+        security: "SSL", "SASL_PLAINTEXT", "SASL_SSL" or a BrokerSecurity (security/).
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class ChildBroker(Assertions):
         durability: str = "page-cache",
         settings: Mapping[str, Setting] | None = None,
         nest: Nursery | None = None,
+        security: str | BrokerSecurity | None = None,
     ) -> None:
         self.port = 0
         self.pid = 0
@@ -85,7 +88,9 @@ class ChildBroker(Assertions):
         self._clean = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._data_dir = data_dir or self._directory / "data"
         self._durability = durability
-        self._settings = setting_texts(settings or {})
+        self._security = _security_of(security)
+        secured = {} if self._security is None else self._security.prepared.settings
+        self._settings = {**secured, **setting_texts(settings or {})}
         self._nest = nest or nursery()
         self._lifeline: socket.socket | None = None
         self._starting = threading.RLock()  # crash(then="restart") starts it from a thread
@@ -100,6 +105,17 @@ class ChildBroker(Assertions):
     def bootstrap_servers(self) -> str:
         """HOST:PORT for clients."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def security(self) -> BrokerSecurity:
+        """Options for clients, certificates and users. Raises RuntimeError: there is none."""
+        if self._security is None:
+            raise RuntimeError("the broker was made without security")
+        return self._security
+
+    def change_password(self, user: str, password: str) -> None:
+        """Give a user another password, for SCRAM; whoever is logged in stays so."""
+        self.call({"do": "change password", "user": user, "password": password})
 
     @property
     def is_running(self) -> bool:
@@ -160,6 +176,9 @@ class ChildBroker(Assertions):
             "port": self.port,
             "faults": self.faults.orders(),
         }
+        if self._security is not None:
+            order["protocol"] = self._security.protocol
+            order["users"] = self._security.users
         lifeline = self._nest.fork(order)
         try:
             self.pid = _read_line(lifeline, START_TIMEOUT_S)["pid"]
@@ -240,7 +259,8 @@ class ChildBroker(Assertions):
         """
         from ..client.blocking import Producer
 
-        with Producer(self.bootstrap_servers, client_id=TEST_CLIENT) as producer:
+        security = {} if self._security is None else self._security.options(is_known=True)
+        with Producer(self.bootstrap_servers, client_id=TEST_CLIENT, **security) as producer:
             keys = None if key is None else [key] * len(values)
             return [*producer.send_many(topic, values, keys, partition=partition)]
 
@@ -418,3 +438,11 @@ def _read_line(connection: socket.socket, timeout_s: float) -> Any:
             raise ValueError("it ended without a word")
         read += byte
     return json.loads(read)
+
+
+def _security_of(given: str | BrokerSecurity | None) -> BrokerSecurity | None:
+    if given is None:
+        return None
+    from .security.broker_security import security_of  # not for those who have none
+
+    return security_of(given)

@@ -47,6 +47,7 @@ from .stored import Stored, all_stored
 
 if TYPE_CHECKING:
     from ..client.partitions import RecordMetadata
+    from .security.broker_security import BrokerSecurity, Prepared
 
 READ_BYTES = 1024 * 1024
 TEST_CLIENT = "minibroker-testing"  # the client id of produce()
@@ -115,6 +116,10 @@ class TestBroker(Assertions):
         port: 0 takes a free one.
         die: performs the fault `crash`; None simulates it.
         seed: of what is left after lose_power().
+        security: "SSL", "SASL_PLAINTEXT", "SASL_SSL" or a BrokerSecurity (security/).
+
+    Attributes:
+        security: what clients need to be let in; None without.
     """
 
     __test__ = False  # pytest: this is no test
@@ -128,11 +133,14 @@ class TestBroker(Assertions):
         port: int = 0,
         die: Callable[[ArmedRule], None] | None = None,
         seed: int = 0,
+        security: str | BrokerSecurity | Prepared | None = None,
     ) -> None:
         self.port = port
+        self._prepared, self._security = _secured(security)
         self.rules = Faults()
         self.faults = LocalFaults(self)
-        self._texts = {**setting_texts(settings or {}), "durability": durability}
+        secured = self._prepared.settings if self._prepared is not None else {}
+        self._texts = {**secured, **setting_texts(settings or {}), "durability": durability}
         self._disk = SimulatedDisk(random.Random(seed)) if data_dir is None else None
         if durability != "memory" or data_dir is not None:
             self._texts["log.dirs"] = str(data_dir or "simulated")
@@ -154,6 +162,19 @@ class TestBroker(Assertions):
         return f"127.0.0.1:{self.port}"
 
     @property
+    def security(self) -> BrokerSecurity:
+        """Options for clients, certificates and users. Raises RuntimeError: there is none."""
+        if self._security is None:
+            raise RuntimeError("the broker was made without security")
+        return self._security
+
+    def change_password(self, user: str, password: str) -> None:
+        """Give a user another password, for SCRAM; whoever is logged in stays so."""
+        from .security.scram_users import change_password
+
+        change_password(self.runtime.broker, user, password)
+
+    @property
     def is_running(self) -> bool:
         """Whether it answers: started, not stopped, killed or crashed."""
         return self._runtime is not None
@@ -167,12 +188,18 @@ class TestBroker(Assertions):
 
     async def start(self) -> None:
         """Start it; raises as Runtime.start does."""
-        texts = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", **self._texts}
+        prepared = self._prepared
+        protocol = "PLAINTEXT" if prepared is None else prepared.protocol
+        texts = {"listeners": f"{protocol}://127.0.0.1:{self.port}", **self._texts}
         loaded = load([Layer("test", texts)])
         storage = self._storage(loaded.config)
         world = World(RealClock(), storage, random.Random())
         runtime = Runtime(loaded.config, loaded.listeners, world, faults=self.rules, die=self._die)
         await runtime.start()
+        if prepared is not None and prepared.protocol.startswith("SASL"):
+            from .security.scram_users import add_users
+
+            add_users(runtime.broker, prepared.users)
         self.port = runtime.bound[0].port
         self._ended.clear()
         self._runtime = runtime
@@ -247,7 +274,8 @@ class TestBroker(Assertions):
         """
         from ..client.producer import Producer
 
-        async with Producer(self.bootstrap_servers, client_id=TEST_CLIENT) as producer:
+        security = {} if self._security is None else self._security.options(is_known=True)
+        async with Producer(self.bootstrap_servers, client_id=TEST_CLIENT, **security) as producer:
             keys = None if key is None else [key] * len(values)
             return [*await producer.send_many(topic, values, keys, partition=partition)]
 
@@ -350,6 +378,20 @@ class TestBroker(Assertions):
         self._ended.set()
         if runtime is not None:
             runtime.kill()
+
+
+def _secured(
+    given: str | BrokerSecurity | Prepared | None,
+) -> tuple[Prepared | None, BrokerSecurity | None]:
+    """What the broker needs, and what its clients do, of whom a child's broker has none."""
+    if given is None:
+        return None, None
+    from .security.broker_security import Prepared, security_of
+
+    if isinstance(given, Prepared):
+        return given, None
+    security = security_of(given)
+    return (None, None) if security is None else (security.prepared, security)
 
 
 def _batches(log: Log) -> Iterator[tuple[BatchHeader, memoryview]]:

@@ -5,11 +5,11 @@
 
 kafka_broker (one for the session), fresh_kafka_broker (one for the test), kafka_topic (a new one,
 of one partition, in kafka_broker; kafka_class_topic and kafka_module_topic live longer),
-kafka_faults (of kafka_broker, cleared after the test). kafka_settings and kafka_durability in the
-ini file hold for all brokers, @pytest.mark.kafka(settings={...}, durability=...) for the fresh one
-of a test. Each broker is a child process (child_broker.py), so async and blocking tests are alike,
-and each worker of xdist has its own. A failed test's report shows what was asked, which faults
-acted, and what the broker logged.
+kafka_faults (of kafka_broker, cleared after the test). kafka_settings, kafka_durability and
+kafka_security in the ini file hold for all brokers, @pytest.mark.kafka(settings={...},
+durability=..., security=...) for the fresh one of a test. Each broker is a child process
+(child_broker.py), so async and blocking tests are alike, and each worker of xdist has its own. A
+failed test's report shows what was asked, which faults acted, and what the broker logged.
 Tests: tests/system/testing/test_pytest_plugin.py
 """
 
@@ -24,6 +24,7 @@ import pytest
 if TYPE_CHECKING:
     from .child_broker import ChildBroker
     from .remote_faults import RemoteFaults
+    from .security.broker_security import BrokerSecurity
     from .settings import Setting
 
 BROKERS = ("kafka_broker", "fresh_kafka_broker")
@@ -31,8 +32,8 @@ TOPIC_LENGTH_MAX = 100
 REQUESTS_SHOWN = 100
 DURABILITY = "page-cache"
 MARKER = (
-    "kafka(settings={}, durability=''): Kafka broker properties, and what an acknowledgement "
-    "means, for this test's fresh_kafka_broker"
+    "kafka(settings={}, durability='', security=''): Kafka broker properties, what an "
+    "acknowledgement means, and TLS and SASL, for this test's fresh_kafka_broker"
 )
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]+")
 
@@ -40,6 +41,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]+")
 class _Asked(TypedDict):
     settings: Mapping[str, Setting]
     durability: str
+    security: str | BrokerSecurity
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "what an acknowledgement means: fsync, page-cache or memory",
         default=DURABILITY,
     )
+    parser.addini("kafka_security", "SSL, SASL_PLAINTEXT or SASL_SSL", default="PLAINTEXT")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,7 +66,9 @@ def kafka_broker(pytestconfig: pytest.Config) -> Iterator[ChildBroker]:
     from .child_broker import ChildBroker
 
     durability: str = pytestconfig.getini("kafka_durability")
-    with ChildBroker(settings=_ini_settings(pytestconfig), durability=durability) as broker:
+    security: str = pytestconfig.getini("kafka_security")
+    settings = _ini_settings(pytestconfig)
+    with ChildBroker(settings=settings, durability=durability, security=security) as broker:
         yield broker
 
 
@@ -75,7 +80,8 @@ def fresh_kafka_broker(request: pytest.FixtureRequest) -> Iterator[ChildBroker]:
     asked = _marked(request.node)
     settings = {**_ini_settings(request.config), **asked["settings"]}
     durability = asked["durability"] or request.config.getini("kafka_durability")
-    with ChildBroker(settings=settings, durability=durability) as broker:
+    security = asked["security"] or request.config.getini("kafka_security")
+    with ChildBroker(settings=settings, durability=durability, security=security) as broker:
         yield broker
 
 
@@ -161,11 +167,12 @@ def _marked(item: pytest.Item) -> _Asked:
     """What the marker `kafka` of a test asks for."""
     marker = item.get_closest_marker("kafka")
     if marker is None:
-        return {"settings": {}, "durability": ""}
-    unknown = marker.kwargs.keys() - {"settings", "durability"}
+        return {"settings": {}, "durability": "", "security": ""}
+    unknown = marker.kwargs.keys() - {"settings", "durability", "security"}
     if marker.args or unknown:
         raise pytest.UsageError(f"{item.nodeid}: the marker is {MARKER.partition(':')[0]}")
-    return {"settings": {}, "durability": "", **marker.kwargs}  # type: ignore[typeddict-item]
+    nothing: _Asked = {"settings": {}, "durability": "", "security": ""}
+    return {**nothing, **marker.kwargs}  # type: ignore[typeddict-item]
 
 
 def _faults_text(broker: ChildBroker) -> str:

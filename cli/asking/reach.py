@@ -1,7 +1,8 @@
 """EDGE: where a command finds its brokers, and how: options, then environment, then a file.
 
 Without security nothing of TLS and SASL is imported: most commands pass here within a millisecond.
-Read next: command_config.py. Tests: tests/unit/cli/asking/test_command_config.py
+Read next: command_config.py.
+Tests: tests/unit/cli/asking/test_command_config.py
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def _issued(endpoint: TokenEndpoint) -> str:
     asked = {"grant_type": "client_credentials"}
     if endpoint.scope:
         asked["scope"] = endpoint.scope
-    request = Request(  # noqa: S310  client_properties.py takes https and file only, http for loopback
+    # Which schemes there are is decided in client_properties.py: https, and http on loopback.
+    request = Request(  # noqa: S310
         endpoint.url,
         data=urlencode(asked).encode(),
         headers={
@@ -63,7 +64,7 @@ def _issued(endpoint: TokenEndpoint) -> str:
         },
     )
     try:
-        with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  as above
+        with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             told: Any = json.loads(answer.read(ANSWER_BYTES_MAX))
     except HTTPError as error:
         error.close()

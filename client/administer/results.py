@@ -6,6 +6,7 @@ Tests: tests/system/client/test_client_groups.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ...protocol.configs import ConfigSource, ConfigType, ResourceType
 from ...protocol.errors import ErrorCode
@@ -165,6 +166,17 @@ class GroupDescription:
     protocol: str
     coordinator: int
     members: tuple[GroupMemberDescription, ...]
+
+
+ScramMechanism: TypeAlias = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScramCredentialInfo:
+    """What anybody may know of a user's password: how it is kept."""
+
+    mechanism: str
+    iterations: int
 
 
 @dataclass(frozen=True, slots=True)

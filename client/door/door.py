@@ -17,6 +17,7 @@ from operator import index as as_index
 from typing import Any, Final, TypeAlias, TypeVar
 
 from .record_encoding import encoded_headers
+from .secret import Secret
 
 T = TypeVar("T")
 INT_MAX: Final = 2**31 - 1
@@ -66,6 +67,19 @@ def text(name: str, value: object, bytes_max: int = STRING_BYTES_MAX) -> str:
     if size > bytes_max:
         raise ValueError(f"{name} takes {size} bytes, and {bytes_max} is the most")
     return str(value)
+
+
+def secret(name: str, value: object) -> Secret:
+    """A text that is not empty, and shows itself nowhere."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {shown(value)}")
+    if not value:
+        raise ValueError(f"{name} is empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is no text that UTF-8 can express") from None
+    return Secret(value)
 
 
 def optional_text(name: str, value: object) -> str | None:

@@ -80,6 +80,7 @@ RESOURCE = Kind(
     ),
 )
 FLAG = Kind(lambda: True, (None, 0, 1, "yes", b"1", [True]))
+MECHANISM = Kind(lambda: "SCRAM-SHA-256", (None, 7, "PLAIN", "scram-sha-256", b"SCRAM-SHA-256"))
 CALLBACK = Kind(lambda: print, (7, "print", []))
 
 CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
@@ -204,6 +205,14 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
             "start_offset": Kind(lambda: 0, (-1, *WHOLE_OFFSETS)),
         },
         "force_terminate_transaction": {"transactional_id": NAME},
+        "describe_user_scram_credentials": {"users": TOPICS},
+        "upsert_user_scram_credential": {
+            "user": NAME,
+            "mechanism": MECHANISM,
+            "password": Kind(lambda: "s", (None, 7, b"s", "", LONE_SURROGATE, ["s"])),
+            "iterations": Kind(lambda: 4_096, (0, *NO_WHOLES)),
+        },
+        "delete_user_scram_credential": {"user": NAME, "mechanism": MECHANISM},
         "find_hanging_transactions": {
             "partitions": PLACES,
             "max_transaction_timeout_ms": Kind(lambda: 0, (None, *NO_WHOLES)),

@@ -130,6 +130,9 @@ def _passed_on(method: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     keyword = "" if returns == "None" else "return "
     lines = ["    @property"] if is_property else []
     lines += [f"    def {method.name}({ast.unparse(method.args)}) -> {returns}:", doc]
+    for each in (*method.args.args, *method.args.kwonlyargs):
+        if each.arg == "password":
+            lines.append("        password = hidden(password)")
     if method.name == "stop":
         lines += [
             "        if not self._loop.is_open:",

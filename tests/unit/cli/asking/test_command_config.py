@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from minibroker.cli.asking.reach import Reach
@@ -115,9 +116,8 @@ def test_pkcs12(tmp_path: Path, certificates: Certificates) -> None:
     authority = x509.load_pem_x509_certificate(certificates.authority_pem.encode())
     closed = forms.BestAvailableEncryption(PASSWORD.encode())
     store = tmp_path / "client.p12"
-    store.write_bytes(
-        pkcs12.serialize_key_and_certificates(b"c", key, own, [authority], closed)  # type: ignore[arg-type]
-    )
+    held: Any = (b"c", key, own, [authority], closed)
+    store.write_bytes(pkcs12.serialize_key_and_certificates(*held))
     text = (
         f"security.protocol=SSL\nssl.keystore.location={store}\nssl.keystore.password={PASSWORD}\n"
         f"ssl.truststore.location={store}\nssl.truststore.type=PKCS12\n"

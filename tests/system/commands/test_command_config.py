@@ -1,0 +1,82 @@
+"""Every command that asks a broker reaches a secured one, and no password is seen on the way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from minibroker.testing import ChildBroker
+
+BOUND_S = 60
+COMMANDS = (
+    "topics create orders",
+    "topics describe orders",
+    "consume orders --from-beginning",
+    "groups list",
+    "configs describe --entity-type topics --entity-name orders",
+    "transactions list",
+    "explain orders",
+    "users list",
+    "healthcheck",
+)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[ChildBroker]:
+    with ChildBroker(security="SASL_SSL") as running:
+        yield running
+
+
+def run(
+    command: str, environment: dict[str, str], data: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    words = [sys.executable, "-m", "minibroker", *command.split()]
+    variables = {**os.environ, **environment}
+    return subprocess.run(
+        words, input=data, env=variables, capture_output=True, timeout=BOUND_S, check=False
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_reaches_a_secured_broker(command: str, broker: ChildBroker) -> None:
+    here = {"BOOTSTRAP_SERVERS": broker.bootstrap_servers}
+    option = f"{command} --command-config {broker.security.write_properties()}"
+    done = run(option, here)
+    assert done.returncode == 0, done.stderr
+    if not command.startswith("topics create"):
+        by_variable = run(command, here | {"COMMAND_CONFIG": broker.security.write_properties()})
+        assert (by_variable.returncode, by_variable.stdout) == (0, done.stdout)
+    without = run(command, here)
+    assert without.returncode == 1
+    assert b"take security_protocol=" in without.stderr or b"healthcheck" in command.encode()
+
+
+def test_variables_alone(broker: ChildBroker) -> None:
+    security = broker.security
+    variables = {
+        "BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "SECURITY_PROTOCOL": "SASL_SSL",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "alice",
+        "SASL_PASSWORD": "alice-secret",
+        "SSL_CA_LOCATION": security.authority,
+    }
+    assert run("produce variables", variables, b"a\n").returncode == 0
+    assert run("consume variables", variables).stdout == b"a\n"
+    wrong = run("consume variables", variables | {"SASL_PASSWORD": "do-not-show-me"})
+    assert wrong.returncode == 1
+    assert b"refused the login by PLAIN as 'alice'" in wrong.stderr
+    assert b"do-not-show-me" not in wrong.stderr + wrong.stdout
+
+
+def test_what_a_file_says_wrongly_is_wrong_usage(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text("security.protocol=SASL_SSL\nsasl.usrname=x\n")
+    for command in ("topics list", "explain t", "consume t", "healthcheck", "produce t"):
+        done = run(f"{command} --command-config {file}", {})
+        assert done.returncode == 2, done.stderr
+        assert b"sasl.usrname is not known here; did you mean sasl.username?" in done.stderr

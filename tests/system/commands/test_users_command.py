@@ -1,0 +1,80 @@
+"""`minibroker users`: a password comes from standard input, and logs in at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from minibroker.client import AuthenticationFailed
+from minibroker.client.blocking import Admin
+from minibroker.testing import ChildBroker
+
+BOUND_S = 60
+PASSWORD = "carol=s, own"
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[ChildBroker]:
+    with ChildBroker(security="SASL_PLAINTEXT") as running:
+        yield running
+
+
+def users(
+    broker: ChildBroker, *words: str, data: str = "", code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    here = ["--bootstrap-server", broker.bootstrap_servers]
+    config = ["--command-config", broker.security.write_properties("PLAIN")]
+    command = [sys.executable, "-m", "minibroker", "users", *words, *here, *config]
+    done = subprocess.run(
+        command, input=data, text=True, capture_output=True, timeout=BOUND_S, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def logs_in(broker: ChildBroker, mechanism: str, password: str) -> bool:
+    options = broker.security.options() | {
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": "carol",
+        "sasl_plain_password": password,
+    }
+    try:
+        with Admin(broker.bootstrap_servers, **options) as admin:
+            admin.list_topics()
+    except AuthenticationFailed:
+        return False
+    return True
+
+
+def test_a_user_comes_changes_and_goes(broker: ChildBroker) -> None:
+    assert not logs_in(broker, "SCRAM-SHA-256", PASSWORD)
+    done = users(broker, "add", "carol", data=f"{PASSWORD}\nmore\n")
+    assert done.stdout == "carol may log in by SCRAM-SHA-256, SCRAM-SHA-512\n"
+    assert logs_in(broker, "SCRAM-SHA-256", PASSWORD)
+    assert logs_in(broker, "SCRAM-SHA-512", PASSWORD)
+    options = ("--mechanism", "SCRAM-SHA-512", "--iterations", "8192", "--json")
+    told = json.loads(users(broker, "add", "carol", "--generate", *options).stdout)
+    assert told["mechanisms"] == ["SCRAM-SHA-512"]
+    assert logs_in(broker, "SCRAM-SHA-512", told["password"])
+    assert not logs_in(broker, "SCRAM-SHA-512", PASSWORD)
+    listed = users(broker, "list", "carol").stdout.splitlines()
+    assert [line.split() for line in listed] == [
+        ["USER", "MECHANISM", "ITERATIONS"],
+        ["carol", "SCRAM-SHA-256", "4096"],
+        ["carol", "SCRAM-SHA-512", "8192"],
+    ]
+    assert [*json.loads(users(broker, "list", "--json").stdout)] == ["alice", "bob", "carol"]
+    done = users(broker, "remove", "carol")
+    assert done.stdout == "removed carol: SCRAM-SHA-256, SCRAM-SHA-512\n"
+    assert not logs_in(broker, "SCRAM-SHA-256", PASSWORD)
+
+
+def test_what_cannot_be_is_told(broker: ChildBroker) -> None:
+    assert "no password in its first line" in users(broker, "add", "dave", code=2).stderr
+    too_few = users(broker, "add", "dave", "--iterations", "7", data="x\n", code=1)
+    assert "UNACCEPTABLE_CREDENTIAL: Too few iterations" in too_few.stderr
+    assert "does not exist" in users(broker, "remove", "dave", code=1).stderr
+    assert "does not exist" in users(broker, "list", "dave", code=1).stderr
