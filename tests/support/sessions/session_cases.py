@@ -173,8 +173,8 @@ async def the_broker_is_away_for_long(stage: Stage, topic: str, directory: Path)
     producer = Producer(
         stage.servers,
         session=str(directory),
-        delivery_timeout_ms=200,
-        request_timeout_ms=150,
+        delivery_timeout_ms=3_000,  # a second at most, and it is journaled
+        request_timeout_ms=2_000,
         linger_ms=0,
         retry_backoff_max_ms=100,
     )
