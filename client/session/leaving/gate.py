@@ -327,13 +327,24 @@ class JournaledSender(Sender):
         unsent = lane.next_to_resend()
         if unsent is None or unsent in lane.waits_for:
             return None
-        if lane.on_wire_count >= (self._in_flight_max if lane.is_established else 1):
+        most = self._in_flight_max if self._is_remembered(lane, unsent, now_ms) else 1
+        if lane.on_wire_count >= most:
             return None
         if lane.is_unresolved and not unsent.sends:
             return None  # what was sent before has to tell first whether there is a gap
         if lane.floor_group > self.keeping.journal.flushed or not self.keeping.is_safe(unsent):
             return None
         return len(unsent.wire)
+
+    def _is_remembered(self, lane: JournaledLane, unsent: ProducerBatch, now_ms: float) -> bool:
+        """Whether the partition is sure to know the producer when a batch comes."""
+        # 1. The broker is away for days; then two batches of before go together. 2. It forgets the
+        # producer, by the records' own timestamps. 3. The first meets too few replicas; that has
+        # passed when the second comes, which is taken, as whatever comes first is.
+        # 4. The first can never be stored before it.
+        newest_ms = max(unsent.timestamps[0], unsent.timestamps[-1])
+        is_young = self.wall_ms - newest_ms <= self.patience_ms
+        return lane.is_established and is_young and now_ms < lane.confirmed_at_ms + IDLE_MS
 
     def _settle_lanes(self) -> None:
         for place, lane in [*self._lanes.items()]:

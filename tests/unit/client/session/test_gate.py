@@ -372,6 +372,32 @@ def test_an_idle_partition_takes_one_at_a_time_again() -> None:
     assert len(play.drain()) == 1
 
 
+def test_batches_that_have_waited_for_long_go_one_at_a_time() -> None:
+    play = Play()
+    play.establish()
+    play.leader = -1  # away
+    for _ in range(3):
+        play.send()
+    assert play.drain(JOURNAL_WITHIN_MS) == []
+    play.leader = LEADER
+    play.sender.patience_ms = 1_000
+    play.sender.wall_ms = 1_001  # their records are of time 0
+    assert len(play.drain()) == 1
+    play.sender.wall_ms = 1_000
+    assert len(play.drain()) == 2
+
+
+def test_an_idle_lane_with_more_to_send_takes_one_at_a_time_again() -> None:
+    play = Play()
+    play.establish()
+    play.leader = -1
+    play.send()
+    play.send()
+    assert play.drain(JOURNAL_WITHIN_MS) == []
+    play.leader = LEADER
+    assert len(play.drain(IDLE_MS)) == 1
+
+
 def test_a_dead_process_s_batches_are_looked_for_and_new_ones_stand_behind() -> None:
     dead = Play()
     dead.establish()
