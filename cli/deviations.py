@@ -8,6 +8,7 @@ Tests: tests/unit/test_deviations.py
 from __future__ import annotations
 
 from .deviation import Deviation
+from .security_deviations import SECURITY
 from .transaction_deviations import TRANSACTIONS
 
 PROBED = "tests/system/commands/test_probe.py::test_our_broker_differs_only_on_purpose"
@@ -365,5 +366,6 @@ DEVIATIONS = {
         test="tests/system/neighbours/test_isolation.py"
         "::test_a_client_id_as_long_as_it_can_be_joins_a_group",
     ),
+    **SECURITY,
     **TRANSACTIONS,
 }

@@ -36,7 +36,7 @@ class Keys(Protocol):
     """Where keys come from."""
 
     def key(self, name: str | None) -> Any:
-        """The key of that name, the only one where none is named; None if there is no such."""
+        """The key of that name, the first where none is named; None if there is no such."""
 
 
 def jwks_of(url: str, refresh_ms: int) -> JwksFile | JwksUrl:
@@ -83,9 +83,7 @@ def parsed(text: bytes) -> dict[str | None, Any]:
 
 
 def _picked(keys: dict[str | None, Any], name: str | None) -> Any:
-    if name is None and len(keys) == 1:
-        return next(iter(keys.values()))
-    return keys.get(name)
+    return next(iter(keys.values()), None) if name is None else keys.get(name)
 
 
 class JwksFile:

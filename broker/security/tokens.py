@@ -117,10 +117,11 @@ def judged(
     if issued_ms > now_ms + skew_ms or issued_ms >= expires_ms:
         return BadToken("it was issued in the future, or behind its end")
     scopes = claims.get(scope_claim, [])
-    found = scopes.split() if isinstance(scopes, str) else scopes
-    if not isinstance(found, list) or not set(required) <= {str(each) for each in found}:
-        return BadToken("a scope is missing", "insufficient_scope", " ".join(required))
-    return GoodToken(user.strip(), expires_ms)
+    found = scopes if isinstance(scopes, list) else [scopes]  # a text is one scope, blanks and all
+    if not set(required) <= {str(each) for each in found}:
+        listed = f"[{', '.join(required)}]"  # as Java writes a list
+        return BadToken("a scope is missing", "insufficient_scope", listed)
+    return GoodToken(user, expires_ms)
 
 
 def _signed(settings: TokenSettings, jwks: Keys) -> Judge:

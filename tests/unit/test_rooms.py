@@ -50,6 +50,7 @@ FLOORS = {
             "terminal",
             "asking",
             "deviation",
+            "security_deviations",
             "transaction_deviations",
             "deviations",
             "config_file",

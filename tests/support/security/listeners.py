@@ -63,16 +63,24 @@ class Authority:
 
     def client_context(self, common_name: str | None = None) -> ssl.SSLContext:
         """What a client of its brokers needs; with a certificate if it is named."""
+        if common_name is not None:
+            return self.client(common_name)[0]
         context = ssl.create_default_context()
         self._authority.configure_trust(context)
-        if common_name is not None:
-            self._authority.issue_cert(
-                "client.example",
-                common_name=common_name,
-                organization_name="facts",
-                organization_unit_name="lab",
-            ).configure_cert(context)
         return context
+
+    def client(self, common_name: str) -> tuple[ssl.SSLContext, bytes]:
+        """The same with a certificate of that name; and the certificate in DER."""
+        issued = self._authority.issue_cert(
+            "client.example",
+            common_name=common_name,
+            organization_name="facts",
+            organization_unit_name="lab",
+        )
+        context = self.client_context()
+        issued.configure_cert(context)
+        text = issued.cert_chain_pems[0].bytes().decode()
+        return context, ssl.PEM_cert_to_DER_cert(text)
 
 
 def settings(authority: Authority) -> Mapping[str, str]:

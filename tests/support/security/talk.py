@@ -61,7 +61,8 @@ class Place:
 
     async def hang_up(self) -> None:
         """Close every connection that was opened here."""
-        for each in self._opened:
+        opened, self._opened[:] = [*self._opened], []
+        for each in opened:
             await each.close()
 
 
@@ -121,7 +122,7 @@ class Talk:
     async def is_open(self) -> str:
         """Whether requests are answered."""
         answer = await self.answer(VERSIONS, 0)
-        return CLOSED if answer == CLOSED else "open"
+        return CLOSED if answer == CLOSED or answer.error_code else "open"
 
     async def frame(self) -> bytes:
         """The next frame; raises where the connection ends."""
