@@ -3,16 +3,18 @@
 As tests.crash.processing, on a real Apache Kafka of NODES nodes (1 or 3). Of three, the one that
 leads a partition, or coordinates the group or a worker's transactions, gets SIGKILL in the middle
 of each run, BROKER_BLOWS times, and is started again. One line a run; exit code 1 if anything is
-wrong, and what the workers of that run said is kept.
+wrong, and what the workers of that run said is kept. JOBS (1) runs go on at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
@@ -46,21 +48,23 @@ class Blows:
         told: what each was when it was hit, and for how long it was gone, in s.
     """
 
-    def __init__(self, kafka: RealKafka, random: Random) -> None:
+    def __init__(self, kafka: RealKafka, random: Random, alone: asyncio.Lock) -> None:
         self.told: list[str] = []
         self._kafka = kafka
         self._random = random
+        self._alone = alone  # two nodes that are gone at once are no cluster any more
 
     async def strike(self, name: str) -> None:
         """While a run of this name goes on."""
         for _ in range(BROKER_BLOWS):
             await asyncio.sleep(self._random.uniform(*REST_S))  # the instant is the draw
             what = self._random.choice(("leader", "group coordinator", "transaction coordinator"))
-            node = await self._node_of(what, name)
-            began = time.monotonic()
-            await asyncio.to_thread(self._kafka.kill, node)
-            await asyncio.sleep(self._random.uniform(*REST_S))
-            await asyncio.to_thread(self._kafka.start, node)
+            async with self._alone:
+                node = await self._node_of(what, name)
+                began = time.monotonic()
+                await asyncio.to_thread(self._kafka.kill, node)
+                await asyncio.sleep(self._random.uniform(*REST_S))
+                await asyncio.to_thread(self._kafka.start, node)
             self.told.append(f"{what} gone {time.monotonic() - began:.1f} s")
 
     async def _node_of(self, what: str, name: str) -> int:
@@ -89,10 +93,8 @@ def main(arguments: list[str]) -> int:
         print(f"no real Kafka here: {reason}")
         return 1
     folder = Path(tempfile.mkdtemp(prefix="minibroker-process-kafka-"))
-    wrong = 0
     with real_kafka(nodes) as kafka:
-        for number in range(seed, seed + runs):
-            wrong += len(one_run(kafka, nodes, number, folder))
+        wrong = asyncio.run(_runs(kafka, nodes, range(seed, seed + runs), folder))
     print(f"{runs} runs of process() on {nodes} nodes of Kafka, {wrong} violations")
     if wrong:
         print(f"what the workers said: {folder}/seed-*")
@@ -101,26 +103,41 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+async def _runs(kafka: RealKafka, nodes: int, seeds: Iterable[int], folder: Path) -> int:
+    """Every run; returns how much is wrong."""
+    alone, left, wrong = asyncio.Lock(), iter(seeds), 0
+
+    async def some() -> None:
+        nonlocal wrong
+        for each in left:
+            wrong += len(await one_run(kafka, nodes, each, folder, alone))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(int(os.environ.get("JOBS", "1"))):
+            group.create_task(some())
+    return wrong
+
+
 def real_kafka(nodes: int) -> RealKafka:
     """One in which a session may be short."""
     settings = SETTINGS if nodes == 1 else {**SETTINGS, **OF_THREE}
     return RealKafka(nodes=nodes, settings=settings, heap="384m")
 
 
-def one_run(kafka: RealKafka, nodes: int, seed: int, folder: Path) -> list[str]:
+async def one_run(
+    kafka: RealKafka, nodes: int, seed: int, folder: Path, alone: asyncio.Lock
+) -> list[str]:
     """One run; prints a line about it, and returns what is wrong."""
     logs = folder / f"seed-{seed}"
     logs.mkdir()
-    blows = Blows(kafka, Random(f"brokers {seed}"))
-    found, line = asyncio.run(
-        play(
-            kafka.bootstrap_servers,
-            seed,
-            logs,
-            session_ms=SESSION_MS,
-            replication_factor=nodes,
-            disturb=blows.strike if nodes > 1 else None,
-        )
+    blows = Blows(kafka, Random(f"brokers {seed}"), alone)
+    found, line = await play(
+        kafka.bootstrap_servers,
+        seed,
+        logs,
+        session_ms=SESSION_MS,
+        replication_factor=nodes,
+        disturb=blows.strike if nodes > 1 else None,
     )
     print(f"{line}; {', '.join(blows.told) or 'no node was killed'}", flush=True)
     for each in found:

@@ -5,6 +5,7 @@ One run each; `make process-kafka` does many (tests/crash/processing/on_kafka.py
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,6 @@ from tests.support.processes.kafka import missing_tools
 @pytest.mark.interop
 @pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools()))
 @pytest.mark.parametrize("nodes", [1, 3])
-def test_four_workers_are_killed(nodes: int, tmp_path: Path) -> None:
+async def test_four_workers_are_killed(nodes: int, tmp_path: Path) -> None:
     with real_kafka(nodes) as kafka:
-        assert one_run(kafka, nodes, 1, tmp_path) == []
+        assert await one_run(kafka, nodes, 1, tmp_path, asyncio.Lock()) == []
