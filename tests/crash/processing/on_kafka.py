@@ -27,6 +27,7 @@ from tests.support.processes.kafka import RealKafka, missing_tools
 
 BROKER_BLOWS = 2
 REST_S = (0.5, 3.0)
+LOOK_S = 0.1
 SESSION_MS = 2_000
 SETTINGS = {
     "group.min.session.timeout.ms": "1000",
@@ -61,6 +62,9 @@ class Blows:
             what = self._random.choice(("leader", "group coordinator", "transaction coordinator"))
             async with self._alone:
                 node = await self._node_of(what, name)
+                while node < 1:  # nobody is, at the moment
+                    await asyncio.sleep(LOOK_S)
+                    node = await self._node_of(what, name)
                 began = time.monotonic()
                 await asyncio.to_thread(self._kafka.kill, node)
                 await asyncio.sleep(self._random.uniform(*REST_S))
