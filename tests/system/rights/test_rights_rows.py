@@ -1,0 +1,25 @@
+"""What our broker tells somebody with no right, or some: row by row as Apache Kafka does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from minibroker.broker.config.broker import STANDARD_AUTHORIZER
+
+from tests.support.security.listeners import Authority
+from tests.support.security.rights import differences
+from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS
+from tests.support.security.secured_broker import secured_broker
+
+AUTHORIZED = {
+    "authorizer.class.name": STANDARD_AUTHORIZER,
+    "super.users": "User:admin;User:ANONYMOUS",
+}
+PARTS = {"no right": NO_RIGHT, "some rights": SOME_RIGHTS}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_rows(part: str, tmp_path: Path) -> None:
+    async with secured_broker(Authority(tmp_path), AUTHORIZED) as (_, place):
+        assert await differences(place, PARTS[part]) == {}
