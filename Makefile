@@ -64,6 +64,9 @@ sim-disk: $(READY) ## a broker on a disk that loses power, from seeds (RUNS=2000
 sim-txn: $(READY) ## transactions in simulated worlds with crashes, from seeds (RUNS=3000 SEED=0)
 	$(BIN)/python -m tests.simulation.transactions $(or $(RUNS),3000) $(or $(SEED),0)
 
+sim-session: $(READY) ## a durable session through deaths of its producer and its broker (RUNS=3000 SEED=0)
+	$(BIN)/python -m tests.simulation.sessions $(or $(RUNS),3000) $(or $(SEED),0)
+
 drill: $(READY) ## plant bugs, one at a time: each must be caught by sim-disk or sim
 	$(BIN)/python -m tests.drill
 

@@ -160,9 +160,18 @@ class JournalState:
                 f"{_name(batch)} begins at epoch {epoch}, sequence {first}, and behind epoch "
                 f"{floor.producer_epoch}, sequence {floor.last_sequence} something else follows"
             )
-        if epoch != floor.producer_epoch:
-            floor = replace(floor, producer_epoch=epoch, confirmed_sequence=NO_SEQUENCE)
-        return replace(floor, last_sequence=batch.last_sequence)
+        is_same_epoch = epoch == floor.producer_epoch
+        return Floor(  # each field by its place: replace() costs more than all else here
+            floor.topic,
+            floor.partition,
+            floor.producer_id,
+            epoch,
+            floor.offset,
+            floor.topic_id,
+            floor.leader_epoch,
+            floor.confirmed_sequence if is_same_epoch else NO_SEQUENCE,
+            batch.last_sequence,
+        )
 
     def _count(self, batch: OpenBatch) -> None:
         self._open_count[batch.producer_id] += 1
@@ -204,15 +213,26 @@ class JournalState:
         batch = self._known(stored.number)
         key = key_of(batch)
         floor = self.floors[key]
+        confirmed, offset, leader_epoch = floor.confirmed_sequence, floor.offset, floor.leader_epoch
         if batch.producer_epoch == floor.producer_epoch and _is_later(batch.last_sequence, floor):
-            floor = replace(floor, confirmed_sequence=batch.last_sequence)
+            confirmed = batch.last_sequence
         # The offset rises behind the oldest open batch only: one that is older, and open, may lie
         # before this one, and has to be found there.
         is_oldest = next(iter(self._lines[key])) == batch.number
         end = stored.base_offset + batch.count
-        if stored.base_offset != OFFSET_UNKNOWN and is_oldest and end > floor.offset:
-            floor = replace(floor, offset=end, leader_epoch=stored.leader_epoch)
-        self.floors[key] = floor
+        if stored.base_offset != OFFSET_UNKNOWN and is_oldest and end > offset:
+            offset, leader_epoch = end, stored.leader_epoch
+        self.floors[key] = Floor(
+            floor.topic,
+            floor.partition,
+            floor.producer_id,
+            floor.producer_epoch,
+            offset,
+            floor.topic_id,
+            leader_epoch,
+            confirmed,
+            floor.last_sequence,
+        )
         self._close(stored.number)
 
     def _restamp(self, entry: Restamped) -> None:

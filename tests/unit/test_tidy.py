@@ -56,6 +56,7 @@ FOLDERS_TESTED = {
 }
 # file -> why nothing better than sleeping works there
 SLEEPS_ALLOWED = {
+    "tests/support/sessions/session_process.py": "its time is simulated",
     "tests/support/security/rows.py": "a login expires by the time of a broker, a real Kafka too",
     "tests/interop/groups/mixed_group.py": "the instants of kills and looks are the draw",
     "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",

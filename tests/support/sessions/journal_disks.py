@@ -11,6 +11,8 @@ import errno
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from minibroker.broker.storage.port import DirectoryInUse
+from minibroker.client.errors import SessionInUse
 from minibroker.testing.simulated_disk import (
     IO_ERROR,
     NO_SPACE,
@@ -60,13 +62,16 @@ class SimulatedJournal:
     """The directory of a session, alone on a simulated disk. Implements journal_port.JournalDisk.
 
     Raises:
-        DirectoryInUse: another process has it.
+        SessionInUse: another process has it.
     """
 
     def __init__(self, disk: SimulatedDisk, path: str = "session") -> None:
         self.disk = disk
         self.path = path
-        self._storage = SimulatedStorage(disk)
+        try:
+            self._storage = SimulatedStorage(disk)
+        except DirectoryInUse as error:
+            raise SessionInUse(f"{path} is in use") from error
 
     def check_alive(self) -> None:
         """Raises Crashed for a process that has ended."""

@@ -256,10 +256,14 @@ class Machine:
         """A connection; None while the broker is down."""
         if self.broker is None:
             return None
-        self._lines = [line for line in self._lines if line.is_open]
         line = Line(self, on_lost)
-        self._lines.append(line)
+        self.connected(line)
         return line
+
+    def connected(self, line: Line) -> None:
+        """A connection to the broker that runs; it hears when that is gone."""
+        self._lines = [each for each in self._lines if each.is_open]
+        self._lines.append(line)
 
     def start(self) -> None:
         """Start a broker. Raises Crashed, or whatever keeps a broker from starting."""

@@ -1,0 +1,151 @@
+"""A client's bytes on a simulated wire: to a Machine's broker and back, late, cut, lost.
+
+A transport reads what its client writes as a broker does, so that each request is seen by whoever
+watches before it is on its way. Requests of the dead are still on theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from minibroker.broker.apis.served import SERVED
+from minibroker.protocol.connection import Request, Routes, ServerConnection
+from minibroker.protocol.framing import FrameBuffer
+
+from tests.support.sessions.simulated_loop import SimulatedLoop
+from tests.support.worlds.machine import Line, Machine, Slot
+
+FRAME_BYTES_MAX = 10_000_000
+LATE_MS = (10.0, 60.0, 400.0)
+
+Watch = Callable[[Any], None]
+Given = Callable[[Any, Any], None]
+
+
+class LateLine(Line):
+    """A connection on which a request is late now and then, and those behind it with it.
+
+    Args:
+        late: how often; 0 for never.
+        given: is told each request that the broker has answered, whether that arrives or not.
+    """
+
+    def __init__(
+        self, machine: Machine, on_lost: Callable[[], None], late: float, given: Given
+    ) -> None:
+        super().__init__(machine, on_lost)
+        self._late = late
+        self._given = given
+        self._asked: dict[Slot, Any] = {}
+
+    def send(
+        self, message: Any, on_answer: Callable[[Any], None], version: int | None = None
+    ) -> None:
+        random = self._machine.random
+        if random.random() < self._late:
+            self._arrives_ms = max(self._arrives_ms, self._machine.now_ms) + random.choice(LATE_MS)
+        super().send(message, on_answer, version)
+
+    def _arrive(self, slot: Slot, message: Any, version: int | None) -> None:
+        self._asked[slot] = message
+        super()._arrive(slot, message, version)
+
+    def _answered(self, slot: Slot, answer: Any) -> None:
+        self._given(self._asked.pop(slot), answer)
+        super()._answered(slot, answer)
+
+
+class SimulatedTransport(asyncio.Transport):
+    """The client's end of a connection.
+
+    Args:
+        watch: is shown each request before it leaves.
+        given: is shown each answer when the broker gives it.
+    """
+
+    def __init__(
+        self, machine: Machine, loop: SimulatedLoop, watch: Watch, given: Given, late: float
+    ) -> None:
+        super().__init__()
+        self._loop = loop
+        self._watch = watch
+        self._frames = FrameBuffer(FRAME_BYTES_MAX)
+        self._server = ServerConnection(Routes(SERVED))
+        self._protocol: Any = None
+        self._is_closing = False
+        line = LateLine(machine, self._broker_gone, late, given)
+        machine.connected(line)
+        self._line = line
+
+    def begin(self, protocol: Any) -> None:
+        """Connected."""
+        self._protocol = protocol
+        protocol.connection_made(self)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._is_closing or self._loop.is_dead or self._loop.has_died():
+            return
+        for frame in self._frames.feed(bytes(data)):
+            request = self._server.receive(memoryview(bytes(frame)))
+            if request is None:
+                self._deliver()
+                continue
+            self._watch(request.message)
+            answered = partial(self._answered, request)
+            self._line.send(request.message, answered, request.route.version)
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        self.cut(None)
+
+    def abort(self) -> None:
+        self.cut(None)
+
+    def cut(self, error: Exception | None) -> None:
+        """The connection ends; requests may still arrive."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._line.cut()
+            self._loop.call_soon(self._protocol.connection_lost, error)
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def _broker_gone(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            reset = ConnectionResetError("the broker is gone")
+            self._loop.call_soon(self._protocol.connection_lost, reset)
+
+    def _answered(self, request: Request, message: Any) -> None:
+        self._server.answer(request, message)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        data = b"".join(self._server.data_to_send())
+        if data and not self._loop.is_dead:
+            self._loop.call_soon(self._receive, data)
+
+    def _receive(self, data: bytes) -> None:
+        if not self._is_closing:
+            self._protocol.data_received(data)
