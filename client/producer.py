@@ -191,6 +191,7 @@ class Producer(Generic[K, V]):
         self._transacting: Transacting | None = None
         if config.transactional_id is not None:
             self._transacting = Transacting(config, self._sending, self._sending.flush)
+        self._mark = self._intake.mark
         # by topic, where plain records go; empty if every record has to be looked at first
         is_plain = self._value_serializer is None and partitioner is None
         self._filling = self._intake.filling if is_plain else {}
@@ -346,7 +347,7 @@ class Producer(Generic[K, V]):
             and here() == self._owner.home
         ):
             if mark is not None:
-                self._intake.mark(mark)
+                self._mark(mark)
             batch.room -= size
             values = batch.values
             index = len(values)

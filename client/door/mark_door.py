@@ -28,8 +28,6 @@ def marked(mark: object) -> tuple[str | None, int | str | bytes]:
         raise TypeError(f"the source of mark must be a str or None, not {shown(source)}")
     if isinstance(position, bool) or not isinstance(position, int | str | bytes):
         raise TypeError(f"the position of mark must be int, str or bytes, not {shown(position)}")
-    if isinstance(position, int) and position.bit_length() > 8 * BYTES_MAX:
-        raise ValueError(f"the position of mark has more than {8 * BYTES_MAX} bits")
     for name, each in (("source", source), ("position", position)):
         if isinstance(each, str | bytes) and len(each) > BYTES_MAX:
             raise ValueError(f"the {name} of mark is longer than {BYTES_MAX}: {shown(each)}")

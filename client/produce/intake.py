@@ -42,6 +42,7 @@ class Intake:
 
     Attributes:
         filling: by topic, the batch that takes records without key and partition.
+        mark: notes how far a source has been read with what is added in this turn of the loop.
         closed: why nothing is taken any more.
     """
 
@@ -62,6 +63,7 @@ class Intake:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.filling: dict[str, ProducerBatch] = {}
         self._used_at_ms: dict[str, float] = {}  # by topic, when it was last looked at
+        self.mark: Callable[[object], object] = self.checked_mark
         self.closed: ClientError | None = Fatal("the producer has not been started")
         sending.on_progress = self.on_progress
         sending.on_failure = self.close
@@ -134,10 +136,6 @@ class Intake:
 
         marked(mark)
         raise RuntimeError("a mark needs a durable session: give the Producer session=DIRECTORY")
-
-    def mark(self, mark: object) -> None:
-        """Note how far a source has been read with what is added in this turn of the loop."""
-        self.checked_mark(mark)
 
     async def add_values(
         self,

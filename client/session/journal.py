@@ -67,7 +67,7 @@ class Journal:
         self._flushes = durability == FSYNC
         self._rewrite_above_bytes = rewrite_above_bytes
         self._appended = 0
-        self._bodies: list[bytes] = []
+        self._bodies: list[list[bytes]] = []
         self._buffered_bytes = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._round: asyncio.Future[None] | None = None
@@ -139,7 +139,7 @@ class Journal:
             raise
         body = encode(entries)
         self._bodies.append(body)
-        self._buffered_bytes += len(body)
+        self._buffered_bytes += sum(map(len, body))
         self._appended += 1
         if self._later is None:
             loop = asyncio.get_running_loop()
@@ -195,9 +195,8 @@ class Journal:
         """Begin a round, if somebody waits and none is under way."""
         if self._round is not None or not self._waiting or self.failure is not None:
             return
+        live, size = self.state.live_bytes, self.size_bytes
         bodies, upto = self._take(), self._appended
-        live = self.state.live_bytes
-        size = self._writer.size + sum(map(len, bodies))
         if size > self._rewrite_above_bytes and size > REWRITE_FACTOR * live:
             snapshot = self.state.snapshot()
             self._begin(upto, lambda: self._rewrite_or_append(snapshot, bodies))
@@ -206,7 +205,7 @@ class Journal:
         else:
             self._end_round(upto, self._tried(lambda: self._append_and_flush(bodies)))
 
-    def _take(self) -> list[bytes]:
+    def _take(self) -> list[list[bytes]]:
         bodies, self._bodies, self._buffered_bytes = self._bodies, [], 0
         return bodies
 
@@ -218,13 +217,13 @@ class Journal:
         self._round = loop.run_in_executor(self._threads, work)
         self._round.add_done_callback(lambda done: self._end_round(upto, done.exception()))
 
-    def _append_and_flush(self, bodies: Sequence[bytes]) -> None:
+    def _append_and_flush(self, bodies: Sequence[Sequence[bytes]]) -> None:
         self._writer.append(bodies)
         instants.at(Instant.WRITTEN)
         self._writer.flush()
         instants.at(Instant.FLUSHED)
 
-    def _rewrite_or_append(self, snapshot: Snapshot, bodies: Sequence[bytes]) -> None:
+    def _rewrite_or_append(self, snapshot: Snapshot, bodies: Sequence[Sequence[bytes]]) -> None:
         try:
             self._writer.rewrite(snapshot)
         except NotRewritten:

@@ -36,6 +36,8 @@ from .open_batch import Floor, OpenBatch
 
 T = TypeVar("T")
 
+LARGE_BYTES: Final = 4_096  # of a buffer that is not copied
+
 _U8: Final = struct.Struct(">B")
 _U32: Final = struct.Struct(">I")
 _IDENTITY: Final = struct.Struct(">qh")
@@ -52,14 +54,22 @@ class CodecError(ValueError):
     """These bytes are no entries."""
 
 
-def encode(entries: Sequence[Entry]) -> bytes:
-    """A group of entries as one body."""
+def encode(entries: Sequence[Entry]) -> list[bytes]:
+    """A group of entries as one body, in buffers: a large one costs less to write than to copy."""
     out: list[bytes] = []
     for entry in entries:
         kind = KINDS[type(entry)]
         out.append(_U8.pack(kind))
         _WRITERS[kind](out, entry)
-    return b"".join(out)
+    buffers: list[bytes] = []
+    small: list[bytes] = []
+    for each in out:
+        if len(each) < LARGE_BYTES:
+            small.append(each)
+        else:
+            buffers += (b"".join(small), each)
+            small.clear()
+    return [*buffers, b"".join(small)]
 
 
 def decode(body: bytes | memoryview) -> list[Entry]:

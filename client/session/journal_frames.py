@@ -17,7 +17,7 @@ Tests: tests/unit/client/session/test_journal_recovery.py
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from crc32c import crc32c
@@ -84,12 +84,15 @@ def head(generation: int) -> bytes:
     return _with_crc(_HEAD.pack(HEAD_MAGIC, FORMAT_VERSION, generation))
 
 
-def frame(body: bytes, generation: int, position: int, flushed: int) -> bytes:
-    """A frame for the byte `position` of a journal."""
-    assert len(body) <= BODY_BYTES_MAX, "a group of entries has less than 4 GiB"
-    fields = _FRAME.pack(len(body), generation, position, flushed)
-    crc = crc32c(body, crc32c(fields))
-    return b"".join((FRAME_MAGIC, _CRC.pack(crc), fields, body))
+def frame(body: Sequence[bytes], generation: int, position: int, flushed: int) -> list[bytes]:
+    """A frame for the byte `position` of a journal; it and the body are given in buffers."""
+    size = sum(map(len, body))
+    assert size <= BODY_BYTES_MAX, "a group of entries has less than 4 GiB"
+    fields = _FRAME.pack(size, generation, position, flushed)
+    crc = crc32c(fields)
+    for buffer in body:
+        crc = crc32c(buffer, crc)
+    return [b"".join((FRAME_MAGIC, _CRC.pack(crc), fields)), *body]
 
 
 def note(generation: int, position: int) -> bytes:

@@ -51,15 +51,15 @@ class JournalWriter:
         self._file: JournalFile | None = None
         self._enter(self._write_new(snapshot))
 
-    def append(self, bodies: Sequence[bytes]) -> None:
+    def append(self, bodies: Sequence[Sequence[bytes]]) -> None:
         """Write groups of entries, each a frame. Raises OSError."""
         assert self._file is not None
-        for first in range(0, len(bodies), BUFFERS_MAX):
-            buffers: list[bytes] = []
-            for body in bodies[first : first + BUFFERS_MAX]:
-                buffers.append(frame(body, self._generation, self.size, self.flushed))
-                self.size += len(buffers[-1])
-            self._file.append(buffers)
+        buffers: list[bytes] = []
+        for body in bodies:
+            framed = frame(body, self._generation, self.size, self.flushed)
+            self.size += sum(map(len, framed))
+            buffers += framed
+        _write(self._file, buffers)
 
     def flush(self) -> None:
         """Make all that was appended durable, as far as this journal does. Raises OSError."""
@@ -92,10 +92,10 @@ class JournalWriter:
     def _write_new(self, snapshot: Snapshot) -> tuple[JournalFile, int]:
         """Steps 1 and 2; returns the file and its size."""
         body, generation = encode((snapshot,)), self._generation + 1
-        buffers = [head(generation), frame(body, generation, HEAD_BYTES, 0)]
+        buffers = [head(generation), *frame(body, generation, HEAD_BYTES, 0)]
         new = self._disk.create(NEW_JOURNAL)
         try:
-            new.append(buffers)
+            _write(new, buffers)
             new.flush()
         except OSError:
             new.close()
@@ -121,6 +121,11 @@ class JournalWriter:
     def _flushed_all(self) -> None:
         self.flushed = self.size
         self._disk.note(NOTE, note(self._generation, self.flushed))
+
+
+def _write(file: JournalFile, buffers: Sequence[bytes]) -> None:
+    for first in range(0, len(buffers), BUFFERS_MAX):
+        file.append(buffers[first : first + BUFFERS_MAX])
 
 
 class NotRewritten(Exception):

@@ -44,7 +44,7 @@ class Session:
         """Open and work until it ends. Raises Crashed, OSError."""
         state, writer = self.open()
         session = DrawnSession(self.random, state, self.random.choice((30, 700, 3_000)))
-        bodies: list[bytes] = []
+        bodies: list[list[bytes]] = []
         for _ in range(steps):
             draw = self.random.random()
             if draw < 0.6:

@@ -26,6 +26,7 @@ from ...produce.answers import Answer, Then, failure, outcome_of
 from ...produce.batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
 from ...produce.lane import Lane
 from ...produce.sender import NEVER, ProduceCall, Sender
+from ..entries import Position, Source
 from ..open_batch import Floor
 from .journaled_lane import NEVER_JOURNALED, JournaledLane, Verdict
 from .keeping import AboutPlace, Journal, Keeping
@@ -41,6 +42,7 @@ class JournaledSender(Sender):
 
     Attributes:
         keeping: what is journaled.
+        new_marks: those of keeping.
         wants_floors: partitions of which the end offset is asked for.
         wants_looks: partitions with batches that may be stored: somebody is to look for them.
         held: batches that people must decide about, and why.
@@ -56,6 +58,7 @@ class JournaledSender(Sender):
     ) -> None:
         super().__init__(config, accumulator, random)
         self._about = about
+        self.new_marks: dict[Source, Position] = {}
         self.wants_floors: set[Place] = set()
         self.wants_looks: set[Place] = set()
         self.held: dict[ProducerBatch, str] = {}
@@ -64,7 +67,7 @@ class JournaledSender(Sender):
 
     def begin(self, journal: Journal, now_ms: float) -> None:
         """Go on with a journal; what it holds open has to be looked for first."""
-        self.keeping = Keeping(journal, self._about)
+        self.keeping = Keeping(journal, self._about, self.new_marks)
         for batch in [*self._accumulator.held]:  # of a start that has failed
             self._accumulator.release(batch)
         self._lanes.clear()

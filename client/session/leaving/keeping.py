@@ -82,18 +82,22 @@ class Keeping:
 
     Args:
         about: what metadata knows of a partition.
+        new_marks: stays the same, whatever becomes of a journal; others put into it what mark()
+            would, for sources that are among them.
 
     Attributes:
         marks: of each source, up to where all is journaled and flushed.
-        new_marks: the newest of each source since the last cut; by mark() only, but for a source
-            that is among them.
+        new_marks: the newest of each source since the last cut.
         marked_at_ms: when the first of those came; NEVER without.
         confirm_at_ms: when confirmations have to be written; NEVER without.
         written: of every batch that is journaled and not done.
         wanted_group: the newest that has to be flushed.
     """
 
-    def __init__(self, journal: Journal, about: AboutPlace) -> None:
+    def __init__(
+        self, journal: Journal, about: AboutPlace, new_marks: dict[Source, Position]
+    ) -> None:
+        new_marks.clear()
         self.journal = journal
         self._about = about
         self.marks: dict[Source, Position] = dict(journal.state.marks)
@@ -102,7 +106,7 @@ class Keeping:
         self.written: dict[ProducerBatch, Written] = {}
         self.wanted_group = journal.flushed
         self._cut_marks: dict[Source, Position] = {}  # journaled, and not flushed yet
-        self.new_marks: dict[Source, Position] = {}
+        self.new_marks = new_marks
         self._confirmed: list[Confirmation] = []
 
     @property
@@ -145,7 +149,8 @@ class Keeping:
         """Everything sent so far: the floors that its batches stand on, they, and the marks."""
         first = self.journal.state.next_number
         opened = tuple(self._opened(number, batch) for number, batch in enumerate(batches, first))
-        marks, self.new_marks = self.new_marks, {}
+        marks = dict(self.new_marks)
+        self.new_marks.clear()
         self.marked_at_ms = NEVER
         group = self._append([*floors, Cut(marks, opened)])
         self._cut_marks.update(marks)

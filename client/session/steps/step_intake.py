@@ -9,9 +9,8 @@ Tests: tests/system/client/session/test_step.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
 
 from ....protocol.errors import ErrorCode
 from ...config import ProducerConfig
@@ -25,7 +24,27 @@ from ..entries import Position, Source
 from ..leaving.sending import JournaledSending
 from .step import CURRENT, Step
 
-LARGE: Final = 2**63
+
+def quick_mark(
+    new_marks: dict[Source, Position], slow: Callable[[object], None]
+) -> Callable[[object], None]:
+    """What takes marks: at once where a source that is among the new ones counts, else slowly.
+
+    Most programs have one source, and most positions are numbers: this is called for every record.
+    """
+
+    def mark(given: object) -> None:
+        if given.__class__ is tuple:
+            try:
+                source, position = given
+            except ValueError:
+                slow(given)  # which says what is wrong
+            if source.__class__ is str and position.__class__ is int and source in new_marks:
+                new_marks[source] = position
+                return
+        slow(given)
+
+    return mark
 
 
 class StepIntake(Intake):
@@ -43,6 +62,7 @@ class StepIntake(Intake):
         self._journaled = sending
         self._open_steps = 0
         self._seen = self.filling  # by Producer.send, which goes straight to what is in it
+        self.mark = quick_mark(sending.sender.new_marks, self._slow_mark)
 
     def check_owner(self) -> None:
         """Raise RuntimeError in another loop, thread or process than the producer's."""
@@ -58,19 +78,9 @@ class StepIntake(Intake):
             raise RuntimeError("a step has its own mark: send without one within it")
         return marked(mark)
 
-    def mark(self, mark: object) -> None:
-        """Note a mark with what is added in this turn of the loop. Raises as checked_mark()."""
-        keeping = self._journaled.sender.keeping
-        # Most programs have one source, and count: then this is all, and costs half of the rest.
-        if mark.__class__ is tuple and len(mark) == 2:
-            source, position = mark
-            new = keeping.new_marks
-            is_plain = source.__class__ is str and position.__class__ is int
-            if is_plain and -LARGE < position < LARGE and source in new:
-                new[source] = position
-                return
+    def _slow_mark(self, mark: object) -> None:
         source, position = marked(mark)
-        keeping.mark(source, position, self._journaled.now_ms())
+        self._journaled.sender.keeping.mark(source, position, self._journaled.now_ms())
 
     def steps_open(self, more: int) -> None:
         """One more, or less: while there are some, Producer.send asks here of every record."""

@@ -160,7 +160,7 @@ def test_a_journal_inside_of_a_record_is_not_taken_for_one() -> None:
     journal = SimulatedJournal(disk)
     state = JournalState()
     writer = JournalWriter(journal, 0, state.snapshot(), flushes=True)
-    writer.append([inner])  # as a body: what is in it does not matter here
+    writer.append([[inner]])  # as a body: what is in it does not matter here
     torn = bytearray(disk_bytes(disk))
     torn[HEAD_BYTES + 40 + 70] ^= 1  # in the last frame, which was not flushed
     recovered = found(Shelf.of(disk).spoilt(JOURNAL, bytes(torn)))
