@@ -17,10 +17,11 @@ from typing import Any
 
 from minibroker.client.cluster.cluster import Cluster
 from minibroker.client.cluster.connection import Connection
+from minibroker.client.cluster.list_offsets import CONSUMER, LATEST
 from minibroker.client.config import ProducerConfig, parse_servers
 from minibroker.client.errors import ClientError
 from minibroker.client.produce.answers import Answer
-from minibroker.client.session.looking import Looking
+from minibroker.client.session.looking import DEBUGGER, Looking
 from minibroker.client.session.open_batch import Floor, OpenBatch
 from minibroker.client.session.outcomes import Outcome
 from minibroker.client.session.settler import Settler
@@ -91,13 +92,17 @@ def value_of(value: bytes | None) -> bytes:
 
 
 class Stage:
-    """A cluster of one node that is at hand.
+    """A cluster that is at hand, most of them of one node.
 
     Args:
         restart: end the broker at once and start it again.
         stop, start: its two halves.
         lose: end it, and start it with a log of this topic that has lost its newest batches.
         deny: let nobody read this topic any more.
+
+    Attributes:
+        at: the node that is asked, which has to lead what is asked about.
+        replicas: of new topics.
     """
 
     def __init__(
@@ -110,6 +115,8 @@ class Stage:
         deny: Callable[[str], Awaitable[None]],
     ) -> None:
         self.servers = servers
+        self.at = servers.split(",", maxsplit=1)[0]
+        self.replicas = 1
         self.stop, self.start = stop, start
         self.lose, self.deny = lose, deny
         self._connection: Connection | None = None
@@ -121,7 +128,7 @@ class Stage:
 
     async def connection(self) -> Connection:
         """An open connection to the broker; waits for one that starts."""
-        ((host, port),) = parse_servers(self.servers)
+        ((host, port),) = parse_servers(self.at)
         async with asyncio.timeout(WAIT_S):
             while self._connection is None or not self._connection.is_open:
                 try:
@@ -139,6 +146,7 @@ class Stage:
         """Hang up."""
         if self._connection is not None:
             await self._connection.close()
+            self._connection = None
 
     async def create(self, topic: str, configs: Mapping[str, str] | None = None) -> bytes:
         """A topic of two partitions that can be written to; returns its id."""
@@ -146,13 +154,30 @@ class Stage:
             CreatableTopicConfig(name=name, value=value) for name, value in (configs or {}).items()
         ]
         new = CreatableTopic(
-            name=topic, num_partitions=2, replication_factor=1, assignments=[], configs=wanted
+            name=topic,
+            num_partitions=2 if self.replicas == 1 else 1,
+            replication_factor=self.replicas,
+            assignments=[],
+            configs=wanted,
         )
         response = await self.ask(CreateTopicsRequest(topics=[new]))
         assert not response.topics[0].error_code, response.topics[0]
-        for partition in range(2):
+        if self.replicas > 1:
+            await self.go_to_leader(topic)
+        for partition in range(new.num_partitions):
             await self.until(lambda p=partition: self.is_led(topic, p))  # type: ignore[misc]
         return (await self._metadata(topic)).topic_id  # type: ignore[no-any-return]
+
+    async def go_to_leader(self, topic: str, but_not: int = -1) -> int:
+        """Ask the leader of partition 0 from now on, once it is another node than `but_not`."""
+        leader = but_not
+        async with asyncio.timeout(WAIT_S):
+            while leader in (but_not, -1):
+                partitions = (await self._metadata(topic)).partitions
+                leader = partitions[0].leader_id if partitions else -1
+        await self.close()
+        self.at = self.servers.split(",")[leader - 1]
+        return leader
 
     async def delete(self, topic: str) -> None:
         """Delete a topic, and wait until nobody knows it."""
@@ -188,6 +213,23 @@ class Stage:
         answer = response.topics[0].partitions[0]
         assert not answer.error_code, answer
         return answer.offset, answer.leader_epoch
+
+    async def unseen(self, topic: str) -> int:
+        """How many records the leader has that readers do not see; asked apart from all else."""
+        connection = await Connection.open(*parse_servers(self.at)[0])
+        try:
+            ends = []
+            for replica_id in (DEBUGGER, CONSUMER):
+                part = ListOffsetsPartition(partition_index=0, timestamp=LATEST)
+                topics = [ListOffsetsTopic(name=topic, partitions=[part])]
+                request = ListOffsetsRequest(
+                    replica_id=replica_id, isolation_level=0, topics=topics
+                )
+                response = await connection.request(request, timeout_ms=TIMEOUT_MS)
+                ends.append(response.topics[0].partitions[0].offset)
+            return int(ends[0] - ends[1])
+        finally:
+            await connection.close()
 
     async def values(self, topic: str, start_offset: int = 0) -> list[bytes]:
         """What partition 0 holds."""
