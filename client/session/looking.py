@@ -108,9 +108,12 @@ class Looking:
             said = f"topic id {floor.topic_id.hex()} was journaled, {led.topic_id.hex()} is there"
             return Look(Presence.MADE_AGAIN, said=said)
         try:
-            answer = (await self._producers_of(led.node_id, [place]))[place]
+            answers = await self._producers_of(led.node_id, [place])
         except UnsupportedApi:
             return Look()  # a broker before KIP-664: the log has to tell
+        if place not in answers:
+            raise Retriable(f"{name_of(place)}: the answer to DescribeProducers leaves it out")
+        answer = answers[place]
         code = error_code(answer.error_code)
         if code in NOT_ALLOWED:
             return Look(Presence.NOT_ALLOWED, said=f"DescribeProducers: {code.name}")
@@ -184,7 +187,7 @@ class Looking:
             forgotten_topics_data=[],
         )
         response: FetchResponse = await self._ask(led.node_id, request)
-        ((answer,),) = (topic.partitions for topic in response.responses)
+        answer = _only(response.responses, place)
         code = error_code(answer.error_code)
         if code in NOT_ALLOWED:
             return LogScan(refusal=f"Fetch: {code.name}")
@@ -283,14 +286,14 @@ class Looking:
         topics = [ListOffsetsTopic(name=place.topic, partitions=[part])]
         request = ListOffsetsRequest(replica_id=replica_id, isolation_level=0, topics=topics)
         response: ListOffsetsResponse = await self._ask(led.node_id, request)
-        ((answer,),) = (topic.partitions for topic in response.topics)
+        answer = _only(response.topics, place)
         code = error_code(answer.error_code)
         if code in NOT_ALLOWED:
             raise _Refusal(f"ListOffsets: {code.name}")
         _check(code, place)
         if answer.offset < 0:
             raise Retriable(f"{name_of(place)}: ListOffsets answers with offset {answer.offset}")
-        return answer.offset
+        return int(answer.offset)
 
     async def _epoch_end(self, floor: Floor, led: Led) -> int | None:
         if floor.leader_epoch < 0:
@@ -306,12 +309,12 @@ class Looking:
             response: OffsetForLeaderEpochResponse = await self._ask(led.node_id, request)
         except UnsupportedApi:
             return None
-        ((answer,),) = (topic.partitions for topic in response.topics)
+        answer = _only(response.topics, floor.place)
         code = error_code(answer.error_code)
         if code in NOT_ALLOWED:
             raise _Refusal(f"OffsetForLeaderEpoch: {code.name}")
         _check(code, floor.place)
-        return answer.end_offset
+        return int(answer.end_offset)
 
     async def _ask(self, node_id: int, request: Any) -> Any:
         connection = await self._connection(node_id)
@@ -341,6 +344,14 @@ def _led(place: TopicPartition, topic: MetadataResponseTopic | None) -> Led | Lo
     if part.leader_id < 0:
         return f"{name} has no leader at the moment"
     return Led(part.leader_id, part.leader_epoch, topic.topic_id)
+
+
+def _only(topics: Sequence[Any], place: TopicPartition) -> Any:
+    """The one partition that was asked for."""
+    parts = [part for topic in topics for part in topic.partitions]
+    if len(parts) != 1:
+        raise Retriable(f"{name_of(place)}: an answer about {len(parts)} partitions, not one")
+    return parts[0]
 
 
 def _listed(answer: DescribeProducersPartition) -> dict[int, Listed]:

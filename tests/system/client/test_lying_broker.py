@@ -13,12 +13,18 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
 from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
 from minibroker.client.administer.results import ConfigResource
-from minibroker.client.config import IsolationLevel
+from minibroker.client.cluster.cluster import Cluster
+from minibroker.client.config import IsolationLevel, ProducerConfig, parse_servers
+from minibroker.client.session.open_batch import Floor, OpenBatch
+from minibroker.client.session.settler import Settler
+from minibroker.protocol.batch.writing import build_batch
+from minibroker.protocol.codec.schema import ZERO_UUID
 from minibroker.testing import TestBroker
 
 from tests.support.in_loop.lying_broker import Lie, LyingBroker, lies_about, lying_broker
@@ -32,6 +38,7 @@ TELLS_ALL = "ALL_LIES" in os.environ
 STRIDE = 1 if TELLS_ALL else 25
 ONCE = [False, True] if TELLS_ALL else [False]
 NAMES = count()
+PIDS = count(10**15)
 Called = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
@@ -166,12 +173,38 @@ async def look_at_transactions(victim: Victim) -> None:
     await victim.call("stop", admin.stop())
 
 
+async def settle(victim: Victim) -> None:
+    """What a settler is told of a log of 20 batches, with a batch of its own to be sent."""
+    config = ProducerConfig(
+        bootstrap_servers=parse_servers(victim.address), client_id=victim.name,
+        request_timeout_ms=PATIENCE_MS // 2, retry_backoff_ms=10,
+        socket_connection_setup_timeout_ms=PATIENCE_MS,
+    )  # fmt: skip
+    cluster = Cluster(config, Random(1), lambda: None)
+    settler = Settler(config, cluster, Random(1), gone_after_ms=PATIENCE_MS / 4)
+    pid = next(PIDS)
+    wire = build_batch([(None, b"v", (), 0)], producer_id=pid, producer_epoch=0, base_sequence=0)
+    batch = OpenBatch(0, "t", ZERO_UUID, 0, pid, 0, 0, 1, 0, wire)
+    floor = Floor("t", 0, pid, 0, offset=0, leader_epoch=0, last_sequence=0)
+
+    async def settled() -> None:
+        with suppress(TimeoutError):  # it waits for brokers for as long as it is let
+            async with asyncio.timeout(PATIENCE_MS / 1000):
+                await settler.settle([batch], {pid: floor})
+
+    await victim.call("start", cluster.start())
+    await victim.call("find_stale", settler.find_stale([floor], PATIENCE_MS))
+    await victim.call("settle", settled())
+    await victim.call("stop", cluster.stop())
+
+
 # Which client asks what, by API key.
 PRODUCERS = (0, 3, 18, 22)
 READERS = (1, 2, 3, 18, 23)
 MEMBERS = (8, 9, 10, 11, 12, 13, 14)
 ADMINS = (2, 3, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 32, 35, 37, 42, 44, 47, 60)
 LOOKERS = (3, 10, 18, 22, 27, 61, 65, 66)
+SETTLERS = (0, 1, 2, 3, 23, 61)
 LOADS: list[tuple[Callable[[Victim], Awaitable[None]], tuple[int, ...]]] = [
     (produce, PRODUCERS),
     (lambda victim: consume(victim, None), READERS),
@@ -179,8 +212,9 @@ LOADS: list[tuple[Callable[[Victim], Awaitable[None]], tuple[int, ...]]] = [
     (lambda victim: consume(victim, victim.name), MEMBERS),
     (administer, ADMINS),
     (look_at_transactions, LOOKERS),
+    (settle, SETTLERS),
 ]
-IDS = ["producer", "reader", "reader of committed", "member", "admin", "looker"]
+IDS = ["producer", "reader", "reader of committed", "member", "admin", "looker", "settler"]
 
 
 async def prepared(broker: TestBroker, address: str) -> None:
