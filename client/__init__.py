@@ -42,9 +42,15 @@ if TYPE_CHECKING:
         DeliveryTimeout,
         Fatal,
         Fenced,
+        JournalDamaged,
+        JournalFailed,
+        JournalFull,
+        JournalTooNew,
         LogTruncation,
         RequestTimedOut,
         Retriable,
+        SessionInUse,
+        StaleJournal,
         UnsupportedApi,
     )
     from .fetch.position import ConsumerRecord
@@ -54,6 +60,8 @@ if TYPE_CHECKING:
     from .processing.process import process
     from .produce.receipts import Delivery, Receipts
     from .producer import Producer
+    from .session.outcomes import Unsettled
+    from .session.session import Session
     from .transaction import Transaction
 
     __version__: str
@@ -85,10 +93,14 @@ HOMES = {
     "GroupMemberDescription": ".administer.results",
     "GroupOffsets": ".partitions",
     "HangingTransaction": ".administer.results",
+    "JournalDamaged": ".errors",
+    "JournalFailed": ".errors",
+    "JournalFull": ".errors",
+    "JournalTooNew": ".errors",
     "LATEST": ".cluster.list_offsets",
-    "MAX_TIMESTAMP": ".cluster.list_offsets",
     "LogDirDescription": ".administer.results",
     "LogTruncation": ".errors",
+    "MAX_TIMESTAMP": ".cluster.list_offsets",
     "OffsetAndMetadata": ".partitions",
     "OffsetAndTimestamp": ".cluster.list_offsets",
     "Output": ".processing.output",
@@ -99,14 +111,18 @@ HOMES = {
     "Receipts": ".produce.receipts",
     "RecordMetadata": ".partitions",
     "ReplicaDescription": ".administer.results",
-    "ScramCredentialInfo": ".administer.results",
     "RequestTimedOut": ".errors",
     "Retriable": ".errors",
+    "ScramCredentialInfo": ".administer.results",
+    "Session": ".session.session",
+    "SessionInUse": ".errors",
+    "StaleJournal": ".errors",
     "TopicDescription": ".administer.results",
     "TopicPartition": ".partitions",
     "Transaction": ".transaction",
     "TransactionDescription": ".administer.results",
     "TransactionListing": ".administer.results",
+    "Unsettled": ".session.outcomes",
     "UnsupportedApi": ".errors",
     "process": ".processing.process",
 }
@@ -140,6 +156,10 @@ __all__ = [
     "GroupMemberDescription",
     "GroupOffsets",
     "HangingTransaction",
+    "JournalDamaged",
+    "JournalFailed",
+    "JournalFull",
+    "JournalTooNew",
     "LogDirDescription",
     "LogTruncation",
     "OffsetAndMetadata",
@@ -155,11 +175,15 @@ __all__ = [
     "RequestTimedOut",
     "Retriable",
     "ScramCredentialInfo",
+    "Session",
+    "SessionInUse",
+    "StaleJournal",
     "TopicDescription",
     "TopicPartition",
     "Transaction",
     "TransactionDescription",
     "TransactionListing",
+    "Unsettled",
     "UnsupportedApi",
     "process",
 ]

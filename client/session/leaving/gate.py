@@ -195,8 +195,10 @@ class JournaledSender(Sender):
         }
 
     def hold(self, batch: ProducerBatch, why: str) -> None:
-        """Nobody can know: people have to decide."""
+        """Nobody can know: people have to decide; who waits for a delivery of it is told so."""
         self.held[batch] = why
+        batch.outcome = None
+        batch.complete(Fatal(why, possibly_persisted=True))
 
     def looked(self, place: Place) -> None:
         """Looking is over for now; what is still waited for needs people, or comes later."""

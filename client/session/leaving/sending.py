@@ -235,7 +235,6 @@ class JournaledSending(Sending):
         return About(known.topic_id, known.epochs.get(place[1], NO_EPOCH))
 
     def _on_flushed(self) -> None:
-        instants.at(Instant.FLUSHED)
         if not self._is_stopped:
             self._pump()
 

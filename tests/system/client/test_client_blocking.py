@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import minibroker.client
 import pytest
@@ -107,6 +108,35 @@ def test_transactions_with_offsets(broker: ChildBroker, topic: str) -> None:
         consumer_timeout_ms=500,
     ) as reader:
         assert [record.value for record in reader] == [b"out 0"]
+
+
+def test_a_durable_session(broker: ChildBroker, tmp_path: Path) -> None:
+    session = str(tmp_path / "s")
+    with blocking.Producer(broker.bootstrap_servers, session=session) as producer:
+        producer.send("durable", b"1", mark=("file", 1))
+        with producer.session.step("rows", 7):
+            inside = producer.send("durable", b"2")
+            producer.send("durable", b"3")
+            with pytest.raises(RuntimeError, match="within another"):
+                producer.session.step("rows", 8).__enter__()
+            assert not inside.done
+        with suppress(KeyError), producer.session.step("rows", 8):
+            producer.send("durable", b"dropped")
+            raise KeyError
+        assert inside.result().offset >= 0
+        with pytest.raises(RuntimeError, match="nothing of a step leaves before it closes"):
+            wait_within_a_step(producer)
+        producer.send_and_wait("durable", b"4")
+    with blocking.Producer(broker.bootstrap_servers, session=session) as producer:
+        assert producer.session.marks == {"file": 1, "rows": 7}
+        assert producer.session.unsettled == producer.session.refused == ()
+        assert producer.session.take_refused() == []
+    assert [record.value for record in broker.records("durable")] == [b"1", b"2", b"3", b"4"]
+
+
+def wait_within_a_step(producer: blocking.Producer) -> None:
+    with producer.session.step("rows", 9):
+        producer.send_and_wait("durable", b"never")
 
 
 def test_a_cluster_is_looked_after(broker: ChildBroker) -> None:

@@ -18,8 +18,8 @@ from minibroker.client import (
     ErrorCode,
     Fatal,
     Producer,
+    SessionInUse,
 )
-from minibroker.client.errors import SessionInUse
 from minibroker.testing import TestBroker
 
 DAY_MS = 86_400_000
@@ -117,6 +117,24 @@ async def test_refused_for_good_it_is_kept_until_it_is_taken(
     async with producer(broker, tmp_path / "s") as three:
         assert three.session.refused == ()
     assert values(broker) == [b"small", b"behind"]
+
+
+async def test_left_by_an_exception_it_keeps_what_was_sent(
+    broker: TestBroker, tmp_path: Path
+) -> None:
+    with pytest.raises(LookupError):
+        await fail_within(producer(broker, tmp_path / "s", linger_ms=60_000))
+    async with producer(broker, tmp_path / "s") as two:
+        assert two.session.marks[None] == 20
+        await two.send_and_wait("t", b"20")
+    assert values(broker) == [b"%d" % n for n in range(21)]
+
+
+async def fail_within(one: Producer) -> None:
+    async with one:
+        for number in range(20):
+            await one.send("t", b"%d" % number, mark=number + 1)
+        raise LookupError
 
 
 async def test_a_directory_has_one_owner(broker: TestBroker, tmp_path: Path) -> None:

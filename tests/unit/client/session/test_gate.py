@@ -341,6 +341,7 @@ def test_people_decide_where_nobody_can_know() -> None:
     play.drain(5_000)
     play.sender.wants_looks.clear()
     play.sender.hold(first, "the topic was made again")
+    assert "made again" in str(failure(first)), "who waits is told at once"
     play.sender.looked(("t", 0))
     assert not [each for each in play.drain(5_000) if each.batches[0] in (first, second)]
     play.sender.decide(first, play.now_ms, stored=True)
