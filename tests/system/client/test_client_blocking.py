@@ -129,7 +129,8 @@ def test_a_durable_session(broker: ChildBroker, tmp_path: Path) -> None:
         producer.send_and_wait("durable", b"4")
     with blocking.Producer(broker.bootstrap_servers, session=session) as producer:
         assert producer.session.marks == {"file": 1, "rows": 7}
-        assert producer.session.unsettled == producer.session.refused == ()
+        assert not producer.session.unsettled
+        assert not producer.session.refused
         assert producer.session.take_refused() == []
     assert [record.value for record in broker.records("durable")] == [b"1", b"2", b"3", b"4"]
 
