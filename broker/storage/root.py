@@ -15,11 +15,13 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from .names import METADATA_LOG
 from .port import DirectoryInUse, NoSpace, StorageError
 
 LOCK_NAME: Final = ".lock"
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 FILE_MODE: Final = 0o640  # or stricter, by umask: records are nobody else's business
+SECRET_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o750
 # What file systems say that cannot flush a directory (FUSE, CIFS, some shared folders). Names there
 # are durable whenever they are, and no start is refused for it. Source: PostgreSQL's fsync_fname.
@@ -86,8 +88,18 @@ class Root:
         return f"{self.path}/{name}" if name else self.path
 
     def open(self, name: str, flags: int) -> int:
-        """Open a file, made with FILE_MODE if it is new. Raises OSError."""
-        return os.open(name, flags, FILE_MODE, dir_fd=self.descriptor)
+        """Open a file, made with FILE_MODE if it is new. Raises OSError.
+
+        Whoever reads what is kept of passwords can guess at them: that file is its owner's alone,
+        also where a version that kept none has made it.
+        """
+        if not name.startswith(f"{METADATA_LOG}/"):
+            return os.open(name, flags, FILE_MODE, dir_fd=self.descriptor)
+        descriptor = os.open(name, flags, SECRET_MODE, dir_fd=self.descriptor)
+        if os.fstat(descriptor).st_mode & ~SECRET_MODE & 0o777:
+            with contextlib.suppress(PermissionError):  # it is read by somebody else, who may
+                os.fchmod(descriptor, SECRET_MODE)
+        return descriptor
 
     def create(self, name: str, flags: int) -> int:
         """Open a new, empty file; one of ours of that name is emptied. Raises OSError.

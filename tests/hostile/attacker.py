@@ -31,6 +31,7 @@ from tests.fuzz.seeds import framed
 from tests.hostile import attacks, crowds
 from tests.hostile.attacks import Attack
 from tests.hostile.drawn import TOPICS, Drawn, Offered, drawn, long_texts
+from tests.hostile.handshakes import half_open
 from tests.hostile.peer import (
     API_VERSIONS,
     Neglected,
@@ -85,6 +86,8 @@ def main() -> None:
         case ["named", port, size, *names]:
             for name in names:
                 _tell_neglect(partial(ATTACKS[name], int(port), float(size)))
+        case ["handshakes", _, tls_port, size]:
+            _tell_neglect(partial(half_open, int(tls_port), float(size)))
         case ["drawn", port, seed, first, several, seconds, size_max]:
             source = partial(drawn, int(seed), size_max=int(size_max))
             Drawing(int(port), source).run(int(first), int(several), float(seconds))

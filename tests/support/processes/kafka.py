@@ -138,7 +138,7 @@ class RealKafka:
         secured: Secured | None = None,
     ) -> None:
         names = ("PLAINTEXT", "CONTROLLER", *(secured.listeners if secured else ()))
-        ports = iter(_free_ports(len(names) * nodes))
+        ports = iter(free_ports(len(names) * nodes))
         self._secured = secured
         self._settings = dict(settings or {})
         self._features = dict(features or {})
@@ -366,7 +366,7 @@ def _gist(said: Sequence[str]) -> str:
     return "\n".join(line.strip() for line in telling[:3] or said[-5:]) or "it said nothing"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     ports: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from minibroker.broker.storage.files import FileStorage
+from minibroker.broker.storage.names import METADATA_LOG
 from minibroker.broker.storage.port import StorageError
 
 
@@ -42,6 +43,19 @@ def test_records_are_nobody_elses_business(
         disk.close()
     assert {mode(root / name) for name in (".lock", "b", "d/e/a")} == {files}
     assert {mode(each) for each in (root.parent, root, root / "d", root / "d/e")} == {directories}
+
+
+def test_what_is_kept_of_passwords_is_the_owners_alone(tmp_path: Path) -> None:
+    with umask(0):
+        disk = FileStorage(str(tmp_path))
+        disk.make_dirs(METADATA_LOG)
+        new, old = f"{METADATA_LOG}/a", f"{METADATA_LOG}/b"
+        disk.create_file(new).close()
+        (tmp_path / old).write_bytes(b"")  # of a version that kept none
+        assert mode(tmp_path / old) == 0o666
+        disk.open_file(old).append([b"x"])
+        disk.close()
+    assert {mode(tmp_path / each) for each in (new, old)} == {0o600}
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
