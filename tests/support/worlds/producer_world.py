@@ -113,7 +113,7 @@ class World:
         self.accumulator = Accumulator(self.config)
         self.sender = Sender(self.config, self.accumulator, self.random)
         self.large_bytes = self.random.choice((NEVER, NEVER, LARGE_BYTES))
-        self.partitions = [_partition(index) for index in range(PARTITIONS)]
+        self.partitions = [new_partition(index) for index in range(PARTITIONS)]
         self.leaders = {index: self.random.choice(NODES) for index in range(PARTITIONS)}
         self.links: dict[int, Link | None] = dict.fromkeys(NODES)
         self.deliveries: list[tuple[bytes, ProducerBatch, int]] = []
@@ -227,7 +227,7 @@ class World:
         self.leaders = {index: self.random.choice(NODES) for index in self.leaders}
 
     def _recovered(self, partition: Partition) -> SequenceTable:
-        headers = [header for _, header in headers_in(_log_bytes(partition))]
+        headers = [header for _, header in headers_in(log_bytes(partition))]
         if self.kind is Kind.FORGETFUL:
             headers = [*{header.producer_id: header for header in headers}.values()]
         table = SequenceTable()
@@ -323,7 +323,7 @@ class World:
         return {index: self._kept(index) for index in range(PARTITIONS)}
 
     def _kept(self, index: int) -> list[Kept]:
-        data = memoryview(_log_bytes(self.partitions[index]))
+        data = memoryview(log_bytes(self.partitions[index]))
         return [
             Kept(record.offset, record.value or b"")
             for position, header in headers_in(data)
@@ -332,7 +332,7 @@ class World:
 
 
 def _records_of(partition: Partition) -> Iterator[tuple[bytes, object]]:
-    data = memoryview(_log_bytes(partition))
+    data = memoryview(log_bytes(partition))
     for position, header in headers_in(data):
         for each in records_in(data[position : position + header.size_bytes]):
             yield each.value or b"", (each.key, tuple(each.headers), each.timestamp)
@@ -349,13 +349,14 @@ def _told(value: bytes, batch: ProducerBatch, index: int) -> Sent:
     return sent
 
 
-def _partition(index: int) -> Partition:
+def new_partition(index: int) -> Partition:
+    """One of TOPIC, in memory; records may be of any time."""
     log = Log.open(MemoryStorage(), f"t-{index}", LogConfig(), lambda header: None)
     config = topic_config({"message.timestamp.after.max.ms": str(2**63 - 1)}, BrokerConfig())
     return Partition(TOPIC, index, log, Producers(), config=config, flushed=False, leader_epoch=0)
 
 
-def _log_bytes(partition: Partition) -> bytes:
+def log_bytes(partition: Partition) -> bytes:
     """All of a log; a record far from the others in time begins a new segment."""
     log, parts, offset = partition.log, list[bytes](), 0
     while offset < log.log_end_offset:
