@@ -6,7 +6,7 @@ WORKDIR /src
 COPY . .
 # zstandard's second backend, 12 MB, is for PyPy.
 RUN python -m venv --without-pip /opt/minibroker \
- && python -m pip --python /opt/minibroker/bin/python install --no-cache-dir '.[compression,demo]' \
+ && python -m pip --python /opt/minibroker/bin/python install --no-cache-dir '.[compression,demo,security]' \
  && rm -f /opt/minibroker/lib/python*/site-packages/zstandard/_cffi.*.so \
  && cp -r examples /opt/minibroker/examples
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "topics": "create, list, describe, alter or delete topics",
     "groups": "list, describe, rewind or delete consumer groups",
     "transactions": "list, describe or abort transactions, find those that hang",
+    "secure": "draw certificates and a user for a broker with TLS and logins",
     "users": "add, list or remove users that log in by SCRAM",
     "configs": "show or change the properties of topics and brokers",
     "log": "look into data directories, and decide what a start refuses, offline",

@@ -57,10 +57,14 @@ def run(args: Namespace) -> int:
     """Ask once, or with --wait until somebody answers."""
     context: SSLContext | None = None
     try:
-        if args.command_config or any(name in os.environ for name in _SECURES):
+        is_told = any(name in os.environ for name in _SECURES)
+        is_here = not args.bootstrap_server and _is_configured()
+        if args.command_config or (is_told and not is_here):
             addresses, context = _secured(args)
+        elif args.bootstrap_server:
+            addresses = args.bootstrap_server
         else:
-            addresses = args.bootstrap_server or _configured()
+            addresses, context = _configured()
     except ValueError as error:  # ConfigError
         print(f"minibroker healthcheck: {error}", file=sys.stderr)
         return 2
@@ -79,19 +83,34 @@ def run(args: Namespace) -> int:
         time.sleep(AGAIN_AFTER_S)
 
 
-def _configured() -> list[Address]:
-    """Where the broker listens that this file system and environment configure.
+def _is_configured() -> bool:
+    return any(name in os.environ for name in _CONFIGURES)
+
+
+def _configured() -> tuple[list[Address], SSLContext | None]:
+    """Where the broker listens that this file system and environment configure, and with which TLS.
 
     BOOTSTRAP_SERVERS is for clients, who may be told of another broker: it counts where nothing is
     configured. Options of `serve` cannot be seen from here.
     """
-    if not any(name in os.environ for name in _CONFIGURES):  # which spares an import
-        return parse_addresses(os.environ.get(VARIABLE) or HERE)
+    if not _is_configured():  # which spares an import
+        return parse_addresses(os.environ.get(VARIABLE) or HERE), None
     from ...broker.config.sources import load
     from ..config_file import standing_layers
 
-    listener = load(standing_layers(None)).listeners[0]
-    return [(listener.host or "127.0.0.1", listener.port)]
+    listeners = load(standing_layers(None)).listeners
+    listener = min(listeners, key=lambda each: each.security.protocol.has_tls)
+    address = (listener.host or "127.0.0.1", listener.port)
+    if not listener.security.protocol.has_tls:
+        return [address], None
+    import ssl
+
+    # Whether it answers is asked, of oneself, and nothing is told: whose certificate it shows, and
+    # for which name, does not matter to that. One that asks for a client's is healthy when it asks.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return [address], context
 
 
 def _secured(args: Namespace) -> tuple[list[Address], SSLContext | None]:
@@ -118,10 +137,10 @@ def _trouble(host: str, port: int, timeout: float, context: SSLContext | None) -
 
 
 def _ask(host: str, port: int, timeout: float, context: SSLContext | None) -> bytes:
-    with _connected(host, port, timeout) as plain:
-        connection = plain
-        if context is not None:
-            connection = context.wrap_socket(plain, server_hostname=host)
+    reached = _connected(host, port, timeout)
+    if context is not None:
+        reached = context.wrap_socket(reached, server_hostname=host)
+    with reached as connection:
         connection.sendall(_REQUEST)
         head = b""
         while len(head) < _HEAD_BYTES:

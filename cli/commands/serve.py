@@ -252,4 +252,18 @@ def _warn_if_open(listener: Listener) -> None:
             if not has
         ]
         why = f"it is open to the network, without {' or '.join(lacks)}"
-        logger.warning(Event("listener-open", listener=listener.name, why=why))
+        logger.warning(
+            Event(
+                "listener-open", listener=listener.name, why=why, change=_lines_for(listener.name)
+            )
+        )
+
+
+def _lines_for(name: str) -> str:
+    """The lines that close a listener; `minibroker secure DIR` writes all of them, and files."""
+    return (
+        f"listener.security.protocol.map={name}:SASL_SSL, ssl.keystore.type=PEM, "
+        "ssl.keystore.location=FILE, sasl.enabled.mechanisms=PLAIN, "
+        f"listener.name.{name.lower()}.plain.sasl.jaas.config=...; `minibroker secure DIR` writes "
+        "a server.properties with these, and what they name"
+    )

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from minibroker.broker.config.properties_file import parse_properties
 from minibroker.broker.config.sources import Layer, Loaded, environment_layer, load
+from minibroker.cli.main import main
 from minibroker.cli.parsers import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -115,11 +116,14 @@ def test_volumes_services_and_files_named_in_compose_exist() -> None:
     parsed = compose()
     services = parsed["services"]
     assert services["broker"]["volumes"] == [f"data:{DATA_DIR}"]
-    assert set(parsed["volumes"]) == {"data"}
+    assert set(parsed["volumes"]) == {"data", "secured"}
     assert "profiles" not in services["broker"]
     client = services["client"]
     assert client["profiles"] == ["demo"]
     assert services["kafka"]["profiles"] == ["kafka"]
+    assert services["secure"]["profiles"] == ["secure"]
+    assert services["secure"]["image"] == services["broker"]["image"]
+    assert services["secure"]["volumes"] == [f"secured:{DATA_DIR}"]
     assert client["image"] == services["broker"]["image"]
     assert set(client["depends_on"]) == {"broker"}
     script = client["entrypoint"][-1].removeprefix("/opt/minibroker/")
@@ -138,3 +142,31 @@ def test_only_what_both_compose_generations_know_is_used() -> None:
         assert set(service) <= known
         values = service.get("environment", {}).values()
         assert all(isinstance(each, str | None) for each in values)  # None: from the shell
+
+
+def test_the_secured_broker_listens_only_with_tls_and_logins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = compose()["services"]["secure"]
+    script = service["entrypoint"][-1]
+    drawn, _, started = script.partition(" && ")
+    assert started == "exec minibroker serve"
+    words = drawn.split()
+    assert words[:3] == ["minibroker", "secure", "secure"]
+    directory = tmp_path / "secure"
+    assert main(["secure", str(directory), *words[3:]]) == 0
+    assert "password: " in capsys.readouterr().out
+    kept = parse_properties((directory / "server.properties").read_text(encoding="utf-8"))
+    environment = service["environment"]
+    assert environment["MINIBROKER_CONFIG"] == f"{DATA_DIR}/secure/server.properties"
+    assert environment["COMMAND_CONFIG"] == f"{DATA_DIR}/secure/client.properties"
+    named = ("MINIBROKER_CONFIG", "COMMAND_CONFIG", "BOOTSTRAP_SERVERS")
+    given = {name: each for name, each in environment.items() if name not in named}
+    loaded = load([Layer("kept", kept), environment_layer(given)])
+    assert not loaded.warnings
+    listeners = {each.name: each for each in loaded.listeners}
+    assert {each.security.protocol.name for each in loaded.listeners} == {"SASL_SSL"}
+    containers, host = listeners["CONTAINERS"], listeners["HOST"]
+    assert (containers.advertised_host, containers.advertised_port) == ("secure", containers.port)
+    told = (host.advertised_host, host.advertised_port, host.port)
+    assert published(service) == [told]

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
@@ -43,12 +44,12 @@ public class JavaClient {
 
     private static void write(String bootstrap, String topic, String codec, String batchBytes)
             throws Exception {
-        Map<String, Object> settings = Map.of(
+        Map<String, Object> settings = secured(Map.of(
                 "bootstrap.servers", bootstrap,
                 "enable.idempotence", true,
                 "compression.type", codec,
                 "batch.size", batchBytes,
-                "reconnect.backoff.max.ms", 100);
+                "reconnect.backoff.max.ms", 100));
         var bytes = new ByteArraySerializer();
         var stdin = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         List<Future<RecordMetadata>> sent = new ArrayList<>();
@@ -73,14 +74,33 @@ public class JavaClient {
         return record;
     }
 
-    private static void read(String bootstrap, String topic, int count) {
-        Map<String, Object> settings = Map.of("bootstrap.servers", bootstrap);
+    private static Map<String, Object> secured(Map<String, Object> settings) throws Exception {
+        Map<String, Object> all = new HashMap<>(settings);
+        String text = System.getenv("SECURITY");
+        if (text != null) {
+            JSON.readTree(text).fields().forEachRemaining(
+                    each -> all.put(each.getKey(), each.getValue().asText()));
+        }
+        return all;
+    }
+
+    private static void read(String bootstrap, String topic, int count) throws Exception {
+        Map<String, Object> settings = secured(Map.of("bootstrap.servers", bootstrap));
+        String group = System.getenv("GROUP");
+        if (group != null) {
+            settings.put("group.id", group);
+            settings.put("auto.offset.reset", "earliest");
+        }
         var bytes = new ByteArrayDeserializer();
         var partition = new TopicPartition(topic, 0);
         long deadline = System.currentTimeMillis() + READ_TIMEOUT_MS;
         try (var consumer = new KafkaConsumer<>(settings, bytes, bytes)) {
-            consumer.assign(List.of(partition));
-            consumer.seek(partition, 0);
+            if (group == null) {
+                consumer.assign(List.of(partition));
+                consumer.seek(partition, 0);
+            } else {
+                consumer.subscribe(List.of(topic));
+            }
             while (count > 0 && System.currentTimeMillis() < deadline) {
                 for (ConsumerRecord<byte[], byte[]> each : consumer.poll(Duration.ofMillis(500))) {
                     count--;

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import aiokafka
 
-from tests.interop.matrix.programs.command_line import PYTHON, READ_TIMEOUT_S, Target, run
+from tests.interop.matrix.programs.command_line import (
+    GROUP,
+    PYTHON,
+    READ_TIMEOUT_S,
+    Target,
+    run,
+    security,
+)
 from tests.interop.matrix.records import Written
 
 
@@ -32,12 +41,20 @@ class AioKafka:
         return asyncio.run(_read(bootstrap, topic, count))
 
 
+def _security() -> dict[str, Any]:
+    options = security()
+    if "ssl_cafile" in options:
+        options["ssl_context"] = ssl.create_default_context(cafile=options.pop("ssl_cafile"))
+    return options
+
+
 async def _write(target: Target, records: list[Written]) -> list[int]:
     producer = aiokafka.AIOKafkaProducer(
         bootstrap_servers=target.bootstrap,
         enable_idempotence=True,
         compression_type=None if target.codec == "none" else target.codec,
         max_batch_size=target.batch_bytes,
+        **_security(),
     )
     await producer.start()
     sent = [
@@ -53,10 +70,15 @@ async def _write(target: Target, records: list[Written]) -> list[int]:
 
 async def _read(bootstrap: str, topic: str, count: int) -> list[tuple[int, Written]]:
     partition = aiokafka.TopicPartition(topic, 0)
-    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    consumer = aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=GROUP, auto_offset_reset="earliest", **_security()
+    )
     await consumer.start()
-    consumer.assign([partition])
-    consumer.seek(partition, 0)
+    if GROUP is None:
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
+    else:
+        consumer.subscribe([topic])
     found: list[tuple[int, Written]] = []
     deadline = time.monotonic() + READ_TIMEOUT_S
     while len(found) < count and time.monotonic() < deadline:

@@ -10,16 +10,18 @@
                                                          on, one a line, without a group
                                                          if the client can
 
-Lines as in records.py; anything else goes to standard error. Exit code 0 means done.
+Lines as in records.py; anything else goes to standard error. Exit code 0 means done. The variable
+SECURITY holds options of the client's own for TLS and SASL as JSON, GROUP a group to read in.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tests.interop.matrix.records import Written, as_line, from_line
 
@@ -28,6 +30,13 @@ READ_TIMEOUT_S = 60
 
 
 PYTHON = f"Python {platform.python_version()}"
+GROUP = os.environ.get("GROUP")
+
+
+def security() -> dict[str, Any]:
+    """Options of TLS and SASL; empty without."""
+    options: dict[str, Any] = json.loads(os.environ.get("SECURITY", "{}"))
+    return options
 
 
 class Target(NamedTuple):

@@ -10,10 +10,12 @@ import confluent_kafka
 
 from tests.interop.matrix.programs.command_line import (
     DELIVERY_TIMEOUT_S,
+    GROUP,
     PYTHON,
     READ_TIMEOUT_S,
     Target,
     run,
+    security,
 )
 from tests.interop.matrix.records import Written
 
@@ -41,6 +43,7 @@ class Confluent:
                 "queue.buffering.max.kbytes": 102_400,
                 "delivery.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
                 "reconnect.backoff.max.ms": 100,
+                **security(),
             }
         )
         offsets = [-1] * len(records)
@@ -71,11 +74,16 @@ class Confluent:
         """confluent_kafka.Consumer with assign(); the group id is required and never used."""
         settings = {
             "bootstrap.servers": bootstrap,
-            "group.id": "unused",
+            "group.id": GROUP or "unused",
             "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            **security(),
         }
         consumer = confluent_kafka.Consumer(settings)
-        consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
+        if GROUP is None:
+            consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
+        else:
+            consumer.subscribe([topic])
         deadline = time.monotonic() + READ_TIMEOUT_S
         while count > 0 and time.monotonic() < deadline:
             messages: list[Any] = consumer.consume(1_000, timeout=0.5)  # typed in newer ones only

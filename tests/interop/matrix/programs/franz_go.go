@@ -4,6 +4,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -15,6 +17,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 const (
@@ -75,13 +79,13 @@ func write(bootstrap, topic, codec, batchBytes string) {
 	}
 	size, err := strconv.Atoi(batchBytes)
 	check(err)
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append(secured(),
 		kgo.SeedBrokers(bootstrap),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(1_048_588),
 		kgo.MaxBufferedRecords(max(20, size/100)),
-	)
+	)...)
 	check(err)
 	defer client.Close()
 	var sent []*kgo.Record
@@ -112,8 +116,15 @@ func write(bootstrap, topic, codec, batchBytes string) {
 func read(bootstrap, topic, count string) {
 	left, err := strconv.Atoi(count)
 	check(err)
-	start := map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}
-	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumePartitions(start))
+	options := append(secured(), kgo.SeedBrokers(bootstrap))
+	if group := os.Getenv("GROUP"); group != "" {
+		begin := kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())
+		options = append(options, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), begin)
+	} else {
+		start := map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}
+		options = append(options, kgo.ConsumePartitions(start))
+	}
+	client, err := kgo.NewClient(options...)
 	check(err)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
@@ -130,6 +141,34 @@ func read(bootstrap, topic, count string) {
 			print(line{record.Offset, record.Key, record.Value, headers})
 		})
 	}
+}
+
+// secured reads what the variable SECURITY says of TLS and SASL.
+func secured() []kgo.Opt {
+	var given struct{ Mechanism, Username, Password, Cafile string }
+	if text := os.Getenv("SECURITY"); text != "" {
+		check(json.Unmarshal([]byte(text), &given))
+	}
+	var options []kgo.Opt
+	if given.Cafile != "" {
+		pem, err := os.ReadFile(given.Cafile)
+		check(err)
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(pem)
+		options = append(options, kgo.DialTLSConfig(&tls.Config{RootCAs: trusted}))
+	}
+	switch given.Mechanism {
+	case "PLAIN":
+		auth := plain.Auth{User: given.Username, Pass: given.Password}
+		options = append(options, kgo.SASL(auth.AsMechanism()))
+	case "SCRAM-SHA-256":
+		auth := scram.Auth{User: given.Username, Pass: given.Password}
+		options = append(options, kgo.SASL(auth.AsSha256Mechanism()))
+	case "SCRAM-SHA-512":
+		auth := scram.Auth{User: given.Username, Pass: given.Password}
+		options = append(options, kgo.SASL(auth.AsSha512Mechanism()))
+	}
+	return options
 }
 
 func print(answer any) {

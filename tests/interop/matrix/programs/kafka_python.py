@@ -10,10 +10,12 @@ import kafka
 
 from tests.interop.matrix.programs.command_line import (
     DELIVERY_TIMEOUT_S,
+    GROUP,
     PYTHON,
     READ_TIMEOUT_S,
     Target,
     run,
+    security,
 )
 from tests.interop.matrix.records import Written
 
@@ -40,6 +42,7 @@ class KafkaPython:
             compression_type=None if target.codec == "none" else target.codec,
             batch_size=target.batch_bytes,
             **settings,
+            **security(),
         )
         sent = [
             producer.send(target.topic, each.value, each.key, list(each.headers), partition=0)
@@ -52,9 +55,17 @@ class KafkaPython:
     def read(self, bootstrap: str, topic: str, count: int) -> Iterator[tuple[int, Written]]:
         """KafkaConsumer with assign()."""
         partition = kafka.TopicPartition(topic, 0)
-        consumer = kafka.KafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
-        consumer.assign([partition])
-        consumer.seek(partition, 0)
+        consumer = kafka.KafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=GROUP,
+            auto_offset_reset="earliest",
+            **security(),
+        )
+        if GROUP is None:
+            consumer.assign([partition])
+            consumer.seek(partition, 0)
+        else:
+            consumer.subscribe([topic])
         deadline = time.monotonic() + READ_TIMEOUT_S
         while count > 0 and time.monotonic() < deadline:
             for each in consumer.poll(timeout_ms=500).get(partition, []):

@@ -46,8 +46,17 @@ function gathered(messages, batchBytes) {
   return batches
 }
 
+function secured() {
+  const given = JSON.parse(process.env.SECURITY || '{}')
+  const { protocol = '', mechanism, username, password, cafile } = given
+  const ssl = cafile ? { ca: [fs.readFileSync(cafile, 'utf8')] } : undefined
+  if (!protocol.startsWith('SASL')) return { ssl }
+  return { ssl, sasl: { mechanism: mechanism.toLowerCase(), username, password } }
+}
+
 const connected = (bootstrap) =>
   new Kafka({
+    ...secured(),
     brokers: [bootstrap],
     logLevel: logLevel.NOTHING,
     retry: { initialRetryTime: 50, retries: 20 },
@@ -84,7 +93,9 @@ function line({ offset, key, value, headers }) {
 
 async function read(bootstrap, topic, count) {
   await zstd.init()
-  const consumer = connected(bootstrap).consumer({ groupId: `kafkajs-${topic}-${process.pid}` })
+  const consumer = connected(bootstrap).consumer({
+    groupId: process.env.GROUP || `kafkajs-${topic}-${process.pid}`,
+  })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   const lines = []

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from tests.interop.matrix.programs.command_line import (
     DELIVERY_TIMEOUT_S,
+    GROUP,
     READ_TIMEOUT_S,
     Target,
     run,
+    security,
 )
 from tests.interop.matrix.records import Written
 
@@ -61,7 +63,7 @@ class Kcat:
             "-z",
             target.codec,
         ]
-        for name, value in settings.items():
+        for name, value in {**settings, **security()}.items():
             options += ["-X", f"{name}={value}"]
         for is_odd, run_of in itertools.groupby(records, _is_odd):
             if is_odd:
@@ -73,8 +75,14 @@ class Kcat:
 
     def read(self, bootstrap: str, topic: str, count: int) -> Iterator[tuple[int, Written]]:
         """One kcat from the beginning to the end of the partition."""
-        from_start = ["-t", topic, "-p", "0", "-o", "beginning"]
-        printed = _kcat("-C", "-b", bootstrap, *from_start, "-c", str(count), "-q", "-f", READS)
+        shown = ["-c", str(count), "-q", "-f", READS]
+        for name, value in security().items():
+            shown += ["-X", f"{name}={value}"]
+        if GROUP is None:
+            how = ["-C", *shown, "-t", topic, "-p", "0", "-o", "beginning"]
+        else:
+            how = ["-G", GROUP, *shown, "-X", "auto.offset.reset=earliest", topic]
+        printed = _kcat("-b", bootstrap, *how)
         position = 0
         while position < len(printed):
             end = printed.index(b"\n", position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from minibroker.cli.main import main
+from minibroker.testing import TestBroker
 
 ANSWER = b"\x00\x00\x00\x08" + b"\x00\x00\x00\x01" + b"\x00\x00"
 
@@ -82,3 +84,20 @@ def test_a_configuration_that_cannot_be_used_is_named(
     monkeypatch.setenv("MINIBROKER_CONFIG", "missing.properties")
     assert healthcheck() == 2
     assert "missing.properties" in capsys.readouterr().err
+
+
+async def test_a_broker_with_tls_and_logins_is_asked_without_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ApiVersions needs no login; of its own broker it asks no certificate."""
+    async with TestBroker(security="SASL_SSL") as broker:
+        settings = broker.security.prepared.settings
+        file = tmp_path / "server.properties"
+        file.write_text("".join(f"{name}={text}\n" for name, text in settings.items()))
+        monkeypatch.setenv("MINIBROKER_CONFIG", str(file))
+        monkeypatch.setenv("KAFKA_LISTENERS", f"SASL_SSL://127.0.0.1:{broker.port}")
+        assert await asyncio.to_thread(healthcheck) == 0
+        here = ("--bootstrap-server", f"127.0.0.1:{broker.port}")
+        config = ("--command-config", broker.security.write_properties())
+        assert await asyncio.to_thread(healthcheck, *here, *config) == 0
+        assert await asyncio.to_thread(healthcheck, *here) == 1

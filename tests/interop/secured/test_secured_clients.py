@@ -1,0 +1,115 @@
+"""Foreign clients, secured in each way, through lost answers: once, in order, read in a group."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minibroker.testing import ChildBroker
+from minibroker.testing.security.broker_security import MECHANISMS, BrokerSecurity
+
+from tests.interop.matrix.catalogue import CLIENTS, Client
+from tests.interop.matrix.environments import EnvironmentMissing, Runnable, go_module
+from tests.interop.matrix.records import Written, as_line, from_line
+
+PROGRAMS = Path(__file__).with_name("programs")
+SARAMA = Client(
+    "sarama",
+    "sarama",
+    partial(go_module, "sarama-secured", str(PROGRAMS / "sarama.go"), str(PROGRAMS / "sarama.mod")),
+)
+NAMES = (
+    *("kafka-python-3", "aiokafka-newest", "confluent-kafka-newest", "kcat", "kafkajs"),
+    *("java-client", "franz-go"),
+)
+SECURED = [each for each in CLIENTS if each.name in NAMES] + [SARAMA]
+RECORDS = 500
+BATCH_BYTES = 2_000
+LOSE_EVERY = 3
+TIMEOUT_S = 180
+WAYS = [("SSL", MECHANISMS[0])] + [
+    (protocol, mechanism) for protocol in ("SASL_PLAINTEXT", "SASL_SSL") for mechanism in MECHANISMS
+]
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module")
+def brokers() -> Iterator[dict[str, ChildBroker]]:
+    made: dict[str, Any] = {each: ChildBroker(security=each) for each, _ in WAYS}
+    try:
+        for broker in made.values():
+            broker.start()
+        yield made
+    finally:
+        for broker in made.values():
+            broker.close()
+
+
+@cache
+def runnable(name: str) -> Runnable:
+    (client,) = [each for each in SECURED if each.name == name]
+    return client.environment()
+
+
+def options(client: Client, security: BrokerSecurity, mechanism: Any) -> dict[str, Any]:
+    """What the program of a client takes for its own."""
+    if client.library == "java":
+        return security.properties(mechanism)
+    if client.library == "librdkafka":
+        return security.confluent_kafka(mechanism)
+    given = security.options(mechanism)
+    if client.library in ("kafka-python", "aiokafka"):
+        return given
+    names = ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
+    short = dict(zip(names, ("protocol", "mechanism", "username", "password"), strict=True))
+    return {{**short, "ssl_cafile": "cafile"}[name]: value for name, value in given.items()}
+
+
+@pytest.mark.parametrize(("protocol", "mechanism"), WAYS)
+@pytest.mark.parametrize("client", SECURED, ids=lambda each: each.name)
+def test_client(
+    client: Client, protocol: str, mechanism: str, brokers: dict[str, ChildBroker]
+) -> None:
+    try:
+        program = runnable(client.name)
+    except EnvironmentMissing as missing:
+        pytest.skip(str(missing))
+    broker = brokers[protocol]
+    topic = f"{client.name}-{mechanism}"
+    broker.create_topic(topic)
+    variables = {
+        "SECURITY": json.dumps(options(client, broker.security, mechanism)),
+        "GROUP": f"group-{topic}",
+    }
+    sent = [Written(None, b"%d" % number, ()) for number in range(RECORDS)]
+    lost = broker.faults.lose_reply("Produce", topic=topic, every=LOSE_EVERY)
+    lines = "".join(f"{as_line(each)}\n" for each in sent)
+    where = broker.bootstrap_servers
+    run(program, variables, "write", where, topic, "none", str(BATCH_BYTES), stdin=lines)
+    assert lost.fired > 0
+    lost.release()
+    assert [each.value for each in broker.records(topic)] == [each.value for each in sent]
+    told = run(program, variables, "read", where, topic, str(RECORDS))
+    assert [from_line(line)[1].value for line in told.splitlines()] == [each.value for each in sent]
+
+
+def run(program: Runnable, variables: dict[str, str], *words: str, stdin: str = "") -> str:
+    environment = {**os.environ, **program.environment, **variables}
+    done = subprocess.run(
+        [*program.command, *words],
+        input=stdin,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return done.stdout
