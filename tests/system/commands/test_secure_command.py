@@ -1,4 +1,4 @@
-"""`minibroker secure`: what it writes starts a broker, lets its user in, and is kept from others."""
+"""`minibroker secure`: what it writes starts a broker, and lets its user in, and nobody else."""
 
 from __future__ import annotations
 
