@@ -241,6 +241,8 @@ class JournaledSending(Sending):
     def _turn(self) -> None:
         sender = self.sender
         sender.wall_ms = time.time() * 1000
+        for problem in self._settler.problems.values():
+            sender.in_doubt = problem  # told to those who wait behind
         super()._turn()
         if sender.wants_floors:
             for place in sender.wants_floors - self._floors_asked:

@@ -47,15 +47,7 @@ async def stage(kafka: RealKafka) -> AsyncIterator[Stage]:
         cut(kafka.data_dir() / f"{topic}-0")
         await start()
 
-    async def deny(topic: str) -> None:
-        rights = [
-            *("--bootstrap-server", kafka.bootstrap_servers, "--add", "--topic", topic),
-            *("--allow-principal", "User:*", "--operation", "Write", "--operation", "Describe"),
-        ]
-        done = await asyncio.to_thread(kafka.tool, "org.apache.kafka.tools.AclCommand", *rights)
-        assert not done.returncode, done.stdout + done.stderr
-
-    stage = Stage(kafka.bootstrap_servers, stop=stop, start=start, lose=lose, deny=deny)
+    stage = Stage(kafka.bootstrap_servers, stop=stop, start=start, lose=lose)
     yield stage
     await stage.close()
 

@@ -40,7 +40,7 @@ async def stage(kafka: RealKafka) -> AsyncIterator[Stage]:
         raise AssertionError("nodes are ended one by one here")
 
     servers = kafka.bootstrap_servers
-    stage = Stage(servers, stop=not_here, start=not_here, lose=not_here, deny=not_here)
+    stage = Stage(servers, stop=not_here, start=not_here, lose=not_here)
     stage.replicas = len(NODES)
     yield stage
     await stage.close()

@@ -26,10 +26,13 @@ from minibroker.client.session.open_batch import Floor, OpenBatch
 from minibroker.client.session.outcomes import Outcome
 from minibroker.client.session.settler import Settler
 from minibroker.client.session.settling import Listed
+from minibroker.protocol.acls import AclOperation, AclPermission, AclResourceType, PatternType
 from minibroker.protocol.batch.header import LENGTH_AT, LENGTH_END
 from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.configs import AlterOperation, ResourceType
+from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.messages.create_acls import AclCreation, CreateAclsRequest
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
@@ -41,6 +44,10 @@ from minibroker.protocol.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from minibroker.protocol.messages.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersTopic,
+)
 from minibroker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -98,7 +105,6 @@ class Stage:
         restart: end the broker at once and start it again.
         stop, start: its two halves.
         lose: end it, and start it with a log of this topic that has lost its newest batches.
-        deny: let nobody read this topic any more.
 
     Attributes:
         at: the node that is asked, which has to lead what is asked about.
@@ -112,13 +118,12 @@ class Stage:
         stop: Callable[[], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
         lose: Callable[[str], Awaitable[None]],
-        deny: Callable[[str], Awaitable[None]],
     ) -> None:
         self.servers = servers
         self.at = servers.split(",", maxsplit=1)[0]
         self.replicas = 1
         self.stop, self.start = stop, start
-        self.lose, self.deny = lose, deny
+        self.lose = lose
         self._connection: Connection | None = None
 
     async def restart(self) -> None:
@@ -196,6 +201,32 @@ class Stage:
         part = DeleteRecordsPartition(partition_index=0, offset=before)
         topics = [DeleteRecordsTopic(name=topic, partitions=[part])]
         await self.ask(DeleteRecordsRequest(topics=topics, timeout_ms=TIMEOUT_MS))
+
+    async def deny(self, topic: str) -> None:
+        """Let nobody read a topic any more; everybody may write to it."""
+        rights = [
+            AclCreation(
+                resource_type=AclResourceType.TOPIC,
+                resource_name=topic,
+                resource_pattern_type=PatternType.LITERAL,
+                principal="User:*",
+                host="*",
+                operation=operation,
+                permission_type=AclPermission.ALLOW,
+            )
+            for operation in (AclOperation.WRITE, AclOperation.DESCRIBE)
+        ]
+        response = await self.ask(CreateAclsRequest(creations=rights))
+        assert not any(each.error_code for each in response.results), response.results
+
+        async def is_denied() -> bool:
+            request = DescribeProducersRequest(
+                topics=[DescribeProducersTopic(name=topic, partition_indexes=[0])]
+            )
+            answer = (await self.ask(request)).topics[0].partitions[0]
+            return bool(answer.error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+
+        await self.until(is_denied)  # every node has to hear of it
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something that a broker will do by itself."""

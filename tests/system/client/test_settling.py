@@ -6,38 +6,38 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from minibroker.client import DeliveryTimeout, Producer
 from minibroker.testing import TestBroker
 
-from tests.support.sessions.session_cases import SESSION_CASES, SessionCase
+from tests.support.sessions.session_cases import SESSION_CASES, SessionCase, journaled
 from tests.support.sessions.settling_cases import CASES, Case
 from tests.support.sessions.settling_stage import Stage, cut
 
 SETTINGS = {
     "producer.id.expiration.check.interval.ms": "20",
     "auto.create.topics.enable": "false",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
 }
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with TestBroker(
-        data_dir=tmp_path / "data", durability="page-cache", settings=SETTINGS
-    ) as broker:
+async def broker(tmp_path: Path) -> AsyncIterator[TestBroker]:
+    data_dir = tmp_path / "data"
+    async with TestBroker(data_dir=data_dir, durability="page-cache", settings=SETTINGS) as broker:
+        yield broker
 
-        async def lose(topic: str) -> None:
-            await broker.kill()
-            cut(tmp_path / "data" / f"{topic}-0")
-            await broker.start()
 
-        async def deny(topic: str) -> None:
-            for api in ("DescribeProducers", "Fetch"):
-                broker.faults.error(api, "TOPIC_AUTHORIZATION_FAILED")
+@pytest.fixture
+async def stage(broker: TestBroker, tmp_path: Path) -> AsyncIterator[Stage]:
+    async def lose(topic: str) -> None:
+        await broker.kill()
+        cut(tmp_path / "data" / f"{topic}-0")
+        await broker.start()
 
-        stage = Stage(
-            broker.bootstrap_servers, stop=broker.kill, start=broker.start, lose=lose, deny=deny
-        )
-        yield stage
-        await stage.close()
+    stage = Stage(broker.bootstrap_servers, stop=broker.kill, start=broker.start, lose=lose)
+    yield stage
+    await stage.close()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -52,3 +52,29 @@ async def test_a_producer_goes_on(case: SessionCase, stage: Stage, tmp_path: Pat
     for topic in ("canary", "others", "t"):
         await stage.create(topic)
     await case(stage, "t", tmp_path / "session")
+
+
+async def test_what_waits_behind_is_told_why(
+    broker: TestBroker, stage: Stage, tmp_path: Path
+) -> None:
+    await stage.create("t")
+    dead = await stage.dead("t", [1])
+    await journaled(tmp_path / "session", dead)
+    broker.faults.error("ListOffsets", "LEADER_NOT_AVAILABLE")
+    async with Producer(
+        stage.servers,
+        session=str(tmp_path / "session"),
+        delivery_timeout_ms=2_000,
+        request_timeout_ms=1_000,
+        linger_ms=0,
+    ) as producer:
+        behind = await producer.send("t", b"behind", partition=0)
+        with pytest.raises(DeliveryTimeout, match=r"t-0: LEADER_NOT_AVAILABLE"):
+            await behind
+        assert producer.session.unsettled == ()  # it is pending, which is another thing
+        broker.faults.clear()
+        await stage.until(lambda: holds(stage, [*dead.values, b"behind"]))
+
+
+async def holds(stage: Stage, values: list[bytes]) -> bool:
+    return await stage.values("t") == values
