@@ -13,7 +13,9 @@ from minibroker.protocol.messages.create_acls import AclCreation, CreateAclsRequ
 from minibroker.protocol.messages.describe_acls import DescribeAclsRequest
 
 from tests.support.processes.kafka import RealKafka, missing_tools
+from tests.support.security import rights
 from tests.support.security.listeners import PROTOCOLS, Authority, scram_users, settings
+from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS, Row
 from tests.support.security.rows import PARTS, differences
 from tests.support.security.talk import CLOSED, Place
 from tests.support.security.token_rows import TOKEN_LISTENERS, keys_file, token_rows, token_settings
@@ -162,3 +164,12 @@ async def _names(place: Place, listener: str, context: ssl.SSLContext, principal
         while (await talk.answer(ACLS, 2)).error_code:
             continue
     await place.hang_up()
+
+
+@pytest.mark.parametrize("part", [NO_RIGHT, SOME_RIGHTS], ids=["no right", "some rights"])
+async def test_rights(part: list[Row], kafka: tuple[Place, Authority]) -> None:
+    place, _ = kafka
+    try:
+        assert await rights.differences(place, part, TELLING_S) == {}
+    finally:
+        await place.hang_up()

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from minibroker.broker.cluster.acls import Acl
 from minibroker.protocol.messages.create_acls import AclCreation, CreateAclsRequest
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
 
-from tests.support.security.rights_requests import TOPICS
+from tests.support.security.rights_requests import TOPICS, coordinator
 from tests.support.security.rights_rows import Row
 from tests.support.security.talk import Place, Talk
 
 BOB = b"\0bob\0bob-secret"
 
 
-async def differences(place: Place, rows: Sequence[Row]) -> dict[str, tuple[object, object]]:
-    """What was seen and expected, by row, where that differs. The rows' topics are made first."""
+async def differences(
+    place: Place, rows: Sequence[Row], within_s: float = 0.0
+) -> dict[str, tuple[object, object]]:
+    """What was seen and expected, by row, where that differs. The rows' topics are made first.
+
+    Args:
+        within_s: of a broker that hears of rules a moment later: bob asks again for so long.
+    """
     admin = await place.open("PLAINTEXT")
     await _make_topics(admin)
     found = {}
     for row in rows:
-        seen = await _played(place, admin, row)
+        seen = await _played(place, admin, row, within_s)
         if seen != row.expected:
             found[row.name] = seen, row.expected
     return found
@@ -37,12 +44,24 @@ async def _make_topics(admin: Talk) -> None:
     ]
     made = await admin.answer(CreateTopicsRequest(topics=topics, timeout_ms=5000), 7)
     assert all(each.error_code in (0, 36) for each in made.topics), made
+    await admin.answer(coordinator(0), 3)  # where Kafka makes the topic of offsets
 
 
-async def _played(place: Place, admin: Talk, row: Row) -> object:
+async def _played(place: Place, admin: Talk, row: Row, within_s: float) -> object:
     if row.rules:
         made = await admin.answer(CreateAclsRequest(creations=[*map(_creation, row.rules)]), 3)
         assert not any(each.error_code for each in made.results), made
+    try:
+        until = monotonic() + within_s
+        seen = await _asked(place, row)
+        while seen != row.expected and monotonic() < until:
+            seen = await _asked(place, row)
+        return seen
+    finally:
+        await admin.answer(DeleteAclsRequest(filters=[_everything()]), 3)
+
+
+async def _asked(place: Place, row: Row) -> object:
     bob = await place.open("SASL_PLAINTEXT")
     await bob.handshake("PLAIN")
     assert (await bob.token(BOB)).startswith("0")
@@ -52,7 +71,6 @@ async def _played(place: Place, admin: Talk, row: Row) -> object:
         return f"{error}"
     finally:
         await bob.close()
-        await admin.answer(DeleteAclsRequest(filters=[_everything()]), 3)
 
 
 def _creation(acl: Acl) -> AclCreation:

@@ -345,8 +345,8 @@ SOME_RIGHTS = [
         PREFIX,
         create_topics("pre-1", "other"),
         7,
-        [("pre-1", 0, 29, -1, -1), ("other", 29, 0, -1, -1)],
-        lambda answer: [
+        [("other", 29, 0, -1, -1), ("pre-1", 0, 29, -1, -1)],
+        lambda answer: sorted(
             (
                 each.name,
                 each.error_code,
@@ -355,7 +355,7 @@ SOME_RIGHTS = [
                 each.replication_factor,
             )
             for each in answer.topics
-        ],
+        ),
     ),
     Row(
         "Create on a prefix: made because asked for",
