@@ -11,7 +11,7 @@ Tests: tests/unit/broker/config/test_listener_security.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -126,16 +126,12 @@ class ListenerSecurity:
 PLAINTEXT = ListenerSecurity()
 
 
-def property_of(name: str) -> str | None:
-    """The property behind a prefix: `ssl.keystore.type` of `listener.name.x.ssl.keystore.type`.
-
-    None for a name without such a prefix.
+def property_of(name: str) -> str:
+    """The property behind the prefix: `ssl.keystore.type` of `listener.name.x.ssl.keystore.type`.
 
     Raises:
         ConfigError: the property is none that a listener can have of its own.
     """
-    if not name.startswith(PREFIX):
-        return None
     properties = security_properties()
     rest = name.removeprefix(PREFIX)
     while "." in rest:  # a listener's name may have dots, too
@@ -148,8 +144,6 @@ def property_of(name: str) -> str | None:
 
 def security_properties() -> Mapping[str, Any]:
     """The properties a listener can have of its own, by name."""
-    from dataclasses import fields
-
     return {
         each.metadata["property"].name: each.metadata["property"] for each in fields(SecurityConfig)
     }

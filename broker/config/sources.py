@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from ...protocol.configs import ConfigType
 from .broker import BrokerConfig
 from .kafka_names import WITHOUT_MEANING
-from .listener_security import PREFIX, listener_security, property_of
+from .listener_security import PREFIX, listener_security, property_of, security_properties
 from .listeners import Listener, parse_listeners
 from .properties import LONG_MAX, ConfigError, Property, Value, nearest
 from .topic import check_codec
@@ -183,11 +183,18 @@ def _layer_values(
         canonical = _ALIASES.get(name, name)
         if canonical in properties:
             values[canonical] = properties[canonical].parse(text)
-        elif (behind := property_of(name)) is not None:
+        elif name.startswith(PREFIX) and not _is_idle(name):
+            try:
+                behind = property_of(name)
+            except ConfigError as error:
+                if not layer.forgiving:
+                    raise
+                warnings.append(f"{layer.where}: {error}")
+                continue
             own[name] = replace(properties[behind], name=name).parse(text)
         elif name in _QUIET or name in _FOLDED:
             extra[name] = text
-        elif name in WITHOUT_MEANING:
+        elif name in WITHOUT_MEANING or name.startswith(PREFIX):
             warnings.append(f"{layer.where}: {name} is Kafka's and has no effect here")
         else:
             known = (*properties, *WITHOUT_MEANING, *_FOLDED, *_QUIET)
@@ -199,6 +206,15 @@ def _layer_values(
         if name in _NOT_DONE and text.strip().lower() == _NOT_DONE[name]:
             raise ConfigError(f"{name}={text}: that is not done here; leave it out")
     return values
+
+
+def _is_idle(name: str) -> bool:
+    """Whether a property of one listener is Kafka's, and without meaning for one or at all."""
+    parts = name.removeprefix(PREFIX).split(".")
+    ends = {".".join(parts[at:]) for at in range(1, len(parts))}
+    return not ends & security_properties().keys() and bool(
+        ends & (WITHOUT_MEANING | BrokerConfig.properties().keys())
+    )
 
 
 def _variable(name: str) -> str:

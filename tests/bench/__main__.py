@@ -27,6 +27,7 @@ from tests.bench.parts.journaling import measure_journaling
 from tests.bench.parts.overhead import overhead_table
 from tests.bench.parts.requests import measure_clients, measure_requests
 from tests.bench.parts.scale import measure_scale
+from tests.bench.parts.securing import measure_securing
 from tests.bench.parts.starting import measure_starts
 from tests.bench.parts.transacting import measure_transacting
 from tests.bench.run import Run
@@ -43,9 +44,10 @@ PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "scale": measure_scale,
     "transactions": measure_transacting,
     "session": measure_journaling,
+    "tls": measure_securing,
 }
 COMPARED = ("requests", "clients", "consume")  # with an earlier build
-BY_GENERATOR = ("requests", "flush")
+BY_GENERATOR = ("requests", "flush", "tls")
 WIDTH = 150
 PICTURE = ROOT / "docs" / "benchmarks.png"
 

@@ -75,15 +75,23 @@ def program() -> Path:
 
 
 def measure(
-    server: Server, load: Load, seconds: float, *, warm_up_s: float = 0.2, topic: str = ""
+    server: Server,
+    load: Load,
+    seconds: float,
+    *,
+    warm_up_s: float = 0.2,
+    topic: str = "",
+    tls: bool = False,
 ) -> Measured:
     """Send for so long; raises LoadFailed when the broker refuses, hangs or answers wrongly.
 
     Args:
         topic: another than the load names.
+        tls: the server's port speaks TLS.
     """
     told = [f"-warm-up={warm_up_s}s", f"-time={seconds}s", f"-pid={server.pid}"]
     told += [f"-topic={topic}"] if topic else []
+    told += ["-tls"] if tls else []
     found = _run(server, [*load.options(), *told])
     requests = found["requests"]
     return Measured(

@@ -6,6 +6,7 @@ several times slower than what users get.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,11 +26,12 @@ from minibroker.protocol.messages.list_offsets import (
     ListOffsetsTopic,
 )
 
-from tests.support.processes.kafka import RealKafka
+from tests.support.processes.kafka import RealKafka, Secured
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / "build" / "bench"
 LEADERS_S = 30.0
+_PLACE = re.compile(r"(\w+)://127\.0\.0\.1:(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class Server:
 
     Args:
         pid: of its process; 0 where neither memory nor processor time are asked for.
+        tls_port: of a listener with TLS; 0 without one.
     """
 
     name: str
     host: str
     port: int
     pid: int = 0
+    tls_port: int = 0
 
     @property
     def memory_mb(self) -> float:
@@ -89,19 +93,27 @@ def our_broker(name: str, commands: Path, options: Sequence[str]) -> Iterator[Se
         try:
             assert process.stdout is not None
             ready = process.stdout.readline()
-            port = int(ready.split("127.0.0.1:")[1].split()[0])
-            yield Server(name, "127.0.0.1", port, process.pid)
+            ports = {each: int(port) for each, port in _PLACE.findall(ready)}
+            yield Server(name, "127.0.0.1", ports["PLAINTEXT"], process.pid, ports.get("SSL", 0))
         finally:
             process.kill()
             process.wait()
 
 
 @contextmanager
-def real_kafka(name: str, settings: dict[str, str]) -> Iterator[Server]:
-    """A real Apache Kafka on a fresh data directory."""
-    with RealKafka(settings={"log.segment.delete.delay.ms": "0", **settings}) as kafka:
+def real_kafka(
+    name: str, settings: dict[str, str], secured: Secured | None = None
+) -> Iterator[Server]:
+    """A real Apache Kafka on a fresh data directory.
+
+    Args:
+        secured: a listener SSL beside the usual one.
+    """
+    settings = {"log.segment.delete.delay.ms": "0", **settings}
+    with RealKafka(settings=settings, secured=secured) as kafka:
         host, port = kafka.bootstrap_servers.split(":")
-        yield Server(name, host, int(port), kafka.pid())
+        tls_port = int(kafka.servers("SSL").split(":")[1]) if secured is not None else 0
+        yield Server(name, host, int(port), kafka.pid(), tls_port)
 
 
 async def create_topics(server: Server, partitions: Mapping[str, int]) -> None:

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -35,6 +36,9 @@ func open(load Load, number int) (*connection, error) {
 	socket, err := net.DialTimeout("tcp", load.Address, stuckAfter)
 	if err != nil {
 		return nil, err
+	}
+	if load.TLS {
+		socket = tls.Client(socket, &tls.Config{InsecureSkipVerify: true})
 	}
 	c := &connection{
 		load:      load,

@@ -23,6 +23,7 @@ const stuckAfter = 30 * time.Second
 // Load is what one run sends. All connections do the same.
 type Load struct {
 	Address     string
+	TLS         bool   // whatever certificate it has
 	Pid         int    // of the broker, whose processor time is read; 0 reads none
 	API         string // produce, fetch or metadata
 	Topic       string
@@ -73,6 +74,7 @@ func loadFromFlags(arguments []string) Load {
 	var load Load
 	flags := flag.NewFlagSet("loadgen load", flag.ExitOnError)
 	flags.StringVar(&load.Address, "address", "127.0.0.1:9092", "of the broker")
+	flags.BoolVar(&load.TLS, "tls", false, "speak TLS, and take any certificate")
 	flags.IntVar(&load.Pid, "pid", 0, "of the broker")
 	flags.StringVar(&load.API, "api", "produce", "produce, fetch or metadata")
 	flags.StringVar(&load.Topic, "topic", "bench", "an existing one")

@@ -107,6 +107,19 @@ def test_a_prefix_without_its_listener_warns() -> None:
     assert any("listener.name.b.ssl.client.auth: there is no such" in each for each in warnings)
 
 
+def test_what_has_no_meaning_for_one_listener_warns() -> None:
+    for name in (
+        "listener.name.a.ssl.endpoint.identification.algorithm",
+        "listener.name.a.scram-sha-256.sasl.login.callback.handler.class",
+        "listener.name.a.max.connections",
+    ):
+        (warning,) = load([Layer("f", {"listeners": "A://:1", name: "1"})]).warnings
+        assert warning == f"f: {name} is Kafka's and has no effect here"
+    wrong = {"KAFKA_LISTENERS": "A://:1", "KAFKA_LISTENER_NAME_A_NO_SUCH": "1"}
+    (warning,) = load([environment_layer(wrong)]).warnings
+    assert "unknown property listener.name.a.no.such" in warning
+
+
 def test_the_environment_can_say_all_of_it() -> None:
     environ = {
         "KAFKA_LISTENERS": "SASL_PLAINTEXT://:1",
