@@ -67,6 +67,7 @@ FETCH_BYTES: Final = 4 * 2**20
 ALL: Final = -1
 E = ErrorCode
 NOT_ALLOWED: Final = {E.TOPIC_AUTHORIZATION_FAILED, E.CLUSTER_AUTHORIZATION_FAILED}
+NOBODY: Final = DescribeProducersPartition(partition_index=0, error_code=0, active_producers=[])
 NOT_THERE: Final = {E.UNKNOWN_TOPIC_OR_PARTITION, E.UNKNOWN_TOPIC_ID, E.INVALID_TOPIC_EXCEPTION}
 
 
@@ -97,10 +98,12 @@ class Looking:
     def __init__(self, config: ConnectionConfig, cluster: Cluster) -> None:
         self._config = config
         self._cluster = cluster
+        self._led: dict[TopicPartition, Led] = {}  # as of the newest look
 
     async def look(self, floor: Floor) -> Look:
         """Whether the partition is there, and what its leader remembers of the producer id."""
         place = floor.place
+        self._led.pop(place, None)
         led = await self._leader(place)
         if isinstance(led, Look):
             return led
@@ -110,7 +113,7 @@ class Looking:
         try:
             answers = await self._producers_of(led.node_id, [place])
         except UnsupportedApi:
-            return Look()  # a broker before KIP-664: the log has to tell
+            answers = {place: NOBODY}  # a broker before KIP-664: the log has to tell
         if place not in answers:
             raise Retriable(f"{name_of(place)}: the answer to DescribeProducers leaves it out")
         answer = answers[place]
@@ -118,6 +121,7 @@ class Looking:
         if code in NOT_ALLOWED:
             return Look(Presence.NOT_ALLOWED, said=f"DescribeProducers: {code.name}")
         _check(code, place)
+        self._led[place] = led
         return Look(listed=_listed(answer).get(floor.producer_id))
 
     async def producers(
@@ -214,7 +218,7 @@ class Looking:
         Raises Retriable where it was not sent.
         """
         place = batch.place
-        led = await self._leader(place)
+        led = self._led.get(place) or await self._leader(place)
         if isinstance(led, Look):
             raise Retriable(led.said)
         connection = await self._connection(led.node_id)

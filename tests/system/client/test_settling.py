@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from minibroker.client import DeliveryTimeout, Producer
+from minibroker.protocol.messages.describe_producers import DESCRIBE_PRODUCERS
 from minibroker.testing import TestBroker
 
 from tests.support.sessions.session_cases import SESSION_CASES, SessionCase, journaled
-from tests.support.sessions.settling_cases import CASES, Case
+from tests.support.sessions.settling_cases import CASES, Case, check_stored
 from tests.support.sessions.settling_stage import Stage, cut
 
 SETTINGS = {
@@ -52,6 +53,18 @@ async def test_a_producer_goes_on(case: SessionCase, stage: Stage, tmp_path: Pat
     for topic in ("canary", "others", "t"):
         await stage.create(topic)
     await case(stage, "t", tmp_path / "session")
+
+
+async def test_where_a_broker_lists_nobody_the_log_decides(stage: Stage) -> None:
+    await stage.create("t")
+    dead = await stage.dead("t", [1, 2, 1], confirmed=1)
+    await stage.send(dead.batches[0])
+    async with stage.settler() as settler:
+        connection = await settler._looking._cluster.connection_to(1, 1_000)
+        del connection.versions[DESCRIBE_PRODUCERS.key]  # as before KIP-664
+        assert await settler.find_stale([dead.floor], 60_000) == []
+        outcomes = await settler.settle(dead.batches, {dead.floor.producer_id: dead.floor})
+    await check_stored(stage, dead, outcomes, 1)
 
 
 async def test_what_waits_behind_is_told_why(
