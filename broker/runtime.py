@@ -216,7 +216,7 @@ class Runtime:
             server.close()
         for session in tuple(self.server.connections):
             session.abort()
-        self.server.strangers.turn_all_away("killed")
+        self.server.strangers.turn_all_away()
         self.server.end()
         for timer in (self._timer, self._watching):
             if timer is not None:

@@ -233,9 +233,9 @@ def _tls(
                 f"ssl.client.auth has no effect at listener {name}, which is SASL_SSL: give "
                 f"{PREFIX}{name.lower()}.ssl.client.auth"
             )
-    if client_auth == "required" and truststore is None:
+    if client_auth != "none" and truststore is None:
         raise ConfigError(
-            f"ssl.truststore.location: listener {name} requires client certificates "
+            f"ssl.truststore.location: listener {name} asks for client certificates "
             "(ssl.client.auth) and names no authority to believe: give ssl.truststore.type=PEM and "
             "ssl.truststore.location=FILE, or ssl.truststore.certificates"
         )

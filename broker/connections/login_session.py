@@ -61,11 +61,14 @@ class LoginSession(ClientSession):
             self._ending.cancel()
         super().connection_lost(exc)
 
-    def turn_away(self, why: str) -> None:
+    def turn_away(self, why: str | None) -> None:
         """End a connection whose login is not over."""
         self._server.strangers.discard(self)
         self._is_ending = True
-        self.cut(ProtocolError(why))
+        if why is None:
+            self.abort()
+        else:
+            self.cut(ProtocolError(why))
 
     def go_on(self) -> None:
         """There is room again; but who has been refused is not read any more."""

@@ -148,7 +148,7 @@ class Server:
     async def close(self, timeout_ms: int) -> None:
         """End all connections; those that do not end by themselves in time are cut."""
         self._all_gone.clear()
-        self.strangers.turn_all_away("the broker stops")
+        self.strangers.turn_all_away()
         if self.connections:
             each_alone(tuple(self.connections), ClientSession.close, "closing a connection")
             done = asyncio.ensure_future(self._all_gone.wait())

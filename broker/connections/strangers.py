@@ -21,8 +21,8 @@ class Stranger(Protocol):
     def is_link(self) -> bool:
         """Whether it is none of the server's connections yet."""
 
-    def turn_away(self, why: str) -> None:
-        """End the connection at once, and forget that it was a stranger."""
+    def turn_away(self, why: str | None) -> None:
+        """End the connection at once, and forget that it was a stranger; None: without a word."""
 
 
 class Strangers:
@@ -69,8 +69,8 @@ class Strangers:
         self.discard(oldest)
         return True
 
-    def turn_all_away(self, why: str) -> None:
+    def turn_all_away(self) -> None:
         """The broker stops."""
         for each in tuple(self._timers):
-            each.turn_away(why)
+            each.turn_away(None)
             self.discard(each)

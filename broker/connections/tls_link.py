@@ -110,11 +110,12 @@ class TlsLink(asyncio.BufferedProtocol):
         if self._above is not None:
             self._above.connection_lost(exc)
 
-    def turn_away(self, why: str) -> None:
+    def turn_away(self, why: str | None) -> None:
         """End a connection whose handshake is not over."""
         self._server.strangers.discard(self)
         if self._raw is not None:
-            self._say(why)
+            if why is not None:
+                self._say(why)
             self._raw.abort()
 
     def _begin(self) -> bool:
@@ -179,8 +180,14 @@ class TlsLink(asyncio.BufferedProtocol):
             self._fail(str(error))
             return
         self._server.strangers.discard(self)
-        facts = {"user": user}
-        transport = TlsTransport(self._raw, self._ssl, self._outgoing, self._set_reading, facts)
+        transport = TlsTransport(
+            self._raw,
+            self._ssl,
+            self._incoming,
+            self._outgoing,
+            set_reading=self._set_reading,
+            facts={"user": user},
+        )
         self._transport = transport
         self._above = self._server.connect(self._listener, self._port)
         transport.set_protocol(self._above)

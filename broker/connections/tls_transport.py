@@ -25,7 +25,8 @@ class TlsTransport(asyncio.Transport):
 
     Args:
         raw: the socket's own transport.
-        connection, outgoing: what encrypts, and where it leaves the result.
+        connection, incoming, outgoing: what encrypts, what it has not decrypted yet, and where it
+            leaves what is to be sent.
         set_reading: called when the protocol above wants to be read, or not.
         facts: for get_extra_info, besides what `raw` knows.
     """
@@ -34,13 +35,16 @@ class TlsTransport(asyncio.Transport):
         self,
         raw: asyncio.Transport,
         connection: ssl.SSLObject,
+        incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,
+        *,
         set_reading: Callable[[bool], None],
         facts: dict[str, Any],
     ) -> None:
         super().__init__(facts)
         self._raw = raw
         self._ssl = connection
+        self._incoming = incoming
         self._outgoing = outgoing
         self._set_reading = set_reading
         self._protocol: asyncio.BaseProtocol | None = None
@@ -74,7 +78,11 @@ class TlsTransport(asyncio.Transport):
         self._tell()
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that have not left yet."""
+        """Bytes that have not left yet, and those that nobody has read: what is held here."""
+        return self._unsent_bytes + self._incoming.pending
+
+    @property
+    def _unsent_bytes(self) -> int:
         return self._queued_bytes + self._raw.get_write_buffer_size()
 
     def write(self, data: Buffer) -> None:
@@ -165,7 +173,7 @@ class TlsTransport(asyncio.Transport):
     def _tell(self) -> None:
         if not isinstance(self._protocol, asyncio.BaseProtocol):
             return
-        size = self.get_write_buffer_size()
+        size = self._unsent_bytes
         if not self._is_paused and size > self._high:
             self._is_paused = True
             self._protocol.pause_writing()

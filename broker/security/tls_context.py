@@ -95,6 +95,7 @@ class TlsContext:
 def make_context(settings: TlsSettings) -> ssl.SSLContext:
     """A context as the settings say. Raises ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a handshake is computed once, off the loop
     _set_versions(context, settings.versions)
     if settings.cipher_suites:
         _set_ciphers(context, settings.cipher_suites)

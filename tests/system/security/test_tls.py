@@ -36,6 +36,17 @@ async def test_both_versions_are_spoken(authority: Authority, version: ssl.TLSVe
         assert spoken == version.name.replace("_", ".")
 
 
+async def test_no_older_version_is_spoken(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    only = {"listener.name.ssl.ssl.enabled.protocols": "TLSv1.3"}
+    async with secured_broker(authority, only) as (_, place):
+        place.plain.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await place.open("SSL")
+    assert "the client speaks no version of TLS that ssl.enabled.protocols allows" in caplog.text
+
+
 async def test_who_has_no_certificate_is_nobody_in_particular(authority: Authority) -> None:
     async with secured_broker(authority) as (runtime, place):
         talk = await place.open("SSL")
