@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-from minibroker.client import Admin
+from minibroker.client import Admin, ClientError
 from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.find_coordinator import FindCoordinatorRequest
 
@@ -28,6 +29,7 @@ from tests.support.processes.kafka import RealKafka, missing_tools
 BROKER_BLOWS = 2
 REST_S = (0.5, 3.0)
 LOOK_S = 0.1
+WHOLE_S = 120.0
 SESSION_MS = 2_000
 SETTINGS = {
     "group.min.session.timeout.ms": "1000",
@@ -69,7 +71,22 @@ class Blows:
                 await asyncio.to_thread(self._kafka.kill, node)
                 await asyncio.sleep(self._random.uniform(*REST_S))
                 await asyncio.to_thread(self._kafka.start, node)
+                # 1. A node is back, and copies what it missed. 2. The next one is killed.
+                # 3. Nobody is left who has everything: the partition is offline until it is back.
+                await self._until_whole()
             self.told.append(f"{what} gone {time.monotonic() - began:.1f} s")
+
+    async def _until_whole(self) -> None:
+        """Every partition has all its replicas in sync."""
+        async with asyncio.timeout(WHOLE_S), Admin(self._kafka.bootstrap_servers) as admin:
+            topics = await admin.list_topics(list_internal=True)
+            while True:
+                with suppress(ClientError):
+                    described = await admin.describe_topics(topics)
+                    places = [each for topic in described.values() for each in topic.partitions]
+                    if all({*each.isr} == {*each.replicas} for each in places):
+                        return
+                await asyncio.sleep(LOOK_S)
 
     async def _node_of(self, what: str, name: str) -> int:
         servers = self._kafka.bootstrap_servers
