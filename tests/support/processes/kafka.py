@@ -31,7 +31,7 @@ VERSION = "4.3.1"
 JAVA_MIN = 17
 FETCH_TIMEOUT_S = 600
 FORMAT_TIMEOUT_S = 60
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 180  # where many tests share the machine
 STOP_TIMEOUT_S = 60
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
 # Below the range from which systems take ports for outgoing connections (32768 on Linux), so that
