@@ -259,18 +259,16 @@ class Producer(Generic[K, V]):
         headers: Headers | None = (),
         mark: Mark | None = None,
     ) -> Delivery:
-        """Put a record into its batch; waits only for metadata and buffer room.
+        """Put a record into its batch; returns what waits for the receipt.
+
+        Waits only for metadata and buffer room. All that is handed over is taken in this call, and
+        may change afterwards.
 
         Args:
             partition: by default that of the key's hash, or whichever fills a batch.
             timestamp_ms: since 1970; by default now.
             headers: (name, value) pairs or a mapping; values are bytes, None, or text for UTF-8.
-            mark: with a session, how far the source has been read with this record: (source,
-                position), or the position of the only source.
-
-        All that is handed over is taken in this call, and may change afterwards.
-
-        Returns: what waits for the receipt.
+            mark: (source, position) that this record reaches, or only a position; for a session.
 
         Raises:
             TypeError, ValueError: an argument that cannot be; nothing else is touched.

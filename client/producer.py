@@ -18,7 +18,7 @@ import asyncio
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 from ssl import SSLContext
@@ -47,7 +47,7 @@ from .produce.accumulator import Accumulator
 from .produce.batch import PLAIN_OVERHEAD_MAX, PLAIN_VALUE_END, ProducerBatch
 from .produce.intake import Intake, Partitioner
 from .produce.pump import Sending
-from .produce.receipts import Delivery, Receipts, Run
+from .produce.receipts import Delivery, Receipts
 from .produce.transacting import Transacting
 
 if TYPE_CHECKING:
@@ -311,18 +311,16 @@ class Producer(Generic[K, V]):
         headers: Headers | None = (),
         mark: Mark | None = None,
     ) -> Delivery:
-        """Put a record into its batch; waits only for metadata and buffer room.
+        """Put a record into its batch; returns what to await for the receipt.
+
+        Waits only for metadata and buffer room. All that is handed over is taken in this call, and
+        may change afterwards.
 
         Args:
             partition: by default that of the key's hash, or whichever fills a batch.
             timestamp_ms: since 1970; by default now.
             headers: (name, value) pairs or a mapping; values are bytes, None, or text for UTF-8.
-            mark: with a session, how far the source has been read with this record: (source,
-                position), or the position of the only source.
-
-        All that is handed over is taken in this call, and may change afterwards.
-
-        Returns: what to await for the receipt.
+            mark: (source, position) that this record reaches, or only a position; for a session.
 
         Raises:
             TypeError, ValueError: an argument that cannot be; nothing else is touched.
@@ -349,35 +347,20 @@ class Producer(Generic[K, V]):
             if mark is not None:
                 self._mark(mark)
             batch.room -= size
-            values = batch.values
-            index = len(values)
-            values.append(value)
+            batch.values.append(value)
             batch.timestamps.append(time() * 1000)
-            return Delivery(batch, index)
-        place, beside = (topic, partition), (timestamp_ms, headers, mark)
-        run = await self._add(place, key, value, beside)
-        return Delivery(run.batch, run.first)
-
-    def _add(
-        self,
-        place: tuple[str, int | None],
-        key: K | None,
-        value: V | None,
-        beside: tuple[float | None, Headers | None, Mark | None],
-    ) -> Coroutine[object, object, Run]:
-        """Examine a record, and put it into its batch."""
-        (topic, partition), (timestamp_ms, headers, mark) = place, beside
+            return Delivery(batch, len(batch.timestamps) - 1)
         self._owner.check()
-        timestamp = self._stamp(timestamp_ms)
-        return self._intake.add(
+        run = await self._intake.add(
             door.text("topic", topic),
             door.content("key", key, self._key_serializer),
             door.content("value", value, self._value_serializer),
             door.headers("headers", headers),
             partition=door.partition("partition", partition),
-            timestamp=timestamp,
+            timestamp=self._stamp(timestamp_ms),
             mark=mark,
         )
+        return Delivery(run.batch, run.first)
 
     async def send_and_wait(
         self,

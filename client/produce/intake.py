@@ -21,7 +21,7 @@ from ...protocol.errors import ErrorCode
 from ..cluster.metadata import TopicMetadata
 from ..config import ProducerConfig
 from ..door import door
-from ..errors import ClientError, Fatal, Fenced, JournalFailed, Retriable
+from ..errors import ClientError, Fatal, Fenced, JournalFailed, Retriable, StaleJournal
 from .accumulator import Accumulator
 from .batch import (
     PLAIN_OVERHEAD_MAX,
@@ -33,6 +33,7 @@ from .partitioner import StickyPartitioner, partition_for_key
 from .pump import Sending
 from .receipts import Run
 
+SAID_AS_IT_IS = (Fenced, JournalFailed, StaleJournal)  # why a producer has ended
 Partitioner = Callable[[bytes | None, list[int], list[int]], int]
 """(key, all partitions, those that have a leader) -> one of them; as in aiokafka"""
 
@@ -178,7 +179,7 @@ class Intake:
         """Raise what ended the producer."""
         error = self.closed or self._sending.sender.fatal
         if error is not None:
-            kind = type(error) if isinstance(error, Fenced | JournalFailed) else Fatal
+            kind = type(error) if isinstance(error, SAID_AS_IT_IS) else Fatal
             raise kind(str(error), code=error.code)
 
     @property

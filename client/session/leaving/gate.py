@@ -20,7 +20,7 @@ from typing import Final
 
 from ....protocol.errors import ErrorCode
 from ...config import ProducerConfig
-from ...errors import ClientError, DeliveryTimeout, Fatal, JournalFailed
+from ...errors import ClientError, DeliveryTimeout, Fatal, Fenced, JournalFailed
 from ...produce.accumulator import Accumulator, Place
 from ...produce.answers import Answer, Then, failure, outcome_of
 from ...produce.batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
@@ -34,6 +34,7 @@ from .restored import RestoredBatch
 
 E = ErrorCode
 JOURNAL_WITHIN_MS: Final = 1_000  # what cannot leave is journaled after so long, beyond its linger
+COPIED: Final = "Somebody goes on with a copy of this session, under the same producer id"
 IDLE_MS: Final = 600_000  # after so long a partition may have forgotten a producer id
 
 
@@ -142,7 +143,9 @@ class JournaledSender(Sender):
             return
         batch.is_unknown = batch.is_unknown or may_be_stored
         self.in_doubt = f"{answer.code.name}: {answer.message or answer.code.text}"
-        if then in (Then.END, Then.FENCE):
+        if then is Then.FENCE:
+            self._end(Fenced(f"{failure(batch, answer)} {COPIED}", code=answer.code))
+        elif then is Then.END:
             self._end(failure(batch, answer))
         elif then in (Then.RETRY, Then.GAP) or answer.code is E.UNKNOWN_SERVER_ERROR:
             batch.is_refused = then is Then.GAP

@@ -159,9 +159,11 @@ class JournaledSending(Sending):
         try:
             await self.cluster.stop()
         finally:
-            await self._close_journal()
-            self.sender.fail_all(error)
-            self.on_progress()
+            try:
+                await self._close_journal()
+            finally:
+                self.sender.fail_all(error)
+                self.on_progress()
 
     async def decide(self, number: int, *, stored: bool) -> None:
         """People have decided about a batch; returns when that is safe. Raises KeyError."""

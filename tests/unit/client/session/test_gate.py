@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from minibroker.client.errors import DeliveryTimeout, Fatal
+from minibroker.client.errors import DeliveryTimeout, Fatal, Fenced
 from minibroker.client.produce.answers import Answer
 from minibroker.client.produce.batch import ProducerBatch, Split, StoredAt
 from minibroker.client.produce.lane import EPOCH_MAX
@@ -387,6 +387,16 @@ def test_an_end_leaves_what_is_journaled_open() -> None:
     assert play.drain(5_000) == []
     play.sender.fail_all(lambda batch: Fatal("stopped", possibly_persisted=False))
     assert not failure(late).possibly_persisted
+
+
+def test_who_is_fenced_is_told_of_the_copy() -> None:
+    play = Play()
+    batch = play.send()
+    (call,) = play.drain()
+    play.answer(call, Answer(ErrorCode.INVALID_PRODUCER_EPOCH))
+    assert isinstance(play.sender.fatal, Fenced)
+    assert "a copy of this session" in str(failure(batch))
+    assert len(play.journal.state.open) == 1
 
 
 def test_epochs_end_before_one_stands_for_two() -> None:
