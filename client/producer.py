@@ -313,8 +313,7 @@ class Producer(Generic[K, V]):
     ) -> Delivery:
         """Put a record into its batch; returns what to await for the receipt.
 
-        Waits only for metadata and buffer room. All that is handed over is taken in this call, and
-        may change afterwards.
+        Waits only for metadata and room. What is handed over may change afterwards.
 
         Args:
             partition: by default that of the key's hash, or whichever fills a batch.
