@@ -45,9 +45,15 @@ test: $(READY) ## the fast tests, in parallel (JOBS=3)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal \
 	    -m 'not crash and not interop and not bench and not docker' $(ARGS)
 
-crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1 KIND=writers|transactions)
+crash: $(READY) ## kill -9 a broker under load, again and again (RUNS=40 SEED=1 KIND=writers|transactions|sessions)
 	$(BIN)/python -m tests.crash $(or $(RUNS),40) $(or $(SEED),1) $(KIND)
-	$(BIN)/pytest -m crash tests/crash $(ARGS)
+	$(if $(KIND),,$(BIN)/pytest -m crash tests/crash $(ARGS))
+
+crash-sessions: $(READY) ## kill a producer with a durable session, again and again (RUNS=200 SEED=1 ON=ours|kafka|kafka-3)
+	$(BIN)/python -m tests.crash.sessions $(or $(RUNS),200) $(or $(SEED),1) $(or $(ON),ours)
+
+million: $(READY) ## lines through `produce --session`, killed 20 times, the broker 5 times (LINES=1000000 SEED=1)
+	$(BIN)/python -m tests.crash.sessions.million $(or $(LINES),1000000) $(or $(SEED),1)
 
 process: $(READY) ## workers of process() killed at random, on ours or on SERVERS (RUNS=200 SEED=1)
 	$(BIN)/python -m tests.crash.processing $(or $(RUNS),200) $(or $(SEED),1) $(SERVERS)

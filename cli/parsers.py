@@ -21,6 +21,7 @@ COMMANDS = {
     "consume": "print the records of a topic",
     "topics": "create, list, describe, alter or delete topics",
     "groups": "list, describe, rewind or delete consumer groups",
+    "session": "show what a durable session holds, settle what is on its way",
     "transactions": "list, describe or abort transactions, find those that hang",
     "secure": "draw certificates and a user for a broker with TLS and logins",
     "users": "add, list or remove users that log in by SCRAM",

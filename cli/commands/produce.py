@@ -21,6 +21,7 @@ EXAMPLES = (
     "produce orders --file orders.txt --compression-type zstd",
     "produce orders --key-separator : --json < pairs.txt > receipts.json",
     "produce orders --file orders.txt --transactional-id importer --transaction-lines 500",
+    "produce orders --file orders.txt --session orders.session",
 )
 TRANSACTION_LINES = 1_000
 
@@ -48,20 +49,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="false may store lines twice (default %(default)s)",
     )
     parser.add_argument(
-        "--transactional-id",
-        metavar="ID",
-        help="commit lines together; whoever starts under the same id ends this one",
-    )
-    parser.add_argument(
-        "--transaction-lines",
-        type=parse_count,
-        metavar="N",
-        help="lines of a transaction, fewer where they take more than a second to come "
-        f"(default {TRANSACTION_LINES})",
-    )
-    parser.add_argument(
         "--compression-type", choices=[*CODECS], default="none", help="default %(default)s"
     )
+    _add_promises(parser)
     for option, parse, default, meaning in (
         ("--linger-ms", parse_ms, 5, "how long a batch waits for more lines"),
         ("--batch-size", parse_count, 16_384, "bytes of a batch"),
@@ -79,11 +69,40 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a receipt for each record")
 
 
+def _add_promises(parser: ArgumentParser) -> None:
+    """Declare what outlives the command."""
+    parser.add_argument(
+        "--transactional-id",
+        metavar="ID",
+        help="commit lines together; whoever starts under the same id ends this one",
+    )
+    parser.add_argument(
+        "--transaction-lines",
+        type=parse_count,
+        metavar="N",
+        help="lines of a transaction, fewer where they take more than a second to come "
+        f"(default {TRANSACTION_LINES})",
+    )
+    parser.add_argument(
+        "--session",
+        metavar="DIR",
+        help="keep what is sent in a directory; after a kill the same command goes on",
+    )
+    parser.add_argument(
+        "--session-durability",
+        choices=("fsync", "page-cache"),
+        default="fsync",
+        help="page-cache does not survive a power loss of this machine (default %(default)s)",
+    )
+
+
 async def _send(args: Namespace) -> int:
     if args.transactional_id is None:
         if args.transaction_lines is not None:
             raise WrongUsage("--transaction-lines goes with --transactional-id")
         return await Plainly(args).send_all()
+    if args.session is not None:
+        raise WrongUsage("--session and --transactional-id do not go together")
     if args.transaction_lines is None:
         args.transaction_lines = TRANSACTION_LINES
     return await InTransactions(args).send_all()

@@ -1,6 +1,7 @@
 """EDGE: `minibroker produce` without transactions: each line is sent as it comes.
 
 Whatever was not confirmed is counted and said; so it is when the reader of the receipts goes away.
+With --session it stays in the session, and the next run goes on (in_session.py).
 Tests: tests/system/commands/test_command_manners.py
 """
 
@@ -17,6 +18,7 @@ from ...client.produce.receipts import Delivery
 from ...client.producer import Producer
 from ..terminal.running import CommandFailed, complain
 from ..terminal.visible import visible
+from .in_session import InSession
 from .lines import Line, Lines, opened
 from .progress import Shown, progress_of
 from .task import Task
@@ -35,16 +37,20 @@ class Plainly:
         self._more = asyncio.Event()
         self._is_sent = False
         self._number = 0  # of the newest line
+        self._session = InSession(args) if args.session is not None else None
 
     async def send_all(self) -> int:
         """Send everything; returns the exit code. Raises BrokenPipeError, CommandFailed."""
-        lines = Lines(opened(self._args.file))
+        descriptor = opened(self._args.file)
         producer = self._task.producer()
         failure: BaseException | None = None
         await producer.start()
-        self._task.listen(lines.stop)
-        lines.begin()
         try:
+            lines = Lines(
+                descriptor, start=self._session.position(producer) if self._session else 0
+            )
+            self._task.listen(lines.stop)
+            lines.begin()
             with progress_of(self._args.file) as progress:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._confirm(progress, lines))
@@ -73,8 +79,11 @@ class Plainly:
         args = self._args
         self._number += 1
         key, value = self._task.key_and_value(line.text)
+        mark = self._session.mark(line.end) if self._session else None
         try:
-            delivery = await producer.send(args.topic, value, key=key, partition=args.partition)
+            delivery = await producer.send(
+                args.topic, value, key=key, partition=args.partition, mark=mark
+            )
         except (ClientError, ValueError) as error:
             raise CommandFailed(f"line {self._number}: {error}") from None
         self._open.append(delivery)
@@ -110,17 +119,21 @@ class Plainly:
                 failure = failure or error
                 unknown += error.possibly_persisted
         summary = f"{self._stored} records stored in {visible(self._args.topic)}"
+        kept: list[str] = []
+        if self._session is not None:
+            summary += self._session.began()
+            kept = await self._session.kept()
+        elif unconfirmed:
+            kept = [
+                f"{unconfirmed} read and not confirmed, of which {unknown} may have been stored"
+            ]
         exit_code = self._task.exit_code
         if not failure:
-            print(summary + (" (interrupted)" if exit_code else ""), file=sys.stderr)
-            return exit_code
-        complain(
-            "produce",
-            f"{str(failure) or 'interrupted'}\n{summary}"
-            + (
-                f"; {unconfirmed} read and not confirmed, of which {unknown} may have been stored"
-                if unconfirmed
-                else ""
-            ),
-        )
+            print(
+                "; ".join([summary + (" (interrupted)" if exit_code else ""), *kept]),
+                file=sys.stderr,
+            )
+            return exit_code or (1 if kept else 0)
+        text = "; ".join([summary, *kept])
+        complain("produce", f"{str(failure) or 'interrupted'}\n{text}")
         return exit_code or 1

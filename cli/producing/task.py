@@ -53,6 +53,8 @@ class Task:
             request_timeout_ms=args.request_timeout_ms,
             transactional_id=args.transactional_id,
             **self._reach.security,
+            session=args.session,
+            session_durability=args.session_durability,
         )
 
     def key_and_value(self, line: bytes) -> tuple[bytes | None, bytes]:

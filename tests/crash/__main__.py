@@ -3,7 +3,8 @@
 Sessions of SESSION_RUNS crashes, JOBS at a time, each with a broker of its own. KIND is writers:
 kafka-python, confluent-kafka and our own client write, and topics come and go; or transactions:
 confluent-kafka, aiokafka and a client of KIP-890 run them, before readers of read_committed; or
-both, RUNS of each. One line a run; exit code 1 if anything is wrong.
+both, RUNS of each; or sessions: a producer with a durable session is killed (sessions/__main__.py).
+One line a run; exit code 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.crash.session import Session
+from tests.crash.sessions.__main__ import main as kill_sessions
 from tests.crash.transactions.session import TransactionSession
 
 SESSION_RUNS = 20
@@ -68,6 +70,8 @@ def _tell(found: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """See the file's docstring."""
+    if arguments[2:] == ["sessions"]:
+        return kill_sessions(arguments[:2])
     runs, seed = (int(each) for each in arguments[:2])
     kinds = [each for each in KINDS if arguments[2:] in ([], ["both"], [each])]
     jobs = int(os.environ.get("JOBS", "2"))

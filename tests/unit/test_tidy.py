@@ -63,6 +63,7 @@ SLEEPS_ALLOWED = {
     "tests/crash/test_kill_during_rebalance.py": "the instant is the draw; brokers tell no state",
     "tests/system/client/test_client_member_worlds.py": "how long an application is busy is drawn",
     "tests/system/client/test_client_process.py": "how long a handler takes is what is tested",
+    "tests/crash/sessions/sending.py": "how fast lines come is the draw",
     "tests/crash/processing/run.py": "the instants of blows and looks are the draw",
     "tests/crash/processing/on_kafka.py": "the instants of blows are the draw",
     "tests/crash/processing/worker.py": "how long a handler takes is the draw",
