@@ -23,10 +23,11 @@ from ..protocol.connection import Encoded, Request, Route
 from ..protocol.errors import ApiError, ErrorCode
 from .apis.served import READS, SERVED
 from .broker import Broker
+from .cluster.quotas import Quotas
 from .limits import ANSWER_BYTES_MAX, LONG_FRAME_BYTES
 from .log_lines import Event
 from .security.rights.guard import Handlers
-from .security.rights.guarding import guard_of
+from .security.rights.guarding import TopicsThere, guard_of
 from .session import CloseConnection, Session
 from .storage.port import FlushFailed, StorageError
 from .waiting.held_bytes import HeldBytes
@@ -64,6 +65,16 @@ class Dispatch:
     def held(self) -> HeldBytes:
         """What all connections hold; handlers look at it."""
         return self._broker.held
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much who may do."""
+        return self._broker.state.quotas
+
+    @property
+    def partitions(self) -> TopicsThere:
+        """How many partitions topics have, or get."""
+        return TopicsThere(self._broker)
 
     def handle(self, request: Request, session: Session) -> Any:
         """The response message, a Promise of it, or None when there is none to send.

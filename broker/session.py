@@ -59,9 +59,14 @@ class Session:
         )
 
     @property
+    def client_address(self) -> str:
+        """The client's address alone: 127.0.0.1."""
+        return self.peer.rpartition(":")[0]
+
+    @property
     def client_host(self) -> str:
         """The client's address, as Kafka writes it: /127.0.0.1."""
-        return "/" + self.peer.rpartition(":")[0]
+        return "/" + self.client_address
 
 
 class CloseConnection(Exception):

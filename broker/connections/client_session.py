@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 logger = logging.getLogger("minibroker")
+REFUSED_AFTER_MS_MAX = 1_000.0  # a window of a quota
 
 
 class ClientSession(asyncio.BufferedProtocol):
@@ -64,6 +66,8 @@ class ClientSession(asyncio.BufferedProtocol):
         self._session = Session("", listener.name, "", port)
         self.active_at = self._loop.time()
         self._idle_watch: IdleWatch | None = None
+        self._quotas = server.quotas
+        self._muted_until = 0.0
         self._is_writable = True
         self._is_reading = True
         self._is_send_due = False
@@ -84,10 +88,18 @@ class ClientSession(asyncio.BufferedProtocol):
             transport.abort()
             return
         server.connections.add(self)
+        if self._quotas and (wait_ms := server.metering.connected(self._session.client_address)):
+            self._refuse_after(wait_ms)
         transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         self._idle_watch = IdleWatch(self, server.config.connections_max_idle_ms)
         if self._detour is not None:
             self._detour.accepted()
+
+    def _refuse_after(self, throttle_ms: float) -> None:
+        """This address has made too many connections: nothing is read of it, and it ends."""
+        self._muted_until = self._loop.time() + throttle_ms / 1000
+        self._set_reading(False)
+        self._loop.call_later(min(throttle_ms, REFUSED_AFTER_MS_MAX) / 1000, self.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Asyncio asks where to put the next bytes."""
@@ -283,11 +295,14 @@ class ClientSession(asyncio.BufferedProtocol):
             if self._detour is not None:
                 self._detour.serve(request)
                 return True
-            outcome = self._dispatch.handle(request, self._session)
-            if isinstance(outcome, Promise):
-                self.answer_later(request, outcome)
+            if self._quotas:
+                outcome, told = self._server.metering.handled(request, self._session, self._mute)
             else:
-                self._write_down(request, outcome)
+                outcome, told = self._dispatch.handle(request, self._session), None
+            if isinstance(outcome, Promise):
+                self.answer_later(request, outcome, told)
+            else:
+                self._write_down(request, outcome if told is None else told(outcome))
         except CloseConnection as error:
             self.hang_up(error, frame)
         except ENDS_THE_BROKER as error:
@@ -306,9 +321,23 @@ class ClientSession(asyncio.BufferedProtocol):
         def worked() -> None:
             if self._working is working:
                 self._working = None
-                self.go_on()
+                if self._muted_until > self._loop.time():
+                    self._begin_mute()
+                else:
+                    self.go_on()
 
         working.on_worked = worked
+
+    def _mute(self, throttle_ms: float) -> None:
+        """Begin nothing more for a while: this client has had more than its quota."""
+        self._muted_until = max(self._muted_until, self._loop.time() + throttle_ms / 1000)
+        if self._working is None:
+            self._begin_mute()
+
+    def _begin_mute(self) -> None:
+        muted = Working(_nothing)
+        self._wait_for(muted)
+        self._loop.call_at(self._muted_until, muted.worked, None)
 
     def handle(self, request: Request) -> Any:
         """The response message, a Promise of it, or None; raises CloseConnection."""
@@ -318,14 +347,16 @@ class ClientSession(asyncio.BufferedProtocol):
         """The response message that refuses the whole request; raises CloseConnection."""
         return self._dispatch.refuse(request, code, why)
 
-    def answer_later(self, request: Request, promise: Promise) -> None:
-        """Answer when the promise is kept."""
+    def answer_later(
+        self, request: Request, promise: Promise, told: Callable[[Any], Any] | None = None
+    ) -> None:
+        """Answer when the promise is kept, with what `told` makes of it."""
         if isinstance(promise, Working) and promise.is_working:
             self._wait_for(promise)
 
         def deliver(message: Any) -> None:
             self.release(promise)
-            self.answer(request, message)
+            self.answer(request, message if told is None else told(message))
 
         self.adopt(promise)
         promise.deliver_to(deliver)
@@ -449,3 +480,7 @@ class ClientSession(asyncio.BufferedProtocol):
         self._server.closings.closed(self.peer, why, frame, now_ms, protocol)
         self._backlog.clear()
         self.close()
+
+
+def _nothing() -> None:
+    """There is nothing to drop."""

@@ -34,6 +34,7 @@ from ..waiting.isolation import each_alone
 from .client_session import ClientSession
 from .closings import Closings
 from .login_session import LoginSession
+from .metering import metering_of
 from .strangers import Strangers
 from .tls_link import TlsLink
 from .turns import Turns
@@ -55,6 +56,7 @@ class Server:
     Attributes:
         connections_max: max.connections, or fewer where the process has no descriptors for as many.
         held: what all connections together hold.
+        quotas: by entity; while there are none, nobody is measured.
         turns: the line of those with more to serve than a turn allows.
         strangers: connections whose handshake or login is under way.
         doors: of the listeners with TLS or SASL, by name.
@@ -76,6 +78,8 @@ class Server:
         self.connections: set[ClientSession] = set()
         self.connections_max = config.max_connections
         self.held: HeldBytes = dispatch.held
+        self.quotas = dispatch.quotas.by_entity
+        self.metering = metering_of(dispatch)
         self.turns = Turns(on_broken)
         self.strangers = Strangers()
         self.doors: Mapping[str, Door] = {}

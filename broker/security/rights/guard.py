@@ -60,7 +60,7 @@ class Guard:
 
     def gate(self, request: Request, session: Session) -> Gate:
         """What the sender of a request may."""
-        who = Who(session.principal, session.client_host.lstrip("/"))
+        who = Who(session.principal, session.client_address)
         version = request.route.version
         return Gate(self._authorizer, who, self._topics, version, self._audit.denied)
 

@@ -25,7 +25,7 @@ class Guarded(Protocol):
 
 
 class TopicsThere:
-    """The topics of a broker, as rules of access ask for them."""
+    """The topics of a broker, as rights and quotas ask for them."""
 
     def __init__(self, broker: Guarded) -> None:
         self._broker = broker
@@ -41,6 +41,17 @@ class TopicsThere:
     def names(self) -> Iterable[str]:
         """All there are."""
         return [*self._broker.state.topics]
+
+    def count_of(self, name: str | None, topic_id: bytes) -> int:
+        """How many partitions a topic has; 0 if there is none."""
+        known = name if name is not None else self.name_of(topic_id)
+        topic = None if known is None else self._broker.state.topics.get(known)
+        return 0 if topic is None else topic.partition_count
+
+    @property
+    def default_count(self) -> int:
+        """How many partitions a topic gets that names no number."""
+        return self._broker.config.num_partitions
 
     @property
     def creates(self) -> bool:

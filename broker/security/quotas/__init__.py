@@ -1,0 +1,1 @@
+"""How much who may do: what is measured, and for how long who did too much has to wait."""
