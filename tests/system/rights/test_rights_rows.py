@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from minibroker.broker.config.broker import STANDARD_AUTHORIZER
+from minibroker.protocol.messages.describe_user_scram_credentials import (
+    DescribeUserScramCredentialsRequest,
+)
 
 from tests.support.security.listeners import Authority
 from tests.support.security.rights import differences
-from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS
+from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS, Row
 from tests.support.security.secured_broker import secured_broker
 
 AUTHORIZED = {
@@ -23,3 +26,10 @@ PARTS = {"no right": NO_RIGHT, "some rights": SOME_RIGHTS}
 async def test_rows(part: str, tmp_path: Path) -> None:
     async with secured_broker(Authority(tmp_path), AUTHORIZED) as (_, place):
         assert await differences(place, PARTS[part]) == {}
+
+
+async def test_where_kafka_never_answers(tmp_path: Path) -> None:
+    everybody = DescribeUserScramCredentialsRequest(users=None)
+    row = Row("all users", (), everybody, 0, [31])
+    async with secured_broker(Authority(tmp_path), AUTHORIZED) as (_, place):
+        assert await differences(place, [row]) == {}
