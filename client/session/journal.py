@@ -6,7 +6,7 @@
 
 1. `append` takes a group into the state at once, and only buffers its bytes.
 2. One round at a time, in a thread, writes what is buffered and flushes it; groups that come
-   meanwhile are of the next (group commit). Without fsync groups are written here on the loop.
+   meanwhile are of the next (group commit). Without fsync small ones are written on the loop.
 3. What nobody wants flushed is written a moment later: a kill costs it only within that moment.
 4. A round may write the journal anew (journal_writer.py); its snapshot holds what is buffered.
 5. A write or flush that failed is final, since what the kernel dropped cannot be known.
@@ -37,6 +37,7 @@ FSYNC: Final = "fsync"
 PAGE_CACHE: Final = "page-cache"
 REWRITE_ABOVE_BYTES: Final = 64 * 1024 * 1024
 REWRITE_FACTOR: Final = 2  # of what is live
+OFF_LOOP_BYTES: Final = 4 * 1024 * 1024  # without fsync: to write so much takes the loop too long
 WRITE_WITHIN_S: Final = 0.1  # what nobody wants flushed
 
 
@@ -149,7 +150,7 @@ class Journal:
     def flush(self, upto: int) -> asyncio.Future[None]:
         """Flush all groups up to a number; awaited, or heard of by a callback.
 
-        Without fsync it is done when this returns, unless the journal is being written anew.
+        Without fsync it is done when this returns, unless it is much, or written anew.
 
         Raises: JournalFull, JournalFailed, in the future: nobody knows whether they are durable.
         """
@@ -195,12 +196,12 @@ class Journal:
         """Begin a round, if somebody waits and none is under way."""
         if self._round is not None or not self._waiting or self.failure is not None:
             return
-        live, size = self.state.live_bytes, self.size_bytes
+        live, size, buffered = self.state.live_bytes, self.size_bytes, self._buffered_bytes
         bodies, upto = self._take(), self._appended
         if size > self._rewrite_above_bytes and size > REWRITE_FACTOR * live:
             snapshot = self.state.snapshot()
             self._begin(upto, lambda: self._rewrite_or_append(snapshot, bodies))
-        elif self._flushes:
+        elif self._flushes or buffered >= OFF_LOOP_BYTES:
             self._begin(upto, lambda: self._append_and_flush(bodies))
         else:
             self._end_round(upto, self._tried(lambda: self._append_and_flush(bodies)))

@@ -39,7 +39,7 @@ def quick_mark(
                 source, position = given
             except ValueError:
                 slow(given)  # which says what is wrong
-            if source.__class__ is str and position.__class__ is int and source in new_marks:
+            if position.__class__ is int and source in new_marks:
                 new_marks[source] = position
                 return
         slow(given)
