@@ -218,9 +218,9 @@ async def a_sequence_that_ends_inside_of_a_batch(stage: Stage, topic: str) -> No
     assert kinds(await stage.settle(dead)) == ["MISFIT"]
 
 
-def restamped(wire: bytes, producer_id: int) -> bytes:
+def restamped(wire: bytes, producer_id: int, producer_epoch: int = 0) -> bytes:
     """The same records of another producer."""
-    name = producer_id.to_bytes(8)
+    name = producer_id.to_bytes(8) + producer_epoch.to_bytes(2)
     return resealed(wire[:PRODUCER_ID_AT] + name + wire[PRODUCER_ID_AT + len(name) :])
 
 
@@ -319,7 +319,27 @@ async def the_model_of_the_search_answers_alike(stage: Stage, topic: str) -> Non
     assert await stage.listed(dead) == model.listed
 
 
+async def a_marker_fences_plain_batches(stage: Stage, topic: str) -> None:
+    """What could keep a copy on another machine out (decision 0017); no settlement."""
+    first = await stage.owner(topic)
+    plain = (await stage.dead(topic, [1, 1, 1])).batches
+    ours, theirs = [
+        [replace(each, wire=restamped(each.wire, first.producer_id, epoch)) for each in plain]
+        for epoch in (first.producer_epoch + 1, first.producer_epoch)
+    ]
+    assert not (await stage.send(theirs[0])).code
+    second = await stage.owner(topic)
+    assert second == (first.producer_id, first.producer_epoch + 1)
+    assert not (await stage.send(theirs[1])).code  # the newer epoch alone keeps nobody out
+    await stage.mark(topic, second)
+    refused = [(await stage.send(batch)).code for batch in theirs[1:]]
+    assert refused == [E.INVALID_PRODUCER_EPOCH] * 2
+    once, again = await stage.send(ours[0]), await stage.send(ours[0])
+    assert (once.code, again.code, again.base_offset) == (0, 0, once.base_offset)
+
+
 CASES: tuple[Case, ...] = (
+    a_marker_fences_plain_batches,
     the_model_of_the_search_answers_alike,
     nothing_had_left,
     all_was_stored_and_no_answer_came,

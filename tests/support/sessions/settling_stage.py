@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from minibroker.client.cluster.cluster import Cluster
 from minibroker.client.cluster.connection import Connection
@@ -32,6 +32,10 @@ from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.configs import AlterOperation, ResourceType
 from minibroker.protocol.errors import ErrorCode
+from minibroker.protocol.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnTopic,
+)
 from minibroker.protocol.messages.create_acls import AclCreation, CreateAclsRequest
 from minibroker.protocol.messages.create_topics import (
     CreatableTopic,
@@ -48,6 +52,8 @@ from minibroker.protocol.messages.describe_producers import (
     DescribeProducersRequest,
     DescribeProducersTopic,
 )
+from minibroker.protocol.messages.end_txn import EndTxnRequest
+from minibroker.protocol.messages.find_coordinator import FindCoordinatorRequest
 from minibroker.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -72,6 +78,13 @@ TIMEOUT_MS = 10_000
 GONE_AFTER_MS = 300.0
 CANARY = "canary"
 LOOKS = 20  # each longer than a tenth of what a broker lets pass between two sweeps
+
+
+class Owner(NamedTuple):
+    """Who has a transactional id now."""
+
+    producer_id: int
+    producer_epoch: int
 
 
 @dataclass
@@ -329,6 +342,53 @@ class Stage:
         end = answer.base_offset + batch.count
         last = batch.last_sequence
         dead.floor = replace(dead.floor, offset=end, leader_epoch=epoch, confirmed_sequence=last)
+
+    async def owner(self, name: str) -> Owner:
+        """A producer id under a transactional id, and the next epoch of it."""
+        request = InitProducerIdRequest(
+            transactional_id=name, transaction_timeout_ms=60_000, producer_id=-1, producer_epoch=-1
+        )
+        await self._coordinated(name)
+        async with asyncio.timeout(WAIT_S):
+            while (answer := await self.ask(request)).error_code:
+                pass  # the coordinator is loading, or ends what was
+        return Owner(answer.producer_id, answer.producer_epoch)
+
+    async def mark(self, name: str, owner: Owner) -> None:
+        """Abort a transaction over partition 0 of the topic of that name, in which nothing was."""
+        topics = [AddPartitionsToTxnTopic(name=name, partitions=[0])]
+        begin = AddPartitionsToTxnRequest(
+            v3_and_below_transactional_id=name,
+            v3_and_below_producer_id=owner.producer_id,
+            v3_and_below_producer_epoch=owner.producer_epoch,
+            v3_and_below_topics=topics,
+        )
+        before, _ = await self.end_of(name)
+
+        async def has_begun() -> bool:
+            (topic,) = (await self.ask(begin, 3)).results_by_topic_v3_and_below
+            return not topic.results_by_partition[0].partition_error_code
+
+        async def is_marked() -> bool:
+            return (await self.end_of(name))[0] > before
+
+        await self.until(has_begun)
+        end = EndTxnRequest(
+            transactional_id=name,
+            producer_id=owner.producer_id,
+            producer_epoch=owner.producer_epoch,
+            committed=False,
+        )
+        assert not (await self.ask(end, 4)).error_code
+        await self.until(is_marked)
+
+    async def _coordinated(self, name: str) -> None:
+        request = FindCoordinatorRequest(key_type=1, coordinator_keys=[name])
+
+        async def is_found() -> bool:
+            return not (await self.ask(request)).coordinators[0].error_code
+
+        await self.until(is_found)
 
     async def listed(self, dead: Dead) -> Listed | None:
         """What the leader remembers of a dead process."""
