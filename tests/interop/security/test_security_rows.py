@@ -14,6 +14,7 @@ from minibroker.protocol.messages.describe_acls import DescribeAclsRequest
 
 from tests.support.processes.kafka import RealKafka, missing_tools
 from tests.support.security import rights
+from tests.support.security.credential_rows import CREDENTIALS
 from tests.support.security.listeners import PROTOCOLS, Authority, scram_users, settings
 from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS, Row
 from tests.support.security.rows import PARTS, differences
@@ -102,6 +103,12 @@ async def test_logins(kafka: tuple[Place, Authority]) -> None:
                 break
     for rows in PARTS.values():
         assert await differences(place, rows) == {}
+    await place.hang_up()
+
+
+async def test_credentials(kafka: tuple[Place, Authority]) -> None:
+    place, _ = kafka
+    assert await differences(place, CREDENTIALS) == {}
     await place.hang_up()
 
 

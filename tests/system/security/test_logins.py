@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.security.credential_rows import CREDENTIALS
 from tests.support.security.listeners import PROTOCOLS, Authority
 from tests.support.security.rows import PARTS, differences
 from tests.support.security.secured_broker import secured_broker
@@ -16,6 +17,11 @@ from tests.support.security.token_rows import TOKEN_LISTENERS, token_rows, token
 async def test_rows(part: str, authority: Authority) -> None:
     async with secured_broker(authority) as (_, place):
         assert await differences(place, PARTS[part]) == {}
+
+
+async def test_credential_rows(authority: Authority) -> None:
+    async with secured_broker(authority) as (_, place):
+        assert await differences(place, CREDENTIALS) == {}
 
 
 async def test_token_rows(authority: Authority, tmp_path: Path) -> None:
