@@ -1,48 +1,44 @@
-"""An outbox relay: rows of a database become records of a topic, each once, with confluent-kafka.
+"""An outbox relay: rows of a database become records of a topic, each once, also when it is killed.
 
 An application writes its change and an outbox row in one transaction; the relay publishes the rows
-in order and marks those that are acknowledged.
+in order. It keeps a durable session: the id of a row is its mark, so a relay that was killed goes
+on behind what is in its session, and what was on its way is settled. No column says what is sent.
+
+    python relay.py DATABASE SERVERS TOPIC SESSION
 """
 
 import sqlite3
+import sys
 
-from confluent_kafka import KafkaError, Message, Producer
+from minibroker.client.blocking import Producer
 
-TABLE = "CREATE TABLE outbox (id INTEGER PRIMARY KEY, payload BLOB, sent INTEGER DEFAULT 0)"
-FLUSH_S = 30.0
+TABLE = "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB)"
+SOURCE = "outbox"
 
 
-class Relay:
-    """Publishes what waits in the table `outbox`."""
+def publish(database: sqlite3.Connection, producer: Producer, topic: str) -> int:
+    """Publish every row that is new, wait until it is stored; returns the id of the last one."""
+    position = producer.session.marks.get(SOURCE, 0)
+    rows = database.execute("SELECT id, payload FROM outbox WHERE id > ? ORDER BY id", (position,))
+    for number, payload in rows:
+        producer.send(topic, payload, mark=(SOURCE, number))
+    producer.flush()
+    return producer.session.marks.get(SOURCE, 0)
 
-    def __init__(
-        self, database: sqlite3.Connection, servers: str, topic: str, *, idempotent: bool = True
-    ) -> None:
-        self._database = database
-        self._topic = topic
-        self._producer = Producer(
-            {
-                "bootstrap.servers": servers,
-                "acks": "all",
-                "enable.idempotence": idempotent,
-                "retry.backoff.ms": 10,
-                "log_level": 2,
-            }
-        )
 
-    def publish(self) -> int:
-        """Publish every waiting row; returns how many still wait."""
-        rows = self._database.execute("SELECT id, payload FROM outbox WHERE NOT sent ORDER BY id")
-        for number, payload in rows.fetchall():
-            self._producer.produce(self._topic, payload, on_delivery=self._marking(number))
-            self._producer.flush(FLUSH_S)
-        (waiting,) = self._database.execute("SELECT count(*) FROM outbox WHERE NOT sent").fetchone()
-        return waiting
+def tidy(database: sqlite3.Connection, position: int) -> None:
+    """Delete what is published: AUTOINCREMENT never gives an id twice."""
+    with database:
+        database.execute("DELETE FROM outbox WHERE id <= ?", (position,))
 
-    def _marking(self, number: int):
-        def mark(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                with self._database:
-                    self._database.execute("UPDATE outbox SET sent = 1 WHERE id = ?", (number,))
 
-        return mark
+def main(path: str, servers: str, topic: str, session: str) -> None:
+    """Publish what waits."""
+    with Producer(servers, session=session, batch_size=200) as producer:
+        database = sqlite3.connect(path)
+        tidy(database, publish(database, producer, topic))
+        database.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

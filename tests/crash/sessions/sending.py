@@ -14,13 +14,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, TypedDict
 
 from minibroker.client import Producer, blocking
 from minibroker.client.session import instants
 from minibroker.client.session.instants import Instant
+from minibroker.client.session.outcomes import Unsettled
 
 from tests.crash.sessions.source import SOURCE, line, partitions_of
 
@@ -96,7 +97,9 @@ async def send(task: Task) -> None:
                     mark = (SOURCE, number + 1)
                     await producer.send(topic, line(number), partition=places[number], mark=mark)
             await asyncio.sleep(pause_s)
-    print("done", flush=True)
+        await producer.flush()
+        told = producer.session.unsettled
+    end(told)
 
 
 def send_blocking(task: Task) -> None:
@@ -110,6 +113,15 @@ def send_blocking(task: Task) -> None:
                 mark = (SOURCE, number + 1)
                 producer.send(task["topic"], line(number), partition=places[number], mark=mark)
             time.sleep(pause_s)
+        producer.flush()
+        told = producer.session.unsettled
+    end(told)
+
+
+def end(told: Sequence[Unsettled]) -> None:
+    """Say that all is done, or why it is not."""
+    if told:
+        sys.exit("\n".join(f"unsettled: {each.reason}: {each.text}" for each in told))
     print("done", flush=True)
 
 
