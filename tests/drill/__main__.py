@@ -5,7 +5,8 @@
 
 Bugs of the broker must be caught by simulated machines with fsync, those of bugs.py by the ones of
 `make sim-disk` and those of transaction_bugs.py by `make sim-txn`; bugs of the producer (client.py,
-our_transactions.py) by the worlds of `make sim`. Each hunt must find nothing without a bug.
+our_transactions.py) by the worlds of `make sim`, those of its sessions (sessions.py) by
+`make sim-session`. Each hunt must find nothing without a bug.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ CAUGHT, NOT_CAUGHT = 3, 0
 LONGEST_S = 600
 NO_BROKER_BUG, NO_PRODUCER_BUG = "none in the broker", "none in the producer"
 NO_TRANSACTION_BUG = "none in transactions"
+NO_SESSION_BUG = "none in sessions"
+NO_BUGS = (NO_BROKER_BUG, NO_TRANSACTION_BUG, NO_PRODUCER_BUG, NO_SESSION_BUG)
 
 
 class Caught(NamedTuple):
@@ -38,11 +41,12 @@ class Caught(NamedTuple):
 
 def names() -> list[str]:
     """The table: every hunt of a drill."""
-    from tests.drill import client, our_transactions  # here: see hunt()
+    from tests.drill import client, our_transactions, sessions  # here: see hunt()
 
     broker = [NO_BROKER_BUG, *(bug.name for bug in BUGS)]
     transactions = [NO_TRANSACTION_BUG, *(bug.name for bug in TRANSACTION_BUGS)]
-    return [*broker, *transactions, NO_PRODUCER_BUG, *client.PLANTS, *our_transactions.PLANTS]
+    producer = [NO_PRODUCER_BUG, *client.PLANTS, *our_transactions.PLANTS]
+    return [*broker, *transactions, *producer, NO_SESSION_BUG, *sessions.PLANTS]
 
 
 def hunt(name: str) -> Caught:
@@ -52,8 +56,12 @@ def hunt(name: str) -> Caught:
     """
     planted = {bug.name: bug for bug in (*BUGS, *TRANSACTION_BUGS)}.get(name)
     if planted is None and name not in (NO_BROKER_BUG, NO_TRANSACTION_BUG):
-        from tests.drill import client, our_transactions
+        from tests.drill import client, our_transactions, sessions
 
+        if name in sessions.PLANTS or name == NO_SESSION_BUG:
+            bug = None if name == NO_SESSION_BUG else name
+            runs, found = sessions.hunt(bug, NO_BUG_MACHINES if bug is None else MACHINES)
+            return Caught(runs, "machines", found)
         if name in our_transactions.PLANTS:
             runs, found = our_transactions.hunt(our_transactions.PLANTS[name], MACHINES)
             return Caught(runs, "machines", found)
@@ -84,9 +92,7 @@ def drill() -> int:
         run = subprocess.run(
             command, capture_output=True, text=True, timeout=LONGEST_S, check=False
         )
-        as_expected = run.returncode == (
-            NOT_CAUGHT if name in (NO_BROKER_BUG, NO_TRANSACTION_BUG, NO_PRODUCER_BUG) else CAUGHT
-        )
+        as_expected = run.returncode == (NOT_CAUGHT if name in NO_BUGS else CAUGHT)
         is_good &= as_expected
         mark = "ok   " if as_expected else "WRONG"
         print(f"{mark} {name:32} {run.stdout.strip() or run.stderr[-2000:]}", flush=True)

@@ -6,7 +6,7 @@ wire; nothing of how a session works. A line is its number and its partition in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -75,6 +75,7 @@ class SessionJudge:
     Attributes:
         told: the offsets that the program was told, by line.
         confirmed: the lines that the broker has confirmed, told or not.
+        on_request: called when records leave.
     """
 
     disk: SimulatedDisk
@@ -84,6 +85,7 @@ class SessionJudge:
     requests: int = 0
     told: dict[int, int] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
+    on_request: Callable[[], None] = lambda: None
     _mark: int = 0  # of the source, when it was last looked at
     _meant: dict[tuple[int, int, int, int], bytes] = field(default_factory=dict)
 
@@ -95,6 +97,7 @@ class SessionJudge:
                 self._sees_produce(message)
             except Exception as error:
                 self._wrong(f"what leaves cannot be judged: {error!r}")
+            self.on_request()
 
     def _sees_produce(self, message: ProduceRequest) -> None:
         view = DiskView(self.disk, is_durable=self.is_flushed)

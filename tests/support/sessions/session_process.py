@@ -20,7 +20,7 @@ from minibroker.testing.simulated_disk import SimulatedDisk
 
 from tests.support.sessions.session_judge import SOURCE, SessionJudge, line
 from tests.support.sessions.simulated_loop import SimulatedLoop
-from tests.support.sessions.simulated_wire import SimulatedTransport
+from tests.support.sessions.simulated_wire import LATE_MS, SimulatedTransport
 from tests.support.worlds.machine import Machine
 
 LOOK_S = 0.05
@@ -84,8 +84,12 @@ class SessionProcess:
     def kill(self) -> None:
         """SIGKILL: its connections end, and what it has asked may still arrive."""
         self.loop.kill()
+        stuck_ms = self.random.choice((0.0, 0.0, *LATE_MS))
         for transport in self._transports:
-            transport.cut(None)
+            if not transport.is_closing():
+                transport.cut(None)
+                if stuck_ms:
+                    transport.stick(self._machine.now_ms + stuck_ms)
 
     def dispose(self) -> None:
         """Free what it has left behind, unheard."""

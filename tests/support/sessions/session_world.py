@@ -96,11 +96,13 @@ class SessionWorld(CrashingWorld):
         self.plan = self._drawn_plan()
         is_flushed = self.plan.options["session_durability"] == "fsync"
         self.judge = SessionJudge(self.disk, TOPIC, is_flushed)
+        self.judge.on_request = self._requested
+        self._requests_left: int | None = None
         self._ends_of_producer = ("kill", "power") if is_flushed else ("kill",)
         self._next_end_of_producer = "kill"
         self._forgets = random.random() < 0.3
         self._process: SessionProcess | None = None
-        self._dead: list[SessionProcess] = []
+        self._processes: list[SessionProcess] = []  # all that ever were
         self._seconds: list[SessionProcess] = []
         self._backup: tuple[SessionProcess, Shelf] | None = None
         self._copies: dict[str, SimulatedDisk] = {}
@@ -144,8 +146,7 @@ class SessionWorld(CrashingWorld):
             self._start()
             if not self.is_over:
                 self._live()
-        alive = [] if self._process is None else [self._process]
-        for process in dict.fromkeys((*self._dead, *self._seconds, *alive)):
+        for process in self._processes:
             self.outcome.found += process.loop.wrong[:1]
             process.dispose()
         self.outcome.found += self.judge.found
@@ -165,7 +166,7 @@ class SessionWorld(CrashingWorld):
             machine.at(random.uniform(0, length_ms), self._trouble_producer)
         for _ in range(random.choice((0, 2, 8))):
             machine.at(random.uniform(0, length_ms), self._cut)
-        if random.random() < 0.3:
+        for _ in range(random.choice((0, 0, 3))):
             machine.at(random.uniform(0, length_ms), self._back_up)
         self._start_process()
         done = machine.run(machine.now_ms + LONGEST_MS + 10 * DAY_MS, self._is_done)
@@ -207,7 +208,8 @@ class SessionWorld(CrashingWorld):
             yield
 
     def look(self) -> None:
-        """The broker has started; what is in it is judged at the end."""
+        """The broker has started; what is in it is judged at the end, and it forgets in time."""
+        self.machine.arm_timer()
 
     def _is_done(self) -> bool:
         return self.is_over or (self._is_finished and self.machine.broker is not None)
@@ -218,6 +220,7 @@ class SessionWorld(CrashingWorld):
         random = self.random
         seed = random.getrandbits(64)
         process = SessionProcess(self.machine, self.disk, self.plan, self.judge, seed)
+        self._processes.append(process)
         process.on_end = lambda: self._ended(process)
         process.truth = self._truth_of
         process.loop.on_death = lambda: self._died("a step of its disk")
@@ -282,6 +285,7 @@ class SessionWorld(CrashingWorld):
             return
         seed = self.random.getrandbits(64)
         second = SessionProcess(self.machine, self.disk, self.plan, self.judge, seed)
+        self._processes.append(second)
 
         def ended() -> None:
             second.kill()
@@ -321,10 +325,10 @@ class SessionWorld(CrashingWorld):
         plan = replace(self.plan, options={**self.plan.options, "session": COPY})
         seed = self.random.getrandbits(64)
         second = SessionProcess(self.machine, copy, plan, judge, seed)
+        self._processes.append(second)
 
         def ended() -> None:
             second.kill()
-            self._dead.append(second)
             self.machine.note(f"the copy has ended: {second.failure!r}")
             if judge.requests or not (
                 isinstance(second.failure, StaleJournal) or self._is_excusable(second.failure)
@@ -341,11 +345,14 @@ class SessionWorld(CrashingWorld):
         draw = random.random()
         if self._process is None or self._is_finished:
             return
-        if draw < 0.4:
+        if draw < 0.25:
             self._next_end_of_producer = random.choice(self._ends_of_producer)
             self._died("now")
-        elif draw < 0.7:
+        elif draw < 0.55:
             self._crash_producer_soon()
+        elif draw < 0.7:
+            self._next_end_of_producer = random.choice(self._ends_of_producer)
+            self._requests_left = random.randint(1, 4)
         elif draw < 0.75:
             self._second_owner()
         elif draw < 0.83:
@@ -358,6 +365,19 @@ class SessionWorld(CrashingWorld):
             self._mend_producer_later(f"fails ({kind})")
         else:
             self._cut()
+
+    def _requested(self) -> None:
+        """The process dies with its n-th request on its way."""
+        if self._requests_left is not None:
+            self._requests_left -= 1
+            if not self._requests_left:
+                self._requests_left = None
+                process = self._process
+                why = "its request is on its way"
+                self.machine.at(
+                    self.machine.now_ms,
+                    lambda: self._died(why) if process is self._process else None,
+                )
 
     def _mend_producer_later(self, what: str) -> None:
         self.machine.note(f"the producer's disk {what}")
@@ -381,10 +401,8 @@ class SessionWorld(CrashingWorld):
         process, self._process = self._process, None
         assert process is not None
         process.kill()
-        self._dead.append(process)
         for second in self._seconds:
             second.kill()  # from now on it could be let in
-        self._dead += self._seconds
         self._seconds.clear()
         self.deaths += 1
         self._start_backup(process)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -32,6 +33,24 @@ def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None)
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Whatever it still awaits or raises: it is dead, and nobody can be told."""
+    frame = getattr(coroutine, "cr_frame", None)
+    if frame is not None and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        for value in [*frame.f_locals.values()]:  # what it was to await, and never began
+            if inspect.iscoroutine(value):
+                value.close()
+    for value in [] if frame is None else [*frame.f_locals.values()]:
+        if isinstance(value, asyncio.TaskGroup):
+            value._tasks.clear()  # for which it would wait
+    for _ in range(AWAITS_MAX):
+        try:
+            coroutine.close()
+        except BaseException:
+            continue
+        return
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -137,12 +156,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             coroutine = task.get_coro()
-            for _ in range(AWAITS_MAX if coroutine is not None else 0):
-                try:
-                    coroutine.close()
-                    break
-                except BaseException:  # it is dead: nobody can be told
-                    continue
+            if inspect.iscoroutine(coroutine):
+                _close(coroutine)
         self._tasks.clear()
         self.close()
 

@@ -40,6 +40,12 @@ class LateLine(Line):
         self._late = late
         self._given = given
         self._asked: dict[Slot, Any] = {}
+        self._stuck_until_ms = 0.0
+
+    def stick(self, until_ms: float) -> None:
+        """What is on its way is stuck somewhere, and arrives then, whoever is gone by that time."""
+        self._stuck_until_ms = until_ms
+        self._requests_until_ms = float("inf")
 
     def send(
         self, message: Any, on_answer: Callable[[Any], None], version: int | None = None
@@ -50,6 +56,10 @@ class LateLine(Line):
         super().send(message, on_answer, version)
 
     def _arrive(self, slot: Slot, message: Any, version: int | None) -> None:
+        machine = self._machine
+        if machine.now_ms < self._stuck_until_ms:
+            machine.at(self._stuck_until_ms, lambda: self._arrive(slot, message, version))
+            return
         self._asked[slot] = message
         super()._arrive(slot, message, version)
 
@@ -112,6 +122,10 @@ class SimulatedTransport(asyncio.Transport):
             self._is_closing = True
             self._line.cut()
             self._loop.call_soon(self._protocol.connection_lost, error)
+
+    def stick(self, until_ms: float) -> None:
+        """The connection has ended; its requests arrive at that time."""
+        self._line.stick(until_ms)
 
     def is_closing(self) -> bool:
         return self._is_closing

@@ -272,7 +272,7 @@ class Machine:
         hooks = Hooks(
             flush_wanted=lambda: self.soon(start, self._begin_round),
             fetches_ready=lambda: self.soon(start, self._answer_fetches),
-            deadline_moved=lambda: self.soon(start, self._arm_timer),
+            deadline_moved=lambda: self.soon(start, self.arm_timer),
             warn=lambda text: self.note(f"broker: {text}"),
             slices=MachineSlices(self),
         )
@@ -384,7 +384,8 @@ class Machine:
         assert self.broker is not None
         self.broker.parked.take_ready()
 
-    def _arm_timer(self) -> None:
+    def arm_timer(self) -> None:
+        """Have the broker's timer go off; it is armed by itself from its first deadline on."""
         assert self.broker is not None
         deadline_ms = self.broker.next_deadline_ms()
         if deadline_ms is None:
@@ -407,7 +408,7 @@ class Machine:
             self.broker.on_deadline(int(self.now_ms))
         except StorageError as error:
             self.note(f"timer: {error}")
-        self._arm_timer()
+        self.arm_timer()
 
 
 def _plain(answer: Any) -> Any:
