@@ -97,6 +97,8 @@ class JournaledSender(Sender):
         """As of a Sender; makes a cut where one is due."""
         if self.fatal is None:
             self._settle_lanes()
+        # First of all: a flush that takes no time is over at once, and nobody would come back.
+        self.keeping.flush_soon()
         if self.keeping.heed_flush() and self._is_cut_due(now_ms, leader_of, slots_of):
             self.cut(now_ms)
         if self.fatal is not None:

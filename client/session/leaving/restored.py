@@ -1,7 +1,7 @@
 """A batch that another process has left in the journal, as the sender knows batches.
 
 Its bytes are what was journaled. Its records are read only if it has to be split.
-Tests: tests/unit/client/session/test_gate.py
+Tests: tests/unit/client/session/test_restored.py
 """
 
 from __future__ import annotations

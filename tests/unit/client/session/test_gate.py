@@ -389,6 +389,25 @@ def test_an_end_leaves_what_is_journaled_open() -> None:
     assert not failure(late).possibly_persisted
 
 
+def test_a_topic_that_is_made_again_is_looked_into_and_has_another_floor() -> None:
+    play = Play()
+    play.establish()
+    batch = play.send()
+    (call,) = play.drain()
+    play.lose(call)
+    play.sender.made_again("t")
+    assert play.drain(5_000, floors=False) == []
+    assert play.sender.looking_for(("t", 0)) == [batch]
+    assert play.sender.wants_floors == {("t", 0)}
+    play.sender.hold(batch, "the topic was deleted and made again")
+    play.sender.looked(("t", 0))
+    play.sender.decide(batch, play.now_ms, stored=True)
+    play.send()
+    assert play.drain(floors=False) == [], "where the new one ends is not known yet"
+    play.sender.give_floor(("t", 0), 0, 0)
+    assert stamps(play.drain()) == [(PID, 0, 2)]
+
+
 def test_who_is_fenced_is_told_of_the_copy() -> None:
     play = Play()
     batch = play.send()
