@@ -213,7 +213,8 @@ class JournaledSender(Sender):
         lane.retry_at_ms = 0.0
         for batch in lane.front:
             batch.is_unknown = batch.is_refused = False
-        if lane.has_anew:
+        # A new epoch would end what can be known of batches of this one that people decide about.
+        if lane.has_anew and all(each.producer_id != self.producer_id for each in lane.waits_for):
             self._restamp(place, lane)
 
     def decide(self, batch: ProducerBatch, now_ms: float, *, stored: bool) -> None:
@@ -335,7 +336,7 @@ class JournaledSender(Sender):
             return None
         assert isinstance(lane, JournaledLane), "it makes no others"
         unsent = lane.next_to_resend()
-        if unsent is None or unsent in lane.waits_for:
+        if unsent is None or unsent in lane.waits_for or lane.has_anew:
             return None
         most = self._in_flight_max if self._is_remembered(lane, unsent, now_ms) else 1
         if lane.on_wire_count >= most:

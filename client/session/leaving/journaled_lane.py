@@ -38,7 +38,7 @@ class JournaledLane(Lane):
         waits_for: batches that are being looked for, or that people must decide about, in order;
             they and all behind them do not leave.
         is_looked_for: somebody is at it.
-        has_anew: what is behind them is to go under another identity when that is over.
+        has_anew: some are to go under another identity, and nothing leaves before they have it.
         wants_look: brokers will say nothing more of a batch that may be stored.
         confirmed_at_ms: when the newest batch was.
     """
@@ -112,12 +112,12 @@ class JournaledLane(Lane):
         return lost
 
     def restamp(self, producer_id: int) -> list[ProducerBatch]:
-        """Give everything that may leave a new identity, in order; returns it.
+        """Give everything that may leave, now or later, a new identity, in order; returns it.
 
         Raises OverflowError: the epochs are used up.
         """
-        batches = self.front
-        behind = self.in_flight[len(batches) :]
+        front = self.front
+        behind = self.in_flight[len(front) :]
         epoch = self.producer_epoch
         if producer_id != self.producer_id:
             epoch = 0
@@ -127,12 +127,14 @@ class JournaledLane(Lane):
             raise OverflowError(f"epoch {epoch}")
         self.in_flight = []
         self.resend_from = 0
-        self.is_broken = self.is_unresolved = self.wants_look = False
-        # What stands behind has sequences that would not follow: it gets others when it may leave.
-        self.has_anew = bool(behind)
+        self.is_broken = self.is_unresolved = self.wants_look = self.has_anew = False
+        # All of it at once: 1. what stands in front goes to epoch 1; behind it, and behind batches
+        # of a dead process, one of our own has epoch 0, and waits. 2. Epoch 1 is stored, and we
+        # die. 3. The broker says that epoch 1 has begun: of epoch 0 nobody can know any more.
+        mine = [each for each in behind if each not in self.waits_for]
         self.adopt(producer_id, epoch)
-        for batch in batches:
+        for batch in (*front, *mine):
             batch.is_refused = batch.is_passed = batch.is_unknown = False
             self.stamp(batch)
-        self.in_flight += behind
-        return batches
+        self.in_flight = [*front, *behind]
+        return [*front, *mine]

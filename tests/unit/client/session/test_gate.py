@@ -408,6 +408,33 @@ def test_a_topic_that_is_made_again_is_looked_into_and_has_another_floor() -> No
     assert stamps(play.drain()) == [(PID, 0, 2)]
 
 
+def test_a_new_epoch_is_for_all_that_has_not_left_at_once() -> None:
+    first = Play()
+    first.send(b"1")
+    first.drain()
+    second = Play(first.journal.survivor(), pid=PID + 1)
+    second.send(b"2")
+    second.drain(JOURNAL_WITHIN_MS)
+    third = Play(second.journal.survivor(), pid=PID + 2)
+    third.send(b"3")
+    third.drain(JOURNAL_WITHIN_MS)
+    oldest, older = third.sender.looking_for(("t", 0))
+    third.sender.wants_looks.clear()
+    third.sender.absent(oldest)  # and what is behind it, of another life, has to wait
+    third.sender.looked(("t", 0))
+    (call,) = third.drain()
+    assert (stamps([call]), values(call.batches[0])) == ([(PID + 2, 1, 0)], [b"1"])
+    opened = {each.wire: each for each in third.journal.state.open.values()}
+    assert sorted(each.producer_epoch for each in opened.values()) == [0, 1, 1]
+    assert opened[older.wire].producer_id == PID + 1
+    third.answer(call, STORED_AT_5)
+    assert third.drain() == []
+    assert third.sender.looking_for(("t", 0)) == [older]
+    third.sender.stored(older, StoredAt(9, -1, -1), third.now_ms)
+    third.sender.looked(("t", 0))
+    assert stamps(third.drain()) == [(PID + 2, 1, 1)]
+
+
 def test_who_is_fenced_is_told_of_the_copy() -> None:
     play = Play()
     batch = play.send()
