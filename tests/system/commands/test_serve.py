@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.broker import BrokerProcess
+from tests.support.security.listeners import Authority
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 TIMEOUT_S = 20.0
@@ -132,3 +133,40 @@ def test_listening_beyond_loopback_warns_once() -> None:
         process.terminate()
         _, errors = process.communicate(timeout=TIMEOUT_S)
     assert errors.count(b"open to the network") == 1
+
+
+def test_a_certificate_that_cannot_be_read_is_a_wrong_configuration(tmp_path: Path) -> None:
+    where = f"ssl.keystore.location={tmp_path / 'no.pem'}"
+    told = ("--listeners", "SSL://127.0.0.1:0", "--set", "ssl.keystore.type=PEM", "--set", where)
+    ended = serve(*told)
+    assert ended.returncode == 2
+    assert last_line(ended).endswith("no.pem: No such file or directory")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lacks"),
+    [
+        ("SSL", b"without authentication"),
+        ("SASL_PLAINTEXT", b"without encryption"),
+        ("SASL_SSL", b""),
+    ],
+)
+def test_what_a_listener_beyond_loopback_lacks_is_named(
+    tmp_path: Path, protocol: str, lacks: bytes
+) -> None:
+    settings = {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(Authority(tmp_path).write_broker()),
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    }
+    command = [sys.executable, "-c", RUN, "serve", "--listeners", f"{protocol}://0.0.0.0:0"]
+    for name, value in settings.items():
+        command += ["--set", f"{name}={value}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert errors.count(b"open to the network") == bool(lacks)
+    assert lacks in errors
