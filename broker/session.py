@@ -5,7 +5,8 @@ Tests: tests/system/answers/test_server.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from .config.listeners import Listener
 
@@ -27,6 +28,7 @@ class Session:
         listener: the name of the listener it came by.
         host, port: where this client is told to find the broker.
         principal: who it is, as Kafka writes it: User:alice.
+        notes: what is looked up for one request, and need not be for the next.
     """
 
     peer: str
@@ -34,6 +36,7 @@ class Session:
     host: str
     port: int
     principal: str = ANONYMOUS
+    notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def between(

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from copy import copy
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from ....protocol.acls import CLUSTER_NAME, AclOperation, AclResourceType
 from ....protocol.codec.schema import ZERO_UUID
 from ....protocol.errors import ApiError, ErrorCode
-from .authorizer import Authorizer, Who
+from .authorizer import Asked, Authorizer, Who
 
 # Of each type: the code of a refusal, and its text. Source: Errors.java.
 REFUSALS: Final = {
@@ -155,6 +156,13 @@ class Rule:
         yield from ()
         return response
 
+    def is_known(self, message: Any, allowed: set[Asked], topics: Topics) -> bool:
+        """Whether all it asks is known to be allowed: then `admit` need not be asked.
+
+        Most requests end here, as a client asks for the same again and again.
+        """
+        return type(self).admit is Rule.admit
+
     @property
     def hides(self) -> bool:
         """Whether `reveal` does something."""
@@ -197,6 +205,11 @@ class Cluster(Rule):
     def __init__(self, *operations: AclOperation) -> None:
         self._operations = operations
 
+    def is_known(self, message: Any, allowed: set[Asked], topics: Topics) -> bool:
+        """One of them is."""
+        kind = int(AclResourceType.CLUSTER)
+        return any((int(each), kind, CLUSTER_NAME) in allowed for each in self._operations)
+
     def admit(self, gate: Gate, message: Any) -> Admitting:
         """Refuse all or nothing."""
         yield from ()
@@ -216,6 +229,12 @@ class Whole(Rule):
         self._operation = operation
         self._type = resource_type
         self._field = field
+        self._numbers = int(operation), int(resource_type)
+
+    def is_known(self, message: Any, allowed: set[Asked], topics: Topics) -> bool:
+        """It is, or there is no name."""
+        name = getattr(message, self._field)
+        return name is None or (*self._numbers, name) in allowed
 
     def admit(self, gate: Gate, message: Any) -> Admitting:
         """Refuse all or nothing."""
@@ -250,8 +269,22 @@ class Each(Rule):
         self._type = resource_type
         self._asked = asked
         self._answered = answered
-        self._name = name
         self._topic_id = topic_id
+        self._numbers = int(operation), int(resource_type)
+        self._items: Callable[[Any], Any] = attrgetter(asked)
+        self._naming: Callable[[Any], str] | None = None if name is None else attrgetter(name)
+
+    def is_known(self, message: Any, allowed: set[Asked], topics: Topics) -> bool:
+        """Each of them is."""
+        operation, kind = self._numbers
+        naming = self._naming
+        for item in self._items(message) or ():
+            name = item if naming is None else naming(item)
+            if not name:  # it may have an id instead
+                name = self._name_of(item, topics)
+            if name is not None and (operation, kind, name) not in allowed:
+                return False
+        return True
 
     def admit(self, gate: Gate, message: Any) -> Admitting:
         """Take out what is refused."""
@@ -268,10 +301,16 @@ class Each(Rule):
         return with_field(message, self._asked, kept) if kept else None, (part,)
 
     def _is_allowed(self, gate: Gate, item: Any) -> bool:
-        name: str | None = item if self._name is None else getattr(item, self._name)
-        if self._topic_id is not None and getattr(item, self._topic_id) != ZERO_UUID:
-            name = gate.topics.name_of(getattr(item, self._topic_id))
+        name = self._name_of(item, gate.topics)
         return name is None or gate.may(self._operation, self._type, name)
+
+    def _name_of(self, item: Any, topics: Topics) -> str | None:
+        """None: nobody's."""
+        if self._topic_id is not None:
+            topic_id = getattr(item, self._topic_id)
+            if topic_id != ZERO_UUID:
+                return topics.name_of(topic_id)
+        return item if self._naming is None else self._naming(item)  # type: ignore[no-any-return]
 
 
 def with_field(message: Any, field: str, value: Any) -> Any:

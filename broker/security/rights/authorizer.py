@@ -17,6 +17,10 @@ from ...cluster.acls import Acl, Acls
 REMEMBERED_MAX: Final = 16_384
 
 
+Asked = tuple[int, int, str]
+"""(operation, resource type, name); plain numbers, as those of an enumeration are slow to hash"""
+
+
 class Who(NamedTuple):
     """Who asks: a principal ("User:alice") at a host ("127.0.0.1")."""
 
@@ -37,16 +41,28 @@ class Authorizer:
     def __init__(
         self, acls: Acls, super_users: Iterable[str] = (), *, allows_without_acl: bool = False
     ) -> None:
-        self._acls = acls
+        self.acls = acls
         self._super_users = frozenset(super_users)
         self._allows_without_acl = allows_without_acl
         self._remembered: dict[tuple[Who, int, int, str | None], bool] = {}
+        self._allowed: dict[Who, set[Asked]] = {}
         self._generation = acls.generation
 
     @property
     def remembered_count(self) -> int:
         """How many answers are remembered."""
         return len(self._remembered)
+
+    def allowed(self, who: Who) -> set[Asked]:
+        """What is known to be allowed to somebody; what is not in it has to be asked for."""
+        if self._generation != self.acls.generation:
+            self._forget()
+        found = self._allowed.get(who)
+        if found is None:
+            if len(self._allowed) >= REMEMBERED_MAX:
+                self._forget()
+            found = self._allowed[who] = set()
+        return found
 
     def allows(
         self, who: Who, operation: AclOperation, resource_type: AclResourceType, name: str
@@ -57,6 +73,8 @@ class Authorizer:
         if answer is None:
             answer = self._decide(who, operation, resource_type, name)
             self._remember(key, answer=answer)
+        if answer:
+            self.allowed(who).add((int(operation), int(resource_type), name))
         return answer
 
     def allows_on_any(
@@ -82,14 +100,18 @@ class Authorizer:
         return sum(1 << each for each in allowed)
 
     def _known(self, key: tuple[Who, int, int, str | None]) -> bool | None:
-        if self._generation != self._acls.generation:
-            self._generation = self._acls.generation
-            self._remembered.clear()
+        if self._generation != self.acls.generation:
+            self._forget()
         return self._remembered.get(key)
+
+    def _forget(self) -> None:
+        self._generation = self.acls.generation
+        self._remembered.clear()
+        self._allowed.clear()
 
     def _remember(self, key: tuple[Who, int, int, str | None], *, answer: bool) -> None:
         if len(self._remembered) >= REMEMBERED_MAX:
-            self._remembered.clear()
+            self._forget()
         self._remembered[key] = answer
 
     def _decide(
@@ -98,7 +120,7 @@ class Authorizer:
         if who.principal in self._super_users:
             return True
         is_allowed = is_known = False
-        for acl in self._acls.about(resource_type, name):
+        for acl in self.acls.about(resource_type, name):
             is_known = True
             if acl.is_about(*who) and acl.covers(operation):
                 if acl.permission == AclPermission.DENY:
@@ -114,7 +136,7 @@ class Authorizer:
             return True
         rules = [
             acl
-            for acl in self._acls.of_type(resource_type)
+            for acl in self.acls.of_type(resource_type)
             if acl.is_about(*who) and acl.operation in (AclOperation.ALL, operation)
         ]
         denied = [acl for acl in rules if acl.permission == AclPermission.DENY]

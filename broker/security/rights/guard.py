@@ -33,8 +33,9 @@ from .access import (
     with_refused,
 )
 from .audit import Audit
-from .authorizer import Authorizer, Who
+from .authorizer import Asked, Authorizer, Who
 
+ALLOWED = "allowed"  # among a session's notes
 Handle = Callable[[Any, Request, Session], Any]
 
 
@@ -51,18 +52,25 @@ class Guard:
 
     def __init__(self, authorizer: Authorizer, topics: Topics, audit: Audit) -> None:
         self._authorizer = authorizer
-        self._topics = topics
+        self.acls = authorizer.acls
+        self.topics = topics
         self._audit = audit
 
     def guarded(self, module: Handlers) -> Handle:
         """The handler of a module behind its rules. Raises AttributeError: it declares none."""
         return _Guarded(self, module)
 
+    def allowed(self, session: Session) -> set[Asked]:
+        """What is known to be allowed to whoever is at the other end."""
+        allowed = self._authorizer.allowed(Who(session.principal, session.client_address))
+        session.notes[ALLOWED] = self.acls.generation, allowed
+        return allowed
+
     def gate(self, request: Request, session: Session) -> Gate:
         """What the sender of a request may."""
         who = Who(session.principal, session.client_address)
         version = request.route.version
-        return Gate(self._authorizer, who, self._topics, version, self._audit.denied)
+        return Gate(self._authorizer, who, self.topics, version, self._audit.denied)
 
 
 class _Guarded:
@@ -70,6 +78,8 @@ class _Guarded:
 
     def __init__(self, guard: Guard, module: Handlers) -> None:
         self._guard = guard
+        self._acls = guard.acls
+        self._topics = guard.topics
         self._rules: Access = module.ACCESS
         self._handle = module.handle
         self._refusal = module.refusal
@@ -77,6 +87,17 @@ class _Guarded:
 
     def __call__(self, broker: Any, request: Request, session: Session) -> Any:
         """As the handler."""
+        if not self._hiding and request.size_bytes <= LONG_FRAME_BYTES:
+            message, noted = request.message, session.notes.get(ALLOWED)
+            if noted is not None and noted[0] == self._acls.generation:
+                allowed = noted[1]
+            else:
+                allowed = self._guard.allowed(session)
+            for rule in self._rules:
+                if not rule.is_known(message, allowed, self._topics):
+                    break
+            else:
+                return self._handle(broker, request, session)
         gate, asked = self._guard.gate(request, session), request.message
         admitting = admitted(self._rules, gate, asked)
         if request.size_bytes > LONG_FRAME_BYTES:
