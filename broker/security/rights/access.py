@@ -310,7 +310,7 @@ class Each(Rule):
             topic_id = getattr(item, self._topic_id)
             if topic_id != ZERO_UUID:
                 return topics.name_of(topic_id)
-        return item if self._naming is None else self._naming(item)  # type: ignore[no-any-return]
+        return item if self._naming is None else self._naming(item)
 
 
 def with_field(message: Any, field: str, value: Any) -> Any:
