@@ -1,4 +1,4 @@
-"""The blocking face: Producer, Consumer and Admin without await, for any Kafka.
+"""The blocking face: Producer, Consumer, Admin and process() without await.
 
     from minibroker.client.blocking import Consumer, Producer
 
@@ -54,6 +54,7 @@ from .fetch.position import ConsumerRecord, Deserializer, K, V
 from .group.subscription import ConsumerRebalanceListener
 from .in_thread.loop_thread import LoopThread
 from .in_thread.parts import Delivery, InThreads
+from .in_thread.processing import process
 from .in_thread.session import Session
 from .in_thread.transaction import Transaction
 from .partitions import GroupOffsets, Mark, OffsetAndMetadata, RecordMetadata, TopicPartition
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 
-__all__ = ["Admin", "Consumer", "Delivery", "Producer", "Session", "Transaction"]
+__all__ = ["Admin", "Consumer", "Delivery", "Producer", "Session", "Transaction", "process"]
 
 
 class Producer(Generic[K, V]):

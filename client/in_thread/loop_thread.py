@@ -14,6 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -57,7 +58,18 @@ class LoopThread:
         return self.run(perform)
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine in the loop and wait for what it returns or raises.
+        """Run a coroutine in the loop and wait for what it returns or raises. Raises as begin()."""
+        future = self.begin(work)
+        try:
+            return future.result()
+        except BaseException:
+            # 1. Ctrl-C while we wait  2. the call would go on behind the back of the caller, who
+            # believes that it has ended: e.g. a getmany that takes records nobody gets.
+            future.cancel()
+            raise
+
+    def begin(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Begin to run a coroutine in the loop.
 
         Raises:
             RuntimeError: the loop was closed, belongs to another process, or would wait for itself.
@@ -73,14 +85,7 @@ class LoopThread:
         if not self.is_open:
             raise RuntimeError(f"this {self._owner} was stopped; make a new one")
         # The coroutine is made over there: made here, one that never gets its turn would warn.
-        future = asyncio.run_coroutine_threadsafe(_later(work), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            # 1. Ctrl-C while we wait  2. the call would go on behind the back of the caller, who
-            # believes that it has ended: e.g. a getmany that takes records nobody gets.
-            future.cancel()
-            raise
+        return asyncio.run_coroutine_threadsafe(_later(work), self._loop)
 
     def close(self) -> None:
         """End the thread; safe to call again, and from a forked child, where it does nothing."""

@@ -4,9 +4,9 @@
     python -m tests.drill BUG          one, in this process
 
 Bugs of the broker must be caught by simulated machines with fsync, those of bugs.py by the ones of
-`make sim-disk` and those of transaction_bugs.py by `make sim-txn`; bugs of the producer (client.py,
-our_transactions.py) by the worlds of `make sim`, those of its sessions (sessions.py) by
-`make sim-session`. Each hunt must find nothing without a bug.
+`make sim-disk` and those of transaction_bugs.py by `make sim-txn`; bugs of the client (client.py,
+our_transactions.py, processing.py) by the worlds of `make sim`, those of its sessions (sessions.py)
+by `make sim-session`. Each hunt must find nothing without a bug.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Caught(NamedTuple):
 
 def names() -> list[str]:
     """The table: every hunt of a drill."""
-    from tests.drill import client, our_transactions, sessions  # here: see hunt()
+    from tests.drill import client, our_transactions, processing, sessions  # here: see hunt()
 
     broker = [NO_BROKER_BUG, *(bug.name for bug in BUGS)]
     transactions = [NO_TRANSACTION_BUG, *(bug.name for bug in TRANSACTION_BUGS)]
-    producer = [NO_PRODUCER_BUG, *client.PLANTS, *our_transactions.PLANTS]
-    return [*broker, *transactions, *producer, NO_SESSION_BUG, *sessions.PLANTS]
+    clients = [NO_PRODUCER_BUG, *client.PLANTS, *our_transactions.PLANTS, *processing.PLANTS]
+    return [*broker, *transactions, *clients, NO_SESSION_BUG, *sessions.PLANTS]
 
 
 def hunt(name: str) -> Caught:
@@ -56,12 +56,15 @@ def hunt(name: str) -> Caught:
     """
     planted = {bug.name: bug for bug in (*BUGS, *TRANSACTION_BUGS)}.get(name)
     if planted is None and name not in (NO_BROKER_BUG, NO_TRANSACTION_BUG):
-        from tests.drill import client, our_transactions, sessions
+        from tests.drill import client, our_transactions, processing, sessions
 
         if name in sessions.PLANTS or name == NO_SESSION_BUG:
             bug = None if name == NO_SESSION_BUG else name
             runs, found = sessions.hunt(bug, NO_BUG_MACHINES if bug is None else MACHINES)
             return Caught(runs, "machines", found)
+        if name in processing.PLANTS:
+            runs, found = processing.hunt(processing.PLANTS[name], MACHINES)
+            return Caught(runs, "worlds", found)
         if name in our_transactions.PLANTS:
             runs, found = our_transactions.hunt(our_transactions.PLANTS[name], MACHINES)
             return Caught(runs, "machines", found)

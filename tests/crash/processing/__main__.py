@@ -13,8 +13,9 @@ import os
 import shutil
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from tests.crash.processing.run import SESSION_MS, play
@@ -34,8 +35,8 @@ def main(arguments: list[str]) -> int:
     with nullcontext() if given else broker:
         servers = given[0] if given else broker.bootstrap_servers
         jobs = int(os.environ.get("JOBS", "2"))
-        with ThreadPoolExecutor(jobs) as pool:
-            for found in pool.map(lambda each: _one(servers, each, folder), seeds):
+        with ProcessPoolExecutor(jobs) as pool:
+            for found in pool.map(partial(_one, servers, folder), seeds):
                 wrong += len(found)
     print(f"{runs} runs of process(), {wrong} violations")
     if wrong:
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _one(servers: str, seed: int, folder: Path) -> list[str]:
+def _one(servers: str, folder: Path, seed: int) -> list[str]:
     logs = folder / f"seed-{seed}"
     logs.mkdir()
     found, line = asyncio.run(

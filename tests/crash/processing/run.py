@@ -24,13 +24,13 @@ from random import Random
 
 from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
 
-from tests.crash.processing.work import PARTITIONS, findings
-from tests.crash.processing.worker import FENCED, Task, work
+from tests.crash.processing.worker import FENCED, PARTITIONS, Task, work
+from tests.support.process_worlds.work import findings
 
 WORKERS = 4
 BLOWS = (2, 4, 6)
 REST_S = (0.05, 1.2)
-DONE_S = 120.0
+STILL_S = 120.0
 STOP_S = 60.0
 LOOK_S = 0.1
 WRITING_S = 0.1
@@ -149,7 +149,7 @@ async def play(
     seed: int,
     logs: Path,
     *,
-    count: int = 600,
+    count: int = 300,
     replication_factor: int = 1,
     session_ms: int = SESSION_MS,
     disturb: Callable[[str], Awaitable[None]] | None = None,
@@ -235,26 +235,31 @@ async def _write(task: Task, random: Random, count: int) -> None:
 async def _until_done(task: Task, workers: Workers, count: int) -> None:
     """Wait until the group has committed all that read_committed shows."""
     ends = await _ends(task)
-    deadline = time.monotonic() + DONE_S
+    deadline = time.monotonic() + STILL_S
     left: dict[TopicPartition, int] = {}
+    before: object = None
     while True:
         workers.look()
-        async with Admin(task.servers) as admin:
-            try:
-                committed = await admin.list_group_offsets(task.group)
-            except ClientError:
-                committed = {}
-        left = {
-            place: last
-            for place, last in ends.items()
-            if place not in committed or committed[place].offset <= last
-        }
+        committed = await _positions(task)
+        left = {place: last for place, last in ends.items() if committed.get(place, 0) <= last}
         if not left:
             return
+        if committed != before:
+            before, deadline = committed, time.monotonic() + STILL_S
         if time.monotonic() > deadline:
-            workers.wrong.append(f"hanging: {left} of {count} not committed for {DONE_S:g} s")
+            workers.wrong.append(f"hanging: {left} of {count}, nothing committed for {STILL_S:g} s")
             return
         await asyncio.sleep(LOOK_S)
+
+
+async def _positions(task: Task) -> dict[TopicPartition, int]:
+    """What the group has committed; nothing while nobody can be asked."""
+    try:
+        async with Admin(task.servers) as admin:
+            found = await admin.list_group_offsets(task.group)
+    except ClientError:
+        return {}
+    return {place: each.offset for place, each in found.items()}
 
 
 async def _ends(task: Task) -> dict[TopicPartition, int]:

@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 from minibroker.client import Consumer, ConsumerRecord, Fenced, Output, Producer, process
 
-from tests.crash.processing.work import outputs_of
+from tests.support.process_worlds.work import outputs_of
 
+PARTITIONS = 6
 FENCED = 3
 FAILED = 1
 HEARTBEAT_PARTS = 5  # of a session
@@ -67,7 +68,7 @@ async def _work(task: Task, name: str, random: Random) -> None:
     ) -> AsyncIterator[Output]:
         if pause_s and random.random() < 0.2:
             await asyncio.sleep(random.uniform(0, pause_s))
-        for each in outputs_of(record, task.target):
+        for each in outputs_of(record, task.target, PARTITIONS):
             yield each
 
     async with (

@@ -18,7 +18,7 @@ from typing import NamedTuple
 CLIENT = Path(__file__).parents[3] / "client"
 TARGET = CLIENT / "blocking.py"
 
-OPENING = '''"""The blocking face: Producer, Consumer and Admin without await, for any Kafka.
+OPENING = '''"""The blocking face: Producer, Consumer, Admin and process() without await.
 
     from minibroker.client.blocking import Consumer, Producer
 
@@ -278,6 +278,7 @@ def _imports(text: str) -> str:
         "Delivery": "from .in_thread.parts import Delivery",
         "Session": "from .in_thread.session import Session",
         "Transaction": "from .in_thread.transaction import Transaction",
+        "process": "from .in_thread.processing import process",
         "InThreads": "from .in_thread.parts import InThreads",
         "LoopThread": "from .in_thread.loop_thread import LoopThread",
         "_async": "import minibroker.client as _async",
@@ -286,14 +287,14 @@ def _imports(text: str) -> str:
         "TracebackType": "from types import TracebackType",
     }
     code = ast.parse(text)
-    used = {each.id for each in ast.walk(code) if isinstance(each, ast.Name)}
+    used = {each.id for each in ast.walk(code) if isinstance(each, ast.Name)} | {"process"}
     used -= TYPES.keys()
     lines = {
         (own | {k: v for k, v in known.items() if k not in own})[name]
         for name in used
         if name in own or name in known
     }
-    parts = own.keys() & {"Delivery", "Session", "Transaction"}
+    parts = own.keys() & {"Delivery", "Session", "Transaction", "process"}
     names = sorted([*parts, *(face.name for face in FACES)])
     types = "".join(f"    {each}\n" for each in TYPES.values())
     lines.add("from typing import TYPE_CHECKING")

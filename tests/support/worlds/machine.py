@@ -225,6 +225,11 @@ class Machine:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
 
     @property
+    def dispatch(self) -> Dispatch | None:
+        """What handles requests; None while the broker is down."""
+        return self._dispatch
+
+    @property
     def wall_ms(self) -> float:
         """The wall clock, as somebody may have set it."""
         return START_MS + self.now_ms + self.wall_set_by_ms

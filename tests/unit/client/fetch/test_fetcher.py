@@ -105,6 +105,45 @@ def test_a_committed_offset_is_where_a_member_begins() -> None:
     assert world.fetcher.places_to_look_up() == {T1: "earliest"}
 
 
+def test_an_answer_about_a_partition_that_was_given_up_is_none() -> None:
+    world = World(group="g")
+    world.fetcher.assign([T0])
+    asked_for = world.fetcher.readings[T0]
+    world.fetcher.assign([])  # another member reads on to 9, and commits
+    world.fetcher.assign([T0])
+    world.fetcher.found_committed(T0, 7, 3, asked_for)
+    assert world.fetcher.places_to_look_up() == {T0: COMMITTED}
+    world.fetcher.found_committed(T0, 9, 3, world.fetcher.readings[T0])
+    assert world.fetcher.readings[T0].position == 9
+
+
+def test_going_back_looks_every_position_up() -> None:
+    world = World(group="g").at(T0, T1)
+    world.fetch(batch(0, [b"a", b"b"]))
+    assert world.values() == [b"a", b"b"]
+    world.fetcher.go_back()
+    assert world.fetcher.places_to_look_up() == {T0: COMMITTED, T1: COMMITTED}
+    world.fetcher.found_committed(T0, 1, 0)
+    reading = world.fetcher.readings[T0]
+    assert (reading.position, reading.committed) == (1, 1)
+    assert world.fetcher.handed_out.take(world.fetcher.readings) == set()
+
+
+def test_a_partition_that_went_and_came_back_has_gone() -> None:
+    world = World(group="g").at(T0)
+    world.fetch(batch(0, [b"a"]))
+    assert world.values() == [b"a"]
+    handed_out, readings = world.fetcher.handed_out, world.fetcher.readings
+    assert handed_out.take(readings) == set()
+    world.fetch(batch(1, [b"b"]))
+    assert world.values() == [b"b"]
+    world.fetcher.assign([])
+    world.fetcher.assign([T0])
+    world.fetcher.found_committed(T0, 7, 3)  # of the member that had it meanwhile
+    assert handed_out.take(world.fetcher.readings) == {T0}
+    assert handed_out.take(world.fetcher.readings) == set()
+
+
 def test_a_seek_is_stronger_than_what_is_committed() -> None:
     world = World(group="g").at(T0, offset=5)
     world.fetcher.found_committed(T0, 7, 3)

@@ -1,4 +1,4 @@
-"""What the workers of process() do with a number, and what must come of all numbers; pure.
+"""What workers of process() do with a number, and what must come of all numbers; pure.
 
 Every number is read from one partition and comes to none, one or three outputs, or to a dead
 letter. The first output goes to the partition with the number of its input's, so that order can be
@@ -13,7 +13,6 @@ from itertools import pairwise
 
 from minibroker.client import ConsumerRecord, Output
 
-PARTITIONS = 6
 FINDINGS_MAX = 5
 
 
@@ -33,14 +32,26 @@ def output_count(number: int) -> int:
     return 3 if number % 10 == 5 else 1
 
 
-def outputs_of(record: ConsumerRecord[bytes | None, bytes | None], topic: str) -> Iterator[Output]:
-    """What a worker's handler gives. Raises Unlucky."""
+def outputs_of(
+    record: ConsumerRecord[bytes | None, bytes | None], topic: str, partitions: int
+) -> Iterator[Output]:
+    """What a worker's handler gives, for a topic of so many partitions. Raises Unlucky."""
     number = int(record.value or b"")
     if is_dead(number):
         raise Unlucky(number)
     for part in range(output_count(number)):
-        partition = record.partition if part == 0 else (number + part) % PARTITIONS
+        partition = record.partition if part == 0 else (number + part) % partitions
         yield Output(topic, b"%d/%d" % (number, part), key=record.key, partition=partition)
+
+
+def wanted_outputs(count: int) -> set[bytes]:
+    """All that must come of the inputs 0 to count - 1."""
+    return {b"%d/%d" % (each, part) for each in range(count) for part in range(output_count(each))}
+
+
+def wanted_dead_letters(count: int) -> set[bytes]:
+    """All that must go to the dead letter topic."""
+    return {b"%d" % each for each in range(count) if is_dead(each)}
 
 
 def findings(
@@ -51,14 +62,9 @@ def findings(
     Args:
         outputs: the values of each partition, in their order.
     """
-    wanted = {
-        b"%d/%d" % (number, part) for number in range(count) for part in range(output_count(number))
-    }
     got = Counter(value for values in outputs.values() for value in values)
-    yield from _differences("outputs", wanted, got)
-    yield from _differences(
-        "dead letters", {b"%d" % each for each in range(count) if is_dead(each)}, Counter(dead)
-    )
+    yield from _differences("outputs", wanted_outputs(count), got)
+    yield from _differences("dead letters", wanted_dead_letters(count), Counter(dead))
     for partition, values in outputs.items():
         firsts = [int(value[:-2]) for value in values if value.endswith(b"/0")]
         if any(after < before for before, after in pairwise(firsts)):

@@ -1,0 +1,32 @@
+"""Workers of process() on some simulated machines, and bugs that the judge must see."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.drill.processing import PLANTS, hunt
+from tests.simulation.disk import run_seeds
+from tests.simulation.our_transactions import PROCESSING
+
+RUNS = 8
+WORLDS_MAX = 15
+QUICK = {  # the others are for `make drill`
+    "the offset of the last record",
+    "a fenced group commit is swallowed",
+    "back to where the batch began",
+    "offsets behind the transaction",
+    "dead letters outside the transaction",
+}
+
+
+def test_each_record_once_through_crashes_and_rebalances() -> None:
+    tally = run_seeds(PROCESSING, range(RUNS))
+    assert not tally.failure, tally.failure
+    assert tally.runs == RUNS
+    assert tally.restarts > RUNS
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_a_planted_bug_is_seen(name: str) -> None:
+    worlds, found = hunt(PLANTS[name], WORLDS_MAX)
+    assert found, f"nothing seen in {worlds} worlds"
