@@ -141,18 +141,6 @@ def stopped_without_a_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "commit", planted)
 
 
-def a_position_from_before_it_went(patch: pytest.MonkeyPatch) -> None:
-    """A slow answer about committed offsets is taken for one about a partition that came back."""
-    found = Fetcher.found_committed
-
-    def planted(
-        self: Fetcher[Any, Any], place: TopicPartition, offset: int, epoch: int, _: object = None
-    ) -> None:
-        found(self, place, offset, epoch)
-
-    patch.setattr(Fetcher, "found_committed", planted)
-
-
 _ALL: Final = (
     offsets_without_the_membership,
     no_way_back_after_an_abort,
@@ -163,7 +151,6 @@ _ALL: Final = (
     dead_letters_outside_the_transaction,
     offsets_behind_the_transaction,
     stopped_without_a_commit,
-    a_position_from_before_it_went,
 )
 PLANTS: Final = {each.__name__.replace("_", " "): each for each in _ALL}
 """By the name of the bug."""
