@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -120,8 +121,8 @@ class ProcessWorld(CrashingWorld):
         self._task(self._write())
         self._task(self._read())
         for number in range(random.choice((1, 2, 3, 4))):
-            name = f"w{number}"
-            machine.at(random.uniform(0, self.length_ms / 2), lambda n=name: self._come_back(n))
+            start = partial(self._come_back, f"w{number}")
+            machine.at(random.uniform(0, self.length_ms / 2), start)
         for _ in range(random.choice((0, 1, 3, 6))):
             machine.at(random.uniform(0, self.length_ms), self._strike)
         for _ in range(random.choice((0, 2, 10))):

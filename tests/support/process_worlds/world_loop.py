@@ -108,7 +108,7 @@ class WorldLoop(asyncio.BaseEventLoop):
                     self._buried.add(task)
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
                     with suppress(BaseException):  # whatever it would do now, it is dead
-                        task.get_coro().close()  # type: ignore[union-attr]
+                        task.get_coro().close()
 
     def freeze(self) -> None:
         """SIGSTOP: it stands still, and what comes waits."""
@@ -134,7 +134,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         protocol.connection_made(wire)
         return wire, protocol
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         handle = super().call_at(when, callback, *args, context=context)
@@ -164,7 +164,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._run_once()  # type: ignore[attr-defined]
         finally:
             asyncio._set_running_loop(None)
-            self._thread_id = None
+            self._thread_id = None  # type: ignore[assignment]
         if self._ready:  # type: ignore[attr-defined]
             self._want_turn(self.machine.now_ms)
         elif self._scheduled:  # type: ignore[attr-defined]
