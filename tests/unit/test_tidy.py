@@ -48,6 +48,7 @@ WIRE_DECORATORS = {"struct", "request", "response"}
 NAMES_OF_THE_TRADE = {
     ("client/processing/process.py", "process"),
     ("client/in_thread/processing.py", "process"),
+    ("tests/support/process_worlds/world_loop.py", "_process_events"),  # as asyncio calls it
 }
 # folder -> where the modules in it are tested, all alike
 FOLDERS_TESTED = {
@@ -64,6 +65,9 @@ SLEEPS_ALLOWED = {
     "tests/system/client/test_client_member_worlds.py": "how long an application is busy is drawn",
     "tests/system/client/test_client_process.py": "how long a handler takes is what is tested",
     "tests/crash/sessions/sending.py": "how fast lines come is the draw",
+    "tests/support/process_worlds/process_world.py": "time is simulated",
+    "tests/support/process_worlds/workers.py": "time is simulated",
+    "tests/support/process_worlds/world_loop.py": "time is simulated",
     "tests/crash/processing/run.py": "the instants of blows and looks are the draw",
     "tests/crash/processing/on_kafka.py": "the instants of blows are the draw",
     "tests/crash/processing/worker.py": "how long a handler takes is the draw",

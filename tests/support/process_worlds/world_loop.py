@@ -168,7 +168,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self._ready:  # type: ignore[attr-defined]
             self._want_turn(self.machine.now_ms)
         elif self._scheduled:  # type: ignore[attr-defined]
-            self._want_turn(self._scheduled[0].when() * 1000 + LATE_MS)  # type: ignore[attr-defined]
+            first: asyncio.TimerHandle = self._scheduled[0]  # type: ignore[attr-defined]
+            self._want_turn(first.when() * 1000 + LATE_MS)
 
     def _process_events(self, _: object) -> None:
         """None ever come."""
