@@ -13,7 +13,8 @@ from jwt.algorithms import RSAAlgorithm
 
 KEYS = {name: rsa.generate_private_key(public_exponent=65537, key_size=2048) for name in "ab"}
 NOW = int(time.time())
-CLAIMS = {"sub": "alice", "iat": NOW - 10, "exp": NOW + 600}
+LIFE_S = 36_000  # tests may run long after these were made
+CLAIMS = {"sub": "alice", "iat": NOW - 10, "exp": NOW + LIFE_S}
 
 
 def jwks(*names: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from minibroker.broker.config.properties import ConfigError, Secret
 from minibroker.broker.security.tokens import UNSECURED, Tokens
 from minibroker.protocol.sasl.oauthbearer import BadToken, GoodToken
 
-from tests.support.security.tokens import CLAIMS, NOW, jwks, signed, unsigned
+from tests.support.security.tokens import CLAIMS, LIFE_S, NOW, jwks, signed, unsigned
 
 SETTINGS = TokenSettings(None, None, None, 1000, (), None, 30, "sub", "scope")
 
@@ -27,11 +28,12 @@ def judged(tmp_path: Path, token: str, **changed: Any) -> GoodToken | BadToken:
 
 
 def test_a_signed_token_is_good_until_it_expires(tmp_path: Path) -> None:
-    good = GoodToken("alice", (NOW + 600) * 1000)
+    good = GoodToken("alice", (NOW + LIFE_S) * 1000)
     assert judged(tmp_path, signed(CLAIMS)) == good
     assert judged(tmp_path, signed(CLAIMS, kid=None)) == good
-    late = signed({**CLAIMS, "iat": NOW - 60, "exp": NOW - 20})  # within the clocks' difference
-    assert judged(tmp_path, late) == GoodToken("alice", (NOW - 20) * 1000)
+    now = int(time.time())
+    late = signed({**CLAIMS, "iat": now - 60, "exp": now - 10})  # within the clocks' difference
+    assert judged(tmp_path, late) == GoodToken("alice", (now - 10) * 1000)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_a_signed_token_is_good_until_it_expires(tmp_path: Path) -> None:
         (signed({"iat": NOW, "exp": NOW + 9}), "MissingRequiredClaimError"),
         (signed({**CLAIMS, "sub": " "}), "names nobody"),
         (signed({**CLAIMS, "sub": 5}), "names nobody"),
-        (signed({**CLAIMS, "iat": NOW + 100}), "ImmatureSignatureError"),
+        (signed({**CLAIMS, "iat": NOW + LIFE_S}), "ImmatureSignatureError"),
         (unsigned(CLAIMS), "no key|InvalidAlgorithm"),
         (jwt.encode(CLAIMS, "k" * 32, algorithm="HS256", headers={"kid": "a"}), "Invalid"),
         ("garbage", "DecodeError"),
@@ -66,7 +68,7 @@ def test_audience_issuer_and_the_claim_of_the_user(tmp_path: Path) -> None:
     assert isinstance(judged(tmp_path, token, audience=("x",)), BadToken)
     assert isinstance(judged(tmp_path, token, issuer="you"), BadToken)
     assert isinstance(judged(tmp_path, signed(CLAIMS), audience=("us",)), BadToken)
-    assert judged(tmp_path, token, subject_claim="name") == GoodToken("a", (NOW + 600) * 1000)
+    assert judged(tmp_path, token, subject_claim="name") == GoodToken("a", (NOW + LIFE_S) * 1000)
 
 
 def tokens(jaas: str | None = None) -> Tokens:
@@ -76,7 +78,7 @@ def tokens(jaas: str | None = None) -> Tokens:
 
 
 def test_an_unsigned_token_is_taken_where_a_setting_says_so() -> None:
-    assert tokens().judge(unsigned(CLAIMS)) == GoodToken("alice", (NOW + 600) * 1000)
+    assert tokens().judge(unsigned(CLAIMS)) == GoodToken("alice", (NOW + LIFE_S) * 1000)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_an_unsigned_token_is_taken_where_a_setting_says_so() -> None:
         unsigned({**CLAIMS, "exp": True}),
         unsigned({**CLAIMS, "exp": float("inf")}),
         unsigned({**CLAIMS, "sub": ""}),
-        unsigned({**CLAIMS, "iat": NOW + 50}),
+        unsigned({**CLAIMS, "iat": NOW + LIFE_S}),
         unsigned({"exp": NOW + 5}),
         unsigned([1]),
         signed(CLAIMS),
@@ -107,8 +109,9 @@ def test_an_unsigned_token_is_refused(token: str) -> None:
 def test_the_options_of_the_jaas_line_count() -> None:
     names = 'unsecuredValidatorPrincipalClaimName="user" unsecuredValidatorScopeClaimName="s"'
     lax = tokens(f'{names} unsecuredValidatorAllowableClockSkewMs="60000"')
-    late = unsigned({"user": "bob", "exp": NOW - 10})
-    assert lax.judge(late) == GoodToken("bob", (NOW - 10) * 1000)
+    now = int(time.time())
+    late = unsigned({"user": "bob", "exp": now - 10})
+    assert lax.judge(late) == GoodToken("bob", (now - 10) * 1000)
     strict = tokens('unsecuredValidatorRequiredScope="read write"')
     assert strict.judge(unsigned(CLAIMS)) == BadToken(
         "a scope is missing", "insufficient_scope", "[read, write]"
