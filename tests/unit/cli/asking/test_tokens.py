@@ -26,6 +26,11 @@ class Issuer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         user = b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
+        if self.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "/token")
+            self.end_headers()
+            return
         is_known = user == f"id:{SECRET}" and "grant_type=client_credentials" in body
         self.send_response(200 if is_known else 401)
         self.end_headers()
@@ -54,6 +59,9 @@ def test_an_issuer(url: str) -> None:
     with pytest.raises(OSError, match="answered 401") as caught:
         tokens_of(endpoint("wrong-secret", "all"))()
     assert "wrong-secret" not in str(caught.value)
+    elsewhere = TokenEndpoint(url.replace("/token", "/elsewhere"), "id", Secret(SECRET), "all")
+    with pytest.raises(OSError, match="answered 302"):
+        tokens_of(elsewhere)()
     with pytest.raises(OSError, match="without an access_token"):
         tokens_of(endpoint(SECRET, ""))()
 
