@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from minibroker.client import (
@@ -18,11 +17,12 @@ from minibroker.client import (
     Fatal,
     Producer,
 )
-from minibroker.testing.security.certificates import Certificates
 
 from tests.support.processes.kafka import RealKafka, missing_tools
 from tests.support.processes.secure_kafka import (
+    LOGINS,
     RENEW_MS,
+    Secured,
     SecureListeners,
     unsecured_token,
 )
@@ -33,47 +33,14 @@ pytestmark = [
 ]
 PASSWORD = "do-not-show-me"  # of nobody
 BOUND_S = 60
-LOGINS: dict[str, dict[str, Any]] = {
-    "PLAIN": {"sasl_plain_username": "alice", "sasl_plain_password": "alice-secret"},
-    "SCRAM-SHA-256": {"sasl_plain_username": "carol", "sasl_plain_password": "carol-secret"},
-    "SCRAM-SHA-512": {"sasl_plain_username": "dave", "sasl_plain_password": "dave-secret"},
-    "OAUTHBEARER": {"sasl_oauth_token_provider": lambda: unsecured_token("eve")},
-}
 NAMES = count()
-
-
-class Secured(NamedTuple):
-    """A running cluster, and files of certificates."""
-
-    kafka: RealKafka
-    authority: str
-    client: tuple[str, str]
-
-    def options(self, listener: str, mechanism: str = "") -> dict[str, Any]:
-        """For each of our faces."""
-        protocol = {"MTLS": "SSL", "RENEW": "SASL_PLAINTEXT"}.get(listener, listener)
-        options: dict[str, Any] = {
-            "bootstrap_servers": self.kafka.servers(listener),
-            "security_protocol": protocol,
-        }
-        if protocol.endswith("SSL"):
-            options["ssl_cafile"] = self.authority
-        if listener == "MTLS":
-            options |= {"ssl_certfile": self.client[0], "ssl_keyfile": self.client[1]}
-        if mechanism:
-            options |= {"sasl_mechanism": mechanism, **LOGINS[mechanism]}
-        return options
 
 
 @pytest.fixture(scope="module", params=[1, 3])
 def secured(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Secured]:
     listeners = SecureListeners()
-    files: Path = tmp_path_factory.mktemp("certificates")
-    certificates: Certificates = listeners.certificates
     with RealKafka(nodes=request.param, secured=listeners, heap="384m") as kafka:
-        yield Secured(
-            kafka, certificates.write_authority(files), certificates.write(files, "client")
-        )
+        yield Secured.of(kafka, listeners, tmp_path_factory.mktemp("certificates"))
 
 
 WAYS = [("SSL", ""), ("MTLS", "")] + [

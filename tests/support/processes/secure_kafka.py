@@ -15,8 +15,11 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from minibroker.testing.security.certificates import Certificates
+
+from tests.support.processes.kafka import RealKafka
 
 LISTENERS = {
     "SSL": "SSL",
@@ -96,3 +99,41 @@ def unsecured_token(subject: str, lifetime_s: float = 3600) -> str:
 
 def _part(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+LOGINS: dict[str, dict[str, Any]] = {
+    "PLAIN": {"sasl_plain_username": "alice", "sasl_plain_password": "alice-secret"},
+    "SCRAM-SHA-256": {"sasl_plain_username": "carol", "sasl_plain_password": "carol-secret"},
+    "SCRAM-SHA-512": {"sasl_plain_username": "dave", "sasl_plain_password": "dave-secret"},
+    "OAUTHBEARER": {"sasl_oauth_token_provider": lambda: unsecured_token("eve")},
+}
+
+
+class Secured(NamedTuple):
+    """A running cluster, and files of certificates."""
+
+    kafka: RealKafka
+    authority: str
+    client: tuple[str, str]
+
+    @classmethod
+    def of(cls, kafka: RealKafka, listeners: SecureListeners, files: Path) -> Secured:
+        """Write what clients need below `files`."""
+        certificates = listeners.certificates
+        authority = certificates.write_authority(files)
+        return cls(kafka, authority, certificates.write(files, "client"))
+
+    def options(self, listener: str, mechanism: str = "") -> dict[str, Any]:
+        """For each of our faces."""
+        protocol = {"MTLS": "SSL", "RENEW": "SASL_PLAINTEXT"}.get(listener, listener)
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.kafka.servers(listener),
+            "security_protocol": protocol,
+        }
+        if protocol.endswith("SSL"):
+            options["ssl_cafile"] = self.authority
+        if listener == "MTLS":
+            options |= {"ssl_certfile": self.client[0], "ssl_keyfile": self.client[1]}
+        if mechanism:
+            options |= {"sasl_mechanism": mechanism, **LOGINS[mechanism]}
+        return options
