@@ -1,7 +1,7 @@
 """EDGE: `minibroker users add|list|remove`: who may log in by SCRAM, at any Kafka.
 
 A password is asked for at the terminal, or is the first line of standard input; on the command line
-everybody could see it.
+everybody could see it. With --log-dirs: the users of a directory that no broker uses.
 Tests: tests/system/commands/test_users_command.py
 """
 
@@ -11,15 +11,19 @@ import json
 import secrets
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from ...client.admin import Admin
 from ...client.administer.results import ScramMechanism
 from ..asking.admin import refusals_of, run_verb
 from ..terminal.addresses import add_bootstrap_server
 from ..terminal.counts import parse_count
-from ..terminal.running import CommandFailed, WrongUsage
+from ..terminal.running import CommandFailed, WrongUsage, running
 from ..terminal.tables import table
 from ..terminal.visible import visible
+
+if TYPE_CHECKING:
+    from ..data_directory.users import DirectoryUsers
 
 SUMMARY = "add, list or remove users that log in by SCRAM"
 EXAMPLES = (
@@ -27,6 +31,7 @@ EXAMPLES = (
     "users add dave --generate --mechanism SCRAM-SHA-512",
     "users list",
     "users list carol --json",
+    "users add carol --log-dirs /var/lib/minibroker < password.txt",
     "users remove carol",
     "users remove carol --mechanism SCRAM-SHA-256",
 )
@@ -63,15 +68,30 @@ def add_arguments(parser: ArgumentParser) -> None:
         )
     for command in (add, listing, remove):
         add_bootstrap_server(command)
+        command.add_argument(
+            "--log-dirs",
+            metavar="DIR",
+            help="a directory that no broker uses, in place of a running one",
+        )
         command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: Namespace) -> int:
-    """Run one verb."""
-    return run_verb("users", {"add": _add, "list": _list, "remove": _remove}[args.verb], args)
+    """Run one verb, at a running broker or in a directory."""
+    verb = {"add": _add, "list": _list, "remove": _remove}[args.verb]
+    if args.log_dirs is None:
+        return run_verb("users", verb, args)
+
+    async def run_there() -> int:
+        from ..data_directory.users import directory_users
+
+        with directory_users(args.log_dirs) as users:
+            return await verb(users, args)
+
+    return running(f"users {args.verb}", run_there)
 
 
-async def _add(admin: Admin, args: Namespace) -> int:
+async def _add(admin: Admin | DirectoryUsers, args: Namespace) -> int:
     password = _Password(secrets.token_urlsafe(GENERATED_BYTES)) if args.generate else _asked()
     mechanisms = dict.fromkeys(args.mechanism or MECHANISMS)
     for mechanism in mechanisms:
@@ -89,7 +109,7 @@ async def _add(admin: Admin, args: Namespace) -> int:
     return 0
 
 
-async def _list(admin: Admin, args: Namespace) -> int:
+async def _list(admin: Admin | DirectoryUsers, args: Namespace) -> int:
     with refusals_of("users"):
         users = await admin.describe_user_scram_credentials(args.user or None)
     if args.json:
@@ -106,7 +126,7 @@ async def _list(admin: Admin, args: Namespace) -> int:
     return 0
 
 
-async def _remove(admin: Admin, args: Namespace) -> int:
+async def _remove(admin: Admin | DirectoryUsers, args: Namespace) -> int:
     mechanisms = args.mechanism
     if not mechanisms:
         with refusals_of(args.user):

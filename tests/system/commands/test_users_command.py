@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from minibroker.client import AuthenticationFailed
@@ -78,3 +79,31 @@ def test_what_cannot_be_is_told(broker: ChildBroker) -> None:
     assert "UNACCEPTABLE_CREDENTIAL: Too few iterations" in too_few.stderr
     assert "does not exist" in users(broker, "remove", "dave", code=1).stderr
     assert "does not exist" in users(broker, "list", "dave", code=1).stderr
+
+
+def test_a_directory_that_no_broker_uses(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+
+    def offline(*words: str, code: int = 0, data_in: str = "") -> str:
+        command = [sys.executable, "-m", "minibroker", "users", *words, "--log-dirs", str(data)]
+        done = subprocess.run(
+            command, input=data_in, text=True, capture_output=True, timeout=BOUND_S, check=False
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert offline("list") == ""
+    offline("add", "carol", data_in=f"{PASSWORD}\n")
+    offline("add", "dave", data_in="x\n")
+    assert offline("remove", "dave", "--mechanism", "SCRAM-SHA-256").startswith("removed dave")
+    assert [line.split()[:2] for line in offline("list").splitlines()[1:]] == [
+        ["carol", "SCRAM-SHA-256"],
+        ["carol", "SCRAM-SHA-512"],
+        ["dave", "SCRAM-SHA-512"],
+    ]
+    assert "does not exist" in offline("remove", "nobody", code=1)
+    assert "Too few iterations" in offline("add", "x", "--iterations", "7", code=1, data_in="x\n")
+    with ChildBroker(data_dir=data, security="SASL_PLAINTEXT") as started:
+        assert logs_in(started, "SCRAM-SHA-512", PASSWORD)
+        assert "in use" in offline("list", code=1)
