@@ -81,6 +81,8 @@ def test_client(
     except EnvironmentMissing as missing:
         pytest.skip(str(missing))
     broker = brokers[protocol]
+    if client.name == "kcat" and mechanism.startswith("SCRAM"):
+        expect_its_nonce(broker, mechanism)
     topic = f"{client.name}-{mechanism}"
     broker.create_topic(topic)
     variables = {
@@ -97,6 +99,16 @@ def test_client(
     assert [each.value for each in broker.records(topic)] == [each.value for each in sent]
     told = run(program, variables, "read", where, topic, str(RECORDS))
     assert [from_line(line)[1].value for line in told.splitlines()] == [each.value for each in sent]
+
+
+def expect_its_nonce(broker: ChildBroker, mechanism: Any) -> None:
+    """Older ones of its library say the client's nonce twice; Kafka refuses that since 3.8.1."""
+    words = ["kcat", "-L", "-b", broker.bootstrap_servers, "-m", "10"]
+    for name, value in broker.security.confluent_kafka(mechanism).items():
+        words += ["-X", f"{name}={value}"]
+    done = subprocess.run(words, capture_output=True, timeout=TIMEOUT_S, check=False)
+    if done.returncode and "the nonce is not the one of this login" in broker.logged:
+        pytest.xfail("this kcat's librdkafka repeats its nonce in SCRAM (CVE-2024-56128)")
 
 
 def run(program: Runnable, variables: dict[str, str], *words: str, stdin: str = "") -> str:
