@@ -39,17 +39,21 @@ async def test_lost_answers_store_every_record_once(
     listener: str, mechanism: str, secured: Secured, tmp_path: Any
 ) -> None:
     options = secured.options(listener, mechanism)
-    contexts: dict[str, ssl.SSLContext] = {}
+    between = behind = None
     if listener.endswith("SSL"):
         behind = ssl.create_default_context(cafile=secured.authority)
         between = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         between.load_cert_chain(*LISTENERS.certificates.write(tmp_path, "server"))
-        contexts = {"ssl_context": between, "upstream_ssl_context": behind}
     topic = f"{listener}-{mechanism}"
     sent = [b"%d" % number for number in range(RECORDS)]
     rule = Rule(action=LoseReply(), api="Produce", every=4)
     async with asyncio.timeout(BOUND_S):
-        async with Proxy(options.pop("bootstrap_servers"), [rule], **contexts) as proxy:
+        async with Proxy(
+            options.pop("bootstrap_servers"),
+            [rule],
+            ssl_context=between,
+            upstream_ssl_context=behind,
+        ) as proxy:
             here = proxy.bootstrap_servers
             async with Producer(here, batch_size=2_000, **options) as producer:
                 for value in sent:
