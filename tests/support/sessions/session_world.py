@@ -264,6 +264,11 @@ class SessionWorld(CrashingWorld):
 
     def _truth_of(self, batch: OpenBatch) -> bool | None:
         """Whether its records are in the topic; None while nobody can look."""
+        if not durability_loses(self.machine):
+            text = f"unsettled, though nothing was lost: {batch.describe()}"
+            self.outcome.found.append(text)
+            self.is_over = True
+            return None
         if self.machine.broker is None:
             return None
         try:
