@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 
+from tests.fuzz.mutations import mutated
+from tests.hostile.handshakes import whole_hello
 from tests.support.in_loop.runtime import until
 from tests.support.security.listeners import PROTOCOLS, Authority
 from tests.support.security.secured_broker import secured_broker
@@ -113,3 +116,19 @@ async def test_a_long_frame_before_a_login_ends_the_connection(
         reader = await half_open(place, "SASL_PLAINTEXT", (524_289).to_bytes(4, "big"))
         assert await is_closed(reader)
     assert "frame size 524289 is outside 0..524288" in caplog.text
+
+
+async def test_spoilt_handshakes_end_in_words_and_harm_nobody(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng, hello = Random(21), whole_hello()
+    async with secured_broker(authority) as (runtime, place):
+        for _ in range(60):
+            bare = await place.open_bare(rng.choice(("SSL", "MTLS", "SASL_SSL")))
+            bare.writer.write(mutated(hello, rng, [hello]))
+            bare.writer.write_eof()
+        talk = await place.open("SSL")
+        assert await talk.ask(VERSIONS, 4) == "0"
+        await place.hang_up()
+        await until(lambda: not len(runtime.server.strangers))
+    assert not [each for each in caplog.records if each.levelname in ("ERROR", "CRITICAL")]
