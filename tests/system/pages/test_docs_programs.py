@@ -16,7 +16,7 @@ import pytest
 from tests.support.in_loop.runtime import running_broker
 
 DOCS = Path(__file__).parents[3] / "docs"
-AT_LEAST = {"client.md": 6, "transactions.md": 5}  # blocks of each page
+AT_LEAST = {"client.md": 6, "transactions.md": 5, "sessions.md": 3}  # blocks of each page
 PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in AT_LEAST}
 BLOCK = r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```"
 BLOCKS = {
@@ -35,7 +35,10 @@ def test_every_block_stands_in_a_section_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("title", BLOCKS)
-async def test_a_block_prints_what_it_says(title: str) -> None:
+async def test_a_block_prints_what_it_says(
+    title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # sessions are directories
     code, printed = BLOCKS[title], StringIO()
     async with running_broker() as runtime:
         here = code.replace("127.0.0.1:9092", f"127.0.0.1:{runtime.bound[0].port}")
