@@ -43,7 +43,13 @@ def missing_library(client: str) -> str | None:
 
 
 class ProducerProcess:
-    """A producer that sends one record at a time; its session begins with the process."""
+    """A producer that sends one record at a time; its session begins with the process.
+
+    Attributes:
+        mark: of a durable session: how many records it had taken before this process.
+    """
+
+    mark = 0
 
     def __init__(self, process: Process, errors: IO[bytes], task: dict[str, object]) -> None:
         self._process = process
@@ -113,11 +119,17 @@ class ProducerProcess:
 
 @asynccontextmanager
 async def running_producer(
-    client: str, bootstrap_servers: str, *, idempotent: bool, transactional_id: str | None = None
+    client: str,
+    bootstrap_servers: str,
+    *,
+    idempotent: bool,
+    transactional_id: str | None = None,
+    session: str | None = None,
 ) -> AsyncIterator[ProducerProcess]:
     """A producer of this library; gone when the block ends.
 
-    With a transactional_id it has been initialised when the block begins.
+    With a transactional_id it has been initialised when the block begins; with a session its mark
+    is known.
     """
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
@@ -128,11 +140,14 @@ async def running_producer(
             "bootstrap_servers": bootstrap_servers,
             "idempotent": idempotent,
             "transactional_id": transactional_id,
+            "session": session,
         }
         producer = ProducerProcess(process, errors, task)
         try:
             if transactional_id is not None:
                 await producer.acknowledged()
+            if session is not None:
+                producer.mark = await producer.acknowledged()
             yield producer
             await producer.close()
         finally:

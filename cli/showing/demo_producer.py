@@ -1,10 +1,11 @@
 """EDGE: a producer as a process of its own, with the library it is told to take, as it comes.
 
 Reads JSON objects from standard input, one a line: first client, bootstrap_servers, idempotent,
-transactional_id (or null); then topic, partition, value for each record. Each record is sent when
-its line has come, and its offset printed once it is acknowledged. With a transactional_id a 0 is
-printed once the producer may begin, and "do" may be begin, commit or abort: done when a 0 is
-printed. Whatever is retried is retried by the library itself.
+transactional_id (or null), session (a directory of ours, or null); then topic, partition, value for
+each record. Each record is sent when its line has come, and its offset printed once it is
+acknowledged. With a transactional_id a 0 is printed once the producer may begin, and "do" may be
+begin, commit or abort: done when a 0 is printed. With a session its mark, the count of records, is
+printed first. Whatever is retried is retried by the library itself.
 Started by demo_clients.py.
 Tests: tests/interop/commands/test_demo.py
 """
@@ -52,6 +53,7 @@ class Task(TypedDict):
     bootstrap_servers: str
     idempotent: bool
     transactional_id: str | None
+    session: str | None
 
 
 class _Asyncio(Sender):
@@ -84,15 +86,31 @@ class Ours(_Asyncio):
     async def started(self, task: Task) -> Any:
         from ...client.producer import Producer
 
+        self._has_session = task["session"] is not None
         producer: Producer = Producer(
             task["bootstrap_servers"],
             enable_idempotence=task["idempotent"],
             transactional_id=task["transactional_id"],
+            session=task["session"],
             linger_ms=0,
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
         )
         await producer.start()
+        self._mark = producer.session.marks.get(None, 0) if self._has_session else 0
         return producer
+
+    @property
+    def mark(self) -> int:
+        """How many records the session has taken."""
+        return int(self._mark)
+
+    async def _sent(self, topic: str, partition: int, value: bytes) -> Any:
+        if not self._has_session:
+            return await super()._sent(topic, partition, value)
+        self._mark = self.mark + 1
+        async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+            sent = await self._producer.send(topic, value, partition=partition, mark=self._mark)
+            return (await sent).offset
 
     def begin(self) -> None:
         self._transaction = self._producer.transaction()
@@ -226,6 +244,9 @@ def main() -> None:
     sender = SENDERS[task["client"]](task)
     if task["transactional_id"] is not None:
         print(0, flush=True)
+    if task["session"] is not None:
+        assert isinstance(sender, Ours), "no other library has them"
+        print(sender.mark, flush=True)
     for line in iter(sys.stdin.readline, ""):
         asked = json.loads(line)
         match asked.get("do"):

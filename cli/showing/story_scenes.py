@@ -8,6 +8,7 @@ Tests: tests/system/commands/test_story.py
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from ...protocol.messages.init_producer_id import InitProducerIdRequest
 from ...protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ...testing.stored import Stored
 from .demo_clients import running_producer
-from .story_frames import Fate, Frame
+from .story_frames import Fate, Frame, short_id
 from .story_stage import Scene, Stage, Told, verdicts
 from .story_transactions import TRANSACTIONS
 
@@ -160,6 +161,54 @@ async def new_session(stage: Stage, topic: str) -> Told:
     )
 
 
+async def goes_on(stage: Stage, topic: str) -> Told:
+    """The same death, of a producer with a durable session; its successor has the same one."""
+    broker, mark = stage.broker, -1
+    broker.create_topic(topic)
+    held = broker.faults.hold("Produce", at="reply", topic=topic, nth=2)
+    with tempfile.TemporaryDirectory() as session:
+        servers = broker.bootstrap_servers
+        async with running_producer("ours", servers, idempotent=True, session=session) as producer:
+            await producer.send(topic, "x")
+            producer.start_sending(topic, "y")
+            await held.reached()
+            await producer.kill()
+            held.release()
+        before = broker.records(topic)
+        asked = len(broker.history())
+        async with running_producer("ours", servers, idempotent=True, session=session) as producer:
+            mark = producer.mark
+            await producer.send(topic, "z")
+        apis = [each.api for each in broker.history()[asked:]]
+    log = broker.records(topic)
+    x, y, z = await _frames(stage, topic, log)
+    look = replace(
+        y,
+        who="new",
+        value=f"what of PID {short_id(y.producer_id)}?",
+        producer_id=-1,
+        sequence=-1,
+        before=before,
+        after=before,
+        answer=f"last sequence {before[-1].sequence}",
+        words="y is in the session, and was on its way when the process died. The broker is asked "
+        "what it knows of that PID (DescribeProducers), and the log is read: y is stored. Nothing "
+        "is sent again",
+    )
+    return Told(
+        (x, replace(y, fate=Fate.UNHEARD), look, replace(z, who="new")),
+        log,
+        {
+            "the log holds x, y, z": _values(log) == "xyz",
+            "the mark of the session was behind y": mark == 2,
+            "the broker was asked before anything was sent": "DescribeProducers" in apis
+            and apis.index("DescribeProducers") < apis.index("Produce"),
+            "nothing but z was sent by the second process": apis.count("Produce") == 1,
+            "z is under a new PID": log[1].producer_id != log[2].producer_id,
+        },
+    )
+
+
 async def broker_crash(stage: Stage, topic: str) -> Told:
     """The broker kills itself with y in its log and no acknowledgement sent, and comes back."""
     broker = stage.broker
@@ -240,6 +289,15 @@ SCENES = (
         new_session,
         "y is there twice, by two PIDs: exactly once holds within one session of a producer, not "
         "across two.",
+    ),
+    Scene(
+        "The producer dies, and goes on",
+        "The same death, but the producer (of this project, the only one that can) keeps a durable "
+        "session: what it sends is in a directory before it leaves. Its successor has the same "
+        "directory.",
+        goes_on,
+        "y is there once, and the program goes on behind it: the session's mark says that x and y "
+        "are in. Everything new has a new PID.",
     ),
     Scene(
         "The broker crashes in between",
