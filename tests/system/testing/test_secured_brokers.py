@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from minibroker.cli.asking.tokens import unsecured_token
 from minibroker.client import Admin, AuthenticationFailed, Consumer, Fatal, Producer
 from minibroker.testing import BrokerSecurity, ChildBroker, TestBroker
 from minibroker.testing.security.broker_security import MECHANISMS
@@ -206,3 +208,28 @@ async def test_what_there_is_not_is_told() -> None:
     with pytest.raises(RuntimeError, match="made without security"):
         _ = TestBroker().security
     assert "secret" not in repr(BrokerSecurity()) + repr(BrokerSecurity().prepared)
+
+
+BEARER = "listener.name.sasl_plaintext.oauthbearer.sasl"
+CLASSES = "org.apache.kafka.common.security.oauthbearer"
+UNSECURED = f"{CLASSES}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+
+
+async def test_tokens_that_nobody_signed_where_a_setting_takes_them() -> None:
+    settings = {
+        "sasl.enabled.mechanisms": "OAUTHBEARER",
+        f"{BEARER}.jaas.config": f"{CLASSES}.OAuthBearerLoginModule required;",
+        f"{BEARER}.server.callback.handler.class": UNSECURED,
+    }
+    async with TestBroker(security="SASL_PLAINTEXT", settings=settings) as broker:
+        options: dict[str, Any] = {
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "OAUTHBEARER",
+            "sasl_oauth_token_provider": lambda: unsecured_token("eve", time.time()),
+        }
+        async with Producer(broker.bootstrap_servers, **options) as producer:
+            await producer.send_and_wait("t", b"v")
+        options["sasl_oauth_token_provider"] = lambda: unsecured_token("eve", time.time(), -100)
+        with pytest.raises(AuthenticationFailed, match=r"OAUTHBEARER: .*invalid_token"):
+            await Producer(broker.bootstrap_servers, **options).start()
+        broker.assert_stored_once("t", [b"v"])
