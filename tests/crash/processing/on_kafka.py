@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -23,7 +22,7 @@ from minibroker.client import Admin, ClientError
 from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.messages.find_coordinator import FindCoordinatorRequest
 
-from tests.crash.processing.run import play
+from tests.crash.processing.run import at_a_time, play
 from tests.support.processes.kafka import RealKafka, missing_tools
 
 BROKER_BLOWS = 2
@@ -115,28 +114,18 @@ def main(arguments: list[str]) -> int:
         return 1
     folder = Path(tempfile.mkdtemp(prefix="minibroker-process-kafka-"))
     with real_kafka(nodes) as kafka:
-        wrong = asyncio.run(_runs(kafka, nodes, range(seed, seed + runs), folder))
+        jobs, alone = int(os.environ.get("JOBS", "1")), asyncio.Lock()
+
+        async def one(number: int) -> list[str]:
+            return await one_run(kafka, nodes, number, folder, alone)
+
+        wrong = asyncio.run(at_a_time(jobs, one, range(seed, seed + runs)))
     print(f"{runs} runs of process() on {nodes} nodes of Kafka, {wrong} violations")
     if wrong:
         print(f"what the workers said: {folder}/seed-*")
         return 1
     shutil.rmtree(folder)
     return 0
-
-
-async def _runs(kafka: RealKafka, nodes: int, seeds: Iterable[int], folder: Path) -> int:
-    """Every run; returns how much is wrong."""
-    alone, left, wrong = asyncio.Lock(), iter(seeds), 0
-
-    async def some() -> None:
-        nonlocal wrong
-        for each in left:
-            wrong += len(await one_run(kafka, nodes, each, folder, alone))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(int(os.environ.get("JOBS", "1"))):
-            group.create_task(some())
-    return wrong
 
 
 def real_kafka(nodes: int) -> RealKafka:
