@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,6 @@ from tests.bench.client import transacting
 from tests.bench.client.loads import LOADS, Figures
 from tests.bench.loads import TOPIC
 from tests.bench.servers import (
-    ROOT,
     Server,
     create_topics,
     install_wheel,
@@ -40,7 +38,6 @@ from tests.bench.where import describe_run
 from tests.support.processes.kafka import missing_tools
 
 WIDTH = 110
-LOAD_TIMEOUT_S = 300
 IMPORT_ROUNDS = 15
 BASE_IMPORTS = "import asyncio, construct, crc32c"
 OUR_IMPORTS = tuple(f"from minibroker.client import {name}" for name in ("Producer", "Consumer"))
@@ -122,18 +119,8 @@ def _rounds(server: Server, size: int, rounds: int) -> dict[Name, list[Figures]]
 
 
 def _load(server: Server, name: Name, size: int) -> Figures:
-    address = f"{server.host}:{server.port}"
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.client.loads", *name, address, TOPIC, str(size)],
-        capture_output=True,
-        text=True,
-        timeout=LOAD_TIMEOUT_S,
-        cwd=ROOT,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{name} at {server.name}: {done.stderr[-2000:]}")
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    arguments = (*name, f"{server.host}:{server.port}", TOPIC, str(size))
+    figures: Figures = transacting.said_by("tests.bench.client.loads", *arguments)
     return figures
 
 

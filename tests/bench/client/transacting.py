@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +23,7 @@ from tests.bench.servers import ROOT, Server, renew_topic
 TOPIC = "bench-transactional-sends"
 SIZES = (1, 10, 100, 1_000, 10_000)  # records of a transaction
 SECONDS = 2.0
-LOAD_TIMEOUT_S = 120
+LOAD_TIMEOUT_S = 300
 # (ours, theirs, at least this many times theirs)
 TARGETS = (
     ("ours", "aiokafka", 3.0),
@@ -74,8 +75,14 @@ def _ratios(measured: dict[int, Measured]) -> Table:
 
 def _load(server: Server, client: str, size: int) -> float:
     arguments = (client, f"{server.host}:{server.port}", TOPIC, str(size), str(SECONDS))
+    rate: float = said_by("tests.bench.client.transactional_loads", *arguments)
+    return rate
+
+
+def said_by(module: str, *arguments: str) -> Any:
+    """The JSON that a load prints, which runs in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.client.transactional_loads", *arguments],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         timeout=LOAD_TIMEOUT_S,
@@ -83,9 +90,8 @@ def _load(server: Server, client: str, size: int) -> float:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{client} at {server.name}: {done.stderr[-2000:]}")
-    rate: float = json.loads(done.stdout.splitlines()[-1])
-    return rate
+        raise RuntimeError(f"{module} {' '.join(arguments)}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _ratio(mine: Sequence[float], its: Sequence[float]) -> str:
