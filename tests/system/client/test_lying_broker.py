@@ -142,6 +142,11 @@ async def administer(victim: Victim) -> None:
         "remove_member": admin.remove_member(group, "nobody"),
         "delete_group": admin.delete_group(group),
         "delete_topics": admin.delete_topics([topic]),
+        "upsert_user_scram_credential": admin.upsert_user_scram_credential(
+            group, "SCRAM-SHA-256", "a password"
+        ),
+        "describe_user_scram_credentials": admin.describe_user_scram_credentials(),
+        "delete_user_scram_credential": admin.delete_user_scram_credential(group, "SCRAM-SHA-256"),
     }
     for what, awaited in calls.items():
         await victim.call(what, awaited)
@@ -202,7 +207,7 @@ async def settle(victim: Victim) -> None:
 PRODUCERS = (0, 3, 18, 22)
 READERS = (1, 2, 3, 18, 23)
 MEMBERS = (8, 9, 10, 11, 12, 13, 14)
-ADMINS = (2, 3, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 32, 35, 37, 42, 44, 47, 60)
+ADMINS = (2, 3, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 32, 35, 37, 42, 44, 47, 60, 50, 51)
 LOOKERS = (3, 10, 18, 22, 27, 61, 65, 66)
 SETTLERS = (0, 1, 2, 3, 23, 61)
 LOADS: list[tuple[Callable[[Victim], Awaitable[None]], tuple[int, ...]]] = [
