@@ -192,6 +192,7 @@ class GroupMember(Generic[K, V]):
         membership = self._membership
         topics = await self._wanted_topics()
         await self._prepare(topics)
+        membership.raise_if_failed()  # while the application was waited for, it has committed
         if not self._is_subscribed or self._is_away:
             return True
         self._is_settled.clear()
@@ -350,8 +351,7 @@ class GroupMember(Generic[K, V]):
                     await self._changed.wait()
             except TimeoutError:
                 self._cluster.refresh_soon()
-        if membership.failure is not None:
-            raise membership.failure
+        membership.raise_if_failed()
 
     def _is_outdated(self) -> bool:
         """Whether topics or partitions have come or gone since the group was last balanced."""

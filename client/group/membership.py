@@ -294,6 +294,11 @@ class Membership:
             self.fail(self.error_of(code))
         return step
 
+    def raise_if_failed(self) -> None:
+        """Raise why the state is FAILED, if it is."""
+        if self.failure is not None:
+            raise self.failure
+
     def fail(self, error: ClientError) -> None:
         """End the membership; the application is told why."""
         self.failure = error

@@ -217,6 +217,24 @@ async def test_the_fenced_are_told(broker: TestBroker) -> None:
     assert await values_at(broker, TARGET) == []
 
 
+async def test_a_member_that_is_fenced_while_it_is_waited_for_says_so(broker: TestBroker) -> None:
+    await fill(broker, b"1", b"2")
+    async with asyncio.timeout(WAIT_S):
+        consumer = reads(broker, group_instance_id="i")
+        await consumer.start()
+        await consumer.getone()
+        broker.faults.error("Heartbeat", ErrorCode.REBALANCE_IN_PROGRESS, times=1)
+        member = consumer._member
+        assert member is not None
+        await until(lambda: member.wants_back)
+        broker.faults.error("OffsetCommit", ErrorCode.FENCED_INSTANCE_ID, times=1)
+        with pytest.raises(Fenced, match="FENCED_INSTANCE_ID"):
+            await consumer.commit()
+        with pytest.raises(Fenced, match="give every running consumer one of its own"):
+            await consumer.getmany(timeout_ms=WAIT_S * 1_000)
+        await consumer.stop()
+
+
 async def test_the_cancelled_batch_is_aborted_and_read_again(broker: TestBroker) -> None:
     async def handler(record: Record) -> Output:
         if record.value == b"2" and not reached.is_set():
