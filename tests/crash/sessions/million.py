@@ -27,7 +27,9 @@ BROKER_KILLS = 5
 PARTITIONS = 4
 TOPIC = "lines"
 FINISH_S = 1_200.0
-BEGIN_S = 1.5  # a command needs about that long before it sends
+BEGIN_S = 60.0
+LOOK_S = 0.02
+GROWN_BYTES = 10_000
 
 
 def write_source(path: Path, count: int, random: Random) -> None:
@@ -43,22 +45,46 @@ def command(servers: str, source: Path, session: Path) -> list[str]:
     return [sys.executable, "-m", "minibroker", *words, "--session", str(session)]
 
 
-def kill_often(broker: BrokerProcess, line: list[str], random: Random, limit_s: float) -> int:
-    """Begin and kill the command KILLS times, if it lasts; returns how often it was killed."""
+def kill_often(
+    broker: BrokerProcess, line: list[str], session: Path, random: Random, within_s: float
+) -> tuple[int, int]:
+    """Begin and kill the command KILLS times, if it lasts; how often it and the broker were."""
     hurt = set(random.sample(range(KILLS), BROKER_KILLS))
-    killed = 0
-    for number in range(KILLS):
+    killed = broker_killed = 0
+    while killed < KILLS:
         with subprocess.Popen(line, stderr=subprocess.DEVNULL) as running:
-            wait(running, BEGIN_S + random.uniform(0, limit_s))
-            if number in hurt:
+            wait_for_growth(running, session / "journal")
+            wait(running, random.uniform(0, within_s))
+            if killed in hurt:
+                hurt.discard(killed)
+                broker_killed += 1
                 broker.kill()
                 broker.start()
-                wait(running, random.uniform(0, limit_s))
-            if running.poll() is not None:
+                wait(running, random.uniform(0, within_s))
+            if running.poll() == 0:
                 break
+            killed += running.poll() is None  # else the broker was away when it began
             running.kill()
-        killed += 1
-    return killed
+    return killed, broker_killed
+
+
+def wait_for_growth(running: subprocess.Popen[bytes], journal: Path) -> None:
+    """Until it has begun to send."""
+    least = size_of(journal)
+    deadline = time.monotonic() + BEGIN_S
+    while time.monotonic() < deadline and running.poll() is None:
+        least = min(least, size_of(journal))  # a start writes it anew
+        if size_of(journal) > least + GROWN_BYTES:
+            return
+        wait(running, LOOK_S)
+
+
+def size_of(journal: Path) -> int:
+    """Of what is there now."""
+    try:
+        return journal.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def wait(running: subprocess.Popen[bytes], seconds: float) -> None:
@@ -101,7 +127,7 @@ def main(arguments: list[str]) -> int:
         write_source(source, count, random)
         asyncio.run(create(broker.bootstrap_servers))
         line = command(broker.bootstrap_servers, source, session)
-        killed = kill_often(broker, line, random, count / 1_000_000)
+        killed, hurt = kill_often(broker, line, session, random, count / 1_000_000)
         last = subprocess.run(line, timeout=FINISH_S, check=True, capture_output=True, text=True)
         stored, stored_count = asyncio.run(read(broker.bootstrap_servers))
         merged = hashlib.sha256()
@@ -110,11 +136,11 @@ def main(arguments: list[str]) -> int:
         is_same = merged.hexdigest() == hashlib.sha256(source.read_bytes()).hexdigest()
     print(
         f"{count} lines, {stored_count} stored, the command killed {killed} times, the broker "
-        f"{BROKER_KILLS} times, SEED={seed}: "
+        f"{hurt} times, SEED={seed}: "
         f"{'byte-identical' if is_same else 'NOT THE SAME'}; last said: {last.stderr.strip()}; "
         f"{time.monotonic() - began:.0f} s"
     )
-    return 0 if is_same and killed == KILLS else 1
+    return 0 if is_same and (killed, hurt) == (KILLS, BROKER_KILLS) else 1
 
 
 if __name__ == "__main__":
