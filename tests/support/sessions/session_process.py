@@ -137,7 +137,9 @@ class SessionProcess:
             for _ in range(FLUSHES_MAX):  # people may have to decide about something first
                 with suppress(DeliveryTimeout):
                     await producer.flush()
+                if not producer.session.unsettled:
                     break
+                await asyncio.sleep(2 * LOOK_S)
         people.cancel()
         await producer.stop()
 
