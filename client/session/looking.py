@@ -6,7 +6,7 @@ lies above it is in the log all the same. Everything raises Retriable for what p
 do not let us see is told as a value.
 Read first: settling.py. Read next: settler.py (EDGE).
 Source: KIP-207 (high watermarks), KIP-320 (leader epochs), KIP-516 (topic ids), KIP-664.
-Tests: tests/system/client/test_settling.py
+Tests: tests/system/client/session/test_settling.py
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ with backoff, for as long as the caller likes: `problems` says why a partition i
 not the same as unsettled. A topic that is gone, or another one of its name, has to be seen for
 GONE_AFTER_MS: brokers that have just started know less.
 Read first: settling.py, looking.py (EDGE), which asks and sends.
-Tests: tests/system/client/test_settling.py
+Tests: tests/system/client/session/test_settling.py
 """
 
 from __future__ import annotations

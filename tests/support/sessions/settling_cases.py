@@ -1,5 +1,5 @@
 """What a dead process can have left, each case played on a Stage: the named outcome, and no record
-twice, lost or out of order. Run by tests/system/client/test_settling.py on a broker of ours, and by
+twice, lost or out of order. Run by tests/system/client/session/test_settling.py on a broker of ours, and by
 tests/interop/clients/test_settling_on_kafka.py on a real Kafka.
 """
 
