@@ -1,6 +1,6 @@
 """What a dead process can have left, each case played on a Stage: the named outcome, and no record
-twice, lost or out of order. Run by tests/system/client/session/test_settling.py on a broker of ours, and by
-tests/interop/clients/test_settling_on_kafka.py on a real Kafka.
+twice, lost or out of order. Run by tests/system/client/session/test_settling.py on a broker of
+ours, and by tests/interop/clients/test_settling_on_kafka.py on a real Kafka.
 """
 
 from __future__ import annotations
