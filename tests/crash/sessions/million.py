@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
         write_source(source, count, random)
         asyncio.run(create(broker.bootstrap_servers))
         line = command(broker.bootstrap_servers, source, session)
-        killed, hurt = kill_often(broker, line, session, random, count / 1_000_000)
+        killed, hurt = kill_often(broker, line, session, random, count / 4_000_000)
         last = subprocess.run(line, timeout=FINISH_S, check=True, capture_output=True, text=True)
         stored, stored_count = asyncio.run(read(broker.bootstrap_servers))
         merged = hashlib.sha256()
