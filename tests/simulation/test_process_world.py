@@ -10,13 +10,12 @@ from tests.simulation.our_transactions import PROCESSING
 
 RUNS = 8
 WORLDS_MAX = 15
-QUICK = {  # the others are for `make drill`
-    "the offset of the last record",
-    "a fenced group commit is swallowed",
-    "back to where the batch began",
-    "offsets behind the transaction",
-    "dead letters outside the transaction",
-}
+QUICK = {"the offset of the last record", "stopped without a commit"}  # others: `make drill`
+# Processes of a world are killed: their coroutines end without a word, at any time.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+]
 
 
 def test_each_record_once_through_crashes_and_rebalances() -> None:
