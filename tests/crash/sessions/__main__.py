@@ -14,6 +14,7 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
+from itertools import count as count_from
 from pathlib import Path
 
 from tests.crash.sessions.clusters import Cluster, cluster
@@ -36,8 +37,9 @@ def play_on(running: Cluster, seed: int, first: int, rounds: int, count: int) ->
     """Rounds on this cluster, one source of `count` lines after the other."""
     found: list[str] = []
     number, end = first, first + rounds
+    plays = count_from(first)  # one that is done in its first round does not move `number`
     while number < end and not found:
-        play_seed = seed * 1_000_000 + number
+        play_seed = seed * 1_000_000 + next(plays)
         with tempfile.TemporaryDirectory() as directory:
             play = Play(running, play_seed, Path(directory), count)
             asyncio.run(play.prepare())

@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 from random import Random
 
-from minibroker.client import Admin, Consumer, Fatal, TopicPartition
+from minibroker.client import Admin, Consumer, TopicPartition
 from minibroker.client.session.instants import Instant
-from minibroker.protocol.errors import ErrorCode
 
 from tests.crash.sessions.clusters import Cluster
 from tests.crash.sessions.sending import Task
@@ -58,16 +57,11 @@ class Play:
     async def prepare(self) -> None:
         """Create the topic."""
         async with Admin(self._cluster.servers) as admin:
-            try:
-                await admin.create_topic(
-                    self._topic,
-                    num_partitions=self.partitions,
-                    replication_factor=self._cluster.replicas,
-                )
-            except Fatal as error:
-                # On a machine that is busy an answer may come too late: it was asked twice.
-                if error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
-                    raise
+            await admin.create_topic(
+                self._topic,
+                num_partitions=self.partitions,
+                replication_factor=self._cluster.replicas,
+            )
 
     def round(self, number: int) -> str:
         """One round; returns its line. Raises Failed."""
