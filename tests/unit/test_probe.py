@@ -95,7 +95,8 @@ def test_an_address_may_be_ipv6() -> None:
 def test_a_broker_that_cannot_be_reached_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    args = argparse.Namespace(bootstrap_server=[("127.0.0.1", 1)], json=False)
+    servers = [("127.0.0.1", 1)]
+    args = argparse.Namespace(bootstrap_server=servers, command_config=None, json=False)
     assert probe.run(args) == 1
     printed = capsys.readouterr()
     assert not printed.out

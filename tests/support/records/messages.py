@@ -50,6 +50,7 @@ LIMITED = {
     "partition_error_code": ERROR_CODES,
     "transaction_start_time_ms": st.integers(0, 4_000_000_000_000),
     "log_append_time_ms": st.just(-1) | st.integers(0, 4_000_000_000_000),
+    "session_lifetime_ms": st.integers(0, 4_000_000_000_000),
     "retention_time_ms": st.just(-1) | st.integers(0, 4_000_000_000_000),
 }
 TEXTS = st.sampled_from(["", "ü€𝄞", "x" * 126, "y" * 127, "z" * 300]) | st.text(max_size=8)
@@ -67,6 +68,8 @@ def values(node: Construct, name: str = "") -> st.SearchStrategy[Any]:
         return st.just(bytes(16)) | st.binary(min_size=16, max_size=16)
     if formats == "H":
         return st.sampled_from([0, 1, 65535])
+    if formats == "d":
+        return st.floats(allow_nan=False)
     if formats is not None:
         half = 256 ** node.sizeof() // 2
         return st.sampled_from([0, -1, half - 1, -half]) | st.integers(-half, half - 1)
