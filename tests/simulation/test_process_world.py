@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 
 from tests.drill.processing import PLANTS, hunt
@@ -16,6 +19,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _buried() -> Iterator[None]:
+    """What is left of killed processes ends here, and not in the middle of another test."""
+    yield
+    gc.collect()
 
 
 def test_each_record_once_through_crashes_and_rebalances() -> None:

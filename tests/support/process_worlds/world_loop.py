@@ -89,6 +89,9 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._next_turn_ms = float("inf")
         self.set_exception_handler(self._on_exception)
 
+    def __del__(self) -> None:
+        """It has no selector and no socket: nothing is left open where it was not closed."""
+
     def time(self) -> float:
         return self.machine.now_ms / 1000
 
