@@ -29,6 +29,7 @@ from ..partitions import TopicPartition
 
 Assignment: TypeAlias = dict[str, list[TopicPartition]]
 NO_GENERATION = -1
+GIVES_UP = b"gives up"  # user data of an assignment; clients of other make look at none
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +92,28 @@ def member_of(member_id: str, instance_id: str | None, metadata: bytes) -> Membe
     )
 
 
-def encode_places(places: Iterable[TopicPartition]) -> bytes:
-    """An assignment as the leader sends it."""
-    return encode_assignment(ConsumerProtocolAssignment(assigned_partitions=by_topic(places)))
+def encode_places(places: Iterable[TopicPartition], *, gives_up: bool = False) -> bytes:
+    """An assignment as the leader sends it.
+
+    Args:
+        gives_up: the member owns partitions that are not among these. Another round must give them
+            to somebody: it is to join again, even if it has come back meanwhile owning nothing.
+    """
+    return encode_assignment(
+        ConsumerProtocolAssignment(
+            assigned_partitions=by_topic(places), user_data=GIVES_UP if gives_up else None
+        )
+    )
 
 
 def decode_places(data: bytes) -> list[TopicPartition]:
     """The partitions of an assignment. Raises DecodeError for bytes that are none."""
     return places_in(decode_assignment(data).assigned_partitions)
+
+
+def decode_gives_up(data: bytes) -> bool:
+    """What encode_places() was told. Raises as decode_places()."""
+    return decode_assignment(data).user_data == GIVES_UP
 
 
 def by_topic(places: Iterable[TopicPartition]) -> list[TopicPartitions]:

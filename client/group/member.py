@@ -251,11 +251,9 @@ class GroupMember(Generic[K, V]):
         answer: SyncGroupResponse = await self._coordinator.ask(
             membership.sync_request(assignment), self._config.request_timeout_ms
         )
-        step = membership.on_sync(answer)
-        if step is not NextStep.DONE:
-            return step, []
         try:
-            return step, decode_places(answer.assignment)
+            step = membership.on_sync(answer)
+            return step, decode_places(answer.assignment) if step is NextStep.DONE else []
         except DecodeError as error:
             raise Fatal(f"group {membership.group_id}: the leader's words: {error}") from error
 
@@ -289,7 +287,9 @@ class GroupMember(Generic[K, V]):
         # 1. A owns p0 and p1; B joins; p1 is to be B's, but A names it as owned in this round.
         # 2. So the assignment gives p1 to nobody, and A gives it up just now.
         # 3. Nothing else would begin the round in which B gets it: p1 would be read by nobody.
-        if revoked and self._membership.state is State.STABLE:
+        # 4. Nor does A's return, if it dies before: a static member gets its assignment of step 2
+        #    without a round (KIP-345). It then owns nothing, and only `gives_up` tells.
+        if (revoked or self._membership.gives_up) and self._membership.state is State.STABLE:
             self._membership.move(Event.REBALANCE)
 
     async def _give_up(self, places: frozenset[TopicPartition]) -> None:

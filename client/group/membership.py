@@ -30,7 +30,15 @@ from ..config import ConsumerConfig
 from ..errors import ClientError, Fatal, Fenced
 from ..figures import ConsumerFigures
 from ..partitions import TopicPartition
-from .assignors import ASSIGNORS, NO_GENERATION, Assignor, Member, encode_places, member_of
+from .assignors import (
+    ASSIGNORS,
+    NO_GENERATION,
+    Assignor,
+    Member,
+    decode_gives_up,
+    encode_places,
+    member_of,
+)
 
 PROTOCOL_TYPE = "consumer"
 NO_MEMBER_ID = ""
@@ -125,6 +133,8 @@ class Membership:
         generation: of the group, as this member last joined it; NO_GENERATION outside.
         assignor: chosen by the group for this generation.
         others: what each member said, the leader's own words included; empty for followers.
+        gives_up: under this assignment it, or its predecessor of the same group_instance_id, is to
+            give partitions up, and then to join again.
         failure: why the state is FAILED.
         figures: what was counted.
     """
@@ -139,6 +149,7 @@ class Membership:
         self.generation = NO_GENERATION
         self.assignor: Assignor | None = None
         self.others: list[Member] = []
+        self.gives_up = False
         self.failure: ClientError | None = None
         self._config = config
         self._skips_assigning = False
@@ -227,6 +238,8 @@ class Membership:
     def sync_request(self, assignment: Mapping[str, Iterable[TopicPartition]]) -> SyncGroupRequest:
         """Ask what to read; the leader says what everybody reads, all others nothing."""
         assert self.assignor is not None, "only a member that has joined syncs"
+        is_cooperative = self.assignor.is_cooperative
+        owned = {each.member_id: each.owned if is_cooperative else () for each in self.others}
         return SyncGroupRequest(
             group_id=self.group_id,
             generation_id=self.generation,
@@ -235,17 +248,26 @@ class Membership:
             protocol_type=PROTOCOL_TYPE,
             protocol_name=self.assignor.name,
             assignments=[
-                SyncGroupRequestAssignment(member_id=member_id, assignment=encode_places(places))
+                SyncGroupRequestAssignment(
+                    member_id=member_id,
+                    assignment=encode_places(
+                        places, gives_up=not {*owned.get(member_id, ())} <= {*places}
+                    ),
+                )
                 for member_id, places in assignment.items()
             ],
         )
 
     def on_sync(self, answer: SyncGroupResponse) -> NextStep:
-        """Take in the answer to SyncGroup; what it assigns is for the caller."""
+        """Take in the answer to SyncGroup; the partitions are for the caller.
+
+        Raises DecodeError if the leader's words make no sense.
+        """
         if self.state is not State.SYNCING:
             return NextStep.REJOIN
         step = self.judge("SyncGroup", error_code(answer.error_code))
         if step is NextStep.DONE:
+            self.gives_up = decode_gives_up(answer.assignment)
             self.move(Event.SYNCED)
             self.figures.rebalance_total += 1
         else:

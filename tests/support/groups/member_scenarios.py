@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -148,6 +149,23 @@ async def cooperative_members_keep_what_they_keep(bootstrap: str) -> None:
             await fill(bootstrap, topic, 4, range(40, 60))
             halves = await asyncio.gather(read(one, 10), read(two, 10))
             assert sorted(halves[0] + halves[1]) == [*range(40, 60)]
+
+
+async def a_static_member_that_dies_before_it_gives_up_holds_nothing(bootstrap: str) -> None:
+    topic = await topic_with(bootstrap, 4, 40)
+    options: dict[str, Any] = {"partition_assignment_strategy": ["cooperative-sticky"]}
+    heard = Heard()
+    async with contextlib.AsyncExitStack() as stays:
+        async with member(bootstrap, topic, group_instance_id="i", **options) as one:
+            assert await read(one, 40) == [*range(40)]
+            two = await stays.enter_async_context(member(bootstrap, topic, heard, **options))
+            await until(lambda: heard.said == [("assigned", [])], two)
+            # `one` is still busy with what it read last: two of its partitions wait for that
+        async with member(bootstrap, topic, group_instance_id="i", **options) as again:
+            async with asyncio.timeout(WAIT_S):
+                while not len(again.assignment()) == len(two.assignment()) == 2:
+                    await again.getmany(timeout_ms=POLL_MS)
+                    await two.getmany(timeout_ms=POLL_MS)
 
 
 async def what_the_application_was_busy_with_is_read_again(bootstrap: str) -> None:
@@ -454,6 +472,7 @@ async def commands(bootstrap: str) -> None:
 SCENARIOS: list[Scenario] = [
     members_share_and_hand_over,
     cooperative_members_keep_what_they_keep,
+    a_static_member_that_dies_before_it_gives_up_holds_nothing,
     what_the_application_was_busy_with_is_read_again,
     a_slow_application_leaves_and_comes_back,
     a_static_member_comes_back_without_a_rebalance,

@@ -17,6 +17,7 @@ from minibroker.client.group.assignors import (
     assign_range,
     assign_round_robin,
     assign_sticky,
+    decode_gives_up,
     decode_places,
     encode_places,
     member_of,
@@ -212,6 +213,10 @@ def test_words_of_members_can_be_read_back() -> None:
     assert member_of("m", "i", said) == Member("m", frozenset("ab"), tuple(sorted(places)), 7, "i")
     assert decode_places(encode_places(places)) == sorted(places)
     assert decode_places(b"") == []
+    assert not decode_gives_up(b"")
+    assert not decode_gives_up(encode_places(places))
+    assert decode_gives_up(encode_places(places, gives_up=True))
+    assert decode_places(encode_places(places, gives_up=True)) == sorted(places)
 
 
 def test_words_of_older_and_newer_members_can_be_read() -> None:

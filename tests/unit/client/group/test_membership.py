@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from minibroker.client.config import ConsumerConfig
 from minibroker.client.errors import Fatal, Fenced
-from minibroker.client.group.assignors import NO_GENERATION
+from minibroker.client.group.assignors import ASSIGNORS, NO_GENERATION, Member, decode_gives_up
 from minibroker.client.group.membership import MOVES, NEXT_STEPS, Event, Membership, NextStep, State
 from minibroker.client.partitions import TopicPartition
 from minibroker.protocol.consumer_protocol import decode_subscription
@@ -161,6 +161,25 @@ def test_every_request_is_told_about_every_coordinator_problem() -> None:
     for verdicts in NEXT_STEPS.values():
         assert verdicts[E.NOT_COORDINATOR] is verdicts[E.COORDINATOR_NOT_AVAILABLE] is NextStep.FIND
         assert verdicts[E.COORDINATOR_LOAD_IN_PROGRESS] is NextStep.AGAIN
+
+
+@pytest.mark.parametrize(("name", "told"), [("cooperative-sticky", ["a"]), ("range", [])])
+def test_a_leader_tells_those_who_give_up_and_stay_that_another_round_follows(
+    name: str, told: list[str]
+) -> None:
+    leader = stable()
+    leader.assignor = ASSIGNORS[name]
+    t1 = TopicPartition("t", 1)
+    topics = frozenset("t")
+    leader.others = [Member("a", topics, (T0, t1), 3), Member("b", topics), Member("c", topics)]
+    request = leader.sync_request({"a": [T0], "b": [], "c": [TopicPartition("t", 2)]})
+    words = {each.member_id: each.assignment for each in request.assignments}
+    assert [each for each in words if decode_gives_up(words[each])] == told
+    for member_id, assignment in words.items():  # also for who comes back owning nothing
+        member = joining()
+        member.on_join(joined())
+        member.on_sync(SyncGroupResponse(error_code=0, assignment=assignment))
+        assert member.gives_up is (member_id in told)
 
 
 def test_leaving_speaks_the_language_of_old_brokers() -> None:
