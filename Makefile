@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LINKS  := build/types/minibroker
 PARTS  := protocol broker client testing cli
-JOBS   ?= 3
+JOBS   ?= 4
 # Tests start some hundred processes: where the environment forbids to keep bytecode, each of them
 # would compile all of this anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -41,7 +41,7 @@ types: $(READY) $(LINKS) ## mypy --strict on everything
 	$(BIN)/mypy $(PARTS:%=-p minibroker.%)
 	$(BIN)/mypy tests
 
-test: $(READY) ## the fast tests, in parallel (JOBS=3)
+test: $(READY) ## the fast tests, in parallel (JOBS=4)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal \
 	    -m 'not crash and not interop and not bench and not docker' $(ARGS)
 

@@ -69,6 +69,7 @@ async def test_what_is_open_is_shown_and_settled(
     broker.assert_stored_once("orders", [b"a"])
 
 
+@pytest.mark.interop  # a topic has to be away for seconds before it counts as gone
 async def test_of_a_topic_made_again_nobody_knows_until_it_is_said(
     broker: TestBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,6 +71,7 @@ def command_sends(broker: ChildBroker, mechanism: Any) -> None:
 CLIENTS = (ours_sends, kafka_python_sends, aiokafka_sends, confluent_kafka_sends, command_sends)
 
 
+@pytest.mark.interop  # tests/system/security/test_foreign_clients.py has a part of it
 @pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated")  # kafka-python
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_options_fit_every_client(protocol: Any) -> None:
