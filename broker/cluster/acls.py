@@ -122,12 +122,13 @@ class Acls:
 
     def __init__(self) -> None:
         self.generation = 0
+        self._count = 0
         self._literal: dict[tuple[int, str], dict[Acl, None]] = {}
         self._prefixed: dict[tuple[int, str], dict[Acl, None]] = {}
         self._lengths: dict[int, dict[int, int]] = {}  # by type: length of a prefix -> how many
 
     def __len__(self) -> int:
-        return sum(len(some) for some in (*self._literal.values(), *self._prefixed.values()))
+        return self._count
 
     def __iter__(self) -> Iterator[Acl]:
         for places in (self._literal, self._prefixed):
@@ -149,7 +150,9 @@ class Acls:
         if key not in place and place is self._prefixed:
             lengths = self._lengths.setdefault(acl.resource_type, {})
             lengths[len(acl.name)] = lengths.get(len(acl.name), 0) + 1
-        place.setdefault(key, {})[acl] = None
+        rules = place.setdefault(key, {})
+        self._count += acl not in rules
+        rules[acl] = None
 
     def remove(self, acl: Acl) -> None:
         """Forget a rule; nothing if there is none."""
@@ -158,6 +161,7 @@ class Acls:
         if acl not in place.get(key, ()):
             return
         del place[key][acl]
+        self._count -= 1
         if place[key]:
             return
         del place[key]
@@ -170,6 +174,7 @@ class Acls:
     def clear(self) -> None:
         """Forget all."""
         self.generation += 1
+        self._count = 0
         self._literal.clear()
         self._prefixed.clear()
         self._lengths.clear()

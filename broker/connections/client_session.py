@@ -97,8 +97,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _refuse_after(self, throttle_ms: float) -> None:
         """This address has made too many connections: nothing is read of it, and it ends."""
-        self._muted_until = self._loop.time() + throttle_ms / 1000
-        self._set_reading(False)
+        self._mute(throttle_ms)
         self._loop.call_later(min(throttle_ms, REFUSED_AFTER_MS_MAX) / 1000, self.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -20,7 +20,7 @@ from ...protocol.messages.produce import ProduceRequest
 from ..cluster.quotas import Client, Quotas
 from ..security.quotas.meters import Meters
 from ..security.quotas.mutations import Handled, Mutations, Partitions, mutations_in
-from ..session import Session
+from ..session import CloseConnection, Session
 from ..waiting.promise import Failure
 
 Handle = Callable[[Request, Session], Any]
@@ -87,10 +87,12 @@ class Metering:
         throttle_ms = max(throttle_ms, self._meters.worked(client, spent_ms, now_ms))
 
         def told(message: Any) -> Any:
+            if isinstance(message, Failure | CloseConnection):
+                return message  # there is nothing to say it in
             wait_ms = throttle_ms
             if handled.told is not _as_it_is:
                 message = handled.told(_plain(message))
-            if isinstance(request.message, FetchRequest) and not isinstance(message, Failure):
+            if isinstance(request.message, FetchRequest):
                 fetched_ms = self._meters.fetched(client, _size_of(message), monotonic() * 1000)
                 if fetched_ms:
                     message = FetchResponse(responses=[])  # all of it is for another time

@@ -18,15 +18,13 @@ WINDOW_MS: Final = 1_000  # quota.window.size.seconds
 class Rate:
     """One sum by second."""
 
-    __slots__ = ("_samples", "used_at_ms")
+    __slots__ = ("_samples",)
 
     def __init__(self) -> None:
         self._samples: deque[list[float]] = deque()  # [begins at ms, sum]
-        self.used_at_ms = 0.0
 
     def record(self, value: float, now_ms: float) -> None:
         """Add to the present window; a negative value takes back."""
-        self.used_at_ms = now_ms
         samples = self._samples
         if not samples or now_ms - samples[-1][0] >= WINDOW_MS:
             samples.append([now_ms, 0.0])
@@ -52,17 +50,16 @@ class Rate:
 class TokenBucket:
     """Tokens that come at a rate, up to what SAMPLES windows bring; it may go into debt."""
 
-    __slots__ = ("_filled_at_ms", "_tokens", "used_at_ms")
+    __slots__ = ("_filled_at_ms", "_tokens")
 
     def __init__(self) -> None:
         self._tokens: float | None = None  # full
         self._filled_at_ms = 0.0
-        self.used_at_ms = 0.0
 
     def record(self, count: float, quota: float, now_ms: float) -> None:
         """Take so many."""
         self._tokens = self._left(quota, now_ms) - count
-        self._filled_at_ms = self.used_at_ms = now_ms
+        self._filled_at_ms = now_ms
 
     def throttle_ms(self, quota: float, now_ms: float) -> float:
         """How long to wait until the debt is paid; 0 if there is none."""

@@ -61,6 +61,7 @@ class Authorizer:
         if found is None:
             if len(self._allowed) >= REMEMBERED_MAX:
                 self._forget()
+                self._allowed.clear()
             found = self._allowed[who] = set()
         return found
 
@@ -107,7 +108,10 @@ class Authorizer:
     def _forget(self) -> None:
         self._generation = self.acls.generation
         self._remembered.clear()
-        self._allowed.clear()
+        # Emptied, not dropped: 1. a connection keeps the set it was given  2. another takes its
+        # place  3. what is found out from then on is never known to that connection.
+        for each in self._allowed.values():
+            each.clear()
 
     def _remember(self, key: tuple[Who, int, int, str | None], *, answer: bool) -> None:
         if len(self._remembered) >= REMEMBERED_MAX:
