@@ -32,6 +32,7 @@ from ..security.rights.access import (
     Part,
     Revealing,
     Rule,
+    parted,
     with_field,
 )
 from ..session import Session
@@ -49,12 +50,9 @@ class Rights(Rule):
 
     def admit(self, gate: Gate, message: CreateTopicsRequest) -> Admitting:
         """Take out what is refused."""
-        kept: list[CreatableTopic] = []
-        refused: list[CreatableTopic] = []
-        for number, each in enumerate(message.topics, 1):
-            (kept if may_create(gate, each.name, gate.may) else refused).append(each)
-            if not number % ITEMS_A_STEP:
-                yield
+        kept, refused = yield from parted(
+            message.topics, lambda each: may_create(gate, each.name, gate.may)
+        )
         if not refused:
             return message, ()
         code = ErrorCode.TOPIC_AUTHORIZATION_FAILED

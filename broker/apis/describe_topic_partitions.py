@@ -30,6 +30,7 @@ from ..security.rights.access import (
     Part,
     Revealing,
     Rule,
+    parted,
     with_field,
 )
 from ..session import Session
@@ -43,14 +44,10 @@ class Rights(Rule):
     def admit(self, gate: Gate, message: DescribeTopicPartitionsRequest) -> Admitting:
         """Take out what is refused, before pages are counted: a cursor names nothing hidden."""
         asked = message.topics or [TopicRequest(name=name) for name in gate.topics.names()]
-        kept: list[TopicRequest] = []
-        refused: list[TopicRequest] = []
-        for number, each in enumerate(asked, 1):
-            may = gate.may if message.topics else gate.sees
-            is_allowed = may(AclOperation.DESCRIBE, AclResourceType.TOPIC, each.name)
-            (kept if is_allowed else refused).append(each)
-            if not number % ITEMS_A_STEP:
-                yield
+        may = gate.may if message.topics else gate.sees
+        kept, refused = yield from parted(
+            asked, lambda each: may(AclOperation.DESCRIBE, AclResourceType.TOPIC, each.name)
+        )
         if not refused:
             return message, ()
         code, why = REFUSALS[AclResourceType.TOPIC]

@@ -21,12 +21,12 @@ from ...protocol.messages.find_coordinator import (
 )
 from ..broker import Broker
 from ..security.rights.access import (
-    ITEMS_A_STEP,
     REFUSALS,
     Admitting,
     Gate,
     Part,
     Rule,
+    parted,
     refuse,
     with_field,
 )
@@ -53,12 +53,9 @@ class Rights(Rule):
             if not gate.may(AclOperation.DESCRIBE, kind, message.key):
                 raise refuse(kind)
             return message, ()
-        kept: list[str] = []
-        refused: list[str] = []
-        for number, key in enumerate(message.coordinator_keys, 1):
-            (kept if gate.may(AclOperation.DESCRIBE, kind, key) else refused).append(key)
-            if not number % ITEMS_A_STEP:
-                yield
+        kept, refused = yield from parted(
+            message.coordinator_keys, lambda key: gate.may(AclOperation.DESCRIBE, kind, key)
+        )
         told = with_field(message, "coordinator_keys", refused)
         part = Part(told, "coordinators", REFUSALS[kind][0], "")
         return with_field(message, "coordinator_keys", kept), (part,) if refused else ()

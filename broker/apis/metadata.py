@@ -35,6 +35,7 @@ from ..security.rights.access import (
     Gate,
     Revealing,
     Rule,
+    parted,
     seen,
     with_field,
 )
@@ -65,12 +66,7 @@ class Rights(Rule):
         asked = message.topics
         if asked is None or (not asked and gate.version < ALL_SINCE_NULL):
             return message, ()
-        kept: list[MetadataRequestTopic] = []
-        for number, each in enumerate(asked, 1):
-            if _is_allowed(gate, message, each, gate.may):
-                kept.append(each)
-            if not number % ITEMS_A_STEP:
-                yield
+        kept, _ = yield from parted(asked, lambda each: _is_allowed(gate, message, each, gate.may))
         return with_field(message, "topics", kept), ()
 
     def reveal(self, gate: Gate, message: MetadataRequest, response: MetadataResponse) -> Revealing:

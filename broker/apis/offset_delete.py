@@ -28,6 +28,7 @@ from ..security.rights.access import (
     Revealing,
     Rule,
     Whole,
+    parted,
     with_field,
 )
 from ..session import Session
@@ -41,12 +42,10 @@ class ReadTopics(Rule):
 
     def admit(self, gate: Gate, message: OffsetDeleteRequest) -> Admitting:
         """Take out what is refused."""
-        kept: list[OffsetDeleteRequestTopic] = []
-        for number, each in enumerate(message.topics, 1):
-            if gate.may(AclOperation.READ, AclResourceType.TOPIC, each.name):
-                kept.append(each)
-            if not number % ITEMS_A_STEP:
-                yield
+        kept, _ = yield from parted(
+            message.topics,
+            lambda each: gate.may(AclOperation.READ, AclResourceType.TOPIC, each.name),
+        )
         return with_field(message, "topics", kept), ()
 
     def reveal(

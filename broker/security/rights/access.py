@@ -186,13 +186,23 @@ def seen(
     field: str,
 ) -> Generator[None, Any, list[T]]:
     """Of some items those on whose name an operation is allowed."""
-    found = []
+    found, _ = yield from parted(
+        items, lambda each: gate.sees(operation, resource_type, getattr(each, field))
+    )
+    return found
+
+
+def parted(
+    items: Iterable[T], is_allowed: Callable[[T], bool]
+) -> Generator[None, Any, tuple[list[T], list[T]]]:
+    """Some items in two: those that are allowed, and the others."""
+    kept: list[T] = []
+    refused: list[T] = []
     for number, each in enumerate(items, 1):
-        if gate.sees(operation, resource_type, getattr(each, field)):
-            found.append(each)
+        (kept if is_allowed(each) else refused).append(each)
         if not number % ITEMS_A_STEP:
             yield
-    return found
+    return kept, refused
 
 
 class Free(Rule):
@@ -288,12 +298,8 @@ class Each(Rule):
 
     def admit(self, gate: Gate, message: Any) -> Admitting:
         """Take out what is refused."""
-        kept: list[Any] = []
-        refused: list[Any] = []
-        for number, each in enumerate(getattr(message, self._asked) or (), 1):
-            (kept if self._is_allowed(gate, each) else refused).append(each)
-            if not number % ITEMS_A_STEP:
-                yield
+        items = self._items(message) or ()
+        kept, refused = yield from parted(items, lambda each: self._is_allowed(gate, each))
         if not refused:
             return message, ()
         code, why = REFUSALS[self._type]
