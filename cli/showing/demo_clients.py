@@ -1,18 +1,20 @@
 """EDGE: the producers of the demos: which libraries there are, and one as a process to talk to.
 
 The process is demo_producer.py: it can be killed like any program that sends.
-Tests: tests/interop/commands/test_demo.py
+Tests: tests/interop/commands/test_demo.py, tests/unit/cli/test_demo_clients.py
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from typing import IO
 
@@ -95,7 +97,10 @@ class ProducerProcess:
     async def kill(self) -> None:
         """SIGKILL; returns when the process is gone."""
         if self._process.returncode is None:
-            self._process.kill()
+            # 1. the process has just ended of itself   2. Process.kill() polls first, and takes
+            # the exit status   3. the event loop's own wait finds no child, and says so on stderr.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from minibroker.testing import ChildBroker
 
 BOUND_S = 60
 COMMANDS = (
-    "topics create orders",
+    "topics create made",
     "topics describe orders",
     "consume orders --from-beginning",
     "groups list",
@@ -28,6 +28,7 @@ COMMANDS = (
 @pytest.fixture(scope="module")
 def broker() -> Iterator[ChildBroker]:
     with ChildBroker(security="SASL_SSL") as running:
+        running.create_topic("orders")  # here: the commands may be run by different workers
         yield running
 
 
