@@ -28,6 +28,7 @@ COMMANDS = {
     "configs": "show or change the properties of topics and brokers",
     "log": "look into data directories, and decide what a start refuses, offline",
     "explain": "say why each Produce was answered as it was",
+    "compare": "compare two Kafkas: topics, configurations, records, positions",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "proxy": "lose and delay answers in front of any Kafka, and show what passed",
     "demo": "lose acknowledgements on purpose and count what was stored",

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from ...client.errors import Abortable, ClientError, Fatal, Retriable
 from ...client.partitions import RecordMetadata
 from ...client.producer import Producer
+from ..terminal.progress import bytes_of
 from ..terminal.running import CommandFailed, complain
 from ..terminal.visible import visible
 from .lines import Line, Lines, opened
-from .progress import progress_of
 from .task import Task
 
 GATHERED_S = 1.0
@@ -51,10 +51,10 @@ class InTransactions:
         self._task.listen(lines.stop)
         lines.begin()
         try:
-            with progress_of(self._args.file) as progress:
+            with bytes_of(self._args.file) as progress:
                 while taken := await self._gather(lines):
                     self._print(await self._store(producer, taken))
-                    progress.show(self._stored, taken[-1].end)
+                    progress.show(f"{self._stored:,} confirmed", taken[-1].end)
         except (ClientError, OSError, CommandFailed, asyncio.CancelledError) as error:
             failure = error
         finally:

@@ -16,11 +16,11 @@ from collections import deque
 from ...client.errors import ClientError
 from ...client.produce.receipts import Delivery
 from ...client.producer import Producer
+from ..terminal.progress import Shown, bytes_of
 from ..terminal.running import CommandFailed, complain
 from ..terminal.visible import visible
 from .in_session import InSession
 from .lines import Line, Lines, opened
-from .progress import Shown, progress_of
 from .task import Task
 
 SHOWN_EVERY = 1_000
@@ -51,7 +51,7 @@ class Plainly:
             )
             self._task.listen(lines.stop)
             lines.begin()
-            with progress_of(self._args.file) as progress:
+            with bytes_of(self._args.file) as progress:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._confirm(progress, lines))
                     await self._send_lines(producer, lines)
@@ -99,8 +99,8 @@ class Plainly:
                     is_last = not self._open or not self._open[0].done
                     print(json.dumps(receipt._asdict()), flush=is_last)
                 if self._stored % SHOWN_EVERY == 0:
-                    progress.show(self._stored, lines.read_bytes)
-            progress.show(self._stored, lines.read_bytes)
+                    progress.show(f"{self._stored:,} confirmed", lines.read_bytes)
+            progress.show(f"{self._stored:,} confirmed", lines.read_bytes)
             if self._is_sent:
                 return
             self._more.clear()

@@ -57,6 +57,7 @@ FLOORS = {
             "showing",
             "data_directory",
             "producing",
+            "comparing",
         ),
         *("probing", "commands", "parsers", "completion", "main"),
     ),

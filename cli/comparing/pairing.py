@@ -1,0 +1,432 @@
+"""Two logs read side by side: record meets record, and where they part is told.
+
+Pure: it is fed pieces of both (`feed`), says of which it needs more (`wants`), and reports
+differences. Two ways to pair:
+    by offset   records of the same offset are meant to be the same
+    by order    the n-th record of one is meant to be the n-th of the other. So a mirror is
+                compared: markers of transactions, and what was removed, take offsets on one side.
+By order it also tells which place in B a place in A comes to (`mapped`), and how many records lie
+before a place on either side (`ranks`). How far all is verified stands in `verified`, from where
+another pairing can go on.
+Read next: log_reader.py (EDGE).
+Tests: tests/unit/cli/comparing/test_pairing.py
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...client.partitions import TopicPartition
+from ...protocol.batch.runs import Record
+from .differences import Difference, Kind, shown
+from .pieces import Piece, Unreadable
+
+A, B = SIDES = (0, 1)
+SEEN_ALIKE: Final = 16  # so many records in a row that two logs meet again where they are the same
+LOOKED_AHEAD: Final = 64  # records that may miss or be doubled in a row, and the rest still meets
+CHECKPOINTS_MAX: Final = 32
+FIRST_SPACING: Final = 1_000
+RETENTION: Final = "removed by retention or deletion on the other side"
+Cells = tuple[str | None, str | None]  # what stands in A and in B
+MIRRORED_TYPE: Final = "a mirror keeps timestamps, as CreateTime"
+
+
+@dataclass(slots=True)
+class Verified:
+    """Up to where two logs are the same.
+
+    Attributes:
+        next: the next offset to look at, in A and in B.
+        records: how many have been verified before.
+        checkpoints: some places (offset in A, offset in B, records before), evenly spread.
+        spacing: records between two of them.
+    """
+
+    next: tuple[int, int]
+    records: int = 0
+    checkpoints: list[tuple[int, int, int]] = field(default_factory=list)
+    spacing: int = FIRST_SPACING
+
+    def moved(self, a: int, b: int, count: int) -> None:
+        """`count` more are the same."""
+        self.next = (a, b)
+        self.records += count
+        last = self.checkpoints[-1][2] if self.checkpoints else 0
+        if self.records - last < self.spacing:
+            return
+        self.checkpoints.append((a, b, self.records))
+        if len(self.checkpoints) > CHECKPOINTS_MAX:
+            self.checkpoints = self.checkpoints[1::2]
+            self.spacing *= 2
+
+    def before(self, a: int, b: int) -> Verified | None:
+        """The same up to a place at or before these offsets; None where none is known."""
+        if self.next[A] <= a and self.next[B] <= b:
+            return self
+        at = next((i for i, c in enumerate(self.checkpoints) if c[A] > a or c[B] > b), None)
+        if not at:
+            return None
+        *places, records = self.checkpoints[at - 1]
+        return Verified((places[A], places[B]), records, self.checkpoints[:at], self.spacing)
+
+
+class _Lane:
+    """What has come of one log and has not been looked at."""
+
+    def __init__(self, begin: int, end: int, *, by_order: bool) -> None:
+        self.next = self.fetched = begin
+        self.end = end
+        self.pieces: deque[Piece] = deque()
+        self.records: list[Record] = []
+        self.contents: list[Any] = []  # of each record what has to be the same
+        self.at = 0
+        self.type = 0
+        self.must_find = False  # the other's next record, or some of it had gone
+        self._by_order = by_order
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.fetched >= self.end and not self.pieces and self.at >= len(self.records)
+
+    @property
+    def is_at_piece(self) -> bool:
+        return self.at >= len(self.records) and bool(self.pieces)
+
+    def load(self) -> bool:
+        """Have a record to look at; False if none has come.
+
+        Raises:
+            Unreadable: of the next batch; it is left out.
+        """
+        while self.at >= len(self.records):
+            if not self.pieces:
+                self.next = max(self.next, self.fetched)
+                return False
+            self.records, self.contents, self.at = [], [], 0
+            self.records, self.contents = self._take()
+        return True
+
+    def load_more(self) -> bool:
+        """Have the records of the next batch, too; False if none has come. Raises as load()."""
+        if not self.pieces:
+            return False
+        records, contents = self._take()
+        self.records = [*self.records[self.at :], *records]
+        self.contents = [*self.contents[self.at :], *contents]
+        self.at = 0
+        return True
+
+    def _take(self) -> tuple[list[Record], list[Any]]:
+        piece = self.pieces.popleft()
+        records = piece.records(self.next, self.end)
+        self.type = int(piece.header.is_log_append_time)
+        return records, [each[1:] for each in records] if self._by_order else records
+
+    def step(self, count: int) -> None:
+        self.at += count
+        self.next = self.records[self.at - 1].offset + 1
+
+
+class Pairing:
+    """Compares one partition.
+
+    Args:
+        ends: where each log ends, exclusive; by offset both are read to the smaller one.
+        marks: places on each side that `ranks` and `mapped` are wanted of; by order only.
+        report: takes each difference.
+        has_lost: whether the beginning of a log has been removed, by side.
+        may_go_on: whether a side may have more records at its end than the other one: a source that
+            is ahead of its mirror, a mirror that others write to.
+    """
+
+    def __init__(
+        self,
+        place: TopicPartition,
+        verified: Verified,
+        ends: tuple[int, int],
+        report: Callable[[Difference], None],
+        *,
+        by_order: bool = False,
+        marks: tuple[Iterable[int], Iterable[int]] = ((), ()),
+        has_lost: tuple[bool, bool] = (False, False),
+        may_go_on: tuple[bool, bool] = (False, False),
+    ) -> None:
+        self.verified = verified
+        self.is_equal = True
+        self.ranks: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.mapped: dict[int, int] = {}
+        self.place = place
+        self._report = report
+        self._by_order = by_order
+        self._may_go_on = may_go_on
+        if not by_order:
+            ends = (min(ends), min(ends))
+        self._lanes = tuple(
+            _Lane(begin, end, by_order=by_order)
+            for begin, end in zip(verified.next, ends, strict=True)
+        )
+        self._marks = tuple(sorted({*each}, reverse=True) for each in marks)
+        if by_order:
+            self._lanes[B].must_find = has_lost[A]
+            self._lanes[A].must_find = has_lost[B] and not has_lost[A]
+
+    def wants(self, side: int) -> tuple[int, int] | None:
+        """From where to where the log of a side is to be read next; None if it is not needed."""
+        lane, other = self._lanes[side], self._lanes[1 - side]
+        if lane.pieces or lane.fetched >= lane.end:
+            return None
+        if lane.at < len(lane.records) and other.at >= len(other.records):
+            return None  # the other one is waited for
+        return lane.fetched, lane.end
+
+    @property
+    def is_over(self) -> bool:
+        """Whether both have been read to their ends, or the shorter one where that is enough."""
+        a, b = self._lanes
+        return (a.is_over or (b.is_over and self._may_go_on[A])) and (
+            b.is_over or (a.is_over and self._may_go_on[B])
+        )
+
+    def feed(self, side: int, pieces: Iterable[Piece], fetched: int) -> None:
+        """Take what was read of one side, up to offset `fetched`, exclusive."""
+        lane = self._lanes[side]
+        lane.pieces.extend(pieces)
+        lane.fetched = fetched
+
+    def begins_later(self, side: int, offset: int) -> None:
+        """Retention has removed the records before `offset` before they were looked at."""
+        lane, other = self._lanes[side], self._lanes[1 - side]
+        self._say(Kind.START, side, lane.next, offset - 1, by_design=RETENTION)
+        lane.fetched = lane.next = max(lane.next, offset)
+        lane.pieces.clear()
+        lane.at = len(lane.records)
+        if self._by_order:
+            other.must_find = True
+        else:
+            other.next = max(other.next, offset)
+            other.fetched = max(other.fetched, offset)
+            other.at = bisect_left(other.records, offset, key=lambda each: each.offset)
+
+    def advance(self) -> None:
+        """Compare what has come."""
+        a, b = self._lanes
+        while True:
+            if a.is_at_piece and b.is_at_piece and self._skip_copy():
+                continue
+            if not (self._load(A) and self._load(B) and self._have_met()):
+                break
+            count = min(len(a.records) - a.at, len(b.records) - b.at)
+            alike = _count_alike(a, b, count)
+            if alike:
+                self._same(alike)
+            if alike < count and not self._part():
+                break
+        for side, lane in enumerate(self._lanes):
+            other = self._lanes[1 - side]
+            while other.is_over and not self._may_go_on[side] and self._load(side):
+                self._leftover(side)
+            if lane.is_over:
+                lane.next = max(lane.next, lane.end)
+        if self.is_over:
+            self._end()
+
+    def _load(self, side: int) -> bool:
+        """Have a record of a side to look at."""
+        while True:
+            try:
+                return self._lanes[side].load()
+            except Unreadable as error:
+                self._tell_unreadable(side, error)
+
+    def _look_ahead(self, side: int, count: int) -> bool:
+        """Have so many records of a side; False if it has more, and that has not come."""
+        lane = self._lanes[side]
+        while len(lane.records) - lane.at < count:
+            try:
+                if not lane.load_more():
+                    return lane.fetched >= lane.end
+            except Unreadable as error:
+                self._tell_unreadable(side, error)
+        return True
+
+    def _tell_unreadable(self, side: int, error: Unreadable) -> None:
+        at = self._lanes[side].next
+        self._say(Kind.UNREADABLE, side, at, at, text=str(error))
+
+    def _skip_copy(self) -> bool:
+        a, b = self._lanes
+        piece, other = a.pieces[0], b.pieces[0]
+        heads = (piece.header, other.header)
+        if (
+            any(lane.must_find for lane in self._lanes)
+            or not (self._by_order or heads[A].base_offset == heads[B].base_offset)
+            or any(
+                head.base_offset < lane.next or head.next_offset > lane.end
+                for head, lane in zip(heads, self._lanes, strict=True)
+            )
+            or any(
+                marks and marks[-1] < head.next_offset
+                for head, marks in zip(heads, self._marks, strict=True)
+            )
+            or not piece.is_copy_of(other)
+        ):
+            return False
+        for head, lane in zip(heads, self._lanes, strict=True):
+            lane.pieces.popleft()
+            lane.next = head.next_offset
+        self.verified.moved(a.next, b.next, heads[A].records_count)
+        return True
+
+    def _same(self, count: int) -> None:
+        """`count` records from here on are the same."""
+        a, b = self._lanes
+        first = self.verified.records
+        for side, lane in enumerate(self._lanes):
+            marks = self._marks[side]
+            last_offset = lane.records[lane.at + count - 1].offset
+            while marks and marks[-1] <= last_offset:
+                mark = marks.pop()
+                at = bisect_left(
+                    lane.records, mark, lane.at, lane.at + count, key=lambda each: each.offset
+                )
+                self.ranks[side][mark] = first + at - lane.at
+                if side == A:
+                    self.mapped[mark] = b.records[b.at + at - a.at].offset
+        if a.type != b.type:
+            why = MIRRORED_TYPE if self._by_order else ""
+            begin, end = a.records[a.at].offset, a.records[a.at + count - 1].offset
+            types = [("CreateTime", "LogAppendTime")[lane.type] for lane in self._lanes]
+            self._add(Kind.TIMESTAMP_TYPE, begin, end, (types[A], types[B]), why)
+        for lane in self._lanes:
+            lane.step(count)
+        self.verified.moved(a.next, b.next, count)
+
+    def _part(self) -> bool:
+        """Two records differ. False if more has to come before one can say how."""
+        a, b = self._lanes
+        if self._by_order:
+            return self._part_in_order()
+        mine, theirs = a.records[a.at], b.records[b.at]
+        if mine.offset < theirs.offset:
+            self._leftover(A)
+        elif mine.offset > theirs.offset:
+            self._leftover(B)
+        else:
+            self._differ(mine, theirs)
+        return True
+
+    def _part_in_order(self) -> bool:
+        """A record is missing or doubled if what follows it is the same again; else it differs."""
+        if not all(self._look_ahead(side, LOOKED_AHEAD + SEEN_ALIKE) for side in SIDES):
+            return False
+        for ahead in range(1, LOOKED_AHEAD):
+            for side in SIDES:
+                lane, other = self._lanes[side], self._lanes[1 - side]
+                if _meet(lane, lane.at + ahead, other, other.at):
+                    for _ in range(ahead):
+                        self._leftover(side)
+                    return True
+        a, b = self._lanes
+        self._differ(a.records[a.at], b.records[b.at])
+        return True
+
+    def _have_met(self) -> bool:
+        """Where some of a log has gone: pass over what only the other one has, to where they meet.
+
+        False if more has to come.
+        """
+        for side, lane in enumerate(self._lanes):
+            other = self._lanes[1 - side]
+            while lane.must_find:
+                if not self._look_ahead(1 - side, SEEN_ALIKE):
+                    return False
+                if not self._look_ahead(side, SEEN_ALIKE) or not self._load(side):
+                    return False
+                if _meet(lane, lane.at, other, other.at):
+                    lane.must_find = False
+                else:
+                    offset = lane.records[lane.at].offset
+                    self._say(Kind.RECORD, side, offset, offset, by_design=RETENTION)
+                    lane.step(1)
+        return True
+
+    def _differ(self, mine: Record, theirs: Record) -> None:
+        found = (
+            (Kind.KEY, mine.key, theirs.key),
+            (Kind.VALUE, mine.value, theirs.value),
+            (Kind.HEADERS, mine.headers, theirs.headers),
+            (Kind.TIMESTAMP, mine.timestamp, theirs.timestamp),
+        )
+        at = mine.offset
+        for kind, one, other in found:
+            if one != other:
+                self._add(kind, at, at, (_cell(one, other), _cell(other, one)))
+        a, b = self._lanes
+        a.step(1)
+        b.step(1)
+        self.verified.moved(a.next, b.next, 1)
+
+    def _leftover(self, side: int) -> None:
+        """A record that the other side has not."""
+        lane = self._lanes[side]
+        record = lane.records[lane.at]
+        self._say(Kind.RECORD, side, record.offset, record.offset, text=shown(record.value, None))
+        lane.step(1)
+
+    def _end(self) -> None:
+        """What stands behind the last record: markers perhaps, and marks."""
+        a, b = self._lanes
+        self.verified.next = (a.next, b.next)
+        for side, marks in enumerate(self._marks):
+            if not self._lanes[side].is_over:
+                continue  # they stand behind, or within, what the other one has not
+            for mark in marks:
+                self.ranks[side][mark] = self.verified.records
+                if side == A:
+                    self.mapped[mark] = b.next
+            marks.clear()
+
+    def _say(
+        self,
+        kind: Kind,
+        side: int,
+        first: int,
+        last: int,
+        *,
+        text: str | None = "",
+        by_design: str = "",
+    ) -> None:
+        said = text or "there"
+        self._add(kind, first, last, (said, None) if side == A else (None, said), by_design)
+
+    def _add(self, kind: Kind, first: int, last: int, cells: Cells, why: str = "") -> None:
+        self.is_equal &= bool(why)
+        topic, partition = self.place
+        self._report(Difference(kind, topic, partition, "", first, last, *cells, why))
+
+
+def _cell(value: Any, other: Any) -> str | None:
+    if isinstance(value, bytes | None) and isinstance(other, bytes | None):
+        return shown(value, other)
+    return str(value)
+
+
+def _count_alike(a: _Lane, b: _Lane, count: int) -> int:
+    """How many of the next `count` contents are the same, from the first on."""
+    mine, theirs = a.contents[a.at : a.at + count], b.contents[b.at : b.at + count]
+    if mine == theirs:
+        return count
+    return next(i for i, (x, y) in enumerate(zip(mine, theirs, strict=True)) if x != y)
+
+
+def _meet(lane: _Lane, at: int, other: _Lane, other_at: int) -> bool:
+    """Whether from here on both are the same, as far as can be seen; at least one record."""
+    count = min(SEEN_ALIKE, len(lane.records) - at, len(other.records) - other_at)
+    if count <= 0:
+        return False
+    return lane.contents[at : at + count] == other.contents[other_at : other_at + count]
