@@ -8,11 +8,12 @@ import pty
 import re
 import select
 import struct
-import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+from tests.support.processes.commands import Command
 
 BOUND_S = 30.0
 ROWS = 50
@@ -33,11 +34,8 @@ def typed(words: list[str], env: dict[str, str], *, columns: int = 80, stdin: by
     """What appears in a terminal when the command runs there; its exit code, unless that is 0."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-    command = [sys.executable, "-m", "minibroker", *words]
-    source = subprocess.PIPE if stdin else subprocess.DEVNULL
-    with subprocess.Popen(
-        command, stdin=source, stdout=theirs, stderr=theirs, env=os.environ | env
-    ) as running:
+    source = PIPE if stdin else DEVNULL
+    with Command(*words, stdin=source, stdout=theirs, stderr=theirs, env=env) as running:
         os.close(theirs)
         if stdin:
             assert running.stdin is not None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from minibroker.testing import ChildBroker
 
-BOUND_S = 60
+from tests.support.processes.commands import run
+
 COMMANDS = (
     "topics create made",
     "topics describe orders",
@@ -32,26 +30,16 @@ def broker() -> Iterator[ChildBroker]:
         yield running
 
 
-def run(
-    command: str, environment: dict[str, str], data: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
-    words = [sys.executable, "-m", "minibroker", *command.split()]
-    variables = {**os.environ, **environment}
-    return subprocess.run(
-        words, input=data, env=variables, capture_output=True, timeout=BOUND_S, check=False
-    )
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_reaches_a_secured_broker(command: str, broker: ChildBroker) -> None:
     here = {"BOOTSTRAP_SERVERS": broker.bootstrap_servers}
-    option = f"{command} --command-config {broker.security.write_properties()}"
-    done = run(option, here)
+    file, words = broker.security.write_properties(), command.split()
+    done = run(*words, "--command-config", file, env=here)
     assert done.returncode == 0, done.stderr
     if not command.startswith("topics create"):
-        by_variable = run(command, here | {"COMMAND_CONFIG": broker.security.write_properties()})
+        by_variable = run(*words, env=here | {"COMMAND_CONFIG": file})
         assert (by_variable.returncode, by_variable.stdout) == (0, done.stdout)
-    without = run(command, here)
+    without = run(*words, env=here)
     assert without.returncode == 1
     assert b"take security_protocol=" in without.stderr or b"healthcheck" in command.encode()
 
@@ -66,9 +54,9 @@ def test_variables_alone(broker: ChildBroker) -> None:
         "SASL_PASSWORD": "alice-secret",
         "SSL_CA_LOCATION": security.authority,
     }
-    assert run("produce variables", variables, b"a\n").returncode == 0
-    assert run("consume variables", variables).stdout == b"a\n"
-    wrong = run("consume variables", variables | {"SASL_PASSWORD": "do-not-show-me"})
+    assert run("produce", "variables", text=b"a\n", env=variables).returncode == 0
+    assert run("consume", "variables", env=variables).stdout == b"a\n"
+    wrong = run("consume", "variables", env=variables | {"SASL_PASSWORD": "do-not-show-me"})
     assert wrong.returncode == 1
     assert b"refused the login by PLAIN as 'alice'" in wrong.stderr
     assert b"do-not-show-me" not in wrong.stderr + wrong.stdout
@@ -78,6 +66,6 @@ def test_what_a_file_says_wrongly_is_wrong_usage(tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
     file.write_text("security.protocol=SASL_SSL\nsasl.usrname=x\n")
     for command in ("topics list", "explain t", "consume t", "healthcheck", "produce t"):
-        done = run(f"{command} --command-config {file}", {})
+        done = run(*command.split(), "--command-config", str(file))
         assert done.returncode == 2, done.stderr
         assert b"sasl.usrname is not known here; did you mean sasl.username?" in done.stderr

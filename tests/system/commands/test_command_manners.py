@@ -9,11 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen
 
 import pytest
 from minibroker.testing import ChildBroker
+
+from tests.support.processes import commands
+from tests.support.processes.commands import Command
 
 BOUND_S = 30
 COMMAND = (sys.executable, "-m", "minibroker")
@@ -50,30 +54,42 @@ def name_of(listening: socket.socket) -> str:
     return f"{host}:{port}"
 
 
+def interpreted(*words: str) -> Popen[bytes]:
+    """A command with an interpreter of its own, so that it imports what it needs by itself."""
+    return Popen([*COMMAND, *words], stdout=PIPE, stderr=PIPE)
+
+
+def forked(*words: str) -> Command:
+    return Command(*words, stdout=PIPE, stderr=PIPE)
+
+
 @pytest.mark.parametrize("words", ASKING.values(), ids=ASKING)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "begun"), [(signal.SIGINT, interpreted), (signal.SIGTERM, forked)]
+)
 def test_a_signal_ends_a_command_that_is_connecting(
-    words: list[str], number: int, black_hole: socket.socket
+    words: list[str],
+    number: int,
+    begun: Callable[..., Popen[bytes] | Command],
+    black_hole: socket.socket,
 ) -> None:
-    with subprocess.Popen(
-        [*COMMAND, *words, "--bootstrap-server", name_of(black_hole)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
+    here = ("--bootstrap-server", name_of(black_hole))
+    with begun(*words, *here) as running:
         connection, _ = black_hole.accept()
         with connection:
             running.send_signal(number)
-            out, err = running.communicate(timeout=BOUND_S)
-    assert (running.returncode, out, err) == (128 + number, "", "")
+            code = running.wait(BOUND_S)
+        assert running.stdout is not None
+        assert running.stderr is not None
+        said = running.stdout.read() + running.stderr.read()
+    assert (code, said) == (128 + number, b"")
 
 
 def test_the_first_ctrl_c_ends_following(broker: ChildBroker) -> None:
     words = ["consume", "orders", "--follow", "--from-beginning"]
     produce(broker, b"here\n")
-    with subprocess.Popen(
-        [*COMMAND, *words, "--bootstrap-server", broker.bootstrap_servers], stdout=subprocess.PIPE
-    ) as running:
+    here = ("--bootstrap-server", broker.bootstrap_servers)
+    with Command(*words, *here, stdout=PIPE) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == b"here\n"
         running.send_signal(signal.SIGINT)
@@ -89,11 +105,12 @@ def test_a_reader_that_has_gone_is_no_news(broker: ChildBroker, words: list[str]
     produce(broker, b"x" * 100 + b"\n")
     reading, writing = os.pipe()
     os.close(reading)
+    # An interpreter of its own: what it says at its very end counts.
     done = subprocess.run(
         [*COMMAND, *words],
         env={**os.environ, "BOOTSTRAP_SERVERS": broker.bootstrap_servers},
         stdout=writing,
-        stderr=subprocess.PIPE,
+        stderr=PIPE,
         timeout=BOUND_S,
         check=False,
     )
@@ -110,17 +127,11 @@ def test_receipts_go_to_the_file_though_a_bar_is_on_the_terminal(
     receipts = tmp_path / "receipts"
     with receipts.open("wb") as output:
         words = ["produce", "orders", "--file", str(lines), "--json"]
-        done = subprocess.run(
-            [*COMMAND, *words, "--bootstrap-server", broker.bootstrap_servers],
-            stdin=side,
-            stdout=output,
-            stderr=side,
-            timeout=BOUND_S,
-            check=True,
-        )
+        here = ("--bootstrap-server", broker.bootstrap_servers)
+        with Command(*words, *here, stdin=side, stdout=output.fileno(), stderr=side) as running:
+            assert running.wait(BOUND_S) == 0
     os.close(side)
     os.close(terminal)
-    assert done.returncode == 0
     assert [json.loads(line)["topic"] for line in receipts.read_text().splitlines()] == [
         "orders",
         "orders",
@@ -129,14 +140,8 @@ def test_receipts_go_to_the_file_though_a_bar_is_on_the_terminal(
 
 def test_a_terminal_of_ascii_gets_every_letter(broker: ChildBroker) -> None:
     words = ["produce", "--help"]
-    done = subprocess.run(
-        [*COMMAND, *words],
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        timeout=BOUND_S,
-        check=True,
-    )
-    assert done.stderr == b""
+    done = commands.run(*words, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_errors_name_options_and_lines(broker: ChildBroker, tmp_path: Path) -> None:
@@ -144,12 +149,12 @@ def test_errors_name_options_and_lines(broker: ChildBroker, tmp_path: Path) -> N
     lines.write_bytes(b"a\n" + b"b" * 2000 + b"\n")
     sent = run(broker, "produce", "orders", "--file", str(lines), "--max-request-size", "1000")
     assert sent.returncode == 1
-    assert "line 2: " in sent.stderr
+    assert b"line 2: " in sent.stderr
     missing = run(broker, "produce", "orders", "--file", str(tmp_path / "none"))
-    assert f"--file {tmp_path / 'none'}: No such file" in missing.stderr
+    assert f"--file {tmp_path / 'none'}: No such file" in missing.stderr.decode()
     behind = run(broker, "consume", "orders", "--offset", "1000000")
     assert behind.returncode == 1
-    assert "--offset 1000000: orders 0 ends at offset" in behind.stderr
+    assert b"--offset 1000000: orders 0 ends at offset" in behind.stderr
 
 
 @pytest.mark.parametrize(
@@ -170,24 +175,12 @@ def test_every_command_says_the_same_of_an_unknown_topic(
 ) -> None:
     said = run(broker, *words)
     assert said.returncode == 1
-    assert "there is no topic nowhere (UNKNOWN_TOPIC_OR_PARTITION)" in said.stderr
+    assert b"there is no topic nowhere (UNKNOWN_TOPIC_OR_PARTITION)" in said.stderr
 
 
 def produce(broker: ChildBroker, lines: bytes) -> None:
-    subprocess.run(
-        [*COMMAND, "produce", "orders", "--bootstrap-server", broker.bootstrap_servers],
-        input=lines,
-        capture_output=True,
-        timeout=BOUND_S,
-        check=True,
-    )
+    run(broker, "produce", "orders", text=lines).check_returncode()
 
 
-def run(broker: ChildBroker, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words, "--bootstrap-server", broker.bootstrap_servers],
-        capture_output=True,
-        text=True,
-        timeout=BOUND_S,
-        check=False,
-    )
+def run(broker: ChildBroker, *words: str, text: bytes = b"") -> CompletedProcess[bytes]:
+    return commands.run(*words, "--bootstrap-server", broker.bootstrap_servers, text=text)

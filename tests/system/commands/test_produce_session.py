@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE, CompletedProcess
 
 import pytest
 from minibroker.cli.main import main
@@ -16,8 +15,8 @@ from minibroker.cli.producing.plainly import Plainly
 from minibroker.client import Producer
 from minibroker.testing import ChildBroker, TestBroker
 
-BOUND_S = 60
-COMMAND = (sys.executable, "-m", "minibroker")
+from tests.support.processes.commands import BOUND_S, Command, run
+
 LINES = [b"%05d" % number for number in range(20_000)]
 TEXT = b"\n".join(LINES) + b"\n"
 
@@ -34,10 +33,8 @@ def words(servers: str, directory: Path, *more: str) -> list[str]:
     return ["produce", "orders", "--bootstrap-server", servers, *session, *more]
 
 
-def finish(command: list[str], text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*COMMAND, *command], input=text, capture_output=True, timeout=BOUND_S, check=False
-    )
+def finish(command: list[str], text: bytes = b"") -> CompletedProcess[bytes]:
+    return run(*command, text=text)
 
 
 @pytest.mark.parametrize("is_file", [True, False])
@@ -48,7 +45,7 @@ def test_a_killed_command_goes_on_at_its_place(
     file = ("--file", str(tmp_path / "lines")) if is_file else ()
     command = words(broker.bootstrap_servers, tmp_path, *file)
     held = broker.faults.hold("Produce", at="appended", topic="orders", nth=4)
-    with subprocess.Popen([*COMMAND, *command], stdin=subprocess.PIPE) as first:
+    with Command(*command, stdin=PIPE) as first:
         assert first.stdin is not None
         if not is_file:
             first.stdin.write(TEXT)
@@ -136,7 +133,7 @@ async def test_a_mark_of_another_program_is_refused(
 
 def test_one_command_at_a_time(broker: ChildBroker, tmp_path: Path) -> None:
     command = words(broker.bootstrap_servers, tmp_path)
-    with subprocess.Popen([*COMMAND, *command], stdin=subprocess.PIPE) as first:
+    with Command(*command, stdin=PIPE) as first:
         assert first.stdin is not None
         first.stdin.write(b"a\n")
         first.stdin.flush()

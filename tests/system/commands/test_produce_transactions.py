@@ -6,11 +6,10 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from subprocess import PIPE, CompletedProcess
 
 import pytest
 from minibroker.cli.main import main
@@ -19,8 +18,9 @@ from minibroker.cli.producing import in_transactions, task
 from minibroker.cli.producing.in_transactions import TRIES, InTransactions
 from minibroker.testing import ChildBroker, TestBroker
 
-BOUND_S = 30
-COMMAND = (sys.executable, "-m", "minibroker")
+from tests.support.processes import commands
+from tests.support.processes.commands import BOUND_S, Command
+
 NUMBERS = [b"%d" % number for number in range(1, 26)]
 TEXT = b"\n".join(NUMBERS) + b"\n"
 
@@ -36,14 +36,8 @@ def words(servers: str, *more: str) -> list[str]:
     return ["produce", "orders", "--bootstrap-server", servers, "--transactional-id", "im", *more]
 
 
-def run(broker: ChildBroker, *more: str, text: bytes = TEXT) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*COMMAND, *words(broker.bootstrap_servers, *more)],
-        input=text,
-        capture_output=True,
-        timeout=BOUND_S,
-        check=False,
-    )
+def run(broker: ChildBroker, *more: str, text: bytes = TEXT) -> CompletedProcess[bytes]:
+    return commands.run(*words(broker.bootstrap_servers, *more), text=text)
 
 
 def groups(size: int) -> list[dict[str, list[bytes]]]:
@@ -89,11 +83,8 @@ def test_what_cannot_be_committed_is_told_with_the_lines_that_are(broker: ChildB
 
 def test_who_is_fenced_says_which_lines_are_in(broker: ChildBroker) -> None:
     held = broker.faults.hold("EndTxn", at="request", nth=2)
-    with subprocess.Popen(
-        [*COMMAND, *words(broker.bootstrap_servers, "--transaction-lines", "10")],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as first:
+    command = words(broker.bootstrap_servers, "--transaction-lines", "10")
+    with Command(*command, stdin=PIPE, stderr=PIPE) as first:
         assert first.stdin is not None
         first.stdin.write(TEXT)
         first.stdin.close()
@@ -112,12 +103,8 @@ def test_who_is_fenced_says_which_lines_are_in(broker: ChildBroker) -> None:
 
 
 def test_ctrl_c_leaves_whole_transactions_and_says_where_to_go_on(broker: ChildBroker) -> None:
-    with subprocess.Popen(
-        [*COMMAND, *words(broker.bootstrap_servers, "--transaction-lines", "20", "--json")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as running:
+    command = words(broker.bootstrap_servers, "--transaction-lines", "20", "--json")
+    with Command(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as running:
         assert running.stdin is not None
         assert running.stdout is not None
         assert running.stderr is not None

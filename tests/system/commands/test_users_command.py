@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from minibroker.client import AuthenticationFailed
 from minibroker.client.blocking import Admin
 from minibroker.testing import ChildBroker
 
-BOUND_S = 60
+from tests.support.processes.commands import run
+
 PASSWORD = "carol=s, own"
 
 
@@ -23,17 +23,17 @@ def broker() -> Iterator[ChildBroker]:
         yield running
 
 
-def users(
-    broker: ChildBroker, *words: str, data: str = "", code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    here = ["--bootstrap-server", broker.bootstrap_servers]
-    config = ["--command-config", broker.security.write_properties("PLAIN")]
-    command = [sys.executable, "-m", "minibroker", "users", *words, *here, *config]
-    done = subprocess.run(
-        command, input=data, text=True, capture_output=True, timeout=BOUND_S, check=False
-    )
-    assert done.returncode == code, done.stderr
-    return done
+def users(*words: str, data: str = "", code: int = 0) -> CompletedProcess[str]:
+    done = run("users", *words, text=data.encode())
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == code, err
+    return CompletedProcess(done.args, code, out, err)
+
+
+def asked(broker: ChildBroker, *words: str, data: str = "", code: int = 0) -> CompletedProcess[str]:
+    here = ("--bootstrap-server", broker.bootstrap_servers)
+    config = ("--command-config", broker.security.write_properties("PLAIN"))
+    return users(*words, *here, *config, data=data, code=code)
 
 
 def logs_in(broker: ChildBroker, mechanism: str, password: str) -> bool:
@@ -52,33 +52,33 @@ def logs_in(broker: ChildBroker, mechanism: str, password: str) -> bool:
 
 def test_a_user_comes_changes_and_goes(broker: ChildBroker) -> None:
     assert not logs_in(broker, "SCRAM-SHA-256", PASSWORD)
-    done = users(broker, "add", "carol", data=f"{PASSWORD}\nmore\n")
+    done = asked(broker, "add", "carol", data=f"{PASSWORD}\nmore\n")
     assert done.stdout == "carol may log in by SCRAM-SHA-256, SCRAM-SHA-512\n"
     assert logs_in(broker, "SCRAM-SHA-256", PASSWORD)
     assert logs_in(broker, "SCRAM-SHA-512", PASSWORD)
     options = ("--mechanism", "SCRAM-SHA-512", "--iterations", "8192", "--json")
-    told = json.loads(users(broker, "add", "carol", "--generate", *options).stdout)
+    told = json.loads(asked(broker, "add", "carol", "--generate", *options).stdout)
     assert told["mechanisms"] == ["SCRAM-SHA-512"]
     assert logs_in(broker, "SCRAM-SHA-512", told["password"])
     assert not logs_in(broker, "SCRAM-SHA-512", PASSWORD)
-    listed = users(broker, "list", "carol").stdout.splitlines()
+    listed = asked(broker, "list", "carol").stdout.splitlines()
     assert [line.split() for line in listed] == [
         ["USER", "MECHANISM", "ITERATIONS"],
         ["carol", "SCRAM-SHA-256", "4096"],
         ["carol", "SCRAM-SHA-512", "8192"],
     ]
-    assert [*json.loads(users(broker, "list", "--json").stdout)] == ["alice", "bob", "carol"]
-    done = users(broker, "remove", "carol")
+    assert [*json.loads(asked(broker, "list", "--json").stdout)] == ["alice", "bob", "carol"]
+    done = asked(broker, "remove", "carol")
     assert done.stdout == "removed carol: SCRAM-SHA-256, SCRAM-SHA-512\n"
     assert not logs_in(broker, "SCRAM-SHA-256", PASSWORD)
 
 
 def test_what_cannot_be_is_told(broker: ChildBroker) -> None:
-    assert "no password in its first line" in users(broker, "add", "dave", code=2).stderr
-    too_few = users(broker, "add", "dave", "--iterations", "7", data="x\n", code=1)
+    assert "no password in its first line" in asked(broker, "add", "dave", code=2).stderr
+    too_few = asked(broker, "add", "dave", "--iterations", "7", data="x\n", code=1)
     assert "UNACCEPTABLE_CREDENTIAL: Too few iterations" in too_few.stderr
-    assert "does not exist" in users(broker, "remove", "dave", code=1).stderr
-    assert "does not exist" in users(broker, "list", "dave", code=1).stderr
+    assert "does not exist" in asked(broker, "remove", "dave", code=1).stderr
+    assert "does not exist" in asked(broker, "list", "dave", code=1).stderr
 
 
 def test_a_directory_that_no_broker_uses(tmp_path: Path) -> None:
@@ -86,11 +86,7 @@ def test_a_directory_that_no_broker_uses(tmp_path: Path) -> None:
     data.mkdir()
 
     def offline(*words: str, code: int = 0, data_in: str = "") -> str:
-        command = [sys.executable, "-m", "minibroker", "users", *words, "--log-dirs", str(data)]
-        done = subprocess.run(
-            command, input=data_in, text=True, capture_output=True, timeout=BOUND_S, check=False
-        )
-        assert done.returncode == code, done.stderr
+        done = users(*words, "--log-dirs", str(data), data=data_in, code=code)
         return done.stdout + done.stderr
 
     assert offline("list") == ""
