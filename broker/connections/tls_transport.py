@@ -17,6 +17,8 @@ from typing import Any
 
 from ..limits import TLS_WRITE_BYTES
 
+TLS_RECORD_BYTES = 16 * 1024  # the most that one record holds
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -79,16 +81,16 @@ class TlsTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         """Bytes that have not left yet, and those that nobody has read: what is held here."""
-        return self._unsent_bytes + self._incoming.pending
-
-    @property
-    def _unsent_bytes(self) -> int:
-        return self._queued_bytes + self._raw.get_write_buffer_size()
+        return self._queued_bytes + self._raw.get_write_buffer_size() + self._incoming.pending
 
     def write(self, data: Buffer) -> None:
         """Encrypt and send, now or when there is room."""
-        self._add(data)
-        self._pump()
+        is_short = 0 < len(data) <= TLS_RECORD_BYTES
+        if is_short and not (self._queue or self._is_raw_full or self.is_closing()):
+            self._write_at_once(data)
+        else:
+            self._add(data)
+            self._pump()
 
     def writelines(self, list_of_data: Iterable[Buffer]) -> None:
         """The same for several."""
@@ -133,6 +135,16 @@ class TlsTransport(asyncio.Transport):
         if self._outgoing.pending:
             self._raw.write(self._outgoing.read())
 
+    def _write_at_once(self, data: Buffer) -> None:
+        """What fits into one record goes without a queue: so do nearly all answers to producers."""
+        try:
+            self._ssl.write(data)
+        except ssl.SSLError:  # it is at an end that reading will tell of, too
+            self.abort()
+            return
+        self._raw.write(self._outgoing.read())
+        self._tell()
+
     def _add(self, data: Buffer) -> None:
         if len(data) and not self._is_closing:
             self._queue.append(memoryview(data))
@@ -171,9 +183,9 @@ class TlsTransport(asyncio.Transport):
         self._raw.close()
 
     def _tell(self) -> None:
-        if not isinstance(self._protocol, asyncio.BaseProtocol):
+        if self._protocol is None:
             return
-        size = self._unsent_bytes
+        size = self._queued_bytes + self._raw.get_write_buffer_size()
         if not self._is_paused and size > self._high:
             self._is_paused = True
             self._protocol.pause_writing()

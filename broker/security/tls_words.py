@@ -18,6 +18,9 @@ _REASONS = {
     "trust its authority, and does the certificate name the host it has connected to?",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client says that this broker's certificate has expired",
     "UNSUPPORTED_PROTOCOL": "the client speaks no version of TLS that ssl.enabled.protocols allows",
+    "VERSION_TOO_LOW": "the client speaks no version of TLS that ssl.enabled.protocols allows",
+    "INAPPROPRIATE_FALLBACK": "the client speaks a newer version of TLS and was made to try this "
+    "older one: somebody on the way spoils the newer one",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the client speaks no version of TLS that is allowed here",
     "NO_SHARED_CIPHER": "the client has no cipher suite that ssl.cipher.suites allows",
 }
