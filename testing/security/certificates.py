@@ -58,10 +58,25 @@ class Certificates:
         """The authority's own certificate: what clients trust."""
         return self._authority.cert_pem.bytes().decode()
 
+    def new_server(self, *names: str) -> Pair:
+        """Another one of a server's at each call, for these names or for its own."""
+        return _pair(self._authority.issue_cert(*(names or self.names)))
+
+    def new_client(self, common_name: str) -> Pair:
+        """Another one of a client's at each call: CN=common_name, OU=lab, O=tests."""
+        return _pair(
+            self._authority.issue_cert(
+                "client@tests.invalid",
+                common_name=common_name,
+                organization_name="tests",
+                organization_unit_name="lab",
+            )
+        )
+
     @cached_property
     def server(self) -> Pair:
         """A server's, for its names."""
-        return _pair(self._authority.issue_cert(*self.names))
+        return self.new_server()
 
     @cached_property
     def expired(self) -> Pair:
@@ -75,19 +90,12 @@ class Certificates:
     @cached_property
     def wrong_host(self) -> Pair:
         """A server's that is for another name."""
-        return _pair(self._authority.issue_cert(*ELSEWHERE))
+        return self.new_server(*ELSEWHERE)
 
     @cached_property
     def client(self) -> Pair:
         """A client's: CN=client, OU=lab, O=tests."""
-        return _pair(
-            self._authority.issue_cert(
-                "client@tests.invalid",
-                common_name="client",
-                organization_name="tests",
-                organization_unit_name="lab",
-            )
-        )
+        return self.new_client("client")
 
     def write(self, directory: Path, name: str) -> tuple[str, str]:
         """Write a pair; returns the paths of certificate and key.

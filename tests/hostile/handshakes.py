@@ -16,9 +16,10 @@ HALF_OPEN = 1_200  # more than a broker keeps
 FLOOD = 2_000
 
 
-def whole_hello() -> bytes:
-    """What a client says first."""
+def whole_hello(newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
+    """What a client says first that speaks no newer version."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = newest
     outgoing = ssl.MemoryBIO()
     connection = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
     try:

@@ -10,19 +10,13 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-import trustme
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from minibroker.protocol.messages.alter_user_scram_credentials import (
     AlterUserScramCredentialsRequest,
     ScramCredentialUpsertion,
 )
 from minibroker.protocol.sasl.scram import salted_password
 from minibroker.protocol.sasl.scram_credentials import BY_NUMBER
+from minibroker.testing.security.certificates import Certificates, write_secret
 
 PROTOCOLS = {
     "PLAINTEXT": "PLAINTEXT",
@@ -36,7 +30,7 @@ PLAIN_USERS = {"alice": "alice-secret", "bob": "bob-secret"}
 RENEW_MS = 1500
 FAILED_DELAY_MS = 150
 SALT = b"saltsaltsalt"
-CLIENT_NAME = "CN=client,OU=lab,O=facts"
+CLIENT_NAME = "CN=client,OU=lab,O=tests"
 
 
 class Authority:
@@ -44,43 +38,32 @@ class Authority:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._authority = trustme.CA()
+        self._certificates = Certificates()
 
     def write_broker(self, host: str = "127.0.0.1") -> Path:
         """A file with the key, as PKCS#8, and the certificates of a broker; written over."""
-        issued = self._authority.issue_cert(host, "localhost")
-        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
-        text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path = self._home / "broker.pem"
-        path.write_bytes(b"".join((text, *(each.bytes() for each in issued.cert_chain_pems))))
+        write_secret(path, self._certificates.new_server(host, "localhost").pem)
         return path
 
     def write_authority(self) -> Path:
         """A file with the authority's certificate."""
-        path = self._home / "ca.pem"
-        self._authority.cert_pem.write_to_path(str(path))
-        return path
+        return Path(self._certificates.write_authority(self._home))
 
     def client_context(self, common_name: str | None = None) -> ssl.SSLContext:
         """What a client of its brokers needs; with a certificate if it is named."""
         if common_name is not None:
             return self.client(common_name)[0]
-        context = ssl.create_default_context()
-        self._authority.configure_trust(context)
-        return context
+        return ssl.create_default_context(cadata=self._certificates.authority_pem)
 
     def client(self, common_name: str) -> tuple[ssl.SSLContext, bytes]:
         """The same with a certificate of that name; and the certificate in DER."""
-        issued = self._authority.issue_cert(
-            "client.example",
-            common_name=common_name,
-            organization_name="facts",
-            organization_unit_name="lab",
-        )
+        issued = self._certificates.new_client(common_name)
         context = self.client_context()
-        issued.configure_cert(context)
-        text = issued.cert_chain_pems[0].bytes().decode()
-        return context, ssl.PEM_cert_to_DER_cert(text)
+        path = self._home / "own.pem"  # `ssl` reads files only
+        write_secret(path, issued.pem)
+        context.load_cert_chain(path)
+        return context, ssl.PEM_cert_to_DER_cert(issued.certificate)
 
 
 def settings(authority: Authority) -> Mapping[str, str]:

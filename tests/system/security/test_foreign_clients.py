@@ -37,12 +37,13 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("broker")
-    texts = settings(Authority(home))
+    authority = Authority(home)
+    texts = settings(authority)
     ports = dict(zip(PROTOCOLS, free_ports(len(PROTOCOLS)), strict=True))
     listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
     with BrokerProcess(settings=texts, options=["--listeners", listeners]) as broker:
         asyncio.run(_add_users(broker.port))
-        yield Running(ports, home / "ca.pem")
+        yield Running(ports, authority.write_authority())
 
 
 async def _add_users(port: int) -> None:

@@ -6,13 +6,11 @@ import ssl
 from pathlib import Path
 
 import pytest
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
@@ -21,13 +19,12 @@ from minibroker.broker.config.listener_security import Store, TlsSettings
 from minibroker.broker.config.properties import ConfigError, Secret
 from minibroker.broker.security.stores import read_keystore, read_truststore
 from minibroker.broker.security.tls_context import make_context, openssl_name
+from minibroker.testing.security.certificates import Certificates
 
-AUTHORITY = trustme.CA()
-LEAF = AUTHORITY.issue_cert("127.0.0.1")
-KEY = load_pem_private_key(LEAF.private_key_pem.bytes(), None)
-CHAIN = b"".join(each.bytes() for each in LEAF.cert_chain_pems).decode()
-CA = AUTHORITY.cert_pem.bytes().decode()
-PLAIN_KEY = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+CERTIFICATES = Certificates()
+CHAIN, PLAIN_KEY = CERTIFICATES.server
+CA = CERTIFICATES.authority_pem
+KEY = load_pem_private_key(PLAIN_KEY.encode(), None)
 LOCKED_KEY = KEY.private_bytes(
     Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"key-secret")
 ).decode()
@@ -72,7 +69,7 @@ def test_a_locked_key_needs_its_password() -> None:
 
 
 def test_a_key_that_belongs_to_another_certificate_is_refused() -> None:
-    other = AUTHORITY.issue_cert("127.0.0.1").private_key_pem.bytes().decode()
+    other = CERTIFICATES.new_server().key
     with pytest.raises(ConfigError, match="does the key belong to the first certificate"):
         context(keystore(certificates=CHAIN, key=other))
 

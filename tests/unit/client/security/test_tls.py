@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,10 +33,20 @@ def options(**given: Any) -> ProducerConfig:
 
 @asynccontextmanager
 async def tls_server(
-    tmp_path: Path, certificates: Certificates, name: str = "server", *, asks: bool = False
+    tmp_path: Path,
+    certificates: Certificates,
+    name: str = "server",
+    *,
+    asks: bool = False,
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
 ) -> AsyncIterator[int]:
     """The port of a TLS server that reads, and never answers."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = newest
+    if newest < ssl.TLSVersion.TLSv1_2:
+        context.set_ciphers("ALL:@SECLEVEL=0")  # else it could not even speak it
     context.load_cert_chain(*certificates.write(tmp_path, name))
     if asks:
         context.load_verify_locations(cadata=certificates.authority_pem)
@@ -90,6 +101,16 @@ async def test_an_authority_nobody_knows(tmp_path: Path, certificates: Certifica
         error = await failure(port, options(ssl_cadata=Certificates().authority_pem))
     assert isinstance(error, AuthenticationFailed)
     assert "signed by nobody known here: ssl_cafile names the authority" in str(error)
+
+
+async def test_a_server_that_speaks_only_what_is_broken(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    old = ssl.TLSVersion.TLSv1_1
+    async with tls_server(tmp_path, certificates, newest=old) as port:
+        error = await failure(port, options(ssl_cadata=certificates.authority_pem))
+    # asyncio's server closes without the alert; had TLS gone well, no Kafka would be there.
+    assert "ended the TLS handshake without a word" in str(error)
 
 
 async def test_a_server_that_asks_for_a_certificate(
