@@ -20,7 +20,7 @@ import signal
 import ssl
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from ssl import SSLContext
 from struct import Struct
@@ -40,7 +40,15 @@ from ..broker.faults.rules import (
 from ..protocol.apis import APIS
 from ..protocol.errors import DecodeError
 from ..protocol.framing import Buffer, FrameBuffer, FrameError, frame
-from .proxying.addresses import ALWAYS_ADDRESSED, API_VERSIONS, UnreadableAnswer, behind, offered
+from .proxying.addresses import (
+    ALONE,
+    ALWAYS_ADDRESSED,
+    API_VERSIONS,
+    Address,
+    UnreadableAnswer,
+    behind,
+    offered,
+)
 from .proxying.rules import Outcome, RelayedRequest, UnreadableRequest, expects_answer, performable
 
 logger = logging.getLogger("minibroker.proxy")
@@ -84,6 +92,8 @@ class Proxy:
     Attributes:
         history: the newest requests, oldest first.
         requests: requests seen, by API name.
+        neighbours: where a cluster has several brokers, each behind a proxy of its own: addresses
+            that brokers tell, and those of their proxies. All others become this proxy's.
         on_outcome: called with each request when its outcome is known.
         outcomes: what became of requests of an API: (API name, Outcome) -> count.
     """
@@ -111,6 +121,7 @@ class Proxy:
         self.requests: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self._connections = 0
+        self.neighbours: Mapping[Address, Address] = ALONE
         self.on_outcome: Callable[[RelayedRequest], None] = _nobody_asks
         self._broken: list[Exception] = []
         self._noted = asyncio.Event()  # set whenever something has become of a request
@@ -356,7 +367,8 @@ class _Link:
             read = ALWAYS_ADDRESSED.union(*(armed.rule.must_read for armed in rules))
             return offered(relayed.version, reply, read)
         address = (self._proxy.host, self._proxy.port)
-        return behind(relayed.api_key, relayed.version, reply, address)
+        neighbours = self._proxy.neighbours
+        return behind(relayed.api_key, relayed.version, reply, address, neighbours)
 
 
 def _relayed(number: int, request: memoryview) -> RelayedRequest:

@@ -3,13 +3,14 @@
 Only answers that carry addresses are touched: Metadata, FindCoordinator, DescribeCluster, and
 Produce where it names new leaders. Of these APIs, versions that cannot be read here must not be
 spoken: `offered` takes them out of ApiVersions answers. Fetch names addresses only from v16 on and
-only when a leader moved, which a single-address Kafka never says; those pass unchanged.
+only when a leader moved, which a single-address Kafka never says; those pass unchanged. So a client
+of several brokers may get past their proxies when a leader moves.
 Pure. Whole frames without their size bytes in, the same out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...protocol.apis import APIS, response_type
@@ -25,17 +26,27 @@ ALWAYS_ADDRESSED = frozenset({METADATA, FIND_COORDINATOR, DESCRIBE_CLUSTER})
 _PRODUCE_ADDRESSED_SINCE = 10  # KIP-951: node_endpoints
 _PRODUCE_LAST = APIS[PRODUCE].versions[1]
 
+Address = tuple[str, int]
+ALONE: Mapping[Address, Address] = {}
+
 
 class UnreadableAnswer(ValueError):
     """An answer carries addresses in a version that cannot be read here."""
 
 
-def behind(api_key: int, version: int, frame: memoryview, address: tuple[str, int]) -> list[Buffer]:
+def behind(
+    api_key: int,
+    version: int,
+    frame: memoryview,
+    address: Address,
+    neighbours: Mapping[Address, Address] = ALONE,
+) -> list[Buffer]:
     """Replace every broker address in an answer by the proxy's.
 
     Args:
         frame: the answer without its size bytes.
         address: host and port under which clients reach the proxy.
+        neighbours: brokers that have a proxy of their own, and where that is.
 
     Returns:
         The parts of the answer: `frame` itself where there was nothing to replace.
@@ -55,7 +66,7 @@ def behind(api_key: int, version: int, frame: memoryview, address: tuple[str, in
     if not addressed:
         return [frame]
     for entry in addressed:
-        entry.host, entry.port = address
+        entry.host, entry.port = neighbours.get((entry.host, entry.port), address)
     return _encoded(api_key, version, correlation_id, message)
 
 

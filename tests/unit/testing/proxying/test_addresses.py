@@ -48,6 +48,18 @@ def test_metadata_names_the_proxy_and_keeps_the_rest(version: int) -> None:
     assert seen.cluster_id == ("c" if version >= 2 else None)
 
 
+def test_a_broker_with_a_proxy_of_its_own_gets_that_ones_address() -> None:
+    other, its_proxy = ("other.example", 9092), ("proxy.example", 4243)
+    brokers = [
+        MetadataResponseBroker(node_id=number, host=host, port=port, rack=None)
+        for number, (host, port) in enumerate([("kafka.example", 9092), other])
+    ]
+    message = MetadataResponse(brokers=brokers, topics=[], cluster_id="c", controller_id=0)
+    frame = memoryview(answer_of(message, METADATA, 12, 77))
+    seen = decoded(behind(METADATA, 12, frame, PROXY, {other: its_proxy}), METADATA, 12)
+    assert [(each.host, each.port) for each in seen.brokers] == [PROXY, its_proxy]
+
+
 @pytest.mark.parametrize("version", range(6))
 def test_find_coordinator_names_the_proxy(version: int) -> None:
     found = Coordinator(key="g", node_id=5, host="kafka.example", port=9092, error_code=0)
