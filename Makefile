@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LINKS  := build/types/minibroker
-PARTS  := protocol broker client testing cli
+PARTS  := protocol broker client testing console cli
 JOBS   ?= 4
 # Tests start some hundred processes: where the environment forbids to keep bytecode, each of them
 # would compile all of this anew.
@@ -33,7 +33,7 @@ lint: $(READY) ## ruff, without changing anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-$(LINKS):
+$(LINKS): Makefile
 	@mkdir -p $(LINKS)
 	@for part in $(PARTS); do ln -sfn ../../../$$part $(LINKS)/$$part; done
 

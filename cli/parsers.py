@@ -27,6 +27,7 @@ COMMANDS = {
     "users": "add, list or remove users that log in by SCRAM",
     "configs": "show or change the properties of topics and brokers",
     "log": "look into data directories, and decide what a start refuses, offline",
+    "console": "pages in a browser about any Kafka, and more about a minibroker",
     "explain": "say why each Produce was answered as it was",
     "compare": "compare two Kafkas: topics, configurations, records, positions",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",

@@ -131,7 +131,7 @@ class Admin:
     ) -> None:
         ssl_password, sasl_plain_password = hidden(ssl_password), hidden(sasl_plain_password)
         self._owner = Owner("Admin")
-        asking = Asking(self._owner, options_of(AdminConfig, locals()))
+        self._asking = asking = Asking(self._owner, options_of(AdminConfig, locals()))
         self._cluster = asking.cluster
         self._brokers = Brokers(asking)
         self._topics = Topics(asking)

@@ -86,7 +86,10 @@ class TokenEndpoint:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ClientLogin:
-    """Who logs in, and how: with a name and a password, or with a token."""
+    """Who logs in, and how: with a name and a password, or with a token.
+
+    Neither password nor token: the user is not said, and asked for by whoever needs none here.
+    """
 
     mechanism: str
     username: str = ""
@@ -111,8 +114,11 @@ class ClientProperties:
     checks_hostname: bool
 
 
-def client_properties(given: Mapping[str, str]) -> ClientProperties:
+def client_properties(given: Mapping[str, str], *, needs_user: bool = True) -> ClientProperties:
     """What the properties say.
+
+    Args:
+        needs_user: whether who logs in must be said, where somebody must.
 
     Raises:
         ConfigError: a name that is none, or names that do not go together.
@@ -128,7 +134,7 @@ def client_properties(given: Mapping[str, str]) -> ClientProperties:
     return ClientProperties(
         protocol,
         found.get(SERVERS),
-        _login(found) if "SASL_" in protocol else None,
+        _login(found, needs_user=needs_user) if "SASL_" in protocol else None,
         _truststore(found),
         _keystore(found),
         found.get("ssl.key.location"),
@@ -159,7 +165,7 @@ def _by_kafkas_name(given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _login(found: Mapping[str, str]) -> ClientLogin:
+def _login(found: Mapping[str, str], *, needs_user: bool) -> ClientLogin:
     mechanism, jaas = found.get("sasl.mechanism"), found.get("sasl.jaas.config")
     module = None if jaas is None else parse_jaas("sasl.jaas.config", Secret(jaas))
     if mechanism is None:
@@ -176,6 +182,8 @@ def _login(found: Mapping[str, str]) -> ClientLogin:
         if username is not None or password is not None:
             raise ConfigError("give sasl.jaas.config, or sasl.username and sasl.password, not both")
         username, password = module.options.get("username"), module.options.get("password")
+    if not username and not password and not needs_user:
+        return ClientLogin(mechanism)
     if not username or not password:
         raise ConfigError(
             f"sasl.mechanism={mechanism} needs a user: sasl.username and sasl.password, or "

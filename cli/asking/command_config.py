@@ -39,6 +39,9 @@ OTHERS = 0o077  # the bits of a mode that let anybody else in
 class Secured:
     """What a file and the environment say, made ready for our clients.
 
+    Args:
+        needs_user: whether who logs in must be said, where somebody must.
+
     Attributes:
         servers: the file's bootstrap.servers.
         arguments: of security, by the names that Producer, Consumer and Admin have for them.
@@ -47,8 +50,11 @@ class Secured:
         ConfigError: they say what cannot be, or name what cannot be read.
     """
 
-    def __init__(self, path: str | None, environment: Mapping[str, str]) -> None:
-        properties = client_properties({**_of_environment(environment), **_of_file(path)})
+    def __init__(
+        self, path: str | None, environment: Mapping[str, str], *, needs_user: bool = True
+    ) -> None:
+        given = {**_of_environment(environment), **_of_file(path)}
+        properties = client_properties(given, needs_user=needs_user)
         self.servers = properties.servers
         self.arguments: dict[str, Any] = {"security_protocol": properties.protocol}
         if properties.protocol.endswith("SSL"):

@@ -10,31 +10,18 @@ from __future__ import annotations
 import os
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from ...broker.config.properties import ConfigError
 from ..terminal.addresses import HERE, VARIABLE, Address, parse_addresses, server_names
 from ..terminal.running import WrongUsage
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from ...client.door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
+    from ...client.door.security_options import SecurityArguments
     from ...client.security.security import Security
 
 CONFIG_VARIABLE = "COMMAND_CONFIG"
 PROTOCOL_VARIABLE = "SECURITY_PROTOCOL"
-
-
-class SecurityArguments(TypedDict, total=False):
-    """Arguments of Producer, Consumer and Admin."""
-
-    security_protocol: SecurityProtocol
-    ssl_context: SSLContext
-    sasl_mechanism: SaslMechanism
-    sasl_plain_username: str
-    sasl_plain_password: str
-    sasl_oauth_token_provider: TokenProvider
 
 
 class Reach:
@@ -42,6 +29,7 @@ class Reach:
 
     Args:
         args: of a command with add_bootstrap_server.
+        needs_user: whether who logs in must be said, where somebody must.
 
     Attributes:
         addresses: (host, port) of each, tried in turn.
@@ -51,7 +39,13 @@ class Reach:
         WrongUsage: a file or the environment says what cannot be.
     """
 
-    def __init__(self, args: Namespace, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        args: Namespace,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        needs_user: bool = True,
+    ) -> None:
         self.security: SecurityArguments = {}
         path = args.command_config or environment.get(CONFIG_VARIABLE)
         told: str | None = None
@@ -59,7 +53,7 @@ class Reach:
             from .command_config import Secured
 
             try:
-                secured = Secured(path or None, environment)
+                secured = Secured(path or None, environment, needs_user=needs_user)
             except ConfigError as error:
                 raise WrongUsage(str(error)) from None
             self.security.update(secured.arguments)  # type: ignore[typeddict-item]

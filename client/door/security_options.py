@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypedDict, get_args
 
 from . import door
 
@@ -37,6 +37,17 @@ class TokenSource(Protocol):
 
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]] | TokenSource
 """Called at each login and each one that renews it: the token, or what to await for it."""
+
+
+class SecurityArguments(TypedDict, total=False):
+    """Arguments of Producer, Consumer and Admin, kept by programs that make several of them."""
+
+    security_protocol: SecurityProtocol
+    ssl_context: SSLContext
+    sasl_mechanism: SaslMechanism
+    sasl_plain_username: str
+    sasl_plain_password: str
+    sasl_oauth_token_provider: TokenProvider
 
 
 def one_of(literal: object) -> dict[str, Callable[[str, object], None]]:

@@ -24,6 +24,7 @@ LONG_LISTS = {
     "broker/apis": "one file an API",
     "protocol/messages": "one file an API",
     "tests/golden/frames": "one file an API",
+    "docs": "one file a subject",
     "docs/decisions": "one file a decision",
 }
 # From the ground up.
@@ -45,6 +46,7 @@ FLOORS = {
         *("producer", "processing", "in_thread"),
         "blocking",
     ),
+    "console": (*("settings", "showing", "reading", "guard", "pages", "lesson", "app", "running"),),
     "cli": (
         *(
             "terminal",
@@ -65,7 +67,7 @@ FLOORS = {
 # Names of files in texts: what is written on the command line, or in a sample, is none.
 NAMED = re.compile(r"(?<![\w/.*<>-])(?:[\w-]+/)*[a-z_0-9]+\.py\b(?!\w)")
 NO_FILES = {"a.py", "records.py", "misspelt.py", "test_failing.py", "__main__.py", "__init__.py"}
-PRODUCT = {"broker", "cli", "client", "protocol", "testing"}
+PRODUCT = {"broker", "cli", "client", "console", "protocol", "testing"}
 
 
 LISTED = repository_paths()

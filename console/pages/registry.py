@@ -1,0 +1,17 @@
+"""Every page there is; one line here and a file beside it make one.
+
+Tests: tests/system/console/test_pages.py
+"""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from . import cluster, groups, login, messages, produce, topic, topics
+
+PAGES = (login, cluster, topics, topic, messages, produce, groups)
+
+
+def routes() -> list[Route]:
+    """The routes of all pages."""
+    return [route for each in PAGES for route in each.ROUTES]

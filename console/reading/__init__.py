@@ -1,0 +1,1 @@
+"""What is asked of brokers, by our client, within bounds, and kept for a moment."""

@@ -1,0 +1,63 @@
+"""`minibroker console` as a process: its ready line, its refusals, its end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+from minibroker.testing import TestBroker
+
+WAIT_S = 30
+READY = re.compile(r"minibroker console ready: (http://127\.0\.0\.1:\d+) \((.*)\)")
+
+
+def console(*words: str, stdin: int | None = None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "minibroker", "console", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
+
+
+async def test_it_says_where_it_is_and_ends_with_a_signal() -> None:
+    async with TestBroker() as broker:
+        at = ("--bootstrap-server", broker.bootstrap_servers, "--listen", "127.0.0.1:0")
+        with console(*at, "--allow", "changes") as process:
+            assert process.stdout is not None
+            found = READY.match(process.stdout.readline())
+            assert found, process.stderr and process.stderr.read()
+            assert found[2] == "reading, changes"
+            async with httpx.AsyncClient() as client:
+                answer = await client.get(found[1], timeout=WAIT_S)
+            assert answer.status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WAIT_S) == 128 + signal.SIGTERM
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
+
+
+async def test_as_a_child_it_ends_with_its_input() -> None:
+    at = ("--bootstrap-server", "127.0.0.1:1", "--listen", "127.0.0.1:0", "--until-input-ends")
+    with console(*at, stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert READY.match(process.stdout.readline())
+        process.stdin.close()
+        assert process.wait(WAIT_S) == 0
+
+
+def refused(*words: str) -> str:
+    with console(*words) as process:
+        _, said = process.communicate(timeout=WAIT_S)
+        assert process.returncode == 2
+        return said
+
+
+def test_beyond_this_machine_nobody_is_let_in_without_a_login() -> None:
+    said = refused("--listen", "0.0.0.0:0")
+    assert "beyond this machine everybody must log in" in said
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    assert "expected HOST:PORT" in refused("--listen", "127.0.0.1:http")
