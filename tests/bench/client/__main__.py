@@ -58,6 +58,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-client ARGS=...", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000], help="of a record")
+    parser.add_argument(
+        "--seconds", type=float, default=transacting.SECONDS, help="per transacting load and size"
+    )
     parser.add_argument("--only", choices=["records", "transactions"], help="half of it")
     parser.add_argument("--no-kafka", action="store_true", help="our broker only")
     parser.add_argument("--against", type=Path, help="another checkout, to compare our client with")
@@ -81,7 +84,7 @@ def main() -> int:
         for server in servers:
             asyncio.run(create_topics(server, {TOPIC: 1, transacting.TOPIC: 1}))
             if args.only != "records":
-                transacting.measure(console, server, args.rounds)
+                transacting.measure(console, server, args.rounds, args.seconds)
             for size in args.sizes if args.only != "transactions" else ():
                 measured = _rounds(server, size, args.rounds)
                 console.print(_table(f"{server.name}, {size} B records", measured))

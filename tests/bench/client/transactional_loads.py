@@ -1,9 +1,10 @@
 """EDGE: one client's transactions, one after the other, in a process of its own; prints JSON.
 
-    python -m tests.bench.client.transactional_loads ours 127.0.0.1:9092 TOPIC 100 2
+    python -m tests.bench.client.transactional_loads ours 127.0.0.1:9092 TOPIC 1 10 100
 
-So many records in each transaction, for so many seconds after a warm-up. Every client has its own
-defaults; a transaction counts from its begin to the end of its commit.
+For so many seconds after a warm-up, with each of these numbers of records in a transaction; one
+producer for all. Every client has its own defaults; a transaction counts from its begin to the end
+of its commit.
 """
 
 from __future__ import annotations
@@ -13,72 +14,77 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 from minibroker.client import Producer
 
 VALUE = b"x" * 100
-WARM_UP_S = 0.5
+WARM_UPS = 0.3  # of the seconds that are measured
 WAIT_S = 60.0
 POLL_EVERY = 1_000
-Transact = Callable[[], Awaitable[None]]
+Transact = Callable[[int], Awaitable[None]]
 
 
-async def ours(server: str, topic: str, records: int, seconds: float) -> float:
+@asynccontextmanager
+async def ours(server: str, topic: str) -> AsyncIterator[Transact]:
     """A loop of send in each."""
     async with Producer(server, transactional_id=_name()) as producer:
 
-        async def transact() -> None:
+        async def transact(records: int) -> None:
             async with producer.transaction() as tx:
                 for _ in range(records):
                     await tx.send(topic, VALUE)
 
-        return await _rate(transact, seconds)
+        yield transact
 
 
-async def ours_many(server: str, topic: str, records: int, seconds: float) -> float:
+@asynccontextmanager
+async def ours_many(server: str, topic: str) -> AsyncIterator[Transact]:
     """One send_many in each."""
-    values = [VALUE] * records
     async with Producer(server, transactional_id=_name()) as producer:
 
-        async def transact() -> None:
+        async def transact(records: int) -> None:
             async with producer.transaction() as tx:
-                await tx.send_many(topic, values)
+                await tx.send_many(topic, [VALUE] * records)
 
-        return await _rate(transact, seconds)
+        yield transact
 
 
-async def aiokafka(server: str, topic: str, records: int, seconds: float) -> float:
+@asynccontextmanager
+async def aiokafka(server: str, topic: str) -> AsyncIterator[Transact]:
     """A loop of send in each."""
     from aiokafka import AIOKafkaProducer
 
     producer = AIOKafkaProducer(bootstrap_servers=server, transactional_id=_name())
     async with producer:
 
-        async def transact() -> None:
+        async def transact(records: int) -> None:
             async with producer.transaction():
                 for _ in range(records):
                     await producer.send(topic, VALUE)
 
-        return await _rate(transact, seconds)
+        yield transact
 
 
-async def confluent(server: str, topic: str, records: int, seconds: float) -> float:
+@asynccontextmanager
+async def confluent(server: str, topic: str) -> AsyncIterator[Transact]:
     """A loop of produce in each; its calls block, and nobody else is there to be blocked."""
     producer = _confluent(server)
 
-    async def transact() -> None:
+    async def transact(records: int) -> None:
         producer.begin_transaction()
         for _ in range(records):
             producer.produce(topic, VALUE)
         producer.commit_transaction(WAIT_S)
 
-    return await _rate(transact, seconds)
+    yield transact
 
 
-async def confluent_told(server: str, topic: str, records: int, seconds: float) -> float:
+@asynccontextmanager
+async def confluent_told(server: str, topic: str) -> AsyncIterator[Transact]:
     """With on_delivery and poll: it tells what became of each record, as our send does."""
     producer = _confluent(server)
     offsets: list[int] = []
@@ -87,7 +93,7 @@ async def confluent_told(server: str, topic: str, records: int, seconds: float) 
         assert error is None
         offsets.append(message.offset())
 
-    async def transact() -> None:
+    async def transact(records: int) -> None:
         offsets.clear()
         producer.begin_transaction()
         for number in range(records):
@@ -97,7 +103,7 @@ async def confluent_told(server: str, topic: str, records: int, seconds: float) 
         producer.commit_transaction(WAIT_S)
         assert len(offsets) == records
 
-    return await _rate(transact, seconds)
+    yield transact
 
 
 def _confluent(server: str) -> Any:
@@ -106,22 +112,6 @@ def _confluent(server: str) -> Any:
     producer = Confluent({"bootstrap.servers": server, "transactional.id": _name()})
     producer.init_transactions(WAIT_S)
     return producer
-
-
-async def _rate(transact: Transact, seconds: float) -> float:
-    """Transactions a second."""
-    await _repeat(transact, WARM_UP_S)
-    began = time.perf_counter()
-    count = await _repeat(transact, seconds)
-    return count / (time.perf_counter() - began)
-
-
-async def _repeat(transact: Transact, seconds: float) -> int:
-    until, count = time.perf_counter() + seconds, 0
-    while time.perf_counter() < until:
-        await transact()
-        count += 1
-    return count
 
 
 def _name() -> str:
@@ -137,11 +127,33 @@ LOADS = {
 }
 
 
+async def rates(
+    client: str, server: str, topic: str, seconds: float, sizes: Sequence[int]
+) -> list[float]:
+    """Transactions a second, for each number of records."""
+    found = []
+    async with LOADS[client](server, topic) as transact:
+        for size in sizes:
+            await _repeat(transact, size, seconds * WARM_UPS)
+            began = time.perf_counter()
+            count = await _repeat(transact, size, seconds)
+            found.append(count / (time.perf_counter() - began))
+    return found
+
+
+async def _repeat(transact: Transact, size: int, seconds: float) -> int:
+    until, count = time.perf_counter() + seconds, 0
+    while time.perf_counter() < until:
+        await transact(size)
+        count += 1
+    return count
+
+
 def main() -> None:
     """Run one load."""
-    client, server, topic, records, seconds = sys.argv[1:]
+    client, server, topic, seconds, *sizes = sys.argv[1:]
     warnings.simplefilter("ignore")
-    print(json.dumps(asyncio.run(LOADS[client](server, topic, int(records), float(seconds)))))
+    print(json.dumps(asyncio.run(rates(client, server, topic, float(seconds), [*map(int, sizes)]))))
 
 
 if __name__ == "__main__":
