@@ -347,8 +347,8 @@ class Producer(Generic[K, V]):
                 self._mark(mark)
             batch.room -= size
             batch.values.append(value)
-            batch.timestamps.append(time() * 1000)
-            return Delivery(batch, len(batch.timestamps) - 1)
+            (timestamps := batch.timestamps).append(time() * 1000)
+            return Delivery(batch, len(timestamps) - 1)
         self._owner.check()
         run = await self._intake.add(
             door.text("topic", topic),

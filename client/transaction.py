@@ -75,7 +75,9 @@ class Transaction(Generic[K, V]):
 
     def __init__(self, producer: Sends, transacting: Transacting) -> None:
         self._producer = producer
+        self._send = producer.send
         self._transacting = transacting
+        self._core = transacting.core
         self._number = NOT_BEGUN
         self._has_ended = False
 
@@ -182,9 +184,10 @@ class Transaction(Generic[K, V]):
 
         Not a coroutine of its own: around that of the producer it would take a third of the time.
         """
-        if self._has_ended or self._number != self._transacting.number:
+        # The core's number, not what the property gives: that is 60 ns more, of 800.
+        if self._has_ended or self._number != self._core.number:
             self._check_open()
-        return self._producer.send(
+        return self._send(
             topic,
             value,
             key=key,
@@ -240,6 +243,6 @@ class Transaction(Generic[K, V]):
 
     def _check_open(self) -> None:
         self._transacting.check_owner()
-        if self._has_ended or self._number != self._transacting.number:
+        if self._has_ended or self._number != self._core.number:
             state = "has ended" if self._number != NOT_BEGUN else "has not begun: use `async with`"
             raise RuntimeError(f"this transaction {state}")

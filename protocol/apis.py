@@ -11,6 +11,7 @@ Tests: tests/unit/protocol/codec/test_schema.py
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -118,11 +119,13 @@ APIS: dict[int, Api] = {
 }
 
 
+@cache  # asked for at every message
 def request_type(key: int) -> type[Any]:
     """The request class of the API with this key. Raises KeyError if there is none."""
     return _message_type(APIS[key], "Request")
 
 
+@cache
 def response_type(key: int) -> type[Any]:
     """The response class of the API with this key. Raises KeyError if there is none."""
     return _message_type(APIS[key], "Response")

@@ -78,7 +78,9 @@ def plain_records(values: Sequence[bytes], deltas: Sequence[int]) -> bytes:
         deltas: of the timestamps, ascending from 0.
     """
     parts: list[bytes] = []
-    ends = {*_STEPS, *(bisect_left(deltas, step) for step in _STEPS), len(values)}
+    ends = {len(values)}
+    if len(values) > _STEPS[0] or deltas[-1] >= _STEPS[0]:
+        ends |= {*_STEPS, *(bisect_left(deltas, step) for step in _STEPS)}
     first = 0
     for end in sorted(ends):
         if first < end <= len(values):

@@ -82,6 +82,7 @@ class ProducerBatch:
         "_body",
         "_filled_bytes",
         "_is_plain",
+        "_is_rising",
         "_sealed",
         "base_sequence",
         "codec",
@@ -139,6 +140,7 @@ class ProducerBatch:
         self.on_done: list[Callable[[], None]] = []
         self._filled_bytes = 0
         self._is_plain = True
+        self._is_rising = False  # of the timestamps; known when it is packed
         self._body: bytes | None = None  # the packed records, once they were packed
         self._sealed: bytes | None = None
 
@@ -207,7 +209,7 @@ class ProducerBatch:
             self.codec | TRANSACTIONAL if self.is_transactional else self.codec,
             self.count - 1,
             int(self.timestamps[0]),
-            int(max(self.timestamps)),
+            int(self.timestamps[-1] if self._is_rising else max(self.timestamps)),
             producer_id,
             producer_epoch,
             base_sequence,
@@ -218,7 +220,8 @@ class ProducerBatch:
     def _packed(self, stamps: list[int]) -> bytes:
         first = stamps[0]
         deltas = [stamp - first for stamp in stamps]
-        if self._is_plain and deltas == sorted(deltas):
+        self._is_rising = deltas == sorted(deltas)
+        if self._is_plain and self._is_rising:
             body = plain_records(self.values, deltas)  # type: ignore[arg-type]  # all are bytes
         else:
             body = records(self.values, self.keys, self.headers, deltas)

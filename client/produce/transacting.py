@@ -28,6 +28,9 @@ class Transacting:
 
     Args:
         flush: sends what was handed over, and waits until each record has its outcome.
+
+    Attributes:
+        core: what decides.
     """
 
     def __init__(
@@ -38,13 +41,8 @@ class Transacting:
         self._sending = sending
         self._flush = flush
         self._coordinating = sending.coordinating
-        self._core = sending.coordinating.transactional
+        self.core = sending.coordinating.transactional
         self._offsets_lock = asyncio.Lock()
-
-    @property
-    def number(self) -> int:
-        """Of the newest transaction."""
-        return self._core.number
 
     def check_owner(self) -> None:
         """Raise RuntimeError in another loop, thread or process than the producer's."""
@@ -60,7 +58,7 @@ class Transacting:
         limit_ms = self._config.max_block_ms
         self._sending.wake()
         async with bounded(limit_ms, lambda: self._late("no producer id", limit_ms)):
-            await self._until(lambda: self._core.phase is not Phase.STARTING)
+            await self._until(lambda: self.core.phase is not Phase.STARTING)
         self._raise_if_fatal()
 
     def disconnect(self) -> None:
@@ -69,7 +67,7 @@ class Transacting:
 
     async def begin(self) -> int:
         """Open a transaction once the one before has ended; returns its number."""
-        limit_ms, core = self._config.max_block_ms, self._core
+        limit_ms, core = self._config.max_block_ms, self.core
         text = "the transaction before has not ended"
         if core.phase in UNDER_WAY:
             async with bounded(limit_ms, lambda: self._late(text, limit_ms)):
@@ -88,7 +86,7 @@ class Transacting:
             DeliveryTimeout: whether it is committed is not known yet.
             Fatal, Fenced: the producer is at its end.
         """
-        core, number = self._core, self._core.number
+        core, number = self.core, self.core.number
         if core.phase is not Phase.BROKEN:
             core.close()
             await self._deliver()
@@ -108,7 +106,7 @@ class Transacting:
             Retriable: not within max_block_ms; it goes on.
             Fatal, Fenced: the producer is at its end, and with it the transaction.
         """
-        number, bound_ms = self._core.number, self._config.max_block_ms
+        number, bound_ms = self.core.number, self._config.max_block_ms
         self.give_up()
         async with bounded(bound_ms, lambda: self._late("not aborted", bound_ms)):
             await self._until(lambda: self._has_left(number, Phase.ABORTING, Phase.RECOVERING))
@@ -116,17 +114,17 @@ class Transacting:
 
     def give_up(self) -> None:
         """Begin to abort, without waiting."""
-        self._core.abort()
+        self.core.abort()
         self._sending.wake()
 
     async def end(self, limit_ms: float) -> None:
         """The producer stops: abort what is open, and wait for what is under way."""
-        if self._core.phase in UNENDED:
-            self._core.fall(Abortable("the producer was stopped"))
+        if self.core.phase in UNENDED:
+            self.core.fall(Abortable("the producer was stopped"))
             self.give_up()
         try:
             async with asyncio.timeout(min(limit_ms, self._config.max_block_ms) / 1000):
-                await self._until(lambda: self._core.phase not in UNDER_WAY)
+                await self._until(lambda: self.core.phase not in UNDER_WAY)
         except TimeoutError:
             logger.warning(
                 "stopped before the transaction had ended; its coordinator aborts it after "
@@ -141,7 +139,7 @@ class Transacting:
             Abortable: the group has gone on without the consumer, or refuses otherwise.
             Fatal, Fenced: the producer is at its end.
         """
-        core, number = self._core, self._core.number
+        core, number = self.core, self.core.number
         async with self._offsets_lock:
             core.raise_unless_open(number)
             if not taken.offsets:
@@ -167,35 +165,35 @@ class Transacting:
         try:
             await self._flush(self._config.delivery_timeout_ms)
         except DeliveryTimeout as error:
-            self._core.fall(error, loses_sequences=True)
+            self.core.fall(error, loses_sequences=True)
         except BaseException:
             self.give_up()  # cancelled before anything was decided
             raise
 
     async def _raise_aborted(self, number: int) -> None:
-        why = self._core.error
+        why = self.core.error
         try:
             await self.abort()
         except (ClientError, TimeoutError) as error:
-            if self._core.phase is Phase.FATAL:
+            if self.core.phase is Phase.FATAL:
                 raise
             logger.warning("the transaction is not aborted yet: %s", error)
         assert why is not None, f"transaction {number} is neither committed nor failed"
         raise why.with_traceback(None)
 
     def _has_left(self, number: int, *phases: Phase) -> bool:
-        return self._core.phase not in phases or self._core.number != number
+        return self.core.phase not in phases or self.core.number != number
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition() and self._core.phase is not Phase.FATAL:
+        while not condition() and self.core.phase is not Phase.FATAL:
             await self._coordinating.change()
 
     def _late(self, what: str, limit_ms: float) -> ClientError:
-        return self._core.late(what, limit_ms, self._coordinating.last_problem)
+        return self.core.late(what, limit_ms, self._coordinating.last_problem)
 
     def _late_to_commit(self, limit_ms: float) -> ClientError:
-        return self._core.late_to_commit(limit_ms, self._coordinating.last_problem)
+        return self.core.late_to_commit(limit_ms, self._coordinating.last_problem)
 
     def _raise_if_fatal(self) -> None:
-        if self._core.phase is Phase.FATAL and self._core.error is not None:
-            raise self._core.error.with_traceback(None)
+        if self.core.phase is Phase.FATAL and self.core.error is not None:
+            raise self.core.error.with_traceback(None)
