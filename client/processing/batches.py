@@ -23,6 +23,8 @@ from ..door import door
 from ..errors import Abortable, ClientError, DeliveryTimeout, Fatal, Retriable
 from ..fetch.position import ConsumerRecord
 from ..partitions import GroupOffsets, TopicPartition
+from ..produce.answers import OF_ONE_RECORD
+from ..produce.receipts import Delivery
 from ..producer import Producer
 from ..transaction import Transaction
 from .dead_letters import dead_letter
@@ -32,7 +34,8 @@ from .output import Output, Progress
 logger = logging.getLogger("minibroker.client")
 AGAIN = (Abortable, Retriable, DeliveryTimeout)
 # A record whose outputs can never be sent is as bad as one that cannot be handled.
-UNSENDABLE = (ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.INVALID_TOPIC_EXCEPTION)
+UNSENDABLE = (*OF_ONE_RECORD, ErrorCode.INVALID_TOPIC_EXCEPTION)
+FORBIDDEN = (ErrorCode.TOPIC_AUTHORIZATION_FAILED, ErrorCode.GROUP_AUTHORIZATION_FAILED)
 PORTIONS = 8  # of commit_interval_ms: after each it is looked up whether the batch must end
 PORTION_MS_MIN = 2.0
 PORTION_MAX = 500
@@ -126,6 +129,7 @@ class Batches:
         self._random = Random()
         self._portion = 1
         self._condemned: dict[tuple[str, int, int], Exception] = {}
+        self._sent: list[tuple[Record, Delivery]] = []  # in the batch in hand
         self._outputs = self._dead_letters = self._records = 0  # of the batch in hand
 
     async def run(self) -> Progress:
@@ -145,10 +149,14 @@ class Batches:
             except AGAIN as error:
                 failing_since_ms = failing_since_ms if failures else self._now_ms
                 await self._aborted(error)
+                if self._condemn_one():
+                    continue
                 failing_ms = self._now_ms - failing_since_ms
                 if failing_ms >= self._settings.task_timeout_ms:
                     error.add_note(f"{failures + 1} batches in a row failed in {failing_ms:.0f} ms")
                     raise
+                if error.code in FORBIDDEN:
+                    raise Fatal(str(error), code=error.code, reason=error.reason) from error
                 logger.info("a batch was aborted, and is done again: %s", error)
                 await self._rest(failures)
                 failures += 1
@@ -158,6 +166,24 @@ class Batches:
                 await self._source.go_back()
                 raise
         return self.progress
+
+    def _condemn_one(self) -> bool:
+        """If it was one record's fault, that is a dead letter from now on; whether it was.
+
+        Raises:
+            Fatal: there is no topic for dead letters, or brokers refuse that as well.
+        """
+        # A broker refuses a batch, and its halves, until the record at fault stands alone: only
+        # that one fails for this reason, all others of the transaction because of it.
+        for record, delivery in self._sent:
+            error = delivery.exception() if delivery.done else None
+            if not isinstance(error, Fatal) or error.code not in UNSENDABLE:
+                continue
+            if self._settings.dead_letter_topic is None or place_of(record) in self._condemned:
+                raise HandlerFailed(record, error).error from None
+            self._condemned[place_of(record)] = error
+            return True
+        return False
 
     @property
     def _now_ms(self) -> float:
@@ -170,6 +196,7 @@ class Batches:
         if not records:
             return
         self._outputs = self._dead_letters = self._records = 0
+        self._sent = []
         until_ms = self._now_ms + settings.commit_interval_ms
         async with self._producer.transaction() as tx:
             while records:
@@ -222,7 +249,8 @@ class Batches:
             "%s-%d at offset %d goes to %s: %r",
             *place_of(record), topic, outcome,
         )  # fmt: skip
-        await self._send_dead(dead_letter(topic, record, outcome))
+        delivery = await self._send_dead(dead_letter(topic, record, outcome))
+        self._sent.append((record, delivery))
         self._dead_letters += 1
 
     async def _send_all(
@@ -230,7 +258,7 @@ class Batches:
     ) -> None:
         for number, each in enumerate(outputs):
             try:
-                await tx.send(
+                delivery = await tx.send(
                     each.topic,
                     each.value,
                     key=each.key,
@@ -243,12 +271,13 @@ class Batches:
                     raise
                 # What was sent of the same record cannot be taken back alone.
                 raise (Spoilt(record, error) if number else _Unsendable(error)) from error
+            self._sent.append((record, delivery))
             self._outputs += 1
 
-    async def _send_dead(self, letter: Output) -> None:
+    async def _send_dead(self, letter: Output) -> Delivery:
         """As it was read: bytes stay bytes, whatever serializers the producer has."""
         producer = self._producer
-        await producer._intake.add(
+        run = await producer._intake.add(
             letter.topic,
             _as_read("key", letter.key, producer._key_serializer),
             _as_read("value", letter.value, producer._value_serializer),
@@ -256,6 +285,7 @@ class Batches:
             partition=None,
             timestamp=time() * 1000 if letter.timestamp_ms is None else letter.timestamp_ms,
         )
+        return Delivery(run.batch, run.first)
 
     async def _committed(self) -> None:
         before = self.progress

@@ -50,8 +50,9 @@ async def process(
         max_records: of a transaction, at most.
         commit_interval_ms: a transaction is committed so long after its first record has come, or
             as soon as max_records have; 0 takes what is there.
-        dead_letter_topic: a record whose handler raises goes there, with the reason in its headers
-            (KIP-1034), within the transaction. Without it the exception ends process().
+        dead_letter_topic: a record whose handler raises, or whose outputs no broker takes, goes
+            there, with the reason in its headers (KIP-1034), within the transaction. Without it
+            the exception ends process().
         task_timeout_ms: how long batches may fail in a row before the error is raised.
         stop: when it is set, the batch in hand is committed, and process() returns.
         on_progress: called after each batch that was committed or aborted.

@@ -28,6 +28,18 @@ class Then(Enum):
 
 
 E = ErrorCode
+# One record is at fault, and brokers refuse the whole batch: its neighbours go again without. The
+# record alone would be refused again and again.
+OF_ONE_RECORD: Final = (
+    E.MESSAGE_TOO_LARGE,
+    E.RECORD_LIST_TOO_LARGE,
+    E.INVALID_RECORD,
+    E.INVALID_TIMESTAMP,
+)
+LIMITS: Final = {
+    E.MESSAGE_TOO_LARGE: "max.message.bytes of the topic, or message.max.bytes of the broker,",
+    E.RECORD_LIST_TOO_LARGE: "segment.bytes of the topic, or log.segment.bytes of the broker,",
+}
 OUTCOMES: Final[dict[ErrorCode, tuple[Then, bool]]] = {
     # code: (what follows, whether this attempt may have been stored)
     E.NONE: (Then.DONE, True),
@@ -40,10 +52,7 @@ OUTCOMES: Final[dict[ErrorCode, tuple[Then, bool]]] = {
     E.CLUSTER_AUTHORIZATION_FAILED: (Then.END, False),
     E.UNSUPPORTED_VERSION: (Then.END, False),
     E.INVALID_PRODUCER_ID_MAPPING: (Then.END, False),
-    E.MESSAGE_TOO_LARGE: (Then.SPLIT, False),
-    # One record is at fault, and brokers refuse the whole batch: its neighbours go again without.
-    E.INVALID_RECORD: (Then.SPLIT, False),
-    E.INVALID_TIMESTAMP: (Then.SPLIT, False),
+    **dict.fromkeys(OF_ONE_RECORD, (Then.SPLIT, False)),
     # Refused before the leader appends:
     E.CORRUPT_MESSAGE: (Then.RETRY, False),
     E.UNKNOWN_TOPIC_OR_PARTITION: (Then.RETRY, False),
@@ -90,8 +99,17 @@ def failure(batch: ProducerBatch, answer: Answer) -> ClientError:
     is_fenced = then is Then.FENCE or answer.code is ErrorCode.PRODUCER_FENCED
     kind = Fenced if is_fenced else Fatal
     return kind(
-        f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}",
+        f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}"
+        f"{_limit(batch, answer.code)}",
         code=answer.code,
         possibly_persisted=batch.is_unknown,
         reason=answer.message or None,
     )
+
+
+def _limit(batch: ProducerBatch, code: ErrorCode) -> str:
+    """Which setting has to change, and to what."""
+    setting = LIMITS.get(code)
+    if setting is None:
+        return ""
+    return f" It takes {len(batch.wire)} bytes for {batch.topic}: {setting} must be at least that"

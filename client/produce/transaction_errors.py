@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from ...protocol.errors import ErrorCode
 from ..errors import Abortable, ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
+from .answers import OF_ONE_RECORD
 from .batch import NO_PRODUCER_ID
 
 E = ErrorCode
 AGAIN = "nothing of it is seen by read_committed: do all of it again in a new transaction()"
+OTHERWISE = (
+    "nothing of it is seen by read_committed, and with the same record a new transaction() would "
+    "fail again"
+)
 HINTS = {
     E.INVALID_TRANSACTION_TIMEOUT: "transaction_timeout_ms is above transaction.max.timeout.ms of "
     "the broker",
@@ -38,8 +43,9 @@ class Naming:
         """A part of the transaction has failed."""
         if isinstance(error, Abortable):
             return error
+        then = OTHERWISE if error.code in OF_ONE_RECORD else AGAIN
         return Abortable(
-            f"{self._who}: the transaction cannot be committed; {AGAIN}. Cause: {error}",
+            f"{self._who}: the transaction cannot be committed; {then}. Cause: {error}",
             code=error.code,
             reason=error.reason,
         )

@@ -13,6 +13,7 @@ from minibroker.client.fetch.position import Reading
 from minibroker.client.processing.batches import Batches
 from minibroker.client.processing.output import Output
 from minibroker.client.processing.reads import Reads
+from minibroker.client.produce.receipts import Delivery
 from minibroker.client.produce.transactional import CommitOffsets, Question, Transactional
 from minibroker.client.transaction import Transaction
 from minibroker.protocol.errors import ErrorCode
@@ -105,9 +106,9 @@ def a_fenced_group_commit_is_swallowed(patch: pytest.MonkeyPatch) -> None:
 def dead_letters_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
     """They are stored at once, whatever becomes of their batch."""
 
-    async def planted(self: Batches, letter: Output) -> None:
+    async def planted(self: Batches, letter: Output) -> Delivery:
         async with Producer("sim:9092", retry_backoff_ms=5) as producer:
-            await producer.send_and_wait(letter.topic, letter.value, headers=letter.headers)
+            return await producer.send(letter.topic, letter.value, headers=letter.headers)
 
     patch.setattr(Batches, "_send_dead", planted)
 

@@ -15,6 +15,7 @@ from minibroker.client import (
     Consumer,
     ConsumerRecord,
     ErrorCode,
+    Fatal,
     Fenced,
     Output,
     Producer,
@@ -353,6 +354,60 @@ async def test_outputs_that_cannot_be_sent_make_a_dead_letter(broker: TestBroker
     assert await values_at(broker, TARGET) == [b"0", b"3"]
     assert await values_at(broker, DEAD) == [b"1", b"2"]
     assert (done.outputs, done.dead_letters) == (2, 2)
+
+
+def too_large_if_odd(record: Record) -> list[Output]:
+    return [echo(record), Output(TARGET.topic, bytes(2_000))][: 1 + int(record.value) % 2]
+
+
+async def limit(broker: TestBroker, *topics: str) -> None:
+    """Topics of which only the broker knows that a record of 2,000 bytes is too large for them."""
+    async with Admin(broker.bootstrap_servers) as admin:
+        for topic in topics:
+            await admin.create_topic(topic, configs={"max.message.bytes": "1500"})
+
+
+async def test_outputs_that_only_the_broker_refuses_make_a_dead_letter(broker: TestBroker) -> None:
+    await limit(broker, TARGET.topic)
+    await fill(broker, *(b"%d" % each for each in range(5)))
+    async with worker(broker) as pair:
+        done = await until_done(pair, too_large_if_odd, 5, dead_letter_topic=DEAD.topic)
+    assert await values_at(broker, TARGET) == [b"0", b"2", b"4"]
+    assert await values_at(broker, DEAD) == [b"1", b"3"]
+    assert (done.records, done.outputs, done.dead_letters, done.aborted) == (5, 3, 2, 2)
+
+
+@pytest.mark.parametrize("dead", [None, DEAD.topic])
+async def test_what_no_topic_takes_ends_it_at_once(broker: TestBroker, dead: str | None) -> None:
+    await limit(broker, TARGET.topic, DEAD.topic)
+    await fill(broker, bytes(2_000))
+    async with worker(broker) as pair:
+        with pytest.raises(
+            Fatal, match=r"max\.message\.bytes of the topic.* at least that"
+        ) as raised:
+            await until_done(pair, echo, 1, dead_letter_topic=dead)
+    assert raised.value.code is ErrorCode.MESSAGE_TOO_LARGE
+    assert "in-0 at offset 0 could not be handled" in raised.value.__notes__[0]
+    assert await values_at(broker, TARGET) == []
+
+
+@pytest.mark.parametrize(
+    ("api", "code"),
+    [
+        ("Produce", ErrorCode.TOPIC_AUTHORIZATION_FAILED),
+        ("TxnOffsetCommit", ErrorCode.GROUP_AUTHORIZATION_FAILED),
+    ],
+)
+async def test_what_is_forbidden_is_not_tried_again(
+    broker: TestBroker, api: str, code: ErrorCode
+) -> None:
+    await fill(broker, b"v")
+    async with worker(broker) as pair:
+        fault = broker.faults.error(api, code)
+        with pytest.raises(Fatal, match=code.name):
+            await until_done(pair, echo, 1)
+    assert fault.fired == 1
+    assert await values_at(broker, TARGET) == []
 
 
 async def test_dead_letters_are_the_bytes_that_were_read(broker: TestBroker) -> None:

@@ -423,8 +423,8 @@ EXPECTED = {
     **dict.fromkeys((31, 35, 49, 53, 90), (Then.END, False)),
     **dict.fromkeys((2, 3, 5, 19, 89), (Then.RETRY, False)),
     **dict.fromkeys((6, 7, 9, 13, 14, 15, 16, 20, 41, 51, 56, 74, 75, 100), (Then.RETRY, True)),
-    **dict.fromkeys((17, 18, 21, 29, 38, 48, 120), (Then.FAIL, False)),
-    **dict.fromkeys((10, 32, 87), (Then.SPLIT, False)),
+    **dict.fromkeys((17, 21, 29, 38, 48, 120), (Then.FAIL, False)),
+    **dict.fromkeys((10, 18, 32, 87), (Then.SPLIT, False)),
     -1: (Then.FAIL, True),
 }
 
