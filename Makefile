@@ -115,6 +115,9 @@ bench: $(READY) ## measure beside a real Apache Kafka, or an earlier build (ARGS
 bench-client: $(READY) ## our client beside aiokafka, kafka-python and confluent-kafka (ARGS='--sizes 100')
 	$(BIN)/python -m tests.bench.client $(ARGS)
 
+lessons: $(READY) ## moves at random in the lesson of the console: what is drawn must be so (RUNS=500 SEED=1)
+	$(BIN)/python -m tests.lessons $(or $(RUNS),500) $(or $(SEED),1)
+
 blocking: $(READY) ## write client/blocking.py anew from the asyncio faces
 	$(BIN)/python -m tests.support.pages.blocking_face
 

@@ -21,11 +21,16 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from ...broker.faults.rules import LoseReply, Rule
+from ...console.lesson.producers.process import (
+    CLIENTS,
+    ProducerFailed,
+    missing_library,
+    running_producer,
+)
 from ...testing.child_broker import ChildBroker
 from ...testing.child_wire import ChildBrokerError
 from ...testing.nursery import NurseryFailed
 from ...testing.proxy import Proxy
-from ..showing.demo_clients import CLIENTS, DemoFailed, missing_library, running_producer
 from ..showing.demo_report import Run, conclusion, show
 from ..showing.story import tell
 from ..showing.story_page import page
@@ -106,7 +111,7 @@ def run(args: Namespace) -> int:
         runs = asyncio.run(_both_runs(args.client))
     except BrokenPipeError:
         raise  # for main.py
-    except (DemoFailed, ChildBrokerError, NurseryFailed, OSError) as error:
+    except (ProducerFailed, ChildBrokerError, NurseryFailed, OSError) as error:
         print(f"minibroker demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -165,7 +170,7 @@ async def _run_once(broker: ChildBroker, client: str, half: Half, lines: list[st
                 if half.kill_at_loss is not None:
                     group.create_task(_kill_at_loss(broker, proxy, half.kill_at_loss))
         except TimeoutError:
-            raise DemoFailed(f"the producer was not done after {RUN_TIMEOUT_S:.0f} s") from None
+            raise ProducerFailed(f"the producer was not done after {RUN_TIMEOUT_S:.0f} s") from None
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
         lost, sent = proxy.rules[0].fired, proxy.requests["Produce"]

@@ -161,13 +161,13 @@ async def tell(
     """Play and show the scenes; how each went.
 
     Args:
-        client: the library of the producers, a key of demo_clients.CLIENTS.
+        client: the library of the producers, a key of console/lesson/producers/process.CLIENTS.
         is_fast: without pauses.
         is_stepped: Enter goes on.
         picture: only this scene, counted from 1.
 
     Raises:
-        DemoFailed, ChildBrokerError, NurseryFailed, TimeoutError: a scene could not be played.
+        ProducerFailed, ChildBrokerError, NurseryFailed, TimeoutError: a scene could not be played.
     """
     console = Console(highlight=False)
     pace = pace_of(console, is_fast=is_fast, is_stepped=is_stepped)

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...client.cluster.connection import Connection
+from ...console.lesson.producers.process import running_producer
 from ...protocol.batch.writing import build_batch
 from ...protocol.errors import error_code
 from ...protocol.messages.explain_produce import ProduceVerdict
 from ...protocol.messages.init_producer_id import InitProducerIdRequest
 from ...protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ...testing.stored import Stored
-from .demo_clients import running_producer
 from .story_frames import Fate, Frame, short_id
 from .story_stage import Scene, Stage, Told, verdicts
 from .story_transactions import TRANSACTIONS

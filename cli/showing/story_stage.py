@@ -21,7 +21,7 @@ class Stage:
     """Where scenes are played.
 
     Attributes:
-        client: the library of the producers, a key of demo_clients.CLIENTS.
+        client: the library of the producers, a key of console/lesson/producers/process.CLIENTS.
     """
 
     broker: ChildBroker

@@ -12,11 +12,11 @@ from contextlib import suppress
 
 from ...client.cluster.connection import Connection
 from ...client.consumer import Consumer
+from ...console.lesson.producers.process import ProducerFailed, ProducerProcess, running_producer
 from ...protocol.batch.control import read_marker
 from ...protocol.errors import error_code
 from ...protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from ...testing.stored import Stored, all_stored, stored_batches
-from .demo_clients import DemoFailed, ProducerProcess, running_producer
 from .story_frames import Fate, Frame, short_id
 from .story_stage import Scene, Stage, Told, verdicts
 
@@ -144,7 +144,7 @@ async def _sending(
     """Send a record, and wait for what becomes of it."""
     before = await shelf(stage, topic)
     # The library ends its process when it is fenced; what the broker has noted says whether it was.
-    with suppress(DemoFailed):
+    with suppress(ProducerFailed):
         await producer.send(topic, value)
     noted = (await verdicts(stage, topic))[-1]
     code = error_code(noted.error_code)

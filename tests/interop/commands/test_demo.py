@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from minibroker.cli.main import main
-from minibroker.cli.showing import demo_clients
+from minibroker.console.lesson.producers import process
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 
@@ -47,7 +47,7 @@ def test_without_the_library_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(demo_clients, "find_spec", lambda name: None)
+    monkeypatch.setattr(process, "find_spec", lambda name: None)
     assert main(["demo", "--client", client, *options]) == 2
     assert capsys.readouterr().err == (
         f"minibroker demo needs {distribution}: pip install {distribution}\n"

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from minibroker.cli.showing.demo_clients import CLIENTS
 from minibroker.cli.showing.story_scenes import SCENES
+from minibroker.console.lesson.producers.process import CLIENTS
 
 pytestmark = pytest.mark.interop
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from minibroker.cli.main import main
 from minibroker.cli.showing import story, story_scenes, story_transactions
-from minibroker.cli.showing.demo_clients import ProducerProcess, running_producer
 from minibroker.cli.showing.story_frames import COLUMNS, Fate, Frame, Mark, mark_of, stages, whole
 from minibroker.cli.showing.story_page import page
 from minibroker.cli.showing.story_scenes import SCENES
 from minibroker.cli.showing.story_stage import Scene, Stage, Told
+from minibroker.console.lesson.producers.process import ProducerProcess, running_producer
 from minibroker.testing import ChildBroker
 from rich.console import Console
 

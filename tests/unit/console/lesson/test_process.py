@@ -10,7 +10,7 @@ import tempfile
 from asyncio.subprocess import PIPE
 
 import pytest
-from minibroker.cli.showing.demo_clients import DemoFailed, ProducerProcess
+from minibroker.console.lesson.producers.process import ProducerFailed, ProducerProcess
 
 SAYS_NO_MORE = "import os, sys; sys.stdin.readline(); os.close(1); sys.stdin.read()"
 
@@ -25,6 +25,6 @@ async def test_a_producer_is_not_polled_behind_the_event_loop(
         sys.executable, "-c", SAYS_NO_MORE, stdin=PIPE, stdout=PIPE
     )
     monkeypatch.setattr(subprocess.Popen, "poll", poll)
-    with tempfile.TemporaryFile() as errors, pytest.raises(DemoFailed, match="producer ended"):
+    with tempfile.TemporaryFile() as errors, pytest.raises(ProducerFailed, match="producer ended"):
         await ProducerProcess(process, errors, {}).acknowledged()
     assert process.returncode == -signal.SIGKILL

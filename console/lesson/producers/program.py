@@ -1,12 +1,12 @@
 """EDGE: a producer as a process of its own, with the library it is told to take, as it comes.
 
 Reads JSON objects from standard input, one a line: first client, bootstrap_servers, idempotent,
-transactional_id (or null), session (a directory of ours, or null); then topic, partition, value for
-each record. Each record is sent when its line has come, and its offset printed once it is
-acknowledged. With a transactional_id a 0 is printed once the producer may begin, and "do" may be
-begin, commit or abort: done when a 0 is printed. With a session its mark, the count of records, is
-printed first. Whatever is retried is retried by the library itself.
-Started by demo_clients.py.
+transactional_id (or null), session (a directory of ours, or null), patience_s; then topic,
+partition, value for each record. Each record is sent when its line has come, and its offset
+printed once it is acknowledged. With a transactional_id a 0 is printed once the producer may begin,
+and "do" may be begin, commit or abort: done when a 0 is printed. With a session its mark, the count
+of records, is printed first. Whatever is retried is retried by the library itself.
+Started by process.py.
 Tests: tests/interop/commands/test_demo.py
 """
 
@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from typing import Any, TypedDict
 
 DELIVERY_TIMEOUT_S = 30
+TRANSACTION_MS_MIN = 60_000
 RECONNECT_MS_MAX = 200  # the broker is away for a moment only
 
 
@@ -54,6 +55,7 @@ class Task(TypedDict):
     idempotent: bool
     transactional_id: str | None
     session: str | None
+    patience_s: int  # for a record that is on its way; ours waits for a held answer as long, too
 
 
 class _Asyncio(Sender):
@@ -61,6 +63,7 @@ class _Asyncio(Sender):
 
     def __init__(self, task: Task) -> None:
         self._runner = asyncio.Runner()
+        self._patience_s = task["patience_s"]
         self._producer = self._runner.run(self.started(task))
 
     @abstractmethod
@@ -76,7 +79,7 @@ class _Asyncio(Sender):
         self._runner.close()
 
     async def _sent(self, topic: str, partition: int, value: bytes) -> Any:
-        async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+        async with asyncio.timeout(self._patience_s):
             return (await self._producer.send_and_wait(topic, value, partition=partition)).offset
 
 
@@ -84,9 +87,10 @@ class Ours(_Asyncio):
     """minibroker.client."""
 
     async def started(self, task: Task) -> Any:
-        from ...client.producer import Producer
+        from ....client.producer import Producer
 
         self._has_session = task["session"] is not None
+        patience_ms = self._patience_s * 1000
         producer: Producer = Producer(
             task["bootstrap_servers"],
             enable_idempotence=task["idempotent"],
@@ -94,6 +98,10 @@ class Ours(_Asyncio):
             session=task["session"],
             linger_ms=0,
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
+            max_block_ms=patience_ms,
+            request_timeout_ms=patience_ms,
+            delivery_timeout_ms=2 * patience_ms,
+            transaction_timeout_ms=max(TRANSACTION_MS_MIN, patience_ms),
         )
         await producer.start()
         self._mark = producer.session.marks.get(None, 0) if self._has_session else 0
@@ -108,7 +116,7 @@ class Ours(_Asyncio):
         if not self._has_session:
             return await super()._sent(topic, partition, value)
         self._mark = self.mark + 1
-        async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+        async with asyncio.timeout(self._patience_s):
             sent = await self._producer.send(topic, value, partition=partition, mark=self._mark)
             return (await sent).offset
 
