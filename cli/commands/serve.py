@@ -26,7 +26,7 @@ from ...broker.runtime import ListenError, Runtime
 from ...broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from ..config_file import VARIABLE, standing_layers
 from ..terminal.log_output import LogOutput
-from ..terminal.process_memory import collect_rarely, give_back_when_changed
+from ..terminal.process_memory import collect_rarely, give_back_when_changed, share_one_arena
 from ..terminal.standard_output import say
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
     runtime = Runtime(config, loaded.listeners, faults=faults)
     await runtime.start()
     collect_rarely()
+    share_one_arena()
     giving_back = asyncio.create_task(give_back_when_changed())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -7,7 +7,10 @@ What is no longer used is freed without it; cycles are rare here, and most are f
 Free memory: 1. for a second, two hundred requests hold a megabyte each  2. all is freed, but here
 and there between them a few bytes stay  3. what is free between those would remain with this
 process for ever, against a burst that may not come again. So where there is glibc, it is asked to
-give it back when the process has changed in size. Elsewhere nothing is done.
+give it back when the process has changed in size. And what is free must lie together: 1. each
+thread has an arena of its own  2. long requests are taken apart in threads  3. an arena in which a
+few of their bytes live stays as large as it was. So all threads share one, and blocks of megabytes
+are none of it. Without glibc nothing is done.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from pathlib import Path
 
 from ...broker.limits import COLLECTED_WHOLE_EVERY, GIVEN_BACK_EVERY_S, GIVEN_BACK_FROM_BYTES
 
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
+MAPPED_FROM_BYTES = 4 * 1024 * 1024
 _STATM = Path("/proc/self/statm")
 
 
@@ -47,6 +52,16 @@ async def give_back_when_changed(
             trim = trim or malloc_trim()
             trim()
             known = resident_bytes()
+
+
+def share_one_arena() -> bool:
+    """For a process that is a broker, before its threads begin; False if malloc is not glibc's."""
+    import ctypes  # here: it takes milliseconds to import, and starting must be quick
+
+    mallopt = getattr(ctypes.PyDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_ARENA_MAX, 1) and mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM_BYTES))
 
 
 def resident_bytes() -> int:

@@ -3,8 +3,10 @@
 import asyncio
 import ctypes
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from minibroker.broker.limits import GIVEN_BACK_FROM_BYTES
@@ -133,3 +135,36 @@ def test_memory_between_what_is_held_goes_back() -> None:
     assert resident_bytes() < before + (grown - before) // 2
     for block in kept:
         libc.free(block)
+
+
+ARENAS = """
+import ctypes, sys, threading
+from minibroker.cli.terminal.process_memory import share_one_arena
+if sys.argv[2] == "shared":
+    assert share_one_arena()
+begun = threading.Barrier(5)
+def hold():
+    held = [bytearray(50_000) for _ in range(20)]
+    begun.wait()
+threads = [threading.Thread(target=hold) for _ in range(4)]
+for each in threads:
+    each.start()
+begun.wait()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.PyDLL(None), "mallopt"), reason="malloc is not glibc's: it has no arenas"
+)
+def test_threads_share_one_arena(tmp_path: Path) -> None:
+    counted = {}
+    for how in ("shared", "as they are"):
+        told = tmp_path / "arenas.xml"
+        subprocess.run([sys.executable, "-c", ARENAS, str(told), how], check=True, timeout=60)
+        counted[how] = told.read_text().count("<heap nr=")
+    assert counted["shared"] == 1 < counted["as they are"]
