@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..protocol.acls import AclOperation, AclPermission, AclResourceType, PatternType
     from ..protocol.configs import ConfigSource, ConfigType
     from ..protocol.errors import ErrorCode
     from .admin import Admin
+    from .administer.acl_bindings import AclBinding, AclBindingFilter
+    from .administer.quota_entities import ClientQuotaEntity, QuotaName
     from .administer.results import (
         BrokerNode,
         ClusterDescription,
@@ -68,10 +71,16 @@ if TYPE_CHECKING:
 
 HOMES = {
     "Abortable": ".errors",
+    "AclBinding": ".administer.acl_bindings",
+    "AclBindingFilter": ".administer.acl_bindings",
+    "AclOperation": "..protocol.acls",
+    "AclPermission": "..protocol.acls",
+    "AclResourceType": "..protocol.acls",
     "Admin": ".admin",
     "AuthenticationFailed": ".errors",
     "BrokerNode": ".administer.results",
     "ClientError": ".errors",
+    "ClientQuotaEntity": ".administer.quota_entities",
     "ClusterDescription": ".administer.results",
     "ConfigEntry": ".administer.results",
     "ConfigResource": ".administer.results",
@@ -105,9 +114,11 @@ HOMES = {
     "OffsetAndTimestamp": ".cluster.list_offsets",
     "Output": ".processing.output",
     "PartitionDescription": ".administer.results",
+    "PatternType": "..protocol.acls",
     "Producer": ".producer",
     "ProducerDescription": ".administer.results",
     "Progress": ".processing.output",
+    "QuotaName": ".administer.quota_entities",
     "Receipts": ".produce.receipts",
     "RecordMetadata": ".partitions",
     "ReplicaDescription": ".administer.results",
@@ -132,10 +143,16 @@ __all__ = [
     "LATEST",
     "MAX_TIMESTAMP",
     "Abortable",
+    "AclBinding",
+    "AclBindingFilter",
+    "AclOperation",
+    "AclPermission",
+    "AclResourceType",
     "Admin",
     "AuthenticationFailed",
     "BrokerNode",
     "ClientError",
+    "ClientQuotaEntity",
     "ClusterDescription",
     "ConfigEntry",
     "ConfigResource",
@@ -166,9 +183,11 @@ __all__ = [
     "OffsetAndTimestamp",
     "Output",
     "PartitionDescription",
+    "PatternType",
     "Producer",
     "ProducerDescription",
     "Progress",
+    "QuotaName",
     "Receipts",
     "RecordMetadata",
     "ReplicaDescription",

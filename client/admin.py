@@ -7,8 +7,8 @@
 
 Topics, partitions and records are in administer/topics.py, properties in administer/configs.py,
 brokers and their directories in administer/brokers.py, groups and their offsets in
-administer/groups.py, transactions in administer/transactions.py, users in administer/users.py; how
-the right broker is found and asked is in administer/asking.py.
+administer/groups.py, transactions in administer/transactions.py; users, rights and quotas in
+administer/access.py; how the right broker is found and asked is in administer/asking.py.
 Tests: tests/system/client/test_client_groups.py
 """
 
@@ -19,11 +19,17 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
+from ..protocol.acls import AclOperation, AclPermission, AclResourceType, PatternType
 from ..protocol.configs import ConfigSource, ConfigType
+from .administer.access import Access
+from .administer.acl_bindings import AclBinding, AclBindingFilter
+from .administer.acls import Acls
 from .administer.asking import Asking
 from .administer.brokers import Brokers
 from .administer.configs import Configs
 from .administer.groups import Groups
+from .administer.quota_entities import ClientQuotaEntity, QuotaName
+from .administer.quotas import Quotas
 from .administer.results import (
     BrokerNode,
     ClusterDescription,
@@ -39,25 +45,29 @@ from .administer.results import (
     ProducerDescription,
     ReplicaDescription,
     ScramCredentialInfo,
-    ScramMechanism,
     TopicDescription,
     TransactionDescription,
     TransactionListing,
 )
 from .administer.topics import DEFAULT_COUNT, Topics
 from .administer.transactions import MAX_TIMEOUT_MS, Transactions
-from .administer.users import Users, examine_credential
+from .administer.users import Users
 from .cluster.list_offsets import OffsetAndTimestamp
 from .config import AdminConfig, options_of
-from .door import door
 from .door.owner import Owner
 from .door.secret import hidden
 from .door.security_options import SaslMechanism, SecurityProtocol, TokenProvider
 from .partitions import OffsetAndMetadata, TopicPartition
 
 __all__ = [
+    "AclBinding",
+    "AclBindingFilter",
+    "AclOperation",
+    "AclPermission",
+    "AclResourceType",
     "Admin",
     "BrokerNode",
+    "ClientQuotaEntity",
     "ClusterDescription",
     "ConfigEntry",
     "ConfigResource",
@@ -70,7 +80,9 @@ __all__ = [
     "HangingTransaction",
     "LogDirDescription",
     "PartitionDescription",
+    "PatternType",
     "ProducerDescription",
+    "QuotaName",
     "ReplicaDescription",
     "ScramCredentialInfo",
     "TopicDescription",
@@ -79,8 +91,8 @@ __all__ = [
 ]
 
 
-class Admin:
-    """Looks after topics, configurations, groups and transactions; made inside a running loop.
+class Admin(Access):
+    """Looks after topics, groups, transactions, rights and quotas; made inside a running loop.
 
     Args:
         bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
@@ -139,6 +151,8 @@ class Admin:
         self._groups = Groups(asking)
         self._transactions = Transactions(asking)
         self._users = Users(asking)
+        self._acls = Acls(asking)
+        self._quotas = Quotas(asking)
 
     async def start(self) -> None:
         """Reach a broker. Raises ConnectionFailed if none of bootstrap_servers can be reached."""
@@ -416,42 +430,3 @@ class Admin:
         return await self._transactions.find_hanging_transactions(
             partitions, max_transaction_timeout_ms=max_transaction_timeout_ms
         )
-
-    async def describe_user_scram_credentials(
-        self, users: Iterable[str] | None = None
-    ) -> dict[str, tuple[ScramCredentialInfo, ...]]:
-        """The users that can log in by SCRAM, by name, and the mechanisms of each.
-
-        Args:
-            users: only these; by default all.
-
-        Raises:
-            Fatal: one of them has no password, or this client has no right to look.
-        """
-        return await self._users.describe(users)
-
-    async def upsert_user_scram_credential(
-        self, user: str, mechanism: ScramMechanism, password: str, *, iterations: int = 4_096
-    ) -> None:
-        """Give a user a password for one mechanism, or another one in its place.
-
-        Args:
-            password: salted and iterated here; only what comes of it is sent.
-            iterations: 4096 to 16384: how often; what guessing costs, and each login.
-
-        Raises:
-            Fatal: the broker refuses.
-        """
-        password = door.secret("password", password)
-        examine_credential(user, mechanism)
-        door.whole("iterations", iterations, 1)
-        await self._users.upsert(user, mechanism, password, iterations)
-
-    async def delete_user_scram_credential(self, user: str, mechanism: ScramMechanism) -> None:
-        """Take a user's password for one mechanism away; sessions that are open go on.
-
-        Raises:
-            Fatal: there is none.
-        """
-        examine_credential(user, mechanism)
-        await self._users.delete(user, mechanism)

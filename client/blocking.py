@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Generic, Self
 
 import minibroker.client as _async
 
+from .administer.access import EVERY_RULE
+from .administer.acl_bindings import AclBinding, AclBindingFilter
+from .administer.quota_entities import Asked, ClientQuotaEntity
 from .administer.results import (
     ClusterDescription,
     ConfigEntry,
@@ -766,7 +769,7 @@ class Consumer(Generic[K, V]):
 
 
 class Admin:
-    """Looks after topics, configurations, groups and transactions; started by `with`.
+    """Looks after topics, groups, transactions, rights and quotas; started by `with`.
 
     Args:
         bootstrap_servers: "host:port,host:port", or a sequence of "host:port".
@@ -1150,6 +1153,73 @@ class Admin:
             Fatal: there is none.
         """
         self._loop.run(lambda: self._inner.delete_user_scram_credential(user, mechanism))
+
+    def create_acls(self, acls: Iterable[AclBinding]) -> None:
+        """Add rules of access; one that is there already changes nothing. KIP-140.
+
+        Raises:
+            Fatal: the broker refuses one of them, or has no authorizer; the others are added.
+        """
+        self._loop.run(lambda: self._inner.create_acls(acls))
+
+    def describe_acls(self, wanted: AclBindingFilter = EVERY_RULE) -> list[AclBinding]:
+        """The rules of access that a filter means, in order; by default all.
+
+        Raises:
+            Fatal: this client has no right to look, or the broker has no authorizer.
+        """
+        return self._loop.run(lambda: self._inner.describe_acls(wanted))
+
+    def delete_acls(self, filters: Iterable[AclBindingFilter]) -> list[AclBinding]:
+        """Delete the rules of access that these filters mean.
+
+        Returns: those that were there, in order; after a lost answer only those that were still.
+
+        Raises:
+            Fatal: the broker refuses, or has no authorizer.
+        """
+        return self._loop.run(lambda: self._inner.delete_acls(filters))
+
+    def alter_client_quotas(
+        self,
+        entity: ClientQuotaEntity,
+        changes: Mapping[str, float | None],
+        *,
+        validate_only: bool = False,
+    ) -> None:
+        """Set quotas of a user, client id or address, or take them away where the value is None.
+
+        Args:
+            changes: by Kafka's names, all or none: producer_byte_rate, consumer_byte_rate (bytes a
+                second), request_percentage, controller_mutation_rate (partitions a second), and
+                of an ip connection_creation_rate.
+            validate_only: only ask whether the broker would take it.
+
+        Raises:
+            Fatal: the broker refuses a name or a value.
+        """
+        self._loop.run(
+            lambda: self._inner.alter_client_quotas(entity, changes, validate_only=validate_only)
+        )
+
+    def describe_client_quotas(
+        self, *, user: Asked = None, client_id: Asked = None, ip: Asked = None, strict: bool = False
+    ) -> dict[ClientQuotaEntity, dict[str, float]]:
+        """The quotas that are set, by entity and name; by default all.
+
+        Args:
+            user, client_id, ip: only entities with these parts, of this name, QuotaName.DEFAULT or
+                QuotaName.ANY.
+            strict: only entities that have no other part.
+
+        Raises:
+            Fatal: this client has no right to look.
+        """
+        return self._loop.run(
+            lambda: self._inner.describe_client_quotas(
+                user=user, client_id=client_id, ip=ip, strict=strict
+            )
+        )
 
     def __enter__(self) -> Self:
         try:

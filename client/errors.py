@@ -15,10 +15,32 @@ Tests: tests/system/client/test_client_failures.py
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from ..protocol.acls import AclOperation
 from ..protocol.connection import UnsupportedApi as NoSharedVersion
 from ..protocol.errors import ErrorCode
 from .partitions import RecordMetadata
+
+LACKING: Final = {
+    ErrorCode.TOPIC_AUTHORIZATION_FAILED: "topic",
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: "group",
+    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "cluster",
+    ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
+}
+"""What somebody has too few rights on."""
+
+
+def words(code: ErrorCode, needed: AclOperation | None = None, said: str | None = None) -> str:
+    """What is told of a code: the broker's own words, or ours; of a missing right also which.
+
+    Args:
+        needed: the operation that what was asked for needs.
+    """
+    text = said or code.text
+    if needed is None or code not in LACKING:
+        return text
+    return f"{text.rstrip('.')}; this user needs {needed.name} on the {LACKING[code]}"
 
 
 class ClientError(Exception):

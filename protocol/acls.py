@@ -1,6 +1,7 @@
 """The numbers of access control: on what, how named, what is done, allowed or denied.
 
-Used by broker, client and commands alike. A peer may name numbers that stand in none of these.
+Used by broker, client and commands alike. A peer may name numbers that stand in none of these;
+UNKNOWN is what they become where they are shown, and is never sent.
 Source: ResourceType, PatternType, AclOperation, AclPermissionType (Java); KIP-11, KIP-290.
 Tests: tests/unit/broker/cluster/test_acls.py
 """
@@ -11,6 +12,7 @@ from enum import IntEnum
 class AclResourceType(IntEnum):
     """What a right is about."""
 
+    UNKNOWN = 0
     ANY = 1
     TOPIC = 2
     GROUP = 3
@@ -23,6 +25,7 @@ class AclResourceType(IntEnum):
 class PatternType(IntEnum):
     """How names are told; ANY and MATCH only in filters."""
 
+    UNKNOWN = 0
     ANY = 1
     MATCH = 2  # every pattern that is about the name: itself, its prefixes, "*"
     LITERAL = 3  # the name itself; "*" is every name
@@ -32,6 +35,7 @@ class PatternType(IntEnum):
 class AclOperation(IntEnum):
     """What is done; also the bits of `authorized_operations`."""
 
+    UNKNOWN = 0
     ANY = 1
     ALL = 2
     READ = 3
@@ -52,6 +56,7 @@ class AclOperation(IntEnum):
 class AclPermission(IntEnum):
     """Whether a rule allows or denies."""
 
+    UNKNOWN = 0
     ANY = 1
     DENY = 2
     ALLOW = 3

@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..broker.cluster.acls import Acl
 from ..broker.faults.rules import ArmedRule
 from ..broker.log_lines import formatter
 from .child_wire import (
@@ -134,6 +135,9 @@ class ChildSide:
                 await broker.consume(topic, count, timeout_s=call["timeout_s"])
             case "change password":
                 broker.change_password(call["user"], call["password"])
+            case "user":
+                rules = [Acl(*each) for each in call["rules"]]
+                broker.let(call["user"], call["password"], rules)
             case "create topic":
                 broker.create_topic(call["topic"], call["partitions"])
             case "records":

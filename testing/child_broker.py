@@ -23,7 +23,7 @@ import socket
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -116,6 +116,27 @@ class ChildBroker(Assertions):
     def change_password(self, user: str, password: str) -> None:
         """Give a user another password, for SCRAM; whoever is logged in stays so."""
         self.call({"do": "change password", "user": user, "password": password})
+
+    def user(
+        self, name: str, *, allow: Iterable[str] = (), deny: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """A user that logs in by SCRAM and may do this and nothing else.
+
+        Asked for again, it has these rights in place of those it had, on open connections, too.
+
+        Args:
+            allow, deny: "WRITE topic orders", "READ group audit-*", "DESCRIBE cluster".
+
+        Returns: options for our clients and kafka-python; for others see `security`.
+
+        Raises:
+            ValueError: the words mean nothing, or nobody logs in here.
+        """
+        from .security.user_rights import rules_of
+
+        rules, password = rules_of(name, allow, deny), self.security.add_user(name)
+        self.call({"do": "user", "user": name, "password": password, "rules": rules})
+        return self.security.options(user=name)
 
     @property
     def is_running(self) -> bool:

@@ -19,11 +19,12 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from ..broker.cluster.acls import Acl
 from ..broker.cluster.metadata import Topic
 from ..broker.cluster.topics import NewTopic
 from ..broker.config.broker import BrokerConfig
@@ -173,6 +174,35 @@ class TestBroker(Assertions):
         from .security.scram_users import change_password
 
         change_password(self.runtime.broker, user, password)
+
+    def user(
+        self, name: str, *, allow: Iterable[str] = (), deny: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """A user that logs in by SCRAM and may do this and nothing else.
+
+        Asked for again, it has these rights in place of those it had, on open connections, too.
+
+        Args:
+            allow, deny: "WRITE topic orders", "READ group audit-*", "DESCRIBE cluster".
+
+        Returns: options for our clients and kafka-python; for others see `security`.
+
+        Raises:
+            ValueError: the words mean nothing, or nobody logs in here.
+        """
+        from .security.user_rights import rules_of
+
+        rules = rules_of(name, allow, deny)
+        self.let(name, self.security.add_user(name), rules)
+        return self.security.options(user=name)
+
+    def let(self, user: str, password: str, rules: Iterable[Acl]) -> None:
+        """Let a user log in, with these rights. Raises ValueError if the broker would refuse it."""
+        from .security.scram_users import add_users
+        from .security.user_rights import set_rights
+
+        add_users(self.runtime.broker, {user: password})
+        set_rights(self.runtime.broker, user, rules)
 
     @property
     def is_running(self) -> bool:

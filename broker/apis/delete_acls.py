@@ -18,13 +18,13 @@ from ...protocol.messages.delete_acls import (
     DeleteAclsResponse,
 )
 from ..broker import Broker
-from ..cluster.acls import Acl, AclFilter
+from ..cluster.acls import Acl
 from ..cluster.records import AclRemovedRecord
 from ..security.rights.access import Cluster
 from ..session import Session
 from ..waiting.long_work import Steps
 from .create_acls import NO_AUTHORIZER
-from .describe_acls import RULES_A_STEP, refuse_unknown
+from .describe_acls import RULES_A_STEP, filter_of, refuse_unknown
 
 ACCESS = (Cluster(AclOperation.ALTER),)
 
@@ -57,15 +57,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
 
 
 def _found(broker: Broker, asked: DeleteAclsFilter) -> Steps:
-    wanted = AclFilter(
-        asked.resource_type_filter,
-        asked.resource_name_filter,
-        asked.pattern_type_filter,
-        asked.principal_filter,
-        asked.host_filter,
-        asked.operation,
-        asked.permission_type,
-    )
+    wanted = filter_of(asked)
     found: list[Acl] = []
     for number, acl in enumerate([*broker.state.acls], 1):
         if wanted.matches(acl):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ...protocol.acls import AclOperation
 from ...protocol.connection import Request
 from ...protocol.errors import ApiError, ErrorCode
+from ...protocol.messages.delete_acls import DeleteAclsFilter
 from ...protocol.messages.describe_acls import (
     AclDescription,
     DescribeAclsRequest,
@@ -41,15 +42,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     )
     if not broker.config.authorizer_class_name:
         raise ApiError(ErrorCode.SECURITY_DISABLED, "No Authorizer is configured on the broker")
-    wanted = AclFilter(
-        asked.resource_type_filter,
-        asked.resource_name_filter,
-        asked.pattern_type_filter,
-        asked.principal_filter,
-        asked.host_filter,
-        asked.operation,
-        asked.permission_type,
-    )
+    wanted = filter_of(asked)
     resources: dict[tuple[int, str, int], DescribeAclsResource] = {}
     for number, acl in enumerate([*broker.state.acls], 1):
         if wanted.matches(acl):
@@ -77,6 +70,19 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
 def refusal(message: DescribeAclsRequest, code: ErrorCode, why: str) -> DescribeAclsResponse:
     """The response that describes nothing."""
     return DescribeAclsResponse(error_code=code, error_message=why, resources=[])
+
+
+def filter_of(asked: DescribeAclsRequest | DeleteAclsFilter) -> AclFilter:
+    """What is asked for; both requests name it alike."""
+    return AclFilter(
+        asked.resource_type_filter,
+        asked.resource_name_filter,
+        asked.pattern_type_filter,
+        asked.principal_filter,
+        asked.host_filter,
+        asked.operation,
+        asked.permission_type,
+    )
 
 
 def refuse_unknown(elements: tuple[int, ...]) -> None:

@@ -48,7 +48,7 @@ def _refusal(asked: Acl) -> Refused | None:
         return _invalid("Invalid empty resource name")
     for field, enum, name in ENUMS:
         value = getattr(asked, field)
-        if value not in enum.__members__.values():
+        if not value or value not in enum.__members__.values():
             return _invalid(f"Invalid {name} UNKNOWN")
         if enum(value).name in ONLY_IN_FILTERS:
             return Refused(ErrorCode.UNKNOWN_SERVER_ERROR, "")

@@ -179,10 +179,6 @@ class Acls:
         self._prefixed.clear()
         self._lengths.clear()
 
-    def found(self, wanted: AclFilter) -> list[Acl]:
-        """The rules that a filter means."""
-        return [acl for acl in self if wanted.matches(acl)]
-
     def about(self, resource_type: int, name: str) -> Iterator[Acl]:
         """The rules about one resource."""
         yield from self._literal.get((resource_type, name), ())

@@ -87,7 +87,8 @@ def _entity_refusal(asked: Sequence[tuple[str, str | None]]) -> Refused | None:
     if len({*kinds}) < len(kinds):
         return _invalid(f"Duplicate entity type in {kinds}")
     if IP in kinds and len(kinds) > 1:
-        return _invalid("Invalid quota entity combination, IP entity should not be combined")
+        why = "IP entity shouldnot be combined with User or ClientId"
+        return _invalid(f"Invalid quota entity combination, {why}")
     return None
 
 

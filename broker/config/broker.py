@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any
 
 from ...protocol.configs import ConfigType
+from .addresses import counts_of_addresses
 from .properties import INT_MAX, LONG_MAX, ConfigError, Property, Value, setting
 from .security import SecurityConfig
 
@@ -112,6 +113,19 @@ class BrokerConfig(SecurityConfig):
     )
     max_connections: int = setting(
         "max.connections", _INT, INT_MAX, "Connections beyond this are closed at once.", at_least=0
+    )
+    max_connections_per_ip: int = setting(
+        "max.connections.per.ip",
+        _INT,
+        INT_MAX,
+        "Connections of one address beyond this are closed at once.",
+        at_least=0,
+    )
+    max_connections_per_ip_overrides: str = setting(
+        "max.connections.per.ip.overrides",
+        _STRING,
+        "",
+        "Addresses that may have another number: 10.0.0.1:200,::1:5. A host's name is refused.",
     )
     socket_request_max_bytes: int = setting(
         "socket.request.max.bytes",
@@ -394,6 +408,11 @@ class BrokerConfig(SecurityConfig):
         at_least=1,
     )
 
+    @property
+    def connections_of_addresses(self) -> dict[str, int]:
+        """max.connections.per.ip.overrides by address."""
+        return counts_of_addresses(self.max_connections_per_ip_overrides)
+
     @classmethod
     def properties(cls) -> dict[str, Property]:
         """The properties that mean something here, by name."""
@@ -417,7 +436,8 @@ class BrokerConfig(SecurityConfig):
         Without a `durability` among the values it is fsync with a data directory, else memory.
 
         Raises:
-            ConfigError: a durability on disk without a data directory, or several directories.
+            ConfigError: a durability on disk without a data directory, several directories, or
+            connections of what is no address.
         """
         values = dict(values)
         directories = values.get("log.dirs") or ()
@@ -430,7 +450,11 @@ class BrokerConfig(SecurityConfig):
                 f"durability={durability} needs a data directory: give --log-dirs DIR"
             )
         fields: dict[str, Any] = {_declared()[name][0]: value for name, value in values.items()}
-        return cls(**fields)
+        made = cls(**fields)
+        if not made.connections_of_addresses and not made.max_connections_per_ip:
+            why = "nobody could connect; max.connections.per.ip.overrides says who may"
+            raise ConfigError(f"max.connections.per.ip=0: {why}")
+        return made
 
 
 @cache

@@ -57,7 +57,7 @@ log.cleaner.min.cleanable.ratio log.cleaner.min.compaction.lag.ms log.cleaner.th
 log.dir.failure.timeout.ms log.flush.offset.checkpoint.interval.ms log.flush.scheduler.interval.ms
 log.flush.start.offset.checkpoint.interval.ms log.local.retention.bytes log.local.retention.ms
 log.preallocate log.roll.jitter.hours log.roll.jitter.ms log.segment.delete.delay.ms
-max.connection.creation.rate max.connections.per.ip max.connections.per.ip.overrides
+max.connection.creation.rate
 max.incremental.fetch.session.cache.slots max.request.partition.size.limit metadata.log.dir
 metadata.log.max.record.bytes.between.snapshots metadata.log.max.snapshot.interval.ms
 metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms

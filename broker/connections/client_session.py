@@ -39,13 +39,14 @@ from ..waiting.long_work import Steps, Working
 from ..waiting.promise import Failure, Promise
 from .closings import NO_FRAME
 from .idle_watch import IdleWatch
+from .tls_transport import TlsTransport
 from .transports import JOIN_BYTES_MAX, close_in_time, write_parts
 
 if TYPE_CHECKING:
     from .server import Server
 
 logger = logging.getLogger("minibroker")
-REFUSED_AFTER_MS_MAX = 1_000.0  # a window of a quota
+Told = Callable[[Any], Any]
 
 
 class ClientSession(asyncio.BufferedProtocol):
@@ -84,21 +85,17 @@ class ClientSession(asyncio.BufferedProtocol):
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         principal = principal_of(transport.get_extra_info("user"))  # of a certificate
         self._session = Session.between(peer, here, self._listener, self._port, principal)
-        if not server.has_room_for_one_more(self.peer):
-            transport.abort()
+        if isinstance(transport, TlsTransport):  # the address was looked at before
+            if not server.has_room_for_one_more(self.peer):
+                transport.abort()
+                return
+        elif not server.lets_in(transport, self.peer):
             return
         server.connections.add(self)
-        if self._quotas and (wait_ms := server.metering.connected(self._session.client_address)):
-            self._refuse_after(wait_ms)
         transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         self._idle_watch = IdleWatch(self, server.config.connections_max_idle_ms)
         if self._detour is not None:
             self._detour.accepted()
-
-    def _refuse_after(self, throttle_ms: float) -> None:
-        """This address has made too many connections: nothing is read of it, and it ends."""
-        self._mute(throttle_ms)
-        self._loop.call_later(min(throttle_ms, REFUSED_AFTER_MS_MAX) / 1000, self.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Asyncio asks where to put the next bytes."""
@@ -134,6 +131,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio calls this once, at the end."""
+        self._server.callers.left(self._transport)
         self._transport = None
         self._backlog.clear()
         if self._idle_watch is not None:
@@ -294,10 +292,7 @@ class ClientSession(asyncio.BufferedProtocol):
             if self._detour is not None:
                 self._detour.serve(request)
                 return True
-            if self._quotas:
-                outcome, told = self._server.metering.handled(request, self._session, self._mute)
-            else:
-                outcome, told = self._dispatch.handle(request, self._session), None
+            outcome, told = self.handle(request)
             if isinstance(outcome, Promise):
                 self.answer_later(request, outcome, told)
             else:
@@ -338,17 +333,20 @@ class ClientSession(asyncio.BufferedProtocol):
         self._wait_for(muted)
         self._loop.call_at(self._muted_until, muted.worked, None)
 
-    def handle(self, request: Request) -> Any:
-        """The response message, a Promise of it, or None; raises CloseConnection."""
-        return self._dispatch.handle(request, self._session)
+    def handle(self, request: Request) -> tuple[Any, Told | None]:
+        """The response message, a Promise of it, or None; and what makes of it what is told.
+
+        Raises CloseConnection.
+        """
+        if self._quotas:
+            return self._server.metering.handled(request, self._session, self._mute)
+        return self._dispatch.handle(request, self._session), None
 
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
         """The response message that refuses the whole request; raises CloseConnection."""
         return self._dispatch.refuse(request, code, why)
 
-    def answer_later(
-        self, request: Request, promise: Promise, told: Callable[[Any], Any] | None = None
-    ) -> None:
+    def answer_later(self, request: Request, promise: Promise, told: Told | None = None) -> None:
         """Answer when the promise is kept, with what `told` makes of it."""
         if isinstance(promise, Working) and promise.is_working:
             self._wait_for(promise)

@@ -59,15 +59,19 @@ class Closings:
             )
         )
 
-    def refused(self, peer: str, connections_max: int, now_ms: int) -> None:
-        """A connection is one too many."""
+    def refused(self, peer: str, most: int, now_ms: int, bound: str) -> None:
+        """A connection is one too many.
+
+        Args:
+            bound: by which bound of so many.
+        """
         left_out = self._limit.left_out(f"refused {_host(peer)}", now_ms)
         if left_out is not None:
             logger.warning(
                 Event(
                     "connection-refused",
                     peer=peer,
-                    max_connections=connections_max,
+                    **{bound: most},
                     left_out=left_out or None,
                 )
             )

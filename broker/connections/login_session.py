@@ -94,7 +94,7 @@ class LoginSession(ClientSession):
     def _do(self, step: Step, frame: memoryview) -> bool:
         match step:
             case TellVersions(request):
-                message = self.handle(request)
+                message = self._dispatch.handle(request, self._session)
                 if not message.error_code:
                     self._login.versions_told()
                 self._write_down(request, message)

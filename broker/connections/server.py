@@ -31,6 +31,7 @@ from ..log_lines import Event
 from ..session import CloseConnection
 from ..waiting.held_bytes import HeldBytes
 from ..waiting.isolation import each_alone
+from .callers import Callers
 from .client_session import ClientSession
 from .closings import Closings
 from .login_session import LoginSession
@@ -58,6 +59,7 @@ class Server:
         held: what all connections together hold.
         quotas: by entity; while there are none, nobody is measured.
         turns: the line of those with more to serve than a turn allows.
+        callers: how many connections each address has.
         strangers: connections whose handshake or login is under way.
         doors: of the listeners with TLS or SASL, by name.
     """
@@ -81,6 +83,7 @@ class Server:
         self.quotas = dispatch.quotas.by_entity
         self.metering = metering_of(dispatch)
         self.turns = Turns(on_broken)
+        self.callers = Callers(config.max_connections_per_ip, config.connections_of_addresses)
         self.strangers = Strangers()
         self.doors: Mapping[str, Door] = {}
         self._held_back: set[ClientSession] = set()
@@ -114,12 +117,30 @@ class Server:
         """The threads that compute them."""
         return ThreadPoolExecutor(HANDSHAKE_THREADS, "handshake")
 
+    def lets_in(self, transport: asyncio.Transport, peer: str) -> bool:
+        """Whether a connection that was just accepted may stay; if not, its end is seen to."""
+        address = peer.rpartition(":")[0]
+        if not self.has_room_for_one_more(peer):
+            transport.abort()
+            return False
+        if self.quotas and (throttle_ms := self.metering.connected(address)):
+            self.callers.turn_away(transport, throttle_ms)
+            return False
+        if not self.callers.let_in(transport, address):
+            now_ms = int(self._loop.time() * 1000)
+            self.closings.refused(
+                peer, self.callers.most(address), now_ms, "max_connections_per_ip"
+            )
+            transport.abort()
+            return False
+        return True
+
     def has_room_for_one_more(self, peer: str) -> bool:
         """Whether a connection may stay; the oldest that has not said who it is makes room."""
         while len(self.connections) + self.strangers.links >= self.connections_max:
             if not self.strangers.make_room():
                 now_ms = int(self._loop.time() * 1000)
-                self.closings.refused(peer, self.connections_max, now_ms)
+                self.closings.refused(peer, self.connections_max, now_ms, "max_connections")
                 return False
         return True
 
@@ -153,6 +174,7 @@ class Server:
         """End all connections; those that do not end by themselves in time are cut."""
         self._all_gone.clear()
         self.strangers.turn_all_away()
+        self.callers.close()
         if self.connections:
             each_alone(tuple(self.connections), ClientSession.close, "closing a connection")
             done = asyncio.ensure_future(self._all_gone.wait())

@@ -61,10 +61,8 @@ class TlsLink(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
         self._raw = cast(asyncio.Transport, transport)
-        if self._server.has_room_for_one_more(self.peer):
+        if self._server.lets_in(self._raw, self.peer):
             self._server.strangers.add(self, HANDSHAKE_MS_MAX, IN_TIME)
-        else:
-            self._raw.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Asyncio asks where to put the next bytes; they are taken from there at once."""
@@ -106,6 +104,7 @@ class TlsLink(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio calls this once, at the end."""
         self._server.strangers.discard(self)
+        self._server.callers.left(self._raw)
         self._raw = None
         if self._above is not None:
             self._above.connection_lost(exc)

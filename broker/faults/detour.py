@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ...protocol.batch.header import HEADER_BYTES, read_header
@@ -47,19 +48,23 @@ from .rules import (
 from .scope import Part
 
 logger = logging.getLogger("minibroker")
+Told = Callable[[Any], Any]
 
 
 class Detourable(Protocol):
     """A client's connection, as a detour needs it."""
 
-    def handle(self, request: Request) -> Any:
-        """The response message, a Promise of it, or None; raises CloseConnection."""
+    def handle(self, request: Request) -> tuple[Any, Told | None]:
+        """The response message, a Promise of it, or None; and what makes of it what is told.
+
+        Raises CloseConnection.
+        """
 
     def refuse(self, request: Request, code: ErrorCode, why: str) -> Any:
         """The response message that refuses the whole request; raises CloseConnection."""
 
-    def answer_later(self, request: Request, promise: Promise) -> None:
-        """Answer when the promise is kept."""
+    def answer_later(self, request: Request, promise: Promise, told: Told | None = None) -> None:
+        """Answer when the promise is kept, with what `told` makes of it."""
 
     def answer(self, request: Request, message: Any) -> None:
         """Answer soon, None for no answer; also after the end."""
@@ -215,7 +220,7 @@ class Detour:
 
     def _serve_at_once(self, request: Request, exchange: Exchange) -> None:
         try:
-            outcome = self._connection.handle(request)
+            outcome, told = self._connection.handle(request)
         except CloseConnection:
             exchange.close("connection closed")
             raise
@@ -223,10 +228,10 @@ class Detour:
             outcome = outcome.message
         if isinstance(outcome, Promise):
             outcome.on_kept = lambda message: self._note_answer(exchange, message)
-            self._connection.answer_later(request, outcome)
+            self._connection.answer_later(request, outcome, told)
         else:
             self._note_answer(exchange, outcome)
-            self._connection.answer(request, outcome)
+            self._connection.answer(request, outcome if told is None else told(outcome))
 
     def _note_answer(self, exchange: Exchange, message: Any) -> None:
         exchange.close(answered(message))
@@ -289,7 +294,7 @@ class Detour:
         refused = await self._before_append(exchange, parts)
         _leave_out(request.message, refused)
         before = [self._end_offset(part) for part in parts]
-        outcome = self._connection.handle(request)
+        outcome, told = self._connection.handle(request)
         if isinstance(outcome, Working):
             await self._until_worked(outcome)
         opened = self._promise(request, exchange)
@@ -298,9 +303,9 @@ class Detour:
             for part, end_offset in zip(parts, before, strict=True)
             if self._end_offset(part) != end_offset
         ]
-        self._deliver(outcome, opened.message, refused)
+        self._deliver(outcome, opened.message, partial(self._as_told, refused, told))
         if times == 2:
-            _drop(self._connection.handle(request))
+            _drop(self._connection.handle(request)[0])
         for part in opened.appended:
             for armed in due(Instant.APPENDED, exchange.covering_part(part)):
                 await self._act(armed, exchange)
@@ -356,11 +361,11 @@ class Detour:
         self,
         outcome: Any,
         message: asyncio.Future[Any],
-        refused: dict[tuple[str, int], ErrorCode],
+        as_told: Told,
     ) -> None:
-        """Let `message` become what the handler answers, now or later."""
+        """Let `message` become what is told of what the handler answers, now or later."""
         if not isinstance(outcome, Promise):
-            message.set_result(self._with_refused(outcome, refused))
+            message.set_result(as_told(outcome))
             return
         promise = outcome
 
@@ -369,12 +374,18 @@ class Detour:
             if message.done():
                 return
             try:
-                message.set_result(self._with_refused(kept, refused))
+                message.set_result(as_told(kept))
             except Exception as error:  # noqa: BLE001  ends this connection, not our caller's round
                 message.set_exception(error)
 
         self._connection.adopt(promise)
         promise.deliver_to(deliver)
+
+    def _as_told(
+        self, refused: dict[tuple[str, int], ErrorCode], told: Told | None, response: Any
+    ) -> Any:
+        answer = self._with_refused(response, refused)
+        return answer if told is None else told(answer)
 
     def _with_refused(self, response: Any, refused: dict[tuple[str, int], ErrorCode]) -> Any:
         """A Produce response with what was refused added to it.

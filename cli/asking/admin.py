@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from ...client.admin import Admin
-from ...client.errors import ClientError
+from ...client.errors import LACKING, ClientError
 from ...protocol.errors import ErrorCode
 from ..terminal.running import CommandFailed, WrongUsage, no_topic, running
 from .reach import Reach
@@ -49,7 +49,7 @@ def refusals_of(subject: str) -> Iterator[None]:
     except ClientError as error:
         if error.code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
             raise CommandFailed(no_topic(subject)) from error
-        if error.reason is None:
+        if error.reason is None or error.code in LACKING:
             raise
         raise CommandFailed(f"{subject}: {error.code.name}: {error.reason}") from error
 

@@ -1,6 +1,8 @@
-"""EDGE: `minibroker configs describe|alter`: topics' and brokers' properties, of any Kafka broker.
+"""EDGE: `minibroker configs describe|alter`: properties and quotas, of any Kafka broker.
 
 Flags feel like kafka-configs; `--json` prints one JSON document for machines. Works through Admin.
+Here are the properties of topics and brokers; quotas of users, clients and addresses are in
+asking/quotas.py.
 Tests: tests/system/commands/test_cli_admin.py
 """
 
@@ -12,19 +14,22 @@ from typing import Any
 
 from ...client.admin import Admin, ConfigEntry, ConfigResource, ConfigSource
 from ..asking.admin import changes_of, parse_configs, parse_names, refusals_of, run_verb
+from ..asking.entities import Entity, add_entity, entity_of
+from ..asking.quotas import alter_quotas, describe_quotas
 from ..terminal.addresses import add_bootstrap_server
 from ..terminal.running import CommandFailed, WrongUsage
 from ..terminal.tables import table
 from ..terminal.visible import visible
 
-SUMMARY = "show or change the properties of topics and brokers"
+SUMMARY = "show or change properties of topics and brokers, quotas of clients"
 EXAMPLES = (
     "configs describe --entity-type topics --entity-name orders --all",
     "configs alter --entity-type topics --entity-name t --add-config segment.ms=1000",
     "configs describe --entity-type brokers --json",
     "configs alter --entity-type brokers --entity-name 1 --delete-config log.segment.bytes",
+    "configs describe --entity-type users",
+    "configs alter --entity-type users --entity-default --add-config producer_byte_rate=9",
 )
-KINDS = ("topics", "brokers")
 STATIC = {ConfigSource.STATIC_BROKER_CONFIG, ConfigSource.DEFAULT_CONFIG}
 EVERY_BROKER = ""
 HIDDEN = "(hidden)"
@@ -51,12 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="properties that take their default again",
     )
     for command in (describe, alter):
-        command.add_argument("--entity-type", choices=KINDS, required=True)
-        which = command.add_mutually_exclusive_group(required=command is alter)
-        which.add_argument("--entity-name", metavar="NAME", help="a topic, or a broker's id")
-        which.add_argument(
-            "--entity-default", action="store_true", help="what holds for every broker"
-        )
+        add_entity(command)
         add_bootstrap_server(command)
         command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -67,9 +67,12 @@ def run(args: Namespace) -> int:
 
 
 async def _describe(admin: Admin, args: Namespace) -> int:
+    entity = entity_of(args)
+    if entity.has_quotas:
+        return await describe_quotas(admin, args, entity)
     described: list[tuple[str, list[ConfigEntry]]] = []
-    for name in await _names(admin, args):
-        resource = await _resource(admin, args.entity_type, name)
+    for name in await _names(admin, entity):
+        resource = await _resource(admin, entity.kind, name)
         with refusals_of(name):
             found = await admin.describe_configs(
                 resource, include_synonyms=True, include_documentation=True
@@ -81,7 +84,7 @@ async def _describe(admin: Admin, args: Namespace) -> int:
             json.dumps(
                 [
                     {
-                        "entity_type": args.entity_type,
+                        "entity_type": entity.kind,
                         "entity_name": name,
                         "configs": [_document(each) for each in configs],
                     }
@@ -91,7 +94,7 @@ async def _describe(admin: Admin, args: Namespace) -> int:
         )
         return 0
     for name, configs in described:
-        print(_title(args.entity_type, name) + (":" if configs else ": nothing is set"))
+        print(_title(entity.kind, name) + (":" if configs else ": nothing is set"))
         if configs:
             rows = [(each.name, _value(each), each.source.name) for each in configs]
             print(table(("NAME", "VALUE", "SOURCE"), rows))
@@ -101,27 +104,32 @@ async def _describe(admin: Admin, args: Namespace) -> int:
 async def _alter(admin: Admin, args: Namespace) -> int:
     if not args.add_config and not args.delete_config:
         raise WrongUsage("nothing to change: give --add-config or --delete-config")
-    changes, name = changes_of(args.add_config, args.delete_config), _chosen(args)
+    entity, changes = entity_of(args), changes_of(args.add_config, args.delete_config)
+    if entity.has_quotas:
+        return await alter_quotas(admin, args, entity, changes)
+    if not entity.names:
+        raise WrongUsage("say which: --entity-name, or --entity-default for every broker")
+    name = _chosen(entity)
     with refusals_of(name or "all brokers"):
-        await admin.alter_configs(await _resource(admin, args.entity_type, name), changes)
+        await admin.alter_configs(await _resource(admin, entity.kind, name), changes)
     if args.json:
         document = {
-            "entity_type": args.entity_type,
+            "entity_type": entity.kind,
             "entity_name": name,
             "set": dict(args.add_config),
             "deleted": args.delete_config,
         }
         print(json.dumps(document))
     else:
-        print(f"changed {_title(args.entity_type, name)}")
+        print(f"changed {_title(entity.kind, name)}")
     return 0
 
 
-async def _names(admin: Admin, args: Namespace) -> list[str]:
+async def _names(admin: Admin, entity: Entity) -> list[str]:
     """The resources to describe: the one named, or all of the kind."""
-    if args.entity_name is not None or args.entity_default:
-        return [_chosen(args)]
-    if args.entity_type == "brokers":
+    if entity.names:
+        return [_chosen(entity)]
+    if entity.kind == "brokers":
         return [str(each.node_id) for each in (await admin.describe_cluster()).brokers]
     return await admin.list_topics(list_internal=True)
 
@@ -138,13 +146,9 @@ async def _resource(admin: Admin, kind: str, name: str) -> ConfigResource:
     return ConfigResource.broker(int(name))
 
 
-def _chosen(args: Namespace) -> str:
-    if args.entity_default:
-        if args.entity_type != "brokers":
-            raise WrongUsage("topics have no default of their own; --entity-type brokers has")
-        return EVERY_BROKER
-    name: str = args.entity_name
-    return name
+def _chosen(entity: Entity) -> str:
+    (name,) = entity.names
+    return name if isinstance(name, str) else EVERY_BROKER
 
 
 def _title(kind: str, name: str) -> str:

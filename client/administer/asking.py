@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from typing import Any, TypeVar
 
+from ...protocol.acls import AclOperation
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.metadata import (
@@ -28,7 +29,7 @@ from ..cluster.coordinator import Coordinated, find_coordinator
 from ..cluster.list_offsets import OffsetLookup
 from ..config import AdminConfig
 from ..door.owner import Owner
-from ..errors import ClientError, Fatal, Retriable, UnsupportedApi
+from ..errors import ClientError, Fatal, Retriable, UnsupportedApi, words
 from ..partitions import TopicPartition, name_of
 
 T = TypeVar("T")
@@ -132,7 +133,7 @@ class Asking:
         answer: MetadataResponse = await self.request(await self.anywhere(), request)
         leaders: dict[TopicPartition, int] = {}
         for each in answer.topics:
-            check(each.error_code, f"topic {each.name}")
+            check(each.error_code, f"topic {each.name}", None, AclOperation.DESCRIBE)
             for partition in each.partitions:
                 place = TopicPartition(each.name or "", partition.partition_index)
                 leaders[place] = partition.leader_id
@@ -155,19 +156,23 @@ class Asking:
         return await connection.request(message, timeout_ms=self.config.request_timeout_ms)
 
 
-def check(number: int, what: str, said: str | None = None) -> None:
+def check(
+    number: int, what: str, said: str | None = None, needed: AclOperation | None = None
+) -> None:
     """Raise Retriable or Fatal for an error code other than 0.
 
     Args:
         what: the topic, group or partition that it is about.
         said: the broker's own words, if it has any.
+        needed: the operation that it needs a right to.
     """
     code = error_code(number)
     if not code:
         return
-    hint = f"; {HINTS[code]}" if code in HINTS else ""
     kind = Retriable if code.retriable and code not in FINAL else Fatal
-    text = (said or code.text).rstrip(".") + hint if hint else said or code.text
+    text = words(code, needed, said)
+    if code in HINTS:
+        text = f"{text.rstrip('.')}; {HINTS[code]}"
     raise kind(f"{what}: {code.name}: {text}", code=code, reason=said or None)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import error_code
 from ...protocol.messages.describe_cluster import (
     DESCRIBE_CLUSTER,
@@ -45,7 +46,8 @@ class Brokers:
             answer: DescribeClusterResponse = await self._asking.request(
                 connection, DescribeClusterRequest()
             )
-            check(answer.error_code, "describe the cluster", answer.error_message)
+            what, needed = "describe the cluster", AclOperation.DESCRIBE
+            check(answer.error_code, what, answer.error_message, needed)
             nodes = (BrokerNode(e.broker_id, e.host, e.port, e.rack) for e in answer.brokers)
             return _cluster(answer.cluster_id, answer.controller_id, nodes)
 
@@ -75,7 +77,8 @@ class Brokers:
             answer: DescribeLogDirsResponse = await self._asking.request(
                 await self._asking.node(node_id), DescribeLogDirsRequest(topics=topics)
             )
-            check(answer.error_code, f"the directories of node {node_id}")
+            what, needed = f"the directories of node {node_id}", AclOperation.DESCRIBE
+            check(answer.error_code, what, None, needed)
             return {each.log_dir: _log_dir(each) for each in answer.results}
 
         return await self._asking.persist(f"describe the directories of node {node_id}", ask)

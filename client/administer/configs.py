@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...protocol.acls import AclOperation
 from ...protocol.configs import AlterOperation, ConfigSource, ConfigType, ResourceType
 from ...protocol.messages.describe_configs import (
     DESCRIBE_CONFIGS,
@@ -61,7 +62,8 @@ class Configs:
             )
             answer: DescribeConfigsResponse = await self._asking.request(connection, request)
             (result,) = answer.results
-            check(result.error_code, _name_of(resource), result.error_message)
+            needed = AclOperation.DESCRIBE_CONFIGS
+            check(result.error_code, _name_of(resource), result.error_message, needed)
             return {each.name: _config_entry(each) for each in result.configs}
 
         return await self._asking.persist(
@@ -93,7 +95,8 @@ class Configs:
                 await self._keeper_of(resource), request
             )
             (result,) = answer.responses
-            check(result.error_code, _name_of(resource), result.error_message)
+            needed = AclOperation.ALTER_CONFIGS
+            check(result.error_code, _name_of(resource), result.error_message, needed)
 
         await self._asking.persist(f"alter the configuration of {_name_of(resource)}", ask)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ...protocol.acls import AclOperation
 from ...protocol.consumer_protocol import decode_assignment
 from ...protocol.errors import DecodeError
 from ...protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
@@ -57,7 +58,12 @@ class Groups:
                 can_filter = version_max(connection, LIST_GROUPS_KEY) >= STATES_FILTER_SINCE
                 request = ListGroupsRequest(states_filter=wanted if can_filter else [])
                 answer: ListGroupsResponse = await self._asking.request(connection, request)
-                check(answer.error_code, f"list the groups of node {node_id}")
+                check(
+                    answer.error_code,
+                    f"list the groups of node {node_id}",
+                    None,
+                    AclOperation.DESCRIBE,
+                )
                 for group in answer.groups:
                     found[group.group_id] = GroupListing(
                         group.group_id, group.protocol_type, group.group_state, group.group_type
@@ -77,7 +83,7 @@ class Groups:
                 connection, DescribeGroupsRequest(groups=[group_id])
             )
             group = answer.groups[0]
-            check(group.error_code, f"group {group_id}")
+            check(group.error_code, f"group {group_id}", None, AclOperation.DESCRIBE)
             brokers = self._asking.cluster.metadata.brokers.items()
             address = (connection.host, connection.port)
             node_id = next((node for node, each in brokers if each == address), -1)
@@ -94,7 +100,7 @@ class Groups:
                 await self._asking.coordinator(group_id),
                 DeleteGroupsRequest(groups_names=[group_id]),
             )
-            check(answer.results[0].error_code, f"group {group_id}")
+            check(answer.results[0].error_code, f"group {group_id}", None, AclOperation.DELETE)
 
         await self._asking.persist(f"delete group {group_id}", ask)
 
@@ -108,7 +114,7 @@ class Groups:
         async def ask() -> None:
             connection = await self._asking.coordinator(group_id)
             answer: LeaveGroupResponse = await self._asking.request(connection, request)
-            check(answer.error_code, f"group {group_id}")
+            check(answer.error_code, f"group {group_id}", None, AclOperation.READ)
             (removed,) = answer.members
             check(removed.error_code, f"group {group_id}, {group_instance_id}")
 
@@ -128,7 +134,7 @@ class Groups:
                 connection, fetch_request(group_id, places, version, require_stable=False)
             )
             code, found = fetched(answer)
-            check(code, f"group {group_id}")
+            check(code, f"group {group_id}", None, AclOperation.DESCRIBE)
             return found
 
         return await self._asking.persist(f"list the offsets of group {group_id}", ask)
@@ -147,7 +153,8 @@ class Groups:
             )
             codes = commit_codes(answer)
             for place in wanted:
-                check(codes[place], f"group {group_id}, {name_of(place)}")
+                what = f"group {group_id}, {name_of(place)}"
+                check(codes[place], what, None, AclOperation.READ)
 
         if wanted:
             await self._asking.persist(f"alter the offsets of group {group_id}", ask)
@@ -173,14 +180,15 @@ class Groups:
             answer: OffsetDeleteResponse = await self._asking.request(
                 await self._asking.coordinator(group_id), request
             )
-            check(answer.error_code, f"group {group_id}")
+            check(answer.error_code, f"group {group_id}", None, AclOperation.DELETE)
             codes = {
                 TopicPartition(topic.name, each.partition_index): each.error_code
                 for topic in answer.topics
                 for each in topic.partitions
             }
             for place in places:
-                check(codes[place], f"group {group_id}, {name_of(place)}")
+                what = f"group {group_id}, {name_of(place)}"
+                check(codes[place], what, None, AclOperation.READ)
 
         await self._asking.persist(f"delete offsets of group {group_id}", ask)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...protocol.acls import AclOperation
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ...protocol.messages.create_topics import (
@@ -71,7 +72,7 @@ class Topics:
         async def ask() -> dict[str, TopicDescription]:
             answer = await self._ask_for_topics(names)
             for each in answer.topics:
-                check(each.error_code, f"topic {each.name}")
+                check(each.error_code, f"topic {each.name}", None, AclOperation.DESCRIBE)
             found = {each.name or "": _topic_description(each) for each in answer.topics}
             return found if names is None else {name: found[name] for name in names}
 
@@ -100,7 +101,7 @@ class Topics:
         request = CreateTopicsRequest(
             topics=[wanted], timeout_ms=self._asking.config.request_timeout_ms
         )
-        await self._change(f"create topic {topic}", topic, request, "topics")
+        await self._change(f"create topic {topic}", topic, request, "topics", AclOperation.CREATE)
 
     async def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics with all their records."""
@@ -122,7 +123,8 @@ class Topics:
             left.difference_update(name for name in names if not results[name].error_code)
             for name in sorted(left):
                 result = results[name]
-                check(result.error_code, f"delete topics: {name}", result.error_message)
+                what = f"delete topics: {name}"
+                check(result.error_code, what, result.error_message, AclOperation.DELETE)
 
         await self._asking.persist("delete topics", ask)
 
@@ -134,7 +136,9 @@ class Topics:
         request = CreatePartitionsRequest(
             topics=[wanted], timeout_ms=self._asking.config.request_timeout_ms
         )
-        await self._change(f"create partitions of {topic}", topic, request, "results")
+        await self._change(
+            f"create partitions of {topic}", topic, request, "results", AclOperation.ALTER
+        )
 
     async def delete_records(
         self, offsets: Mapping[TopicPartition, int]
@@ -163,7 +167,7 @@ class Topics:
                     for each in topic.partitions
                 }
                 for place in places:
-                    check(found[place].error_code, name_of(place))
+                    check(found[place].error_code, name_of(place), None, AclOperation.DELETE)
                     left[place] = found[place].low_watermark
 
         await self._asking.persist("delete records", ask)
@@ -187,11 +191,13 @@ class Topics:
         )
         return answer
 
-    async def _change(self, what: str, topic: str, request: Any, results: str) -> None:
+    async def _change(
+        self, what: str, topic: str, request: Any, results: str, needed: AclOperation
+    ) -> None:
         async def ask() -> None:
             answer = await self._asking.request(await self._asking.controller(), request)
             (result,) = (each for each in getattr(answer, results) if each.name == topic)
-            check(result.error_code, f"{what}: {topic}", result.error_message)
+            check(result.error_code, f"{what}: {topic}", result.error_message, needed)
 
         await self._asking.persist(what, ask)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_producers import (
     DescribeProducersRequest,
@@ -96,7 +97,7 @@ class Transactions:
         async def ask() -> dict[str, TransactionDescription]:
             found = await self._describe(names)
             for _, each in found:
-                check(each.error_code, f"transactional id {each.transactional_id}")
+                _check_id(each.transactional_id, each.error_code, AclOperation.DESCRIBE)
             described = {
                 each.transactional_id: _described(node_id, each) for node_id, each in found
             }
@@ -141,13 +142,13 @@ class Transactions:
             # Looked up first: InitProducerId would create an id that nobody knows. And it takes a
             # timeout, which stays the id's own.
             ((node_id, known),) = await self._describe([name])
-            check(known.error_code, f"transactional id {name}")
+            _check_id(name, known.error_code, AclOperation.DESCRIBE)
             request = InitProducerIdRequest(
                 transactional_id=name, transaction_timeout_ms=known.transaction_timeout_ms
             )
             connection = await self._asking.node(node_id)
             answer: InitProducerIdResponse = await self._asking.request(connection, request)
-            check(answer.error_code, f"transactional id {name}")
+            _check_id(name, answer.error_code, AclOperation.WRITE)
 
         await self._asking.persist(f"terminate the transaction of {name}", ask)
 
@@ -225,7 +226,8 @@ class Transactions:
             for topic in answer.topics:
                 for partition in topic.partitions:
                     place = TopicPartition(topic.name, partition.partition_index)
-                    check(partition.error_code, name_of(place), partition.error_message)
+                    said = partition.error_message
+                    check(partition.error_code, name_of(place), said, AclOperation.READ)
                     known = (
                         ProducerDescription(
                             producer_id=each.producer_id,
@@ -250,7 +252,7 @@ class Transactions:
         for _, each in await self._describe(names):
             if each.error_code == ErrorCode.TRANSACTIONAL_ID_NOT_FOUND:
                 continue  # expired since it was listed
-            check(each.error_code, f"transactional id {each.transactional_id}")
+            _check_id(each.transactional_id, each.error_code, AclOperation.DESCRIBE)
             known[each.producer_id] = _places(each)
         return known
 
@@ -268,7 +270,12 @@ class Transactions:
         answer: WriteTxnMarkersResponse = await self._asking.request(
             await self._asking.node(node_id), WriteTxnMarkersRequest(markers=[marker])
         )
-        check(answer.markers[0].topics[0].partitions[0].error_code, name_of(place))
+        code = answer.markers[0].topics[0].partitions[0].error_code
+        check(code, name_of(place), None, AclOperation.ALTER)
+
+
+def _check_id(name: str, code: int, needed: AclOperation) -> None:
+    check(code, f"transactional id {name}", None, needed)
 
 
 def _check_filters(node_id: int, connection: Connection, request: ListTransactionsRequest) -> None:

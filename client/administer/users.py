@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, get_args
 
+from ...protocol.acls import AclOperation
 from ..door import door
 from .asking import Asking, check
 from .results import ScramCredentialInfo, ScramMechanism
@@ -51,7 +52,7 @@ class Users:
             answer: DescribeUserScramCredentialsResponse = await self._asking.request(
                 connection, request
             )
-            check(answer.error_code, "users", answer.error_message)
+            check(answer.error_code, "users", answer.error_message, AclOperation.DESCRIBE)
             for each in answer.results:
                 check(each.error_code, f"user {each.user}", each.error_message)
             return {
@@ -104,7 +105,7 @@ class Users:
                 connection, request
             )
             (result,) = answer.results
-            check(result.error_code, f"user {user}", result.error_message)
+            check(result.error_code, f"user {user}", result.error_message, AclOperation.ALTER)
 
         await self._asking.persist(f"change user {user}", ask)
 

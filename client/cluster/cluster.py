@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from ..config import ConnectionConfig
@@ -29,6 +30,7 @@ from ..errors import (
     Retriable,
     UnsupportedApi,
     defect,
+    words,
 )
 from ..figures import NetworkFigures
 from .background import Background
@@ -226,7 +228,8 @@ class Cluster:
                 if known is not None and known.error and not known.error.retriable:
                     self.metadata.wanted.discard(topic)
                     code = known.error
-                    raise Fatal(f"topic {topic}: {code.name}: {code.text}", code=code)
+                    told = words(code, AclOperation.DESCRIBE)
+                    raise Fatal(f"topic {topic}: {code.name}: {told}", code=code)
                 if known is not None and known.available:
                     return
                 if attempts:

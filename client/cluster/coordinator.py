@@ -15,11 +15,12 @@ from enum import IntEnum
 from random import Random
 from typing import Any, NamedTuple
 
+from ...protocol.acls import AclOperation
 from ...protocol.apis import APIS
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from ..config import ConnectionConfig
-from ..errors import ClientError, ConnectionFailed, Fatal, RequestTimedOut, Retriable
+from ..errors import ClientError, ConnectionFailed, Fatal, RequestTimedOut, Retriable, words
 from .backoff import backoff_ms
 from .cluster import Cluster, bounded
 from .connection import Connection
@@ -66,7 +67,8 @@ async def find_coordinator(
     code = error_code(found.error_code)
     if code:
         reason = found.error_message or None
-        text = f"{WORDS[kind]} {name}: {code.name}: {reason or code.text}"
+        told = words(code, AclOperation.DESCRIBE, reason)
+        text = f"{WORDS[kind]} {name}: {code.name}: {told}"
         raise (Retriable if code.retriable else Fatal)(text, code=code, reason=reason)
     return Node(found.node_id, found.host, found.port)
 

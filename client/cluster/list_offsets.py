@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.list_offsets import (
     ListOffsetsPartition,
@@ -24,7 +25,7 @@ from ...protocol.messages.offset_for_leader_epoch import (
     OffsetForLeaderTopic,
 )
 from ..config import ConnectionConfig
-from ..errors import ConnectionFailed, Fatal, RequestTimedOut, Retriable, UnsupportedApi
+from ..errors import ConnectionFailed, Fatal, RequestTimedOut, Retriable, UnsupportedApi, words
 from ..partitions import TopicPartition, name_of
 from .cluster import Cluster
 
@@ -147,7 +148,8 @@ class OffsetLookup:
                 if place not in asked:
                     continue
                 if code and not code.retriable:
-                    raise Fatal(f"{name}: {code.name}: {code.text}", code=code)
+                    told = words(code, AclOperation.DESCRIBE)
+                    raise Fatal(f"{name}: {code.name}: {told}", code=code)
                 if code:
                     self._problem = f"{name}: {code.name}: {code.text}"
                     continue
@@ -217,7 +219,8 @@ class OffsetLookup:
                 code = error_code(partition.error_code)
                 place = TopicPartition(topic.topic, partition.partition)
                 if code and not code.retriable:
-                    raise Fatal(f"{name_of(place)}: {code.name}: {code.text}", code=code)
+                    told = words(code, AclOperation.DESCRIBE)
+                    raise Fatal(f"{name_of(place)}: {code.name}: {told}", code=code)
                 if not code:
                     found[place] = EpochEnd(partition.leader_epoch, partition.end_offset)
         return found

@@ -16,10 +16,8 @@ from math import nan
 from random import Random
 from typing import Final, Generic
 
-from ...protocol.batch.header import (
-    BatchError,
-    headers_in,
-)
+from ...protocol.acls import AclOperation
+from ...protocol.batch.header import BatchError, headers_in
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.fetch import (
     FetchPartition,
@@ -30,7 +28,7 @@ from ...protocol.messages.fetch import (
 )
 from ..cluster.backoff import backoff_ms
 from ..config import ConsumerConfig
-from ..errors import ClientError, Fatal, LogTruncation
+from ..errors import ClientError, Fatal, LogTruncation, words
 from ..figures import ConsumerFigures
 from ..partitions import NO_EPOCH, OffsetAndMetadata, TopicPartition, name_of
 from .deserializing import Deserializers
@@ -401,7 +399,8 @@ class Fetcher(Generic[K, V]):
             self.wants_metadata = self.wants_metadata or code.refreshes_metadata
             self._hold(reading, now_ms)
         elif code:
-            reading.error = Fatal(f"{name_of(place)}: {code.name}: {code.text}", code=code)
+            told = words(code, AclOperation.READ)
+            reading.error = Fatal(f"{name_of(place)}: {code.name}: {told}", code=code)
         else:
             self._keep(place, reading, data)
 

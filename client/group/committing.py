@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from ...protocol.messages.offset_fetch import OffsetFetchResponse
 from ..cluster.cluster import bounded
 from ..cluster.coordinator import CoordinatorConnection, version_max
 from ..config import ConsumerConfig
-from ..errors import ClientError, ConnectionFailed, Fatal, Fenced, RequestTimedOut, Retriable
+from ..errors import ClientError, ConnectionFailed, Fatal, Fenced, RequestTimedOut, Retriable, words
 from ..partitions import OffsetAndMetadata, TopicPartition, name_of
 from .assignors import NO_GENERATION
 from .membership import NEXT_STEPS, Membership, NextStep
@@ -163,7 +164,8 @@ class Committing:
                 raise self._outside(code)
             if step is NextStep.FAIL:
                 kind = Fenced if code is ErrorCode.FENCED_INSTANCE_ID else Fatal
-                raise kind(f"{where}: {code.name}: {code.text}", code=code)
+                told = words(code, AclOperation.READ)
+                raise kind(f"{where}: {code.name}: {told}", code=code)
             self._coordinator.last_problem = f"{where}: {code.name}: {code.text}"
             return step
         self._membership.figures.commit_total += 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum, auto
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.heartbeat import HeartbeatRequest
 from ...protocol.messages.join_group import (
@@ -27,7 +28,7 @@ from ...protocol.messages.sync_group import (
     SyncGroupResponse,
 )
 from ..config import ConsumerConfig
-from ..errors import ClientError, Fatal, Fenced
+from ..errors import ClientError, Fatal, Fenced, words
 from ..figures import ConsumerFigures
 from ..partitions import TopicPartition
 from .assignors import (
@@ -342,4 +343,5 @@ class Membership:
             "broker allows",
         }
         kind = Fenced if code is ErrorCode.FENCED_INSTANCE_ID else Fatal
-        return kind(f"group {self.group_id}: {code.name}: {hints.get(code, code.text)}", code=code)
+        told = hints.get(code) or words(code, AclOperation.READ)
+        return kind(f"group {self.group_id}: {code.name}: {told}", code=code)

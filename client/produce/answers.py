@@ -10,8 +10,9 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode
-from ..errors import ClientError, Fatal, Fenced
+from ..errors import ClientError, Fatal, Fenced, words
 from .batch import OFFSET_UNKNOWN, ProducerBatch
 
 
@@ -98,9 +99,9 @@ def failure(batch: ProducerBatch, answer: Answer) -> ClientError:
     then, _ = outcome_of(answer.code)
     is_fenced = then is Then.FENCE or answer.code is ErrorCode.PRODUCER_FENCED
     kind = Fenced if is_fenced else Fatal
+    told = words(answer.code, AclOperation.WRITE, answer.message)
     return kind(
-        f"{batch.describe()}: {answer.code.name}: {answer.message or answer.code.text}"
-        f"{_limit(batch, answer.code)}",
+        f"{batch.describe()}: {answer.code.name}: {told}{_limit(batch, answer.code)}",
         code=answer.code,
         possibly_persisted=batch.is_unknown,
         reason=answer.message or None,

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from random import Random
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode, error_code
 from ...protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ...protocol.messages.produce import (
@@ -35,6 +36,7 @@ from ..errors import (
     RequestTimedOut,
     UnsupportedApi,
     defect,
+    words,
 )
 from .accumulator import Accumulator
 from .answers import Answer
@@ -318,7 +320,8 @@ class Sending:
                     if not code and response.producer_id >= 0:
                         self.sender.give_producer_id(response.producer_id)
                         return
-                    self.sender.in_doubt = f"InitProducerId: {code.name}: {code.text}"
+                    told = words(code, AclOperation.IDEMPOTENT_WRITE)
+                    self.sender.in_doubt = f"InitProducerId: {code.name}: {told}"
                     if code and not code.retriable:
                         self._fail_waiting(code, self.sender.in_doubt)
                         return

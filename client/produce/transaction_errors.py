@@ -1,28 +1,39 @@
 """What is told of a transaction that did not go well: which class, and what to do next.
 
 Abortable: the transaction is over, do all of it again. Fenced and Fatal: the producer is at its
-end. DeliveryTimeout: nobody knows yet.
+end, or a right is missing. DeliveryTimeout: nobody knows yet.
 Read next: ../errors.py.
 Tests: tests/unit/client/produce/test_transactional.py
 """
 
 from __future__ import annotations
 
+from ...protocol.acls import AclOperation
 from ...protocol.errors import ErrorCode
-from ..errors import Abortable, ClientError, DeliveryTimeout, Fatal, Fenced, Retriable
+from ..errors import (
+    LACKING,
+    Abortable,
+    ClientError,
+    DeliveryTimeout,
+    Fatal,
+    Fenced,
+    Retriable,
+    words,
+)
 from .answers import OF_ONE_RECORD
 from .batch import NO_PRODUCER_ID
 
 E = ErrorCode
+OF_A_GROUP = ("AddOffsets", "CommitOffsets")
 AGAIN = "nothing of it is seen by read_committed: do all of it again in a new transaction()"
 OTHERWISE = (
     "nothing of it is seen by read_committed, and with the same record a new transaction() would "
     "fail again"
 )
+ABORTED = "it is aborted, and nothing of it is seen by read_committed"
 HINTS = {
     E.INVALID_TRANSACTION_TIMEOUT: "transaction_timeout_ms is above transaction.max.timeout.ms of "
     "the broker",
-    E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "allow the user Write on the transactional id",
     E.UNKNOWN_MEMBER_ID: "the group went on without this consumer, and others read its partitions",
     E.ILLEGAL_GENERATION: "the group has rebalanced since, and others may read its partitions",
     E.FENCED_INSTANCE_ID: "another consumer has joined with the same group_instance_id",
@@ -43,8 +54,8 @@ class Naming:
         """A part of the transaction has failed."""
         if isinstance(error, Abortable):
             return error
-        then = OTHERWISE if error.code in OF_ONE_RECORD else AGAIN
-        return Abortable(
+        kind, then = _what_follows(error.code)
+        return kind(
             f"{self._who}: the transaction cannot be committed; {then}. Cause: {error}",
             code=error.code,
             reason=error.reason,
@@ -56,9 +67,10 @@ class Naming:
         # 1. A commit is not answered  2. the same again is refused, because the id is not known.
         is_unknown = in_doubt and code is E.INVALID_PRODUCER_ID_MAPPING
         end = "whether it was committed is not known: look before you do it again"
-        return Abortable(
-            f"{self._who}: {what}: {code.name}: {HINTS.get(code, code.text)}; "
-            f"{end if is_unknown else AGAIN}",
+        kind, then = _what_follows(code)
+        return kind(
+            f"{self._who}: {what}: {code.name}: {_words(code, what)}; "
+            f"{end if is_unknown else then}",
             code=code,
             possibly_persisted=is_unknown,
         )
@@ -95,7 +107,7 @@ class Naming:
 
     def refused(self, what: str, code: ErrorCode) -> ClientError:
         """Asking again would not help."""
-        return Fatal(f"{self._who}: {what}: {code.name}: {HINTS.get(code, code.text)}", code=code)
+        return Fatal(f"{self._who}: {what}: {code.name}: {_words(code, what)}", code=code)
 
     def too_old(self, what: str, why: str) -> ClientError:
         """The broker lacks an API, or a version of it that can say what must be said."""
@@ -117,3 +129,18 @@ class Naming:
             f"{self._who}: {what} within {limit_ms:.0f} ms; last problem: {problem or 'none'}",
             code=E.REQUEST_TIMED_OUT,
         )
+
+
+def _what_follows(code: ErrorCode) -> tuple[type[ClientError], str]:
+    """A missing right is missing in the next transaction, too; but the producer can go on."""
+    if code in LACKING:
+        return Fatal, ABORTED
+    return Abortable, OTHERWISE if code in OF_ONE_RECORD else AGAIN
+
+
+def _words(code: ErrorCode, asked: str) -> str:
+    """What is told of a code; `asked` is the name of a question."""
+    needed = AclOperation.WRITE
+    if asked in OF_A_GROUP and code is not E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        needed = AclOperation.READ
+    return HINTS.get(code) or words(code, needed)

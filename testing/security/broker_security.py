@@ -10,6 +10,7 @@ Tests: tests/system/testing/test_secured_brokers.py
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import weakref
@@ -27,6 +28,7 @@ MECHANISMS: tuple[Mechanism, ...] = get_args(Mechanism)
 USERS: Mapping[str, str] = {"alice": "alice-secret", "bob": "bob-secret"}
 MODULES = "org.apache.kafka.common.security"
 LISTENER = "listener.name"
+PASSWORD_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,7 +50,7 @@ class BrokerSecurity:
 
     Args:
         protocol: "SSL", "SASL_PLAINTEXT" or "SASL_SSL".
-        users: passwords by name; each may log in by PLAIN and by SCRAM.
+        users: passwords by name; each may log in by PLAIN and by SCRAM, and do everything.
         certificate: "server", or a wrong one: "expired", "wrong_host".
         client_auth: "none", "requested" or "required".
 
@@ -69,6 +71,7 @@ class BrokerSecurity:
             raise ValueError(f"security={protocol!r}: expected one of {known}")
         self.protocol: Protocol = protocol
         self.users = dict(users)
+        self._super_users = tuple(users)
         self.certificates = Certificates()
         self._client_auth = client_auth
         self._directory = Path(tempfile.mkdtemp(prefix="minibroker-security-"))
@@ -133,7 +136,26 @@ class BrokerSecurity:
                 line = lines.get(mechanism, f"{MODULES}.scram.ScramLoginModule required;")
                 name = f"{self.protocol.lower()}.{mechanism.lower()}"
                 settings[f"{LISTENER}.{name}.sasl.jaas.config"] = line
+            from ...broker.config.broker import STANDARD_AUTHORIZER
+
+            # Nothing is asked of those users; whoever else may log in has the rights it was given.
+            settings["authorizer.class.name"] = STANDARD_AUTHORIZER
+            settings["super.users"] = ";".join(f"User:{name}" for name in self._super_users)
         return Prepared(self.protocol, self.users, settings)
+
+    def add_user(self, name: str) -> str:
+        """Let clients log in as somebody who has only the rights it is given, by SCRAM.
+
+        Returns: the password, drawn at the first call.
+
+        Raises:
+            ValueError: nobody logs in here, or this user may do everything.
+        """
+        if not self.logs_in:
+            raise ValueError(f"nobody logs in by {self.protocol}: take SASL_PLAINTEXT or SASL_SSL")
+        if name in self._super_users:
+            raise ValueError(f"{name} may do everything; take another name")
+        return self.users.setdefault(name, secrets.token_urlsafe(PASSWORD_BYTES))
 
     def options(
         self,

@@ -78,13 +78,19 @@ class Meters:
         return bucket.throttle_ms(quota, now_ms)
 
     def connected(self, address: str, now_ms: float) -> float:
-        """A connection more from an address: how long it has to wait."""
+        """A connection more from an address: how long it has to wait, a window at most.
+
+        One that has to wait is not let in, so that it does not count.
+        """
         quota = self._quotas.of_address(address)
         if quota is None:
             return 0.0
         rate = _kept(self._rates, (((IP, address),), CONNECTION_CREATION_RATE), Rate)
         rate.record(1, now_ms)
-        return rate.throttle_ms(quota, now_ms)
+        throttle_ms = min(rate.throttle_ms(quota, now_ms), WINDOW_MS)
+        if throttle_ms:
+            rate.record(-1, now_ms)
+        return throttle_ms
 
     def _measured(self, client: Client, key: str, value: float, now_ms: float) -> float:
         found = self._quotas.of_client(client, key)

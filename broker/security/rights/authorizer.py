@@ -15,10 +15,14 @@ from ....protocol.acls import WILDCARD, AclOperation, AclPermission, AclResource
 from ...cluster.acls import Acl, Acls
 
 REMEMBERED_MAX: Final = 16_384
+LETTERS_MAX: Final = 1_000  # of a name that is remembered: 16,384 of 32 KB would be half a gigabyte
 
 
-Asked = tuple[int, int, str]
-"""(operation, resource type, name); plain numbers, as those of an enumeration are slow to hash"""
+Asked = tuple[int, int, str | None]
+"""(operation, resource type, name, or None for whether there could be one).
+
+Plain numbers, as those of an enumeration are slow to hash.
+"""
 
 
 class Who(NamedTuple):
@@ -44,14 +48,15 @@ class Authorizer:
         self.acls = acls
         self._super_users = frozenset(super_users)
         self._allows_without_acl = allows_without_acl
-        self._remembered: dict[tuple[Who, int, int, str | None], bool] = {}
         self._allowed: dict[Who, set[Asked]] = {}
+        self._denied: dict[Who, set[Asked]] = {}
+        self._count = 0
         self._generation = acls.generation
 
     @property
     def remembered_count(self) -> int:
         """How many answers are remembered."""
-        return len(self._remembered)
+        return self._count
 
     def allowed(self, who: Who) -> set[Asked]:
         """What is known to be allowed to somebody; what is not in it has to be asked for."""
@@ -69,24 +74,22 @@ class Authorizer:
         self, who: Who, operation: AclOperation, resource_type: AclResourceType, name: str
     ) -> bool:
         """Whether somebody may do something to one resource."""
-        key = (who, operation, resource_type, name)
-        answer = self._known(key)
+        asked = (int(operation), int(resource_type), name)
+        answer = self._known(who, asked)
         if answer is None:
             answer = self._decide(who, operation, resource_type, name)
-            self._remember(key, answer=answer)
-        if answer:
-            self.allowed(who).add((int(operation), int(resource_type), name))
+            self._remember(who, asked, answer=answer)
         return answer
 
     def allows_on_any(
         self, who: Who, operation: AclOperation, resource_type: AclResourceType
     ) -> bool:
         """Whether there could be a resource of this type to which somebody may do something."""
-        key = (who, operation, resource_type, None)
-        answer = self._known(key)
+        asked = (int(operation), int(resource_type), None)
+        answer = self._known(who, asked)
         if answer is None:
             answer = self._decide_on_any(who, operation, resource_type)
-            self._remember(key, answer=answer)
+            self._remember(who, asked, answer=answer)
         return answer
 
     def operations(
@@ -100,23 +103,28 @@ class Authorizer:
         allowed = (each for each in candidates if self.allows(who, each, resource_type, name))
         return sum(1 << each for each in allowed)
 
-    def _known(self, key: tuple[Who, int, int, str | None]) -> bool | None:
-        if self._generation != self.acls.generation:
-            self._forget()
-        return self._remembered.get(key)
+    def _known(self, who: Who, asked: Asked) -> bool | None:
+        if asked in self.allowed(who):
+            return True
+        return False if asked in self._denied.get(who, ()) else None
 
     def _forget(self) -> None:
         self._generation = self.acls.generation
-        self._remembered.clear()
+        self._count = 0
+        self._denied.clear()
         # Emptied, not dropped: 1. a connection keeps the set it was given  2. another takes its
         # place  3. what is found out from then on is never known to that connection.
         for each in self._allowed.values():
             each.clear()
 
-    def _remember(self, key: tuple[Who, int, int, str | None], *, answer: bool) -> None:
-        if len(self._remembered) >= REMEMBERED_MAX:
+    def _remember(self, who: Who, asked: Asked, *, answer: bool) -> None:
+        if len(asked[2] or "") > LETTERS_MAX:
+            return
+        if self._count >= REMEMBERED_MAX:
             self._forget()
-        self._remembered[key] = answer
+        self._count += 1
+        known = self.allowed(who) if answer else self._denied.setdefault(who, set())
+        known.add(asked)
 
     def _decide(
         self, who: Who, operation: AclOperation, resource_type: AclResourceType, name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,16 @@ from minibroker.protocol.messages.describe_acls import DescribeAclsRequest
 
 from tests.support.processes.kafka import RealKafka, missing_tools
 from tests.support.security import rights
+from tests.support.security.acl_rows import ACL_ROWS
 from tests.support.security.credential_rows import CREDENTIALS
 from tests.support.security.listeners import PROTOCOLS, Authority, scram_users, settings
+from tests.support.security.quota_rows import QUOTA_ROWS
+from tests.support.security.quota_scenes import QUOTA_SCENES, play
+from tests.support.security.quotas import quota_differences
 from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS, Row
+from tests.support.security.rights_stage import Scene, seen_in
 from tests.support.security.rows import PARTS, differences
+from tests.support.security.taken_rights import SCENES
 from tests.support.security.talk import CLOSED, Place
 from tests.support.security.token_rows import TOKEN_LISTENERS, keys_file, token_rows, token_settings
 
@@ -180,3 +186,31 @@ async def test_rights(part: list[Row], kafka: tuple[Place, Authority]) -> None:
         assert await rights.differences(place, part, TELLING_S) == {}
     finally:
         await place.hang_up()
+
+
+async def test_rules_by_frames(kafka: tuple[Place, Authority]) -> None:
+    place, _ = kafka
+    assert await rights.differences(place, ACL_ROWS, TELLING_S, as_admin=True) == {}
+    await place.hang_up()
+
+
+async def test_quotas_by_frames(kafka: tuple[Place, Authority]) -> None:
+    place, _ = kafka
+    assert await quota_differences(place, QUOTA_ROWS, TELLING_S) == {}
+    await place.hang_up()
+
+
+@pytest.mark.parametrize("scene", QUOTA_SCENES, ids=lambda scene: scene.__name__)
+async def test_quotas(
+    scene: Callable[[Place], Awaitable[None]], kafka: tuple[Place, Authority]
+) -> None:
+    place, _ = kafka
+    await play(place, scene)
+    await place.hang_up()
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.play.__name__)
+async def test_rights_that_are_taken(scene: Scene, kafka: tuple[Place, Authority]) -> None:
+    place, _ = kafka
+    assert await seen_in(place, scene) == scene.expected
+    await place.hang_up()

@@ -54,7 +54,7 @@ FACES = (
         is_generic=True,
         is_iterated=True,
     ),
-    Face("Admin", (("admin", "Admin"),)),
+    Face("Admin", (("admin", "Admin"), ("administer/access", "Access"))),
 )
 SAID_OTHERWISE = {
     "made inside a running loop, started by `async with` or start()": "started by `with`",

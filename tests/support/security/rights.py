@@ -1,4 +1,4 @@
-"""EDGE: plays rows of rights: rules are made, bob asks, rules are removed."""
+"""EDGE: plays rows of rights: rules are made, somebody asks, rules are removed."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ BOB = b"\0bob\0bob-secret"
 
 
 async def differences(
-    place: Place, rows: Sequence[Row], within_s: float = 0.0
+    place: Place, rows: Sequence[Row], within_s: float = 0.0, *, as_admin: bool = False
 ) -> dict[str, tuple[object, object]]:
     """What was seen and expected, by row, where that differs. The rows' topics are made first.
 
     Args:
-        within_s: of a broker that hears of rules a moment later: bob asks again for so long.
+        within_s: of a broker that hears of rules a moment later: it is asked again for so long.
+        as_admin: the administrator asks, not bob.
     """
     admin = await place.open("PLAINTEXT")
-    await _make_topics(admin)
+    await make_topics(admin)
     found = {}
     for row in rows:
-        seen = await _played(place, admin, row, within_s)
+        seen = await _played(place, admin, row, within_s, as_admin=as_admin)
         if seen != row.expected:
             found[row.name] = seen, row.expected
     return found
 
 
-async def _make_topics(admin: Talk) -> None:
+async def make_topics(admin: Talk) -> None:
     topics = [
         CreatableTopic(
             name=name, num_partitions=1, replication_factor=1, assignments=[], configs=[]
@@ -47,33 +48,41 @@ async def _make_topics(admin: Talk) -> None:
     await admin.answer(coordinator(0), 3)  # where Kafka makes the topic of offsets
 
 
-async def _played(place: Place, admin: Talk, row: Row, within_s: float) -> object:
+async def _played(
+    place: Place, admin: Talk, row: Row, within_s: float, *, as_admin: bool
+) -> object:
     if row.rules:
-        made = await admin.answer(CreateAclsRequest(creations=[*map(_creation, row.rules)]), 3)
+        made = await admin.answer(CreateAclsRequest(creations=[*map(creation, row.rules)]), 3)
         assert not any(each.error_code for each in made.results), made
     try:
         until = monotonic() + within_s
-        seen = await _asked(place, row)
+        seen = await _asked(place, row, as_admin=as_admin)
         while seen != row.expected and monotonic() < until:
-            seen = await _asked(place, row)
+            seen = await _asked(place, row, as_admin=as_admin)
         return seen
     finally:
-        await admin.answer(DeleteAclsRequest(filters=[_everything()]), 3)
+        await admin.answer(DeleteAclsRequest(filters=[everything()]), 3)
 
 
-async def _asked(place: Place, row: Row) -> object:
+async def bobs(place: Place) -> Talk:
+    """A connection on which bob has logged in."""
     bob = await place.open("SASL_PLAINTEXT")
     await bob.handshake("PLAIN")
     assert (await bob.token(BOB)).startswith("0")
+    return bob
+
+
+async def _asked(place: Place, row: Row, *, as_admin: bool) -> object:
+    talk = await place.open("PLAINTEXT") if as_admin else await bobs(place)
     try:
-        return row.told(await bob.answer(row.request, row.version))
+        return row.told(await talk.answer(row.request, row.version))
     except AttributeError as error:
         return f"{error}"
     finally:
-        await bob.close()
+        await talk.close()
 
 
-def _creation(acl: Acl) -> AclCreation:
+def creation(acl: Acl) -> AclCreation:
     return AclCreation(
         resource_type=acl.resource_type,
         resource_name=acl.name,
@@ -85,7 +94,7 @@ def _creation(acl: Acl) -> AclCreation:
     )
 
 
-def _everything() -> DeleteAclsFilter:
+def everything() -> DeleteAclsFilter:
     return DeleteAclsFilter(
         resource_type_filter=1,
         resource_name_filter=None,

@@ -87,10 +87,11 @@ Told = Callable[[Any], object]
 
 def codes(answer: Any) -> object:
     """The error codes of an answer, in the order in which they stand in it."""
-    return CLOSED if answer == CLOSED else [*_codes(answer)]
+    return CLOSED if answer == CLOSED else [*codes_in(answer)]
 
 
-def _codes(part: Any) -> Iterator[int]:
+def codes_in(part: Any) -> Iterator[int]:
+    """The error codes of an answer, in the order in which they stand in it."""
     for name in declaration_of(type(part)).fields:
         value = getattr(part, name)
         if name.endswith("error_code"):
@@ -98,7 +99,7 @@ def _codes(part: Any) -> Iterator[int]:
         elif isinstance(value, list):
             for each in value:
                 if hasattr(type(each), "__wire__"):
-                    yield from _codes(each)
+                    yield from codes_in(each)
 
 
 def allow(

@@ -6,11 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from minibroker.broker.config.broker import STANDARD_AUTHORIZER
 from minibroker.broker.runtime import Runtime
 
 from tests.support.in_loop.runtime import running_broker
 from tests.support.security.listeners import PROTOCOLS, Authority, scram_users, settings
 from tests.support.security.talk import Place
+
+AUTHORIZED = {
+    "authorizer.class.name": STANDARD_AUTHORIZER,
+    "super.users": "User:admin;User:ANONYMOUS",
+}
 
 
 @asynccontextmanager

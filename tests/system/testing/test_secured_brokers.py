@@ -221,6 +221,7 @@ async def test_tokens_that_nobody_signed_where_a_setting_takes_them() -> None:
         "sasl.enabled.mechanisms": "OAUTHBEARER",
         f"{BEARER}.jaas.config": f"{CLASSES}.OAuthBearerLoginModule required;",
         f"{BEARER}.server.callback.handler.class": UNSECURED,
+        "super.users": "User:eve",
     }
     async with TestBroker(security="SASL_PLAINTEXT", settings=settings) as broker:
         options: dict[str, Any] = {

@@ -34,7 +34,8 @@ def found_by(pattern_type: PatternType) -> set[Acl]:
     acls = Acls()
     for each in (LITERAL, PREFIX, STAR, rule("other"), rule("prefixed", resource_type=GROUP)):
         acls.add(each)
-    return {*acls.found(AclFilter(TOPIC, "prefixed", pattern_type))}
+    wanted = AclFilter(TOPIC, "prefixed", pattern_type)
+    return {each for each in acls if wanted.matches(each)}
 
 
 def test_a_name_as_literal_or_any_finds_the_literal_rule() -> None:

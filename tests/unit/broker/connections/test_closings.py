@@ -68,7 +68,7 @@ def test_one_peer_gets_a_line_a_second(caplog: pytest.LogCaptureFixture) -> None
         for number in range(2_000):
             closings.closed(f"10.0.0.1:{number}", why, NO_FRAME, 1_000)
         closings.closed("10.0.0.2:5", why, NO_FRAME, 1_000)
-        closings.refused("10.0.0.1:5", 2, 1_000)
+        closings.refused("10.0.0.1:5", 2, 1_000, "max_connections")
         closings.closed("10.0.0.1:5", why, frame(68, 1, b"c"), 2_000)
     assert [str(record.msg) for record in caplog.records] == [
         "event=connection-closed peer=10.0.0.1:0 why=no",
