@@ -1,7 +1,7 @@
 """EDGE: quotas of users, clients and addresses, for `minibroker configs`.
 
 Kafka's own tool has them under its configs command, so that is where people look for them.
-Tests: tests/system/commands/test_quotas_of_configs.py
+Tests: tests/system/rights/test_quotas_of_configs.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Flags feel like kafka-acls; `--json` prints one JSON document for machines. Here: what may be said,
 and how rules are shown; which rules the words mean is in asking/acl_words.py. Works through Admin.
-Tests: tests/system/commands/test_acls_command.py
+Tests: tests/system/rights/test_acls_command.py
 """
 
 from __future__ import annotations

@@ -29,8 +29,11 @@ def test_every_block_passes(pytester: pytest.Pytester, monkeypatch: pytest.Monke
 
 
 def test_a_clients_properties_are_taken() -> None:
-    server, client = re.findall(r"^```properties\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    server, rights, client = re.findall(
+        r"^```properties\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE
+    )
     assert "listeners=SASL_SSL" in server
+    assert "super.users=User:admin" in rights
     found = client_properties(parse_properties(client))
     assert found.protocol == "SASL_SSL"
     assert found.login is not None
