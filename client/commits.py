@@ -87,7 +87,7 @@ class Commits(Generic[K, V]):
                 "offsets are committed with the transaction or by the consumer, not by both: give "
                 "the consumer enable_auto_commit=False"
             )
-        return member.group_offsets()
+        return member.taking.take()
 
     async def seek_to_committed(self, *, timeout_ms: float | None = None) -> None:
         """Go back to what the group has committed, as after a transaction that was aborted.

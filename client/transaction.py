@@ -20,7 +20,7 @@ from .door.door import Headers, shown
 from .errors import ClientError
 from .partitions import GroupOffsets, RecordMetadata
 from .produce.receipts import Delivery, Receipts
-from .produce.transacting import Transacting
+from .produce.transacting import TakenAgain, Transacting
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -167,8 +167,12 @@ class Transaction(Generic[K, V]):
             Fatal, Fenced: the producer is at its end.
         """
         self._check_open()
-        taken = taken_from(consumer)
-        await self._transacting.commit_offsets(taken)
+        await self._transacting.commit_offsets(taken_from(consumer))
+
+    async def _commit_offsets(self, taken: GroupOffsets, again: TakenAgain) -> None:
+        """As commit_offsets; what is refused as of an older generation is taken again."""
+        self._check_open()
+        await self._transacting.commit_offsets(taken, again)
 
     def send(
         self,

@@ -19,6 +19,7 @@ class HandedOut:
     def __init__(self) -> None:
         self._by_newest_call: list[Reading] = []
         self._since_taken: dict[TopicPartition, Reading] = {}
+        self._taken: dict[TopicPartition, Reading] = {}
 
     @property
     def is_application_busy(self) -> bool:
@@ -44,9 +45,13 @@ class HandedOut:
 
         One that went and came back has gone: another member may have read on meanwhile.
         """
-        handed, self._since_taken = self._since_taken, {}
+        self._taken, self._since_taken = self._since_taken, {}
+        return self.gone_of_taken(readings)
+
+    def gone_of_taken(self, readings: Mapping[TopicPartition, Reading]) -> set[TopicPartition]:
+        """As of now, what take() said the last time."""
         return {
             place
-            for place, each in handed.items()
+            for place, each in self._taken.items()
             if readings.get(place) is not each or each.position < 0
         }

@@ -27,10 +27,10 @@ from ..config import ConsumerConfig
 from ..errors import ClientError, Fatal, Retriable
 from ..fetch.position import K, V
 from ..fetch.pump import Fetching
-from ..partitions import GroupOffsets, OffsetAndMetadata, TopicPartition
+from ..partitions import OffsetAndMetadata, TopicPartition
 from .assignors import NO_GENERATION, decode_places
 from .committing import OUTCOME_UNKNOWN, Committing
-from .group_offsets import group_offsets
+from .group_offsets import Taking
 from .membership import NO_MEMBER_ID, Event, Membership, NextStep, State
 from .subscription import ConsumerRebalanceListener, Subscription
 
@@ -79,6 +79,9 @@ class GroupMember(Generic[K, V]):
         self.committing = Committing(
             config, self._coordinator, self._membership, subscription, self._is_settled
         )
+        self.taking = Taking(
+            config, self._membership, subscription, self._fetcher, self._is_settled
+        )
 
     def start(self) -> None:
         """Join as soon as there is a subscription."""
@@ -108,12 +111,6 @@ class GroupMember(Generic[K, V]):
             logger.warning("group %s was left without a word: %s", self._membership.group_id, error)
         finally:
             self._coordinator.forget()
-
-    def group_offsets(self) -> GroupOffsets:
-        """Positions and membership, as of one instant. Raises Abortable."""
-        fetcher, instance_id = self._fetcher, self._config.group_instance_id
-        gone, is_set = fetcher.handed_out.take(fetcher.readings), self._subscription.is_set
-        return group_offsets(self._membership, instance_id, is_set, gone, fetcher.positions())
 
     @property
     def wants_back(self) -> bool:

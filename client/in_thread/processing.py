@@ -202,6 +202,10 @@ class Elsewhere:
         """As Reads.group_offsets."""
         return await self._ask(self._reads.group_offsets)
 
+    async def group_offsets_again(self, taken: GroupOffsets) -> GroupOffsets:
+        """As Reads.group_offsets_again."""
+        return await self._ask(lambda: self._reads.group_offsets_again(taken))
+
     async def go_back(self) -> dict[TopicPartition, int]:
         """As Reads.go_back."""
         return await self._ask(self._reads.go_back)

@@ -55,6 +55,9 @@ class Source(Protocol):
     async def group_offsets(self) -> GroupOffsets:
         """As Reads.group_offsets."""
 
+    async def group_offsets_again(self, taken: GroupOffsets) -> GroupOffsets:
+        """As Reads.group_offsets_again."""
+
     async def go_back(self) -> dict[TopicPartition, int]:
         """As Reads.go_back."""
 
@@ -210,7 +213,8 @@ class Batches:
                 if left_ms <= 0:
                     break
                 records = await self._source.more(min(room, self._portion), left_ms)
-            await tx.commit_offsets(await self._source.group_offsets())
+            taken = await self._source.group_offsets()
+            await tx._commit_offsets(taken, self._source.group_offsets_again)
         await self._committed()
 
     async def _handle(self, tx: Transaction[Any, Any], records: Sequence[Record]) -> None:

@@ -79,6 +79,12 @@ class Reads(Generic[K, V]):
         """Where the batch ends, and as which member. Raises as Consumer.group_offsets."""
         return self._consumer.group_offsets()
 
+    async def group_offsets_again(self, taken: GroupOffsets) -> GroupOffsets:
+        """The same, after a rebalance that has refused them. Raises Abortable."""
+        member = self._consumer._member
+        assert member is not None, "process() needs a group"
+        return await member.taking.take_again(taken)
+
     async def go_back(self) -> dict[TopicPartition, int]:
         """Read again what is not committed; returns lag()."""
         # Looked up when a pending commit is decided (KIP-447), so this is right although nobody

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from ..cluster.cluster import bounded
 from ..config import ProducerConfig
@@ -20,6 +21,8 @@ from .pump import Sending
 from .transactional import UNENDED, Phase
 
 logger = logging.getLogger("minibroker.client")
+TakenAgain: TypeAlias = Callable[[GroupOffsets], Awaitable[GroupOffsets]]
+"""Gives offsets that were refused in the generation that has begun; or raises."""
 UNDER_WAY = frozenset({Phase.STARTING, Phase.COMMITTING, Phase.ABORTING, Phase.RECOVERING})
 
 
@@ -132,8 +135,12 @@ class Transacting:
                 self._config.transaction_timeout_ms,
             )
 
-    async def commit_offsets(self, taken: GroupOffsets) -> None:
+    async def commit_offsets(self, taken: GroupOffsets, again: TakenAgain | None = None) -> None:
         """Make offsets of a group part of the transaction, and wait until its coordinator has them.
+
+        Args:
+            again: what to do if the group has begun another generation; by default that is the
+                end of the transaction.
 
         Raises:
             Abortable: the group has gone on without the consumer, or refuses otherwise.
@@ -144,14 +151,13 @@ class Transacting:
             core.raise_unless_open(number)
             if not taken.offsets:
                 return
-            core.offsets = taken
-            self._sending.wake()
             limit_ms = self._config.max_block_ms
             try:
                 async with bounded(limit_ms, lambda: self._late("offsets not taken", limit_ms)):
-                    await self._until(
-                        lambda: core.offsets is not taken or core.phase is not Phase.OPEN
-                    )
+                    await self._offer(taken, is_last=again is None)
+                    while again is not None and core.is_outdated:
+                        taken = await again(taken)
+                        await self._offer(taken, is_last=False)
             except BaseException as error:
                 # 1. A caller waits no longer, and the offsets are on their way. 2. It commits all
                 # the same. 3. Whether they are part of it nobody knows. So it is aborted.
@@ -160,6 +166,12 @@ class Transacting:
                 self._sending.wake()
                 raise
             core.raise_unless_open(number)
+
+    async def _offer(self, taken: GroupOffsets, *, is_last: bool) -> None:
+        core = self.core
+        core.offer(taken, is_last=is_last)
+        self._sending.wake()
+        await self._until(lambda: core.offsets is not taken or core.phase is not Phase.OPEN)
 
     async def _deliver(self) -> None:
         try:

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
 from ...protocol.errors import ErrorCode
-from ..errors import ClientError, Fenced
+from ..errors import Abortable, ClientError, Fenced
 from ..partitions import GroupOffsets
 from .accumulator import Place
 from .batch import NO_EPOCH, NO_PRODUCER_ID
@@ -125,6 +125,7 @@ class Transactional:
         has_begun: the coordinator may know of the present one.
         has_lost_sequences: batches were given up: without a new epoch later ones would not follow.
         offsets: of a group, to be committed with the transaction.
+        is_outdated: they were refused as of an older generation; whoever offered them has others.
     """
 
     def __init__(self, transactional_id: str, timeout_ms: int) -> None:
@@ -139,6 +140,8 @@ class Transactional:
         self.has_begun = False
         self.has_lost_sequences = False
         self.offsets: GroupOffsets | None = None
+        self.is_outdated = False
+        self._are_last = True
         self._naming = Naming(transactional_id, timeout_ms)
         self._completing = Completing()
         self._next_bumps = False
@@ -159,14 +162,26 @@ class Transactional:
         self.bumps = self._next_bumps
         self.error = self.offsets = None
         self.has_begun = self.has_lost_sequences = self._is_commit_unknown = False
+        self.is_outdated = False
         self._wanted.clear()
         self._added.clear()
         self._groups.clear()
 
+    def offer(self, taken: GroupOffsets, *, is_last: bool) -> None:
+        """Offsets to commit.
+
+        Args:
+            is_last: a refusal breaks the transaction, even if only the generation is an old one.
+        """
+        self.offsets, self._are_last, self.is_outdated = taken, is_last, False
+
     def close(self) -> None:
         """It is to be committed: nothing more is taken."""
         self.raise_unless_open()
-        self._move(Phase.CLOSING)
+        if self.is_outdated:  # committed now, it would be without them
+            self.fall(Abortable("it was committed while offsets were offered again"))
+        else:
+            self._move(Phase.CLOSING)
 
     def commit(self) -> None:
         """All that was sent is stored. One that has sent nothing has ended with this."""
@@ -368,6 +383,8 @@ class Transactional:
             # id. InitProducerId with ours tells which, and harms no successor.
             self._knows_id = False
             self._broken_by(question, code)
+        elif code is E.ILLEGAL_GENERATION and self.phase is Phase.OPEN and not self._are_last:
+            self.offsets, self.is_outdated = None, True
         elif question == End(is_commit=False):
             if code is ErrorCode.INVALID_TXN_STATE:
                 # Nothing of it was open there. A new epoch, whatever still arrives.

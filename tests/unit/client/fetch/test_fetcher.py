@@ -141,7 +141,9 @@ def test_a_partition_that_went_and_came_back_has_gone() -> None:
     world.fetcher.assign([T0])
     world.fetcher.found_committed(T0, 7, 3)  # of the member that had it meanwhile
     assert handed_out.take(world.fetcher.readings) == {T0}
+    assert handed_out.gone_of_taken(world.fetcher.readings) == {T0}
     assert handed_out.take(world.fetcher.readings) == set()
+    assert handed_out.gone_of_taken(world.fetcher.readings) == set()
 
 
 def test_a_seek_is_stronger_than_what_is_committed() -> None:

@@ -100,7 +100,7 @@ def test_offsets_wait_until_the_transaction_before_is_complete() -> None:
     core = committed()
     core.answered(asked(core, Look()), CONCURRENT)
     core.begin()
-    core.offsets = OFFSETS
+    core.offer(OFFSETS, is_last=True)
     core.answered(asked(core, Look()), NONE)
     asked(core, CommitOffsets(OFFSETS))
 
@@ -150,7 +150,7 @@ def test_an_old_broker_is_told_of_each_partition_once_and_keeps_the_epoch() -> N
     assert not core.admits(OTHER)
     core.answered(asked(core, AddPartitions((OTHER,))), NONE)
     assert core.admits(OTHER)
-    core.offsets = OFFSETS
+    core.offer(OFFSETS, is_last=True)
     core.answered(asked(core, AddOffsets("g")), NONE)
     core.answered(asked(core, CommitOffsets(OFFSETS)), NONE)
     assert core.next_question(0) is None
@@ -216,7 +216,7 @@ def test_an_abort_of_what_was_never_open_needs_a_new_epoch() -> None:
 
 def test_a_forgotten_id_is_asked_for_again_without_an_end() -> None:
     core = opened(bumps=False)
-    core.offsets = OFFSETS
+    core.offer(OFFSETS, is_last=True)
     core.answered(asked(core, AddOffsets("g")), ErrorCode.INVALID_PRODUCER_ID_MAPPING)
     assert core.phase is Phase.BROKEN
     core.abort()
@@ -263,7 +263,7 @@ def test_what_passes_is_asked_again(code: ErrorCode, after: After) -> None:
 )
 def test_offsets_that_a_group_refuses_only_abort(code: ErrorCode) -> None:
     core = opened()
-    core.offsets = OFFSETS
+    core.offer(OFFSETS, is_last=True)
     core.answered(asked(core, CommitOffsets(OFFSETS)), code)
     assert core.phase is Phase.BROKEN
     assert core.next_question(0) is None
@@ -271,9 +271,37 @@ def test_offsets_that_a_group_refuses_only_abort(code: ErrorCode) -> None:
         core.raise_unless_open()
 
 
+def test_offsets_of_an_older_generation_can_be_offered_as_of_the_next() -> None:
+    core, later = opened(), OFFSETS._replace(generation=4)
+    core.offer(OFFSETS, is_last=False)
+    core.answered(asked(core, CommitOffsets(OFFSETS)), ErrorCode.ILLEGAL_GENERATION)
+    assert (core.phase, core.is_outdated) == (Phase.OPEN, True)
+    assert core.next_question(0) is None
+    core.offer(later, is_last=False)
+    core.answered(asked(core, CommitOffsets(later)), NONE)
+    assert (core.offsets, core.is_outdated) == (None, False)
+    core.close()
+    assert core.phase is Phase.CLOSING
+
+
+def test_no_commit_leaves_out_offsets_that_are_offered_again() -> None:
+    core = opened()
+    core.offer(OFFSETS, is_last=False)
+    core.answered(asked(core, CommitOffsets(OFFSETS)), ErrorCode.ILLEGAL_GENERATION)
+    core.close()
+    assert core.phase is Phase.BROKEN
+
+
+def test_a_member_that_is_unknown_offers_nothing_again() -> None:
+    core = opened()
+    core.offer(OFFSETS, is_last=False)
+    core.answered(asked(core, CommitOffsets(OFFSETS)), ErrorCode.UNKNOWN_MEMBER_ID)
+    assert core.phase is Phase.BROKEN
+
+
 def test_an_answer_that_comes_after_the_abort_changes_nothing() -> None:
     core = opened(bumps=False)
-    core.offsets = OFFSETS
+    core.offer(OFFSETS, is_last=True)
     question = asked(core, AddOffsets("g"))
     core.abort()
     core.answered(question, ErrorCode.GROUP_AUTHORIZATION_FAILED)
