@@ -327,7 +327,7 @@ async def test_a_batch_in_hand_is_committed_before_the_group_takes_its_partition
 
 
 async def test_a_rebalance_in_the_middle_of_a_commit_aborts_nothing(broker: TestBroker) -> None:
-    cooperative = {"partition_assignment_strategy": ["cooperative-sticky"]}
+    cooperative: dict[str, Any] = {"partition_assignment_strategy": ["cooperative-sticky"]}
     await fill(broker, b"1", b"2")
     late = broker.faults.delay("TxnOffsetCommit", delay_ms=300, at="request", nth=1)
     async with worker(broker, **cooperative) as pair, asyncio.timeout(WAIT_S):
