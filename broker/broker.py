@@ -33,6 +33,7 @@ from .directory.restart import Restart
 from .directory.start_record import Start
 from .directory.storage_trouble import StorageTrouble
 from .directory.survey import claim
+from .figures import BrokerFigures
 from .groups.coordinator import Coordinator
 from .groups.ledger import GroupsLedger
 from .log.log import Log
@@ -75,8 +76,8 @@ class Broker:
     ) -> None:
         self._started_with = config
         self.listeners: Mapping[str, Listener] = {each.name: each for each in listeners}
-        self.world = world
-        self.clock = world.clock
+        self.world, self.clock = world, world.clock
+        self.figures = BrokerFigures()
         self._hooks = hooks
         self.reserve = Reserve(world.storage, world.clock, hooks.warn)
         self.trouble = StorageTrouble(hooks.warn, self.reserve.look)
@@ -348,9 +349,12 @@ class Broker:
         records = [TopicDeletedRecord(each.topic_id) for each in topics]
         self.reserve.pay(lambda: self._commit(records))
         self._names_taken.update(names)
+        for name in names:
+            self.figures.topic_gone(name)
         self._flush_metadata()
         partitions = self._open_partitions.take_out(topics)
         for partition in partitions:
+            self.figures.gone.add(partition)
             self.commit.forget(partition)
             self.parked.gone(partition)
             if partition.committed is not None:
@@ -475,6 +479,7 @@ class Broker:
 
     def _tell_start(self, opened_at_ms: int) -> None:
         state = self.state
+        self.figures.start_ms = self.clock.monotonic_ms() - opened_at_ms
         self._hooks.tell(
             Event(
                 "data-opened",
@@ -484,7 +489,7 @@ class Broker:
                 partitions=sum(each.partition_count for each in state.topics.values()),
                 groups=self.groups.roster.count,
                 recovered_logs=sum(each.recovery is not None for each in self.logs()),
-                took_ms=self.clock.monotonic_ms() - opened_at_ms,
+                took_ms=self.figures.start_ms,
             )
         )
 

@@ -146,11 +146,11 @@ class Dispatch:
         if isinstance(error, FlushFailed | CloseConnection | AssertionError):
             raise error
         if isinstance(error, ApiError):
-            return error.code, error.text
+            return self._counted(request, error.code), error.text
         if isinstance(error, StorageError):
             api, now_ms = request.route.api.name, self._broker.clock.monotonic_ms()
             self._broker.trouble.refused(api, str(error), now_ms)
-            return ErrorCode.KAFKA_STORAGE_ERROR, str(error)
+            return self._counted(request, ErrorCode.KAFKA_STORAGE_ERROR), str(error)
         event = Event(
             "request-failed",
             api=request.route.api.name,
@@ -158,7 +158,12 @@ class Dispatch:
             client_id=request.client_id,
         )
         logger.error(event, exc_info=error)
-        return ErrorCode.UNKNOWN_SERVER_ERROR, "the broker has a bug here"
+        code = self._counted(request, ErrorCode.UNKNOWN_SERVER_ERROR)
+        return code, "the broker has a bug here"
+
+    def _counted(self, request: Request, code: ErrorCode) -> ErrorCode:
+        self._broker.figures.request_refused(request.route.api.name, code)
+        return code
 
     def _load(self, route: Route) -> Route:
         """Put the handler where its requests come by."""

@@ -249,3 +249,22 @@ ENDING_RETRY_MS = 1000
 # What the records of one batch may take, unpacked, for a search by time to look into it: beyond it
 # the answer for that partition is 2 CORRUPT_MESSAGE. A thousand bytes of gzip may be a million.
 SEARCHED_BYTES_MAX = 64 * 1024 * 1024
+
+# What a scrape of metrics tells by partition, by group, and by group and partition; beyond it
+# topics, or groups, are left out whole, minibroker_metrics_left_out says how many, and sums still
+# count all. Of 20,000 partitions a scrape is 15 MB: what Prometheus takes in some seconds.
+METRICS_PARTITIONS_MAX = 20_000
+METRICS_GROUPS_MAX = 10_000
+METRICS_GROUP_OFFSETS_MAX = 50_000
+# Groups with longer names are not told one by one: a name may have 32,767 bytes, in every line.
+METRICS_GROUP_ID_LENGTH_MAX = 249
+# Connections to the port for metrics, and how long one may take in all, in ms: a question is read
+# within seconds, and Prometheus gives up after 10 s by default.
+METRICS_CONNECTIONS_MAX = 16
+METRICS_EXCHANGE_MS_MAX = 30_000
+# A question to that port, in bytes, with all its headers.
+METRICS_REQUEST_BYTES_MAX = 16 * 1024
+# Bytes of an answer that wait for who has asked; then the scrape waits as well.
+METRICS_UNSENT_BYTES_MAX = 256 * 1024
+# How often the loop's lag is looked at, in ms.
+LOOP_LOOK_MS = 100

@@ -356,8 +356,12 @@ class Runtime:
             return
         if error is None:
             self._flush_s = self._loop.time() - self._flush_began
+            figures = self.broker.figures
+            figures.flush_seconds.add(self._flush_s)
+            figures.flush_batches.add(round_.write_count)
             self._isolated(lambda: self.broker.finish_round(round_))
         else:
+            self.broker.figures.flush_failures += 1
             logger.critical(Event("flush-failed", why=error, then="the broker stops"))
             self._isolated(lambda: self.broker.commit.fail(round_))
             self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))

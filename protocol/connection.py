@@ -50,15 +50,17 @@ class Route:
 
     Attributes:
         handle, refusal: whoever serves it puts them here, at its first request; None until then.
+        took: a histogram of what requests took, put here by who measures; None until then.
     """
 
-    __slots__ = ("api", "decode", "encode", "handle", "head", "refusal", "version")
+    __slots__ = ("api", "decode", "encode", "handle", "head", "refusal", "took", "version")
 
     def __init__(self, api: Api, version: int) -> None:
         self.api = api
         self.version = version
         self.handle: Any = None
         self.refusal: Any = None
+        self.took: Any = None
         self.decode = decoder(request_type(api.key), version)
         self.encode = encoder(response_type(api.key), version)
         self.head = (
@@ -92,6 +94,10 @@ class Routes:
         route = self._routes.get((api_key, version))
         return route if route is not None else self._make(api_key, version)
 
+    def used(self) -> list[Route]:
+        """The routes of all requests so far."""
+        return list(self._routes.values())
+
     def _make(self, api_key: int, version: int) -> Route:
         api = self.apis.get(api_key)
         if api is None:
@@ -104,9 +110,21 @@ class Routes:
 
 
 class Request:
-    """A decoded request and, once known, the bytes of its answer."""
+    """A decoded request and, once known, the bytes of its answer.
 
-    __slots__ = ("answer", "client_id", "correlation_id", "message", "route", "size_bytes")
+    Attributes:
+        began_s: when it began to be served, if somebody measures; 0.0 until then.
+    """
+
+    __slots__ = (
+        "answer",
+        "began_s",
+        "client_id",
+        "correlation_id",
+        "message",
+        "route",
+        "size_bytes",
+    )
 
     def __init__(
         self,
@@ -122,6 +140,7 @@ class Request:
         self.message = message
         self.size_bytes = size_bytes
         self.answer: list[Buffer] | None = None
+        self.began_s = 0.0
 
 
 class Encoded:

@@ -36,6 +36,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
     def decided(answer: Answer) -> Any:
         if answer.code:
+            broker.figures.told_fenced("AddOffsetsToTxn", answer.code)
             return refusal(message, told("AddOffsetsToTxn", version, answer.code), "")
         return broker.transactions.when_durable(
             AddOffsetsToTxnResponse(error_code=0),

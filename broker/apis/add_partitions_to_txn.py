@@ -113,6 +113,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
         answer: Answer | None = yield from awaited(each.answer)
         if answer is not None:
             is_yes = is_yes or not answer.code
+            broker.figures.told_fenced("AddPartitionsToTxn", answer.code)
             codes = _told(each.places, answer, version)
         results.append((yield from _result(each.transactional_id, each.places, codes)))
     response = _response(results)

@@ -34,6 +34,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     decide = end_bumping if version >= BUMPS_SINCE else end
 
     def decided(answer: Answer) -> EndTxnResponse:
+        broker.figures.told_fenced("EndTxn", answer.code)
         # Nothing more to wait for: a decision is durable before the answer is made, and a retry is
         # told of one that was.
         return EndTxnResponse(

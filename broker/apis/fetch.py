@@ -90,7 +90,7 @@ def _answer_or_wait(reading: _Reading) -> Any:
         or missing_bytes <= 0
         or reading.is_shortened
     ):
-        return reading.response
+        return reading.answer()
     # 1. a partition is read  2. it is appended to, while the others are read  3. the fetch waits:
     # nobody would tell it of what came in 2.
     missing_bytes -= reading.grown_bytes()
@@ -114,13 +114,13 @@ def _answer(broker: Broker, message: FetchRequest) -> Any:
     """What there is, or a promise of it."""
     reading = _Reading(broker, message)
     if reading.go_on():
-        return reading.response
+        return reading.answer()
     return broker.work.begin(_rest(reading), is_droppable=True)
 
 
 def _rest(reading: _Reading) -> Steps:
     yield from reading.rest()
-    return reading.response
+    return reading.answer()
 
 
 def _each_once(topics: list[FetchTopic]) -> list[FetchTopic]:
@@ -197,6 +197,16 @@ class _Reading:
         self._asked_bytes = min(message.max_bytes, config.fetch_max_bytes)
         self._bytes_max = min(self._asked_bytes, held.answer_bytes_max)
 
+    def answer(self) -> FetchResponse:
+        """The response, which is given: what is in it counts as read."""
+        for topic in self.response.responses:
+            for each in topic.partitions:
+                if each.records:
+                    partition = self.broker.partitions.get((topic.topic, each.partition_index))
+                    if partition is not None:  # None: deleted since it was read
+                        partition.bytes_out += len(each.records)
+        return self.response
+
     def rest(self) -> Steps:
         """Read to the end in steps; what is read by then counts as held, as an answer does."""
         try:
@@ -246,6 +256,7 @@ class _Reading:
         partition = self.broker.partition(topic, asked.partition)
         if partition is None:
             self.has_error = True
+            self.broker.figures.fetch_refused(None)
             answer = _refused(asked.partition, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             answer.aborted_transactions = []
             return answer
@@ -266,6 +277,9 @@ class _Reading:
         self.partitions.append(partition.wait_for_commits() if self._is_committed else partition)
         if partition.log.log_end_offset > partition.high_watermark:
             self.has_unflushed = True
+        partition.fetch_count += 1
+        if answer.error_code:
+            self.broker.figures.fetch_refused(topic)
         if answer.error_code or answer.diverging_epoch is not None:
             self.has_error = True
         self.count_bytes += len(answer.records or b"")

@@ -58,6 +58,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 
     def decided(answer: Answer) -> Any:
         if answer.code:
+            broker.figures.told_fenced("InitProducerId", answer.code)
             return refusal(message, told("InitProducerId", version, answer.code), "")
         return broker.transactions.when_durable(
             _response(answer.producer_id, answer.producer_epoch),

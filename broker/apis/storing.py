@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from ...protocol.batch.header import ATTRIBUTES_AT, CODEC_BITS, read_header
+from ...protocol.batch.header import ATTRIBUTES_AT, CODEC_BITS, Buffer, read_header
 from ...protocol.codec.schema import ZERO_UUID
 from ...protocol.compression import Codec
 from ...protocol.connection import Request
@@ -188,14 +188,14 @@ def store(
                     outcome = partition.produce(records, now_ms, client_id, found, word)
             if type(outcome) is Refused:
                 refused = _told(broker, version, topic.name, index, outcome)
+                broker.figures.batch_refused(topic.name if partition else None, refused.code)
                 answers.append(refused_partition(partition, index, refused))
                 continue
             assert partition is not None
             if type(outcome) is Appended:
                 broker.appended(partition)
-            elif outcome.has_other_bytes:
-                producer_id = read_header(records or b"").producer_id
-                broker.shared_ids.suspect(producer_id, f"{topic.name}-{index}")
+            else:
+                _recognised(broker, f"{topic.name}-{index}", records or b"", outcome)
             if partition.flushed and outcome.next_offset > partition.durable_end_offset:
                 is_durable = False
             answers.append(_stored_partition(partition, index, outcome))
@@ -205,6 +205,13 @@ def store(
             )
         )
     return topics, is_durable, refused
+
+
+def _recognised(broker: Broker, place: str, records: Buffer, duplicate: Duplicate) -> None:
+    """A retry; or somebody else's batch with the same numbers."""
+    broker.figures.duplicates += 1
+    if duplicate.has_other_bytes:
+        broker.shared_ids.suspect(read_header(records).producer_id, place)
 
 
 def _told(broker: Broker, version: int, topic: str, index: int, refused: Refused) -> Refused:

@@ -59,6 +59,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     answer: Answer = yield from awaited(_ask(broker, message, version))
     for code in (answer.code, *answer.by_partition.values()):
         if code is not NONE:
+            broker.figures.told_fenced("TxnOffsetCommit", code)
             refused = told("TxnOffsetCommit", version, code)
             return (yield from _refusing(broker, message, refused))
     return (yield from _storing(broker, message, is_admitted=True))

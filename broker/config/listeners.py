@@ -45,7 +45,12 @@ class Listener:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host in LOOPBACK or self.host.startswith("127.")
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    return host in LOOPBACK or host.startswith("127.")
 
 
 def _without_security(name: str, protocol: SecurityProtocol) -> ListenerSecurity:

@@ -92,6 +92,7 @@ class ClientSession(asyncio.BufferedProtocol):
         elif not server.lets_in(transport, self.peer):
             return
         server.connections.add(self)
+        server.accepted[self._listener.name] += 1
         transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         self._idle_watch = IdleWatch(self, server.config.connections_max_idle_ms)
         if self._detour is not None:
@@ -176,6 +177,11 @@ class ClientSession(asyncio.BufferedProtocol):
         self.abort()
         self._backlog.clear()
         self._let_go()
+
+    @property
+    def listener_name(self) -> str:
+        """The listener it came by."""
+        return self._listener.name
 
     @property
     def peer(self) -> str:
@@ -288,6 +294,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _serve_request(self, request: Request, frame: memoryview) -> bool:
         """Serve what was decoded; False when it ended the connection."""
+        request.began_s = monotonic()
         try:
             if self._detour is not None:
                 self._detour.serve(request)
@@ -397,6 +404,10 @@ class ClientSession(asyncio.BufferedProtocol):
 
         Never raises: it is called from within rounds and timers that serve others, too.
         """
+        if request.began_s:  # not that of a login
+            route = request.route
+            took = route.took or self._server.measured(route)
+            took.add(monotonic() - request.began_s)
         try:
             self._core.answer(request, message)
             return

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...protocol.connection import Routes
+from ...protocol.connection import Route, Routes
 from ..apis.served import SERVED
 from ..config.broker import BrokerConfig
 from ..config.listeners import Listener
 from ..dispatch import Dispatch
+from ..figures import REQUEST_SECONDS, Histogram
 from ..limits import (
     FREED_SHARE,
     HANDSHAKE_THREADS,
@@ -55,6 +57,8 @@ class Server:
         fault_path: the way of requests in a broker that was started with faults.
 
     Attributes:
+        accepted: how many connections there have been, by listener.
+        refused: how many were not let in, by the reason.
         connections_max: max.connections, or fewer where the process has no descriptors for as many.
         held: what all connections together hold.
         quotas: by entity; while there are none, nobody is measured.
@@ -78,6 +82,8 @@ class Server:
         self.routes = Routes(SERVED)
         self.closings = Closings()
         self.connections: set[ClientSession] = set()
+        self.accepted: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self.connections_max = config.max_connections
         self.held: HeldBytes = dispatch.held
         self.quotas = dispatch.quotas.by_entity
@@ -125,15 +131,22 @@ class Server:
             return False
         if self.quotas and (throttle_ms := self.metering.connected(address)):
             self.callers.turn_away(transport, throttle_ms)
+            self.refused["quota"] += 1
             return False
         if not self.callers.let_in(transport, address):
             now_ms = int(self._loop.time() * 1000)
             self.closings.refused(
                 peer, self.callers.most(address), now_ms, "max_connections_per_ip"
             )
+            self.refused["max_connections_per_ip"] += 1
             transport.abort()
             return False
         return True
+
+    def measured(self, route: Route) -> Histogram:
+        """What is to hold how long requests of a route take, at the first of them."""
+        route.took = took = Histogram(REQUEST_SECONDS)
+        return took
 
     def has_room_for_one_more(self, peer: str) -> bool:
         """Whether a connection may stay; the oldest that has not said who it is makes room."""
@@ -141,6 +154,7 @@ class Server:
             if not self.strangers.make_room():
                 now_ms = int(self._loop.time() * 1000)
                 self.closings.refused(peer, self.connections_max, now_ms, "max_connections")
+                self.refused["max_connections"] += 1
                 return False
         return True
 

@@ -102,6 +102,11 @@ class CommittedOffsets:
         more_bytes = offset_bytes(value) - (0 if had is None else offset_bytes(had))
         return more_bytes <= 0 or state.offsets_bytes + more_bytes <= OFFSETS_BYTES_MAX
 
+    @property
+    def held_bytes(self) -> int:
+        """What all offsets take, committed and pending."""
+        return self._ledger.state.offsets_bytes
+
     def of_group(self, group_id: str) -> Offsets:
         """The committed offsets of a group; none for one that is not known."""
         return self._ledger.state.of_group(group_id)

@@ -85,7 +85,8 @@ class Committed:
 class Partition:
     """A partition of a topic; a Flushable for group commit, a Readable for parked fetches.
 
-    It takes part in transactions. `committed` is there once somebody has waited for it.
+    It takes part in transactions. `committed` is there once somebody has waited for it. What it
+    counts for metrics (figures.Counted) begins at 0 when it is opened.
 
     Args:
         producers: what has been folded from the log.
@@ -99,14 +100,18 @@ class Partition:
         "_open",
         "_rings",
         "appended_bytes",
+        "bytes_out",
         "committed",
         "config",
         "durable_end_offset",
+        "fetch_count",
         "flushed",
         "index",
         "is_writable",
         "leader_epoch",
         "log",
+        "opened_end_offset",
+        "produce_count",
         "readable_bytes",
         "sequences",
         "told_bytes",
@@ -139,8 +144,9 @@ class Partition:
         self.flushed = flushed
         self.leader_epoch = leader_epoch
         self.is_writable = is_writable
-        self.durable_end_offset = log.log_end_offset
-        self.appended_bytes = 0
+        self.durable_end_offset = self.opened_end_offset = log.log_end_offset
+        self.appended_bytes = self.bytes_out = 0
+        self.produce_count = self.fetch_count = 0
         self.readable_bytes = 0  # the part of them that readers may see
         self.told_bytes = 0
         self.waiting: dict[ParkedFetch, None] | None = None
@@ -155,6 +161,11 @@ class Partition:
     def key(self) -> str:
         """The log's name in checkpoints."""
         return self.log.key
+
+    @property
+    def records_in(self) -> int:
+        """Records appended since it was opened, markers among them."""
+        return self.log.log_end_offset - self.opened_end_offset
 
     @property
     def high_watermark(self) -> int:
@@ -224,6 +235,7 @@ class Partition:
             admission: the coordinator's word, for a batch that begins a transaction here.
         """
         outcome: Append | Appended | Duplicate | Refused
+        self.produce_count += 1
         header, entry, outcome, newest, opened = self._check(batch, now_ms, opened, admission)
         if isinstance(outcome, Append):
             assert batch is not None
@@ -251,6 +263,7 @@ class Partition:
         self, batch: Buffer | None, now_ms: int, client_id: str, refused: Refused
     ) -> Refused:
         """Note a batch that the transaction coordinator has refused; the arguments of produce()."""
+        self.produce_count += 1
         header = header_of(batch)
         assert not isinstance(header, Refused), "the coordinator is asked about whole headers"
         rings = self._rings

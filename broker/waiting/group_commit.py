@@ -43,11 +43,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of flushes: the files, what they make durable, and who waits for it."""
+    """One round of flushes: the files, what they make durable, and who waits for it.
+
+    Args:
+        write_count: how often logs had been written since the last round: batches, mostly.
+    """
 
     files: tuple[File, ...]
     marks: tuple[tuple[Flushable, Mark], ...]
     waiting: tuple[Waiting, ...]
+    write_count: int = 0
 
 
 class GroupCommit:
@@ -63,6 +68,7 @@ class GroupCommit:
     def __init__(self, on_wanted: Callable[[], None]) -> None:
         self._on_wanted = on_wanted
         self._written: dict[Flushable, None] = {}
+        self._write_count = 0
         self._waiting: list[Waiting] = []
         self._reader_waits = False
         self._is_running = False
@@ -78,6 +84,11 @@ class GroupCommit:
         return not (self._waiting or self._reader_waits or self._is_running)
 
     @property
+    def waiting_count(self) -> int:
+        """How many answers wait for the next round."""
+        return len(self._waiting)
+
+    @property
     def awaits_company(self) -> bool:
         """Whether a wanted round had better wait a little: fewer wait for it than did last time.
 
@@ -91,6 +102,7 @@ class GroupCommit:
         # begins, and its flush makes both durable  3. waiting for the mark of 7 alone, 8 would
         # take a flush of its own. The marks are taken when the round begins.
         self._written[log] = None
+        self._write_count += 1
 
     def forget(self, log: Flushable) -> None:
         """A log is being deleted; nothing of it needs a flush any more."""
@@ -139,8 +151,9 @@ class GroupCommit:
         # From here on nothing raises: who waits is never out of both, this round and the next.
         self._is_running, self._is_wanted, self._reader_waits = True, False, False
         self._written = {}
+        write_count, self._write_count = self._write_count, 0
         waiting, self._waiting = self._waiting, []
-        return Round(files, marks, tuple(waiting))
+        return Round(files, marks, tuple(waiting), write_count)
 
     def finish(self, round_: Round) -> None:
         """The files of a round are flushed: move the durable points, answer who waited."""

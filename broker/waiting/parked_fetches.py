@@ -140,6 +140,11 @@ class ParkedFetches:
         self._partition_count = 0
         self._next_number = 0
 
+    @property
+    def waiting_count(self) -> int:
+        """How many fetches wait."""
+        return len(self._waiting)
+
     def park(self, fetch: ParkedFetch) -> Promise:
         """Let a fetch wait; returns the promise of its answer."""
         fetch.wait()

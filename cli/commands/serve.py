@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ...broker.cluster.records import MetadataError
 from ...broker.config.broker import DURABILITIES
 from ...broker.config.listener_security import SecurityProtocol
-from ...broker.config.listeners import Listener
+from ...broker.config.listeners import Listener, is_loopback
 from ...broker.config.properties import ConfigError
 from ...broker.config.sources import Layer, Loaded, load
 from ...broker.connections.descriptors import raise_limit, shares
@@ -25,12 +25,14 @@ from ...broker.log_lines import FORMATS, LEVELS, Event, formatter
 from ...broker.runtime import ListenError, Runtime
 from ...broker.storage.port import DamagedLog, DirectoryRefused, StorageError
 from ..config_file import VARIABLE, standing_layers
+from ..terminal.addresses import Address, parse_place
 from ..terminal.log_output import LogOutput
 from ..terminal.process_memory import collect_rarely, give_back_when_changed, share_one_arena
 from ..terminal.standard_output import say
 
 if TYPE_CHECKING:
     from ...broker.faults.rules import Faults
+    from ...broker.metrics.server import MetricsServer
 
 SUMMARY = "run a broker"
 EXAMPLES = (
@@ -105,6 +107,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="break on purpose: a YAML file of fault rules (needs minibroker[testing])",
     )
     parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=parse_place,
+        help="where to tell metrics (/metrics, for Prometheus) and health (/healthz, /readyz), "
+        "over plain HTTP; port 0 takes any (default: nowhere)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=LEVELS,
         default="info",
@@ -136,7 +145,7 @@ def run(args: Namespace) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
             signal.signal(number, _stop_starting)
     try:
-        return _run_loop(loaded, faults)
+        return _run_loop(loaded, faults, args.metrics)
     except StoppedStarting as stopped:
         logger.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
         return 0
@@ -178,19 +187,20 @@ def _faults(path: str) -> Faults:
     return faults
 
 
-def _run_loop(loaded: Loaded, faults: Faults | None) -> int:
+def _run_loop(loaded: Loaded, faults: Faults | None, metrics: Address | None) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(_serve(loaded, faults))
+        return asyncio.run(_serve(loaded, faults, metrics))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(loaded, faults))
+        return runner.run(_serve(loaded, faults, metrics))
 
 
-async def _serve(loaded: Loaded, faults: Faults | None) -> int:
+async def _serve(loaded: Loaded, faults: Faults | None, metrics: Address | None) -> int:
     config = loaded.config
     runtime = Runtime(config, loaded.listeners, faults=faults)
     await runtime.start()
+    told = None if metrics is None else await _tell_metrics(runtime, *metrics)
     collect_rarely()
     share_one_arena()
     giving_back = asyncio.create_task(give_back_when_changed())
@@ -220,7 +230,8 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
         )
     )
     places = ",".join(map(str, runtime.bound))
-    where = f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
+    where = "" if told is None else f" metrics={told.url}"
+    where += f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
     why_not = say(
         f"minibroker ready: listeners={places} durability={config.durability}{where}",
         f"[KafkaServer id={config.node_id}] started",
@@ -233,12 +244,31 @@ async def _serve(loaded: Loaded, faults: Faults | None) -> int:
         logger.info(Event("stopping", signal=received[0]))
     giving_back.cancel()
     began = loop.time()
+    if told is not None:
+        told.close()
     await runtime.stop()
     if runtime.failed.done():
         logger.critical(Event("stopped", clean=False, why=runtime.failed.result()))
         return 1
     logger.info(Event("stopped", clean=True, took_ms=round((loop.time() - began) * 1000)))
     return 0
+
+
+async def _tell_metrics(runtime: Runtime, host: str, port: int) -> MetricsServer:
+    from importlib.metadata import version  # here: only who asks for it pays for it
+
+    from ...broker.metrics.server import MetricsServer
+
+    server = MetricsServer(runtime, version("minibroker"))
+    try:
+        await server.start(host, port)
+    except ListenError:
+        await runtime.stop()
+        raise
+    if not is_loopback(host):
+        why = "it is open to the network: whoever reaches it reads names of topics and groups"
+        logger.warning(Event("metrics-open", url=server.url, why=why))
+    return server
 
 
 def _warn_if_open(listener: Listener) -> None:

@@ -30,6 +30,21 @@ def parse_address(text: str) -> Address:
     return host, int(port)
 
 
+def parse_place(text: str) -> Address:
+    """(host, port) of HOST:PORT to listen at; an empty host for everywhere, 0 for any free port.
+
+    Raises ArgumentTypeError.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ArgumentTypeError(f"{text!r}: an IPv6 address stands in brackets: [::1]:9404")
+    if not colon or not port.isdecimal() or int(port) >= 65536:
+        raise ArgumentTypeError(f"{text!r}: expected HOST:PORT, 127.0.0.1:9404 for instance")
+    return host, int(port)
+
+
 def parse_addresses(text: str) -> list[Address]:
     """The addresses of HOST[:PORT],… Raises ArgumentTypeError."""
     return [parse_address(each) for each in text.split(",")]

@@ -3,6 +3,7 @@
 Pure reading; tests/system/commands/test_docker_compose.py runs them where there is a Docker engine.
 """
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ from minibroker.broker.config.properties_file import parse_properties
 from minibroker.broker.config.sources import Layer, Loaded, environment_layer, load
 from minibroker.cli.main import main
 from minibroker.cli.parsers import COMMANDS
+from minibroker.cli.terminal.addresses import parse_place
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -137,11 +139,43 @@ def test_only_what_both_compose_generations_know_is_used() -> None:
     parsed = compose()
     assert set(parsed) == {"services", "volumes"}  # v2 warns of "version"
     known = {"build", "image", "profiles", "ports", "environment", "volumes"}
-    known |= {"depends_on", "entrypoint", "healthcheck"}
+    known |= {"depends_on", "entrypoint", "command", "healthcheck"}
     for service in parsed["services"].values():
         assert set(service) <= known
         values = service.get("environment", {}).values()
         assert all(isinstance(each, str | None) for each in values)  # None: from the shell
+
+
+def test_prometheus_scrapes_the_broker_and_grafana_shows_what_it_knows() -> None:
+    services = compose()["services"]
+    for name in ("prometheus", "grafana"):
+        assert services[name]["profiles"] == ["watch"]
+        assert all(each.startswith("127.0.0.1:") for each in services[name]["ports"])
+    mounted = {}
+    for name in ("prometheus", "grafana"):
+        for each in services[name]["volumes"]:
+            path, inside, mode = each.split(":")
+            assert mode == "ro"
+            mounted[inside] = (ROOT / path).read_text(encoding="utf-8")
+    words = services["broker"]["command"]
+    assert words[:2] == ["serve", "--metrics"]
+    _, port = parse_place(words[2])
+    scraping = yaml.safe_load(mounted["/etc/prometheus/prometheus.yml"])
+    (job,) = scraping["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"broker:{port}"]}]
+    assert scraping["rule_files"] == ["/etc/prometheus/alerts.yml"]
+    alerts = yaml.safe_load(mounted["/etc/prometheus/alerts.yml"])
+    assert f'job="{job["job_name"]}"' in alerts["groups"][0]["rules"][0]["expr"]
+    provisioning = "/etc/grafana/provisioning"
+    sources = yaml.safe_load(mounted[f"{provisioning}/datasources/minibroker.yml"])
+    (source,) = sources["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    provided = yaml.safe_load(mounted[f"{provisioning}/dashboards/minibroker.yml"])
+    folder = provided["providers"][0]["options"]["path"]
+    home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{folder}/minibroker.json"
+    shown = [each for each in json.loads(mounted[home])["panels"] if each["type"] != "row"]
+    assert {each["datasource"]["uid"] for each in shown} == {source["uid"]}
 
 
 def test_the_secured_broker_listens_only_with_tls_and_logins(

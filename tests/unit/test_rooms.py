@@ -21,6 +21,7 @@ ENTRIES_MAX = 20  # of a folder: what can be taken in at a glance, and a little 
 # folder -> why it has more: each file there is one thing of a kind
 LONG_LISTS = {
     "broker": "a room an idea, and the files that put them together",
+    "client": "a face a file, and the rooms behind them",
     "broker/apis": "one file an API",
     "protocol/messages": "one file an API",
     "tests/golden/frames": "one file an API",
@@ -30,9 +31,10 @@ LONG_LISTS = {
 # From the ground up.
 FLOORS = {
     "broker": (
-        *("limits", "log_lines", "storage", "world", "config", "session", "waiting", "log"),
+        *("limits", "log_lines", "figures", "storage", "world", "config", "session", "waiting"),
+        "log",
         *("cluster", "security", "directory", "groups", "transactions", "partitions", "broker"),
-        *("faults", "apis", "dispatch", "connections", "runtime"),
+        *("faults", "apis", "dispatch", "connections", "runtime", "metrics"),
     ),
     "protocol": (
         *("sequence", "varint", "compression", "batch", "errors", "configs", "api_names", "apis"),
@@ -44,7 +46,7 @@ FLOORS = {
         *("cluster", "produce", "session", "fetch"),
         *("group", "administer", "admin", "commits", "consumer", "transaction"),
         *("producer", "processing", "in_thread"),
-        "blocking",
+        *("blocking", "prometheus"),
     ),
     "console": (*("settings", "showing", "reading", "guard", "pages", "lesson", "app", "running"),),
     "cli": (

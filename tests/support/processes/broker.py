@@ -43,6 +43,9 @@ class BrokerProcess:
         durability: as in `minibroker serve`; None leaves the choice to the broker.
         settings: `--set NAME=VALUE` for each.
         options: further ones of `minibroker serve`.
+
+    Attributes:
+        ready_line: what the last start has printed.
     """
 
     program: ClassVar[Sequence[str]] = ("-c", RUN)
@@ -65,6 +68,7 @@ class BrokerProcess:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.ready_line = ""
 
     @property
     def bootstrap_servers(self) -> str:
@@ -184,6 +188,7 @@ class BrokerProcess:
                 printed += data
                 found = READY.search(printed.decode(errors="replace"))
                 if found is not None and b"\n" in printed:
+                    self.ready_line = printed.decode(errors="replace").partition("\n")[0]
                     return int(found.group(1))
                 if not data:
                     break
