@@ -21,7 +21,15 @@ from ...protocol.errors import ErrorCode
 from ..cluster.metadata import TopicMetadata
 from ..config import ProducerConfig
 from ..door import door
-from ..errors import ClientError, Fatal, Fenced, JournalFailed, Retriable, StaleJournal
+from ..errors import (
+    AuthenticationFailed,
+    ClientError,
+    Fatal,
+    Fenced,
+    JournalFailed,
+    Retriable,
+    StaleJournal,
+)
 from .accumulator import Accumulator
 from .batch import (
     PLAIN_OVERHEAD_MAX,
@@ -33,7 +41,7 @@ from .partitioner import StickyPartitioner, partition_for_key
 from .pump import Sending
 from .receipts import Run
 
-SAID_AS_IT_IS = (Fenced, JournalFailed, StaleJournal)  # why a producer has ended
+SAID_AS_IT_IS = (AuthenticationFailed, Fenced, JournalFailed, StaleJournal)  # why a producer has ended
 Partitioner = Callable[[bytes | None, list[int], list[int]], int]
 """(key, all partitions, those that have a leader) -> one of them; as in aiokafka"""
 

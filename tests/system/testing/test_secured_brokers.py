@@ -166,6 +166,8 @@ async def test_a_password_that_changes_while_somebody_is_logged_in() -> None:
         async with asyncio.timeout(BOUND_S):
             with pytest.raises(Fatal, match="refused the login by SCRAM-SHA-256 as 'alice'"):
                 await sending_on(producer)
+            with pytest.raises(AuthenticationFailed):
+                await producer.send("t", b"later")
         await producer.stop()
         options["sasl_plain_password"] = "another"
         async with Producer(broker.bootstrap_servers, **options) as producer:
