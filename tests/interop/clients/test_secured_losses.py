@@ -1,10 +1,12 @@
-"""Our client at a real Apache Kafka with TLS and SASL, through a TLS proxy that loses answers."""
+"""Our client at a real Apache Kafka with TLS and SASL, one node and three, through lost answers."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +22,9 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools())),
 ]
-RECORDS = 2_000
+PARTITIONS = 3
+RECORDS = 1_000  # in each
+LOSE_EVERY = 4
 BOUND_S = 60
 WAYS = [("SSL", "")] + [
     (listener, mechanism) for listener in ("SASL_PLAINTEXT", "SASL_SSL") for mechanism in LOGINS
@@ -28,41 +32,59 @@ WAYS = [("SSL", "")] + [
 LISTENERS = SecureListeners()
 
 
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: Any) -> Iterator[Secured]:
-    with RealKafka(secured=LISTENERS, heap="384m") as kafka:
+@pytest.fixture(scope="module", params=[1, 3])
+def secured(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Secured]:
+    with RealKafka(nodes=request.param, secured=LISTENERS, heap="384m") as kafka:
         yield Secured.of(kafka, LISTENERS, tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.mark.parametrize(("listener", "mechanism"), WAYS)
-async def test_lost_answers_store_every_record_once(
-    listener: str, mechanism: str, secured: Secured, tmp_path: Any
-) -> None:
-    options = secured.options(listener, mechanism)
+@asynccontextmanager
+async def proxies(
+    listener: str, secured: Secured, tmp_path: Path
+) -> AsyncIterator[Sequence[Proxy]]:
+    """One in front of each node; each loses every LOSE_EVERY-th answer to a Produce."""
     between = behind = None
     if listener.endswith("SSL"):
         behind = ssl.create_default_context(cafile=secured.authority)
         between = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         between.load_cert_chain(*LISTENERS.certificates.write(tmp_path, "server"))
+    rule = Rule(action=LoseReply(), api="Produce", every=LOSE_EVERY)
+    async with AsyncExitStack() as all_of_them:
+        found: dict[tuple[str, int], Proxy] = {}
+        for server in secured.kafka.servers(listener).split(","):
+            proxy = Proxy(server, [rule], ssl_context=between, upstream_ssl_context=behind)
+            host, _, port = server.rpartition(":")
+            found[host, int(port)] = await all_of_them.enter_async_context(proxy)
+        for proxy in found.values():
+            proxy.neighbours = {at: (other.host, other.port) for at, other in found.items()}
+        yield tuple(found.values())
+
+
+@pytest.mark.parametrize(("listener", "mechanism"), WAYS)
+async def test_lost_answers_store_every_record_once(
+    listener: str, mechanism: str, secured: Secured, tmp_path: Path
+) -> None:
+    options = secured.options(listener, mechanism)
     topic = f"{listener}-{mechanism}"
-    sent = [b"%d" % number for number in range(RECORDS)]
-    rule = Rule(action=LoseReply(), api="Produce", every=4)
-    async with asyncio.timeout(BOUND_S):
-        async with Proxy(
-            options.pop("bootstrap_servers"),
-            [rule],
-            ssl_context=between,
-            upstream_ssl_context=behind,
-        ) as proxy:
-            here = proxy.bootstrap_servers
-            async with Producer(here, batch_size=2_000, **options) as producer:
-                for value in sent:
-                    await producer.send(topic, value, partition=0)
-            assert proxy.rules[0].fired > 2
-            assert proxy.outcomes["Produce", Outcome.LOST] > 2
-            read_options = {"group_id": topic, "auto_offset_reset": "earliest", **options}
-            async with Consumer(topic, bootstrap_servers=here, **read_options) as consumer:
-                assert [(await anext(consumer)).value for _ in sent] == sent
+    sent = [[b"%d-%d" % (n, number) for number in range(RECORDS)] for n in range(PARTITIONS)]
+    async with asyncio.timeout(BOUND_S), proxies(listener, secured, tmp_path) as between:
+        options["bootstrap_servers"] = ",".join(each.bootstrap_servers for each in between)
+        async with Admin(**options) as admin:
+            await admin.create_topic(topic, num_partitions=PARTITIONS)
+        async with Producer(batch_size=2_000, **options) as producer:
+            for at_once in zip(*sent, strict=True):
+                for partition, value in enumerate(at_once):
+                    await producer.send(topic, value, partition=partition)
+        for proxy in between:  # each leads a partition
+            assert proxy.rules[0].fired > 1
+            assert proxy.outcomes["Produce", Outcome.LOST] > 1
+        read: list[list[bytes | None]] = [[] for _ in sent]
+        group: dict[str, Any] = {"group_id": topic, "auto_offset_reset": "earliest"}
+        async with Consumer(topic, **group, **options) as consumer:
+            for _ in range(PARTITIONS * RECORDS):
+                record = await anext(consumer)
+                read[record.partition].append(record.value)
+    assert read == sent
 
 
 async def test_users_come_and_go_at_a_real_kafka(secured: Secured) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import aiokafka
+from aiokafka.abc import AbstractTokenProvider
 
 from tests.interop.matrix.programs.command_line import (
     GROUP,
@@ -45,7 +46,17 @@ def _security() -> dict[str, Any]:
     options = security()
     if "ssl_cafile" in options:
         options["ssl_context"] = ssl.create_default_context(cafile=options.pop("ssl_cafile"))
+    if "token" in options:
+        options["sasl_oauth_token_provider"] = _Provider(options.pop("token"))
     return options
+
+
+class _Provider(AbstractTokenProvider):  # type: ignore[misc]  # untyped
+    def __init__(self, given: str) -> None:
+        self._given = given
+
+    async def token(self) -> str:
+        return self._given
 
 
 async def _write(target: Target, records: list[Written]) -> list[int]:

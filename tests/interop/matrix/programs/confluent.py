@@ -19,6 +19,8 @@ from tests.interop.matrix.programs.command_line import (
 )
 from tests.interop.matrix.records import Written
 
+TOKEN_LIFE_S = 3_600
+
 
 class Confluent:
     """Implements Program."""
@@ -43,7 +45,7 @@ class Confluent:
                 "queue.buffering.max.kbytes": 102_400,
                 "delivery.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
                 "reconnect.backoff.max.ms": 100,
-                **security(),
+                **_security(),
             }
         )
         offsets = [-1] * len(records)
@@ -77,7 +79,7 @@ class Confluent:
             "group.id": GROUP or "unused",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
-            **security(),
+            **_security(),
         }
         consumer = confluent_kafka.Consumer(settings)
         if GROUP is None:
@@ -94,6 +96,14 @@ class Confluent:
                 headers = tuple((name, value) for name, value in each.headers() or [])
                 yield each.offset(), Written(each.key(), each.value(), headers)
         consumer.close()
+
+
+def _security() -> dict[str, Any]:
+    options = security()
+    if "token" in options:
+        given = options.pop("token")
+        options["oauth_cb"] = lambda _config: (given, time.time() + TOKEN_LIFE_S)
+    return options
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
@@ -145,7 +146,7 @@ func read(bootstrap, topic, count string) {
 
 // secured reads what the variable SECURITY says of TLS and SASL.
 func secured() []kgo.Opt {
-	var given struct{ Mechanism, Username, Password, Cafile string }
+	var given struct{ Mechanism, Username, Password, Cafile, Token string }
 	if text := os.Getenv("SECURITY"); text != "" {
 		check(json.Unmarshal([]byte(text), &given))
 	}
@@ -167,6 +168,9 @@ func secured() []kgo.Opt {
 	case "SCRAM-SHA-512":
 		auth := scram.Auth{User: given.Username, Pass: given.Password}
 		options = append(options, kgo.SASL(auth.AsSha512Mechanism()))
+	case "OAUTHBEARER":
+		auth := oauth.Auth{Token: given.Token}
+		options = append(options, kgo.SASL(auth.AsMechanism()))
 	}
 	return options
 }

@@ -42,7 +42,7 @@ class KafkaPython:
             compression_type=None if target.codec == "none" else target.codec,
             batch_size=target.batch_bytes,
             **settings,
-            **security(),
+            **_security(),
         )
         sent = [
             producer.send(target.topic, each.value, each.key, list(each.headers), partition=0)
@@ -59,7 +59,7 @@ class KafkaPython:
             bootstrap_servers=bootstrap,
             group_id=GROUP,
             auto_offset_reset="earliest",
-            **security(),
+            **_security(),
         )
         if GROUP is None:
             consumer.assign([partition])
@@ -72,6 +72,21 @@ class KafkaPython:
                 count -= 1
                 yield each.offset, Written(each.key, each.value, tuple(map(tuple, each.headers)))
         consumer.close()
+
+
+def _security() -> dict[str, Any]:
+    options = security()
+    if "token" in options:
+        from kafka.net.sasl.oauth import AbstractTokenProvider
+
+        given: str = options.pop("token")
+
+        class Provider(AbstractTokenProvider):  # type: ignore[misc]  # untyped
+            def token(self) -> str:
+                return given
+
+        options["sasl_oauth_token_provider"] = Provider()
+    return options
 
 
 if __name__ == "__main__":

@@ -48,9 +48,11 @@ function gathered(messages, batchBytes) {
 
 function secured() {
   const given = JSON.parse(process.env.SECURITY || '{}')
-  const { protocol = '', mechanism, username, password, cafile } = given
+  const { protocol = '', mechanism, username, password, cafile, token } = given
   const ssl = cafile ? { ca: [fs.readFileSync(cafile, 'utf8')] } : undefined
   if (!protocol.startsWith('SASL')) return { ssl }
+  const oauthBearerProvider = async () => ({ value: token })
+  if (token) return { ssl, sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
   return { ssl, sasl: { mechanism: mechanism.toLowerCase(), username, password } }
 }
 

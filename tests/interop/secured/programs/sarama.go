@@ -60,7 +60,7 @@ func describe() {
 }
 
 func secured() *sarama.Config {
-	var given struct{ Protocol, Mechanism, Username, Password, Cafile string }
+	var given struct{ Protocol, Mechanism, Username, Password, Cafile, Token string }
 	if text := os.Getenv("SECURITY"); text != "" {
 		check(json.Unmarshal([]byte(text), &given))
 	}
@@ -78,6 +78,7 @@ func secured() *sarama.Config {
 		config.Net.SASL.Enable = true
 		config.Net.SASL.Mechanism = sarama.SASLMechanism(given.Mechanism)
 		config.Net.SASL.User, config.Net.SASL.Password = given.Username, given.Password
+		config.Net.SASL.TokenProvider = bearer(given.Token)
 		hash := scram.SHA256
 		if given.Mechanism == "SCRAM-SHA-512" {
 			hash = scram.SHA512
@@ -87,6 +88,13 @@ func secured() *sarama.Config {
 		}
 	}
 	return config
+}
+
+// bearer is a token that never changes.
+type bearer string
+
+func (b bearer) Token() (*sarama.AccessToken, error) {
+	return &sarama.AccessToken{Token: string(b)}, nil
 }
 
 // conversation is what Sarama's own example makes of xdg-go/scram.
