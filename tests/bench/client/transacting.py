@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -28,11 +28,21 @@ LOAD_TIMEOUT_S = 120
 # (ours, theirs, at least this many times theirs)
 TARGETS = (
     ("ours", "aiokafka", 3.0),
-    ("ours", "confluent, on_delivery", 1.0),
+    ("ours", "confluent, on_delivery", 1.0),  # both tell what became of each record
+    ("ours", "confluent", 1.0),
     ("ours, send_many", "aiokafka", 3.0),
     ("ours, send_many", "confluent", 1.0),
 )
-Measured = dict[str, list[float]]
+
+
+class Figure(NamedTuple):
+    """What one client reached in one round with one number of records."""
+
+    rate: float  # transactions a second
+    cpu_ms: float  # of the client's process, for each; says something on a busy machine, too
+
+
+Measured = dict[str, list[Figure]]
 
 
 def measure(
@@ -44,11 +54,12 @@ def measure(
         began = time.monotonic()
         asyncio.run(renew_topic(server, TOPIC, 1))
         for client in [*LOADS][:: 1 if number % 2 else -1]:
-            for size, rate in zip(sizes, _load(server, client, seconds, sizes), strict=True):
-                measured[size][client].append(rate)
+            for size, figure in zip(sizes, _load(server, client, seconds, sizes), strict=True):
+                measured[size][client].append(figure)
         took = f"{time.monotonic() - began:.0f} s"
         console.print(f"{server.name}, transactions: round {number + 1} of {rounds} took {took}")
     console.print(_rates(server.name, measured))
+    console.print(_costs(measured))
     console.print(_ratios(measured))
 
 
@@ -61,10 +72,21 @@ def _rates(server: str, measured: dict[int, Measured]) -> Table:
     for client in ("ours", "ours, send_many"):
         table.add_column(f"{client}: records/s", justify="right")
     for size, found in measured.items():
-        medians = {client: statistics.median(rates) for client, rates in found.items()}
+        medians = {each: statistics.median(one.rate for one in found[each]) for each in LOADS}
         shown = [f"{each:,.0f}" if each >= 100 else f"{each:.1f}" for each in medians.values()]
         shown += [f"{medians[client] * size:,.0f}" for client in ("ours", "ours, send_many")]
         table.add_row(f"{size:,}", *shown)
+    return table
+
+
+def _costs(measured: dict[int, Measured]) -> Table:
+    """Processor time of each client."""
+    table = Table("records", title="ms of the client's processor time for each transaction")
+    for client in LOADS:
+        table.add_column(client, justify="right")
+    for size, found in measured.items():
+        medians = (statistics.median(one.cpu_ms for one in found[each]) for each in LOADS)
+        table.add_row(f"{size:,}", *(f"{each:.2f}" for each in medians))
     return table
 
 
@@ -78,10 +100,10 @@ def _ratios(measured: dict[int, Measured]) -> Table:
     return table
 
 
-def _load(server: Server, client: str, seconds: float, sizes: Sequence[int]) -> list[float]:
+def _load(server: Server, client: str, seconds: float, sizes: Sequence[int]) -> list[Figure]:
     arguments = (client, f"{server.host}:{server.port}", TOPIC, str(seconds), *map(str, sizes))
-    rates: list[float] = said_by("tests.bench.client.transactional_loads", *arguments)
-    return rates
+    said = said_by("tests.bench.client.transactional_loads", *arguments)
+    return [Figure(*each) for each in said]
 
 
 def said_by(module: str, *arguments: str) -> Any:
@@ -99,6 +121,6 @@ def said_by(module: str, *arguments: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _ratio(mine: Sequence[float], its: Sequence[float]) -> str:
-    ratios = [ours / theirs for ours, theirs in zip(mine, its, strict=True)]
+def _ratio(mine: Sequence[Figure], its: Sequence[Figure]) -> str:
+    ratios = [ours.rate / theirs.rate for ours, theirs in zip(mine, its, strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
