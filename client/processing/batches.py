@@ -35,7 +35,6 @@ logger = logging.getLogger("minibroker.client")
 AGAIN = (Abortable, Retriable, DeliveryTimeout)
 # A record whose outputs can never be sent is as bad as one that cannot be handled.
 UNSENDABLE = (*OF_ONE_RECORD, ErrorCode.INVALID_TOPIC_EXCEPTION)
-FORBIDDEN = (ErrorCode.TOPIC_AUTHORIZATION_FAILED, ErrorCode.GROUP_AUTHORIZATION_FAILED)
 PORTIONS = 8  # of commit_interval_ms: after each it is looked up whether the batch must end
 PORTION_MS_MIN = 2.0
 PORTION_MAX = 500
@@ -158,8 +157,6 @@ class Batches:
                 if failing_ms >= self._settings.task_timeout_ms:
                     error.add_note(f"{failures + 1} batches in a row failed in {failing_ms:.0f} ms")
                     raise
-                if error.code in FORBIDDEN:
-                    raise Fatal(str(error), code=error.code, reason=error.reason) from error
                 logger.info("a batch was aborted, and is done again: %s", error)
                 await self._rest(failures)
                 failures += 1
