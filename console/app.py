@@ -26,6 +26,8 @@ from starlette.types import Scope
 from .guard.gate import Gate
 from .guard.logins import Logins
 from .guard.streams import Streams
+from .lesson.routes import ROUTES as LESSON
+from .lesson.sandboxes import Sandboxes
 from .pages.registry import routes
 from .pages.visit import Console
 from .settings import Settings
@@ -48,16 +50,19 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        logins = Logins(settings, asyncio.get_running_loop().time)
+        now_s = asyncio.get_running_loop().time
+        logins = Logins(settings, now_s)
+        app.state.sandboxes = Sandboxes(now_s)
         app.state.console = Console(settings, environment(), logins, Streams())
         await logins.begin()
         try:
             yield
         finally:
+            await app.state.sandboxes.close()
             await logins.end()
 
     return Starlette(
-        routes=[*routes(), Mount("/assets", Assets(directory=ASSETS))],
+        routes=[*routes(), *LESSON, Mount("/assets", Assets(directory=ASSETS))],
         middleware=[Middleware(Gate, names=settings.names)],
         exception_handlers={404: _in_words, 405: _in_words},
         lifespan=lifespan,

@@ -16,14 +16,16 @@ from html import escape
 from .moves import Mode
 from .telling import Attempt, Fate, Record, Row, Shown, listed
 
-PRODUCER_SIZE = (240, 210)
-WIRE_SIZE = (340, 210)
-LOG_SIZE = (600, 132)
-TABLE_WIDTH = 600
-ROW_HEIGHT = 44
-CELL, CELL_GAP, CELLS_A_LINE = 46, 6, 11
+PRODUCER_WIDTH = 250
+WIRE_WIDTH = 340
+BROKER_WIDTH = 420
+LINE_HEIGHT = 27  # of the producer's facts
+ROW_HEIGHT = 68  # of the table
+CELL, CELL_GAP, CELLS_A_LINE = 46, 7, 7
+LOG_LINE_HEIGHT = CELL + 26
 ATTEMPTS_DRAWN = 4
-ARROW_ROOM = 46  # of one attempt, there and back
+ARROW_ROOM = 64  # of one attempt, there and back
+LOST_AT = 56  # where an answer ends that does not arrive
 WINDOW = 5  # batches that a broker remembers of a producer in a partition
 ROWS_DRAWN = 5
 
@@ -55,172 +57,153 @@ def producer(shown: Shown) -> str:
             facts.append(("last sequence", str(newest.sequence)))
     pending = situation.pending
     facts.append(("waits for", f"the answer to {pending.value}" if pending else "nothing"))
-    lines = [_text(16, 30, "producer", "head")]
+    parts = [_text(16, 30, "producer", "head")]
     for number, (name, value) in enumerate(facts):
-        y = 62 + 27 * number
-        lines += [_text(16, y, name, "name"), _text(224, y, value, "value", anchor="end")]
-    box = '<rect class="box" x="1" y="1" width="238" height="208" rx="10"/>'
-    said = "Producer: " + "; ".join(f"{name} {value}" for name, value in facts)
-    return _svg(PRODUCER_SIZE, said, box + "".join(lines))
+        y = 58 + LINE_HEIGHT * number
+        parts += [_text(16, y, name, "name"), _text(PRODUCER_WIDTH - 16, y, value, "", "end")]
+    said = "; ".join(f"{name} {value}" for name, value in facts)
+    height = 54 + LINE_HEIGHT * len(facts)
+    return _boxed("producer", (PRODUCER_WIDTH, height), f"Producer: {said}", parts)
 
 
 def wire(shown: Shown) -> str:
     """What went there and back in the last move, one pair of arrows for each attempt."""
-    width, _ = WIRE_SIZE
-    parts, said = [], []
-    if not shown.attempts:
-        parts.append(_text(width // 2, 108, "nothing on the wire", "name", anchor="middle"))
+    drawn_ones = shown.attempts[-ATTEMPTS_DRAWN:]
+    parts, said = [], [_said(each) for each in drawn_ones]
+    height = max(1, len(drawn_ones)) * ARROW_ROOM + 10
+    if not drawn_ones:
+        parts.append(_text(WIRE_WIDTH // 2, 42, "nothing on the wire", "name", "middle"))
         said.append("nothing has been sent")
-    left_out = len(shown.attempts) - ATTEMPTS_DRAWN
-    for number, attempt in enumerate(shown.attempts[-ATTEMPTS_DRAWN:]):
-        parts.append(_pair(attempt, 26 + number * ARROW_ROOM))
-        said.append(_said(attempt))
-    if left_out > 0:
-        said.insert(0, f"{left_out} earlier attempts are not drawn")
+    for number, attempt in enumerate(drawn_ones):
+        parts.append(_pair(attempt, 24 + number * ARROW_ROOM))
+    if left_out := len(shown.attempts) - len(drawn_ones):
+        said.insert(0, f"{left_out} earlier ones are not drawn")
     if not shown.situation.is_broker_up:
-        parts.append(_text(width - 8, 204, "no broker at this end", "bad", anchor="end"))
-    return _svg(WIRE_SIZE, "Wire: " + "; ".join(said), "".join(parts))
+        height += 20
+        parts.append(_text(WIRE_WIDTH - 8, height - 8, "no broker at this end", "bad", "end"))
+    return _svg("wire", (WIRE_WIDTH, height), "Wire: " + "; ".join(said), "".join(parts))
 
 
 def _pair(attempt: Attempt, y: int) -> str:
-    """One attempt: the batch goes to the right, its answer comes back."""
-    width, _ = WIRE_SIZE
+    """One attempt: the batch goes to the right, its answer comes back, or part of the way."""
+    right, back_y = WIRE_WIDTH - 8, y + 26
     label = attempt.value
     if attempt.producer_id >= 0:
         label += f" · epoch {attempt.epoch} · sequence {attempt.sequence}"
-    there = _text(10, y - 6, label, "batch") + _arrow(8, width - 8, y, "batch")
-    back_y = y + 18
-    answer = (
-        "stored"
-        if attempt.verdict == "appended"
-        else "known"
-        if attempt.is_recognised
-        else "refused"
-    )
-    answer += f", offset {attempt.base_offset}" if attempt.base_offset >= 0 else ""
-    kind = "known" if attempt.is_recognised else "ack" if attempt.verdict == "appended" else "bad"
-    middle = width // 2
+    there = _text(10, y - 6, label, "batch") + _arrow(8, right, y, "batch")
+    answer = _outcome(attempt)
+    if attempt.base_offset >= 0:
+        answer += f", offset {attempt.base_offset}"
     match attempt.fate:
         case Fate.DELIVERED:
-            back = _arrow(width - 8, 8, back_y, kind)
-            return there + back + _text(width - 10, back_y - 5, answer, kind, anchor="end")
+            kind = _KINDS.get(attempt.verdict, "bad")
+            back = _arrow(right, 8, back_y, kind)
         case Fate.LOST:
-            back = _line(width - 8, middle, back_y, "bad") + _cross(middle, back_y)
-            return (
-                there + back + _text(width - 10, back_y - 5, f"{answer}: lost", "bad", anchor="end")
-            )
+            kind, answer = "bad", f"{answer}: lost"
+            back = _line(right, LOST_AT, back_y, kind) + _cross(LOST_AT, back_y)
         case Fate.HELD:
-            back = _line(width - 8, middle, back_y, "held") + _bars(middle, back_y)
-            return (
-                there
-                + back
-                + _text(width - 10, back_y - 5, f"{answer}: held", "held", anchor="end")
-            )
-    back = _line(width - 8, middle, back_y, "faint") + _cross(middle, back_y)
-    return (
-        there + back + _text(width - 10, back_y - 5, f"{answer}: not heard", "faint", anchor="end")
-    )
+            kind, answer = "held", f"{answer}: held"
+            back = _line(right, LOST_AT, back_y, kind) + _bars(LOST_AT, back_y)
+        case Fate.UNHEARD:
+            kind, answer = "faint", f"{answer}: nobody hears it"
+            back = _line(right, LOST_AT, back_y, kind) + _cross(LOST_AT, back_y)
+    return there + back + _text(right - 2, back_y - 6, answer, kind, "end")
+
+
+_KINDS = {"appended": "ack", "duplicate": "known"}
+
+
+def _outcome(attempt: Attempt) -> str:
+    return {"appended": "stored", "duplicate": "recognised"}.get(attempt.verdict, "refused")
+
+
+def _said(attempt: Attempt) -> str:
+    return f"{attempt.value}: {_outcome(attempt)}, answer {attempt.fate}"
 
 
 def log(shown: Shown) -> str:
     """What is stored, a cell for each record; what is there twice stands out."""
-    width, height = LOG_SIZE
     records = shown.log
     lines = max(1, -(-len(records) // CELLS_A_LINE))
-    height += (lines - 1) * (CELL + 26)
     counted = Counter(each.value for each in records if each.transaction != "aborted")
     parts = [_text(16, 30, "log", "head")]
-    state = "on the disk of a broker that does not run" if not shown.situation.is_broker_up else ""
-    parts.append(_text(width - 16, 30, state, "bad", anchor="end"))
+    if not shown.situation.is_broker_up:
+        parts.append(_text(BROKER_WIDTH - 16, 30, "on the disk of a dead broker", "bad", "end"))
     if not records:
         parts.append(_text(16, 76, "empty", "name"))
     for number, record in enumerate(records):
         line, column = divmod(number, CELLS_A_LINE)
-        x, y = 16 + column * (CELL + CELL_GAP), 48 + line * (CELL + 26)
+        x, y = 16 + column * (CELL + CELL_GAP), 46 + line * LOG_LINE_HEIGHT
         parts.append(_cell(record, x, y, is_doubled=counted[record.value] > 1))
-    box = f'<rect class="box" x="1" y="1" width="{width - 2}" height="{height - 2}" rx="10"/>'
     said = f"Log: {listed(shown.situation.log)}" if records else "Log: empty"
-    return _svg((width, height), said, box + "".join(parts))
+    return _boxed("log", (BROKER_WIDTH, 54 + lines * LOG_LINE_HEIGHT), said, parts)
 
 
 def _cell(record: Record, x: int, y: int, *, is_doubled: bool) -> str:
     value = (record.value or b"").decode(errors="replace")
-    kinds = [
-        "cell",
-        *(["doubled"] if is_doubled else []),
-        *([record.transaction] if record.transaction else []),
-    ]
-    below = f"{record.offset}"
-    sequence = "" if record.sequence < 0 else f"#{record.sequence}"
-    return (
-        f'<g class="{" ".join(kinds)}" data-offset="{record.offset}" data-value="{escape(value)}">'
-        f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" rx="6"/>'
-        + _text(x + CELL // 2, y + 25, value, "letter", anchor="middle")
-        + _text(x + CELL // 2, y + 40, sequence, "small", anchor="middle")
-        + _text(x + CELL // 2, y + CELL + 15, below, "small", anchor="middle")
-        + "</g>"
+    kinds = ["cell", *(["doubled"] if is_doubled else [])]
+    if record.transaction:
+        kinds.append(record.transaction)
+    middle = x + CELL // 2
+    parts = (
+        f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" rx="6"/>',
+        _text(middle, y + 24, value, "letter", "middle"),
+        _text(
+            middle, y + 39, f"#{record.sequence}" if record.sequence >= 0 else "", "small", "middle"
+        ),
+        _text(middle, y + CELL + 15, str(record.offset), "small", "middle"),
     )
+    named = f'class="{" ".join(kinds)}" data-offset="{record.offset}" data-value="{escape(value)}"'
+    return f"<g {named}>{''.join(parts)}</g>"
 
 
 def table(shown: Shown) -> str:
     """What the broker knows of each producer: its five newest batches, as the window they are."""
-    rows = shown.table[-ROWS_DRAWN:]
-    height = 52 + max(1, len(rows)) * ROW_HEIGHT
-    parts = [_text(16, 30, "sequence table", "head")]
-    if not shown.situation.is_broker_up:
-        parts.append(_text(TABLE_WIDTH - 16, 30, "gone with the process", "bad", anchor="end"))
+    is_up = shown.situation.is_broker_up
+    rows = shown.table[-ROWS_DRAWN:] if is_up else ()
+    parts, said = [_text(16, 30, "sequence table", "head")], []
+    if not is_up:
+        parts.append(_text(BROKER_WIDTH - 16, 30, "gone with the process", "bad", "end"))
+        said.append("gone with the process")
     elif not rows:
-        parts.append(_text(16, 66, "no producer with a PID has written here", "name"))
-    said = []
-    if shown.situation.is_broker_up:
-        for number, row in enumerate(rows):
-            parts.append(_row(row, 48 + number * ROW_HEIGHT))
-            said.append(
-                f"PID {row.producer_id}, epoch {row.epoch}, last sequence {row.last_sequence}"
-            )
-        left_out = len(shown.table) - len(rows)
-        if left_out:
-            said.append(f"{left_out} older ones are not drawn")
-    box = f'<rect class="box" x="1" y="1" width="{TABLE_WIDTH - 2}" height="{height - 2}" rx="10"/>'
-    return _svg(
-        (TABLE_WIDTH, height),
-        "Sequence table: " + ("; ".join(said) or "empty"),
-        box + "".join(parts),
-    )
+        parts.append(_text(16, 62, "no producer with a PID has written here", "name"))
+        said.append("empty")
+    for number, row in enumerate(rows):
+        parts.append(_row(row, 44 + number * ROW_HEIGHT))
+        said.append(f"PID {row.producer_id}, epoch {row.epoch}, last sequence {row.last_sequence}")
+    if left_out := len(shown.table) - len(rows) if is_up else 0:
+        said.append(f"{left_out} older ones are not drawn")
+    height = 50 + ROW_HEIGHT * len(rows) if rows else 80
+    return _boxed("table", (BROKER_WIDTH, height), "Sequence table: " + "; ".join(said), parts)
 
 
 def _row(row: Row, y: int) -> str:
     parts = [
-        _text(16, y + 26, f"PID {row.producer_id}", "value"),
-        _text(178, y + 26, f"epoch {row.epoch}", "name"),
+        _text(16, y + 14, f"PID {row.producer_id}", ""),
+        _text(BROKER_WIDTH - 16, y + 14, f"epoch {row.epoch}", "name", "end"),
     ]
     slots: Sequence[tuple[int, int] | None] = [*[None] * (WINDOW - len(row.batches)), *row.batches]
     for number, batch in enumerate(slots):
-        x = 250 + number * 66
+        x = 16 + number * 79
         kind = "slot" if batch is None else "slot known"
-        parts.append(f'<rect class="{kind}" x="{x}" y="{y + 4}" width="60" height="34" rx="6"/>')
+        parts.append(f'<rect class="{kind}" x="{x}" y="{y + 22}" width="72" height="32" rx="6"/>')
         if batch is not None:
-            parts.append(_text(x + 30, y + 19, f"#{batch[0]}", "small", anchor="middle"))
-            parts.append(_text(x + 30, y + 32, f"at {batch[1]}", "tiny", anchor="middle"))
-    return f'<g class="row" data-pid="{row.producer_id}">{"".join(parts)}</g>'
+            words = f"#{batch[0]} at {batch[1]}"
+            parts.append(_text(x + 36, y + 42, words, "small", "middle"))
+    return f'<g data-pid="{row.producer_id}">{"".join(parts)}</g>'
 
 
-def _said(attempt: Attempt) -> str:
-    what = (
-        "stored"
-        if attempt.verdict == "appended"
-        else "recognised"
-        if attempt.is_recognised
-        else "refused"
-    )
-    return f"{attempt.value}: {what}, answer {attempt.fate}"
+def _boxed(kind: str, size: tuple[int, int], said: str, parts: Sequence[str]) -> str:
+    width, height = size
+    box = f'<rect class="box" x="1" y="1" width="{width - 2}" height="{height - 2}" rx="10"/>'
+    return _svg(kind, size, said, box + "".join(parts))
 
 
-def _svg(size: tuple[int, int], said: str, inside: str) -> str:
+def _svg(kind: str, size: tuple[int, int], said: str, inside: str) -> str:
     width, height = size
     name = escape(said)
     return (
-        f'<svg class="lesson" viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'
+        f'<svg class="lesson {kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'
         f"<title>{name}</title>{inside}</svg>"
     )
 

@@ -26,4 +26,5 @@ PLACES = (
     Place("cluster", "Cluster", "/", "c"),
     Place("topics", "Topics", "/topics", "t"),
     Place("groups", "Groups", "/groups", "g"),
+    Place("lesson", "Lesson", "/lesson", "l"),
 )

@@ -167,12 +167,14 @@ def to(*parts: object, **parameters: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def page(path: str, handler: Handler) -> Route:
-    """A page at a path."""
-    return Route(path, _endpoint(handler, None), methods=["GET"])
+def page(path: str, handler: Handler, *, needs_cluster: bool = True) -> Route:
+    """A page at a path; without its cluster there is nothing to show, unless told otherwise."""
+    return Route(path, _endpoint(handler, needs_cluster), methods=["GET"])
 
 
-def action(path: str, handler: Handler, right: Right | None) -> Route:
+def action(
+    path: str, handler: Handler, right: Right | None, *, needs_cluster: bool = True
+) -> Route:
     """Something that is done: a form's token is looked at, and the right."""
 
     async def act(visit: Visit) -> Response:
@@ -184,10 +186,10 @@ def action(path: str, handler: Handler, right: Right | None) -> Route:
             raise HTTPException(403, f"this console only reads: start it with --allow {right}")
         return await handler(visit)
 
-    return Route(path, _endpoint(act, right), methods=["POST"])
+    return Route(path, _endpoint(act, needs_cluster), methods=["POST"])
 
 
-def _endpoint(handler: Handler, right: Right | None) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(handler: Handler, needs_cluster: bool) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         console: Console = request.app.state.console
         logins = console.logins
@@ -197,7 +199,7 @@ def _endpoint(handler: Handler, right: Right | None) -> Callable[[Request], Awai
         if login is None:
             return _log_in_first(request)
         visit = Visit(request, console, login, identity)
-        response = await _answered(handler, visit)
+        response = await _answered(handler, visit, needs_cluster)
         if identity != given:
             set_cookie(response, logins.cookie, identity)
         return response
@@ -205,10 +207,11 @@ def _endpoint(handler: Handler, right: Right | None) -> Callable[[Request], Awai
     return endpoint
 
 
-async def _answered(handler: Handler, visit: Visit) -> Response:
+async def _answered(handler: Handler, visit: Visit, needs_cluster: bool) -> Response:
     try:
         async with asyncio.timeout(PAGE_S):
-            await visit.kafka.ready()
+            if needs_cluster:
+                await visit.kafka.ready()
             return await handler(visit)
     except HTTPException as error:
         return visit.page("trouble.html", error.status_code, title="Refused", text=error.detail)

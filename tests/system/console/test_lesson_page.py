@@ -1,0 +1,70 @@
+"""The page of the lesson: from its beginning to its end, as a browser goes through it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from minibroker.console.lesson import sandboxes
+from minibroker.console.lesson.moves import Move
+
+from tests.support.console.browsing import Browser, console_on
+
+NOBODY = "127.0.0.1:1"  # the lesson needs no cluster
+
+
+async def press(browser: Browser, move: Move) -> str:
+    """Press a button; the part of the page that comes back."""
+    page = await browser.text("/lesson")
+    token = re.search(r'name="csrf" value="(\w+)"', page)
+    assert token is not None
+    answer = await browser.client.post(
+        "/lesson/make", data={"csrf": token[1], "move": move}, headers={"hx-request": "true"}
+    )
+    assert answer.status_code == 200, answer.text[-2000:]
+    assert "<html" not in answer.text
+    return answer.text
+
+
+def drawn_log(page: str) -> str:
+    return "".join(re.findall(r'data-value="([^"]*)"', page))
+
+
+async def test_a_lesson_from_beginning_to_end() -> None:
+    async with console_on(NOBODY) as browser:
+        assert "Start the lesson" in await browser.text("/lesson")
+        begun = await browser.post("/lesson/begin", at="/lesson")
+        assert (begun.status_code, begun.headers["location"]) == (303, "/lesson")
+        assert "Send x" in await browser.text("/lesson")
+        await press(browser, Move.SEND)
+        await press(browser, Move.LOSE_ACK)
+        page = await press(browser, Move.SEND)
+        assert drawn_log(page) == "xy"
+        assert "nothing is stored twice" in page
+        assert "does not hold" not in page
+        assert drawn_log(await browser.text("/lesson")) == "xy"  # as it was, when loaded anew
+        refused = await press(browser, Move.COMMIT)
+        assert "Not made: no transaction is open." in refused
+        await browser.post("/lesson/end", at="/lesson")
+        assert "Start the lesson" in await browser.text("/lesson")
+
+
+async def test_each_browser_has_its_own_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandboxes, "LESSONS_MAX", 1)
+    async with console_on(NOBODY) as browser:
+        await browser.post("/lesson/begin", at="/lesson")
+        other = Browser(browser.app)
+        assert "Start the lesson" in await other.text("/lesson")
+        answer = await other.post("/lesson/begin", at="/lesson")
+        assert answer.status_code == 503
+        assert "1 take the lesson already" in answer.text
+        await other.client.aclose()
+
+
+async def test_a_form_of_another_and_a_move_that_is_none() -> None:
+    async with console_on(NOBODY) as browser:
+        await browser.text("/lesson")
+        foreign = await browser.client.post("/lesson/begin", data={"csrf": "no"})
+        assert foreign.status_code == 403
+        answer = await browser.post("/lesson/make", at="/lesson", move="fly")
+        assert answer.status_code == 400
