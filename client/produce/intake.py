@@ -41,7 +41,8 @@ from .partitioner import StickyPartitioner, partition_for_key
 from .pump import Sending
 from .receipts import Run
 
-SAID_AS_IT_IS = (AuthenticationFailed, Fenced, JournalFailed, StaleJournal)  # why a producer has ended
+# Why a producer has ended, in its own kind.
+SAID_AS_IT_IS = (AuthenticationFailed, Fenced, JournalFailed, StaleJournal)
 Partitioner = Callable[[bytes | None, list[int], list[int]], int]
 """(key, all partitions, those that have a leader) -> one of them; as in aiokafka"""
 
