@@ -19,7 +19,7 @@ from tests.bench.loads import (
     Load,
 )
 from tests.bench.servers import Server, create_topics
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.records.stored import read_records
 
 pytestmark = pytest.mark.skipif(
@@ -32,7 +32,7 @@ SECONDS = 0.02
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A broker with the topics of the loads."""
     data: Path = tmp_path_factory.mktemp("data")
-    with BrokerProcess(data_dir=data, durability="page-cache") as broker:
+    with ForkedBroker(data_dir=data, durability="page-cache") as broker:
         found = Server("ours", "127.0.0.1", broker.port, broker.pid)
         asyncio.run(create_topics(found, {TOPIC: PARTITIONS, READ_TOPIC: 1}))
         generator.fill(found)

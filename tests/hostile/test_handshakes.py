@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.fuzz.bystander import TOPIC
 from tests.hostile.judge import Bounds, judge
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.processes.kafka import free_ports
 from tests.support.records.stored import create_topic
 from tests.support.security.listeners import Authority
@@ -23,7 +23,7 @@ def test_handshakes_that_never_end_harm_nobody(tmp_path: Path) -> None:
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(Authority(tmp_path).write_broker()),
     }
-    with BrokerProcess(settings=settings, options=["--listeners", listeners]) as broker:
+    with ForkedBroker(settings=settings, options=["--listeners", listeners]) as broker:
         create_topic(broker.port, TOPIC)
         told = ["handshakes", "{port}", str(tls_port), str(SIZE)]
         judged = judge(broker, "handshakes", told, Bounds() if SIZE == 1 else BUSY)

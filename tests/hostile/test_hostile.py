@@ -23,7 +23,7 @@ from tests.fuzz.bystander import TOPIC
 from tests.hostile.attacker import ATTACKS
 from tests.hostile.drawn import drawn
 from tests.hostile.judge import Bounds, judge
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.records.stored import create_topic
 
 SIZE = 0.01
@@ -35,27 +35,27 @@ OFFERED = {key: api.versions for key, api in SERVED.items()}
 
 
 @pytest.fixture
-def broker() -> Iterator[BrokerProcess]:
+def broker() -> Iterator[ForkedBroker]:
     """In memory: no attack of these sizes needs a disk."""
-    with BrokerProcess() as running:
+    with ForkedBroker() as running:
         create_topic(running.port, TOPIC)
         yield running
         running.kill()  # how it stops after all that is no question here
 
 
-def test_no_attack_of_a_small_size_harms_anybody(broker: BrokerProcess) -> None:
+def test_no_attack_of_a_small_size_harms_anybody(broker: ForkedBroker) -> None:
     judged = judge(broker, "small", ["named", "{port}", str(SIZE), *ATTACKS], BUSY)
     assert not judged.faults
 
 
-def test_requests_drawn_from_the_schemas_harm_nobody(broker: BrokerProcess) -> None:
+def test_requests_drawn_from_the_schemas_harm_nobody(broker: ForkedBroker) -> None:
     told = map(str, (SEED, 0, DRAWN, DRAWN_S, DRAWN_BYTES_MAX))
     judged = judge(broker, "drawn", ["drawn", "{port}", *told], BUSY)
     assert not judged.faults
     assert sum("number" in each for each in judged.told) > DRAWN / 10
 
 
-def test_a_text_too_long_to_be_quoted_is_answered_by_every_api(broker: BrokerProcess) -> None:
+def test_a_text_too_long_to_be_quoted_is_answered_by_every_api(broker: ForkedBroker) -> None:
     """An answer that quotes it whole cannot be written: that would be an error in the log."""
     judged = judge(broker, "texts", ["texts", "{port}", str(SEED), str(TEXTS)], BUSY)
     assert not judged.faults
@@ -82,7 +82,7 @@ def test_a_drawn_request_follows_from_its_seed_and_number_alone() -> None:
     assert drawn(SEED + 1, 7, OFFERED).frame != again[0]
 
 
-def test_the_judge_sees_a_broker_that_stands_still(broker: BrokerProcess) -> None:
+def test_the_judge_sees_a_broker_that_stands_still(broker: ForkedBroker) -> None:
     def freeze() -> None:
         os.kill(broker.pid, signal.SIGSTOP)
         threading.Timer(FROZEN_S, os.kill, (broker.pid, signal.SIGCONT)).start()
@@ -92,7 +92,7 @@ def test_the_judge_sees_a_broker_that_stands_still(broker: BrokerProcess) -> Non
     assert any("the good client waited" in each for each in judged.faults)
 
 
-def test_the_judge_sees_a_broker_that_dies(broker: BrokerProcess) -> None:
+def test_the_judge_sees_a_broker_that_dies(broker: ForkedBroker) -> None:
     bounds = Bounds(quiet_s=0.1, meanwhile=lambda: os.kill(broker.pid, signal.SIGKILL))
     judged = judge(broker, "killed", ["named", "{port}", "0"], bounds)
     assert "the broker died" in judged.faults

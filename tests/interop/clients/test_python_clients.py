@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from minibroker.protocol.compression import Codec
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.processes.clients import LEAVES_SOCKETS, READERS, WRITERS, codecs_of
 from tests.support.processes.proxy import losing_proxy
 from tests.support.records.stored import read_batches, read_records
@@ -24,9 +24,9 @@ SMALL_BATCH_BYTES = 2_000  # about 18 records: enough batches for answers to be 
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedBroker]:
     data_dir: Path = tmp_path_factory.mktemp("broker") / "data"
-    with BrokerProcess(data_dir=data_dir) as running:
+    with ForkedBroker(data_dir=data_dir) as running:
         yield running
 
 
@@ -42,7 +42,7 @@ def values_of(client: str, count: int) -> list[bytes]:
 
 
 def assert_stored_once_in_order(
-    broker: BrokerProcess, topic: str, values: list[bytes], offsets: list[int]
+    broker: ForkedBroker, topic: str, values: list[bytes], offsets: list[int]
 ) -> None:
     """Every value is stored once, in order, by one PID, at the offset that was acknowledged."""
     records = read_records(broker.port, topic)
@@ -55,7 +55,7 @@ def assert_stored_once_in_order(
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("client", WRITERS)
 def test_what_one_client_writes_all_read(
-    broker: BrokerProcess, topic: str, client: str, count: int
+    broker: ForkedBroker, topic: str, client: str, count: int
 ) -> None:
     values = values_of(client, count)
     offsets = WRITERS[client](broker.bootstrap_servers, topic, values)
@@ -66,7 +66,7 @@ def test_what_one_client_writes_all_read(
 
 @pytest.mark.parametrize("client", WRITERS)
 def test_compressed_batches_stay_compressed_and_all_read_them(
-    broker: BrokerProcess, topic: str, client: str
+    broker: ForkedBroker, topic: str, client: str
 ) -> None:
     expected: list[bytes] = []
     codecs: list[int] = []
@@ -86,7 +86,7 @@ def test_compressed_batches_stay_compressed_and_all_read_them(
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("client", WRITERS)
 def test_lost_answers_store_nothing_twice(
-    broker: BrokerProcess, topic: str, client: str, count: int
+    broker: ForkedBroker, topic: str, client: str, count: int
 ) -> None:
     values = values_of(client, count)
     with losing_proxy(broker.bootstrap_servers, lose_every=LOSE_EVERY) as proxy:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import io
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,7 +35,7 @@ from minibroker.client import (
 from minibroker.client.admin import ConfigResource
 from minibroker.testing.proxy import Proxy
 
-from tests.support.processes.broker import RUN
+from tests.support.processes.commands import run
 
 WAIT_S = 30.0
 POLL_MS = 100
@@ -404,14 +403,8 @@ async def properties_and_directories(bootstrap: str) -> None:
 
 async def run_command(bootstrap: str, *words: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of `minibroker WORDS`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", RUN, *words, "--bootstrap-server", bootstrap,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(WAIT_S):
-        out, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), errors.decode()
+    done = await asyncio.to_thread(run, *words, "--bootstrap-server", bootstrap, timeout=WAIT_S)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 async def run_groups(bootstrap: str, *words: str) -> tuple[int, str, str]:

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from tests.support.processes.commands import Command
+
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
 READY = re.compile(r"minibroker ready: .*?listeners=PLAINTEXT://127\.0\.0\.1:(\d+)")
@@ -66,7 +68,7 @@ class BrokerProcess:
         for name, value in (settings or {}).items():
             self._options += ["--set", f"{name}={value}"]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Command | None = None
         self.port = 0
         self.ready_line = ""
 
@@ -101,16 +103,17 @@ class BrokerProcess:
     def start(self) -> None:
         """Start it and wait until it answers."""
         listener = f"PLAINTEXT://127.0.0.1:{self.port}"
-        command = [sys.executable, *self.program, "serve", "--listeners", listener]
         self._stderr.seek(0, 2)
-        self._process = subprocess.Popen(
-            command + self._options, stdout=subprocess.PIPE, stderr=self._stderr
-        )
+        self._process = self._begin(["serve", "--listeners", listener, *self._options])
         try:
             self.port = self._read_port(self._process)
         except BaseException:
             self.kill()
             raise
+
+    def _begin(self, words: list[str]) -> subprocess.Popen[bytes] | Command:
+        command = [sys.executable, *self.program, *words]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._stderr)
 
     def wait_for_end(self, timeout_s: float) -> int | None:
         """Give it that long to end by itself; returns its exit code, None if it still runs."""
@@ -170,11 +173,11 @@ class BrokerProcess:
         finally:
             self._stderr.close()
 
-    def _take_process(self) -> subprocess.Popen[bytes] | None:
+    def _take_process(self) -> subprocess.Popen[bytes] | Command | None:
         process, self._process = self._process, None
         return process
 
-    def _read_port(self, process: subprocess.Popen[bytes]) -> int:
+    def _read_port(self, process: subprocess.Popen[bytes] | Command) -> int:
         """Wait for the ready line."""
         assert process.stdout is not None
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -197,8 +200,14 @@ class BrokerProcess:
         )
 
 
-def _reap(process: subprocess.Popen[bytes]) -> int:
+def _reap(process: subprocess.Popen[bytes] | Command) -> int:
     code = process.wait(STOP_TIMEOUT_S)
-    if process.stdout is not None:
-        process.stdout.close()
-    return code
+    with process:  # its pipes are closed
+        return code
+
+
+class ForkedBroker(BrokerProcess):
+    """The same without an interpreter's start for each (commands.py)."""
+
+    def _begin(self, words: list[str]) -> Command:
+        return Command(*words, stdout=subprocess.PIPE, stderr=self._stderr.fileno())

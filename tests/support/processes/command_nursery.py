@@ -1,10 +1,11 @@
-"""EDGE: the process that forks `minibroker` commands for tests (commands.py); imports once for all.
+"""EDGE: the process that forks `minibroker` commands for tests (commands.py), imported once.
 
     python -m tests.support.processes.command_nursery SOCKET
 
-Each connection is one command. There comes a line of JSON (words, env, cwd), and with its first
-byte three descriptors: standard input, output and error. Back go the pid, and at its end the exit
-code as subprocess.Popen would know it, a line each. All ends when standard input does.
+Each connection is one command. There comes a line of JSON (program, words, env, cwd), and with its
+first byte three descriptors: standard input, output and error. Back go the pid, and at its end the
+exit code as subprocess.Popen would know it, a line each. All ends when standard input does. A
+program is a module with main() -> int | None; its words stand in sys.argv.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import socket
 import sys
 import traceback
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from minibroker.broker.apis.served import SERVED
-from minibroker.cli.main import main
 from minibroker.cli.parsers import COMMANDS, module_of
 from minibroker.protocol.apis import request_type
 
@@ -29,9 +30,11 @@ PART_BYTES = 65_536
 FLUSH_FAILED = 120  # the exit code of an interpreter that cannot write what was printed
 # What commands import in their functions, so that those who need it not start sooner.
 IMPORTED_LATER = (
+    "minibroker.cli.main",
     "minibroker.client",
     "minibroker.client.security.security",
     "minibroker.testing.fault_file",
+    "tests.support.sessions.sending_program",
     "rich.progress",
     "rich.table",
 )
@@ -100,8 +103,8 @@ def _be_command(order: dict[str, Any], standard: list[int]) -> None:
         os.environ.update(order["env"])
         os.chdir(order["cwd"])
         _take(standard)
-        sys.argv = ["minibroker", *order["words"]]
-        code = main()
+        sys.argv = [order["program"], *order["words"]]
+        code = import_module(order["program"]).main() or 0
     except SystemExit as ended:
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)
@@ -139,6 +142,8 @@ def _import_all() -> None:
         module_of(each)
     for name in IMPORTED_LATER:
         import_module(name)
+    if find_spec("uvloop") is not None:
+        import_module("uvloop")
     for api in SERVED.values():
         request_type(api.key)
 

@@ -31,6 +31,7 @@ from typing import IO, Self
 
 from tests.support.repository import ROOT
 
+MINIBROKER = "minibroker.cli.main"
 MODULE = "tests.support.processes.command_nursery"
 BOUND_S = 60.0
 PART_BYTES = 4096
@@ -42,6 +43,7 @@ class Command:
     Args:
         stdin, stdout, stderr: a descriptor, PIPE or DEVNULL.
         env: beside the variables of this process.
+        program: another one than `minibroker`: a module with a main().
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Command:
         stdout: int = DEVNULL,
         stderr: int = DEVNULL,
         env: Mapping[str, str] | None = None,
+        program: str = MINIBROKER,
     ) -> None:
         self.returncode: int | None = None
         self._words, self._said = words, b""
@@ -61,7 +64,12 @@ class Command:
             given = [stdin, stdout, stderr]
             sides = [_sides(number, each, ours, theirs) for number, each in enumerate(given)]
             self.stdin, self.stdout, self.stderr = (side for side, _ in sides)
-            order = {"words": words, "env": {**os.environ, **(env or {})}, "cwd": os.getcwd()}
+            order = {
+                "program": program,
+                "words": words,
+                "env": {**os.environ, **(env or {})},
+                "cwd": os.getcwd(),
+            }
             text = json.dumps(order).encode() + b"\n"
             sent = socket.send_fds(self._told, [text], [other for _, other in sides])
             self._told.sendall(text[sent:])
@@ -69,14 +77,24 @@ class Command:
             self._open = ours.pop_all()
 
     def wait(self, timeout: float) -> int:
-        """Its exit code, when it has ended; raises TimeoutExpired after that many seconds."""
+        """Its exit code, when it has ended.
+
+        Raises:
+            TimeoutExpired: after `timeout` seconds.
+        """
         if self.returncode is None:
             self.returncode = self._number(timeout)
         return self.returncode
 
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        with suppress(TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
     def send_signal(self, number: int) -> None:
-        """Unless it is known to have ended."""
-        if self.returncode is None:
+        """Unless it has ended."""
+        if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
@@ -107,7 +125,7 @@ class Command:
                 if not part:
                     raise RuntimeError(f"the nursery has ended: {self._words}")
                 self._said += part
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise TimeoutExpired(self._words, timeout) from None
         line, _, self._said = self._said.partition(b"\n")
         return int(line)
@@ -134,18 +152,25 @@ def run(
     text: bytes = b"",
     env: Mapping[str, str] | None = None,
     timeout: float = BOUND_S,
+    program: str = MINIBROKER,
 ) -> CompletedProcess[bytes]:
     """Run a command to its end.
 
     Args:
         text: what it reads from standard input, a pipe.
+        env, program: as of a Command.
         timeout: in seconds; then it is killed, and TimeoutExpired raised.
     """
     with (
         tempfile.TemporaryFile() as output,
         tempfile.TemporaryFile() as errors,
         Command(
-            *words, stdin=PIPE, stdout=output.fileno(), stderr=errors.fileno(), env=env
+            *words,
+            stdin=PIPE,
+            stdout=output.fileno(),
+            stderr=errors.fileno(),
+            env=env,
+            program=program,
         ) as running,
     ):
         assert running.stdin is not None
@@ -167,20 +192,14 @@ def _feed(stdin: IO[bytes], text: bytes) -> None:
 @cache
 def nursery() -> str:
     """The socket of the process that forks commands, started when the first one is wanted."""
-    directory = tempfile.TemporaryDirectory(prefix="commands-")
-    path = str(Path(directory.name) / "orders")
-    process = subprocess.Popen(
-        [sys.executable, "-m", MODULE, path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-
-    def end() -> None:
-        with directory, process:  # which closes its standard input
-            pass
-
-    atexit.register(end)
-    return path
+    with ExitStack() as until_exit:
+        directory = tempfile.TemporaryDirectory(prefix="commands-")
+        path = str(Path(until_exit.enter_context(directory)) / "orders")
+        command = [sys.executable, "-m", MODULE, path]
+        process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
+        until_exit.enter_context(process)  # which closes its standard input
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"{MODULE} has not started")
+        atexit.register(until_exit.pop_all().close)
+        return path

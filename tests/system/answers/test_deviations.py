@@ -29,14 +29,14 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 TOPIC = "t"
 PRODUCER_ID = 4711
 YEARS_MS = 3 * 365 * 24 * 3_600_000
 
 
-def ask(broker: BrokerProcess, *requests: object) -> list[Any]:
+def ask(broker: ForkedBroker, *requests: object) -> list[Any]:
     async def each_in_turn() -> list[Any]:
         connection = await Connection.open("127.0.0.1", broker.port)
         answers = [await connection.request(request) for request in requests]
@@ -77,7 +77,7 @@ def test_all_five_batches_are_known_after_a_restart(
     tmp_path: Path, ending: str, age_ms: int
 ) -> None:
     batches = [produce(sequence, age_ms=age_ms) for sequence in range(5)]
-    with BrokerProcess(data_dir=tmp_path, durability="page-cache") as broker:
+    with ForkedBroker(data_dir=tmp_path, durability="page-cache") as broker:
         ask(broker, create(), *batches)
         getattr(broker, ending)()
         broker.start()
@@ -86,13 +86,13 @@ def test_all_five_batches_are_known_after_a_restart(
 
 
 def test_a_replication_factor_above_one_is_accepted() -> None:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         (created,) = ask(broker, create(replicas=3))
     assert created.topics[0].error_code == ErrorCode.NONE
 
 
 def test_a_compacted_topic_is_created_and_takes_records_without_a_key() -> None:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         created, stored = ask(broker, create(configs=[("cleanup.policy", "compact")]), produce(0))
     assert created.topics[0].error_code == ErrorCode.NONE
     assert outcome(stored) == (0, 0)
@@ -113,7 +113,7 @@ def test_the_log_of_the_groups_is_no_topic() -> None:
         ],
     )
     named = MetadataRequest(topics=[MetadataRequestTopic(name="__consumer_offsets")])
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         _, committed, everything, asked = ask(
             broker, create(), commit, MetadataRequest(topics=None), named
         )

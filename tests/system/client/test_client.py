@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from minibroker.broker.faults.rules import LoseReply, Rule
@@ -25,7 +26,8 @@ from minibroker.client.config import CompressionType
 from minibroker.testing.proxy import Proxy
 
 from tests.support.in_loop.runtime import running_broker
-from tests.support.processes.broker import RUN, BrokerProcess
+from tests.support.processes.broker import RUN, ForkedBroker
+from tests.support.processes.commands import Command, run
 
 T0 = TopicPartition("t", 0)
 CODECS: list[CompressionType] = ["none", "gzip", "snappy", "lz4", "zstd"]
@@ -184,14 +186,12 @@ async def test_without_a_position_none_raises_and_latest_begins_at_the_end() -> 
                 assert (await latest.getone()).value == b"new"
 
 
-async def _keep_killing(
-    broker: BrokerProcess, proxy: Proxy, producing: asyncio.subprocess.Process
-) -> int:
+async def _keep_killing(broker: ForkedBroker, proxy: Proxy, producing: Command) -> int:
     """SIGKILL twice, each when so many answers have been lost, of what was stored just now."""
     kills = 0
     for lost in KILLED_AT:
         await proxy.wait_fired(proxy.rules[0], lost, timeout_ms=WAIT_S * 1000)
-        assert producing.returncode is None
+        assert producing.poll() is None
         broker.kill()
         kills += 1
         broker.start()
@@ -202,35 +202,26 @@ async def test_a_file_survives_lost_answers_and_two_kills(tmp_path: Path) -> Non
     lines = [b"line %d" % number for number in range(LINES)]
     file = tmp_path / "lines"
     file.write_bytes(b"\n".join(lines) + b"\n")
-    with BrokerProcess(data_dir=tmp_path / "data", durability="page-cache") as broker:
+    with ForkedBroker(data_dir=tmp_path / "data", durability="page-cache") as broker:
         rule = Rule(action=LoseReply(), api="Produce", every=10)
         async with Proxy(broker.bootstrap_servers, [rule]) as proxy:
-            command = [sys.executable, "-c", RUN, "produce", "t", "--file", str(file)]
-            options = ["--bootstrap-server", proxy.bootstrap_servers, "--batch-size", "1000"]
-            producing = await asyncio.create_subprocess_exec(
-                *command, *options, stderr=subprocess.PIPE
-            )
-            kills = await _keep_killing(broker, proxy, producing)
-            async with asyncio.timeout(WAIT_S):
-                _, said = await producing.communicate()
-            assert producing.returncode == 0, said.decode()
+            words = ("produce", "t", "--file", str(file), "--batch-size", "1000")
+            here = ("--bootstrap-server", proxy.bootstrap_servers)
+            with Command(*words, *here, stderr=PIPE) as producing:
+                kills = await _keep_killing(broker, proxy, producing)
+                code = await asyncio.to_thread(producing.wait, WAIT_S)
+                assert producing.stderr is not None
+                assert code == 0, producing.stderr.read().decode()
         assert (kills, proxy.rules[0].fired > KILLED_AT[-1]) == (2, True)
         assert await read_all(broker.bootstrap_servers) == lines
 
 
 def test_produce_and_consume_through_pipes(tmp_path: Path) -> None:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         here = ["--bootstrap-server", broker.bootstrap_servers]
-        say = [sys.executable, "-c", RUN]
         data = b"k=a\nb\xff\x00\n\nno newline"
-        subprocess.run(
-            [*say, "produce", "t", "--key-separator", "=", *here],
-            input=data, check=True, timeout=WAIT_S, capture_output=True,
-        )  # fmt: skip
-        read = subprocess.run(
-            [*say, "consume", "t", "--from-beginning", "--format", "%k|%v|%o", *here],
-            check=True, timeout=WAIT_S, capture_output=True,
-        )  # fmt: skip
+        run("produce", "t", "--key-separator", "=", *here, text=data).check_returncode()
+        read = run("consume", "t", "--from-beginning", "--format", "%k|%v|%o", *here)
         assert read.stdout == b"k|a|0\n|b\xff\x00|1\n||2\n|no newline|3\n"
         assert read.stderr == b""
         head = subprocess.run(
@@ -241,11 +232,10 @@ def test_produce_and_consume_through_pipes(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_sends_what_was_read_and_says_so() -> None:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         here = ["--bootstrap-server", broker.bootstrap_servers]
-        command = [sys.executable, "-c", RUN, "produce", "t", "--json", *here]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as producing:
+        words = ("produce", "t", "--json", *here)
+        with Command(*words, stdin=PIPE, stdout=PIPE, stderr=PIPE) as producing:
             assert producing.stdin is not None
             assert producing.stdout is not None
             assert producing.stderr is not None

@@ -19,7 +19,7 @@ from tests.support.groups.member_scenarios import (
     topic_with,
 )
 from tests.support.in_loop.runtime import running_broker
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
@@ -29,7 +29,7 @@ async def test_against_our_broker(scenario: Scenario) -> None:
 
 
 async def test_members_go_on_after_kill_9_of_the_broker(tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path, durability="page-cache") as broker:
+    with ForkedBroker(data_dir=tmp_path, durability="page-cache") as broker:
         topic = await topic_with(broker.bootstrap_servers, 2, 4)
         async with (
             member(broker.bootstrap_servers, topic) as one,

@@ -17,7 +17,7 @@ with warnings.catch_warnings():  # kafka-python reads its schemas by a deprecate
     warnings.simplefilter("ignore", DeprecationWarning)
     import kafka
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.processes.clients import LEAVES_SOCKETS
 
 pytestmark = LEAVES_SOCKETS
@@ -113,10 +113,10 @@ CONSUMERS: dict[str, Consume] = {
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedBroker]:
     data_dir: Path = tmp_path_factory.mktemp("broker") / "data"
     settings = {"num.partitions": str(PARTITIONS)}
-    with BrokerProcess(data_dir=data_dir, settings=settings) as running:
+    with ForkedBroker(data_dir=data_dir, settings=settings) as running:
         producer = confluent_kafka.Producer(
             {"bootstrap.servers": running.bootstrap_servers, "log_level": 0}
         )
@@ -129,7 +129,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 
 @pytest.mark.parametrize("client", CONSUMERS)
 def test_a_group_goes_on_where_it_has_committed_before_the_kill(
-    broker: BrokerProcess, client: str
+    broker: ForkedBroker, client: str
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

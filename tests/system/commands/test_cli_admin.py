@@ -12,14 +12,14 @@ from minibroker.client import Admin, TopicPartition
 
 from tests.support.answers.cli_admin import administer
 from tests.support.in_loop.lying_broker import Lie, lying_broker
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 BOUND_S = 20.0
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         yield broker.bootstrap_servers
 
 

@@ -8,12 +8,12 @@ import pytest
 from minibroker.cli.main import main
 
 from tests.support.in_loop.lying_broker import Lie, lying_broker
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.transactions.command_scenario import look_and_abort
 
 
 def test_transactions_are_looked_at_and_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
 
         def command(*words: str) -> tuple[int, str, str]:
             code = main([*words, "--bootstrap-server", broker.bootstrap_servers])

@@ -9,7 +9,7 @@ import pytest
 from minibroker.cli.main import main
 from minibroker.cli.probing.rows import SECTIONS
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 ON_PURPOSE = {row.sent for rows in SECTIONS.values() for row in rows if row.deviation}
 
@@ -18,7 +18,7 @@ ON_PURPOSE = {row.sent for rows in SECTIONS.values() for row in rows if row.devi
 def test_our_broker_differs_only_on_purpose(
     durability: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with BrokerProcess(data_dir=tmp_path / "data", durability=durability) as broker:
+    with ForkedBroker(data_dir=tmp_path / "data", durability=durability) as broker:
         exit_code = main(["probe", "--bootstrap-server", broker.bootstrap_servers, "--json"])
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row for row in rows if row["verdict"] == "different"] == []
@@ -30,7 +30,7 @@ def test_an_answer_that_differs_from_kafkas_makes_the_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     anything_goes = {"log.message.timestamp.after.max.ms": str(2**62)}
-    with BrokerProcess(settings=anything_goes) as broker:
+    with ForkedBroker(settings=anything_goes) as broker:
         exit_code = main(["probe", "--bootstrap-server", broker.bootstrap_servers, "--json"])
     rows = json.loads(capsys.readouterr().out)["rows"]
     different = [(row["sent"], row["answer"]) for row in rows if row["verdict"] == "different"]
@@ -39,7 +39,7 @@ def test_an_answer_that_differs_from_kafkas_makes_the_exit_code_1(
 
 
 def test_nothing_stays_behind(capsys: pytest.CaptureFixture[str]) -> None:
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         here = ("--bootstrap-server", broker.bootstrap_servers, "--json")
         main(["probe", *here])
         capsys.readouterr()

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, CompletedProcess
 
 import pytest
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
+from tests.support.processes.commands import Command, run
 from tests.support.security.listeners import Authority
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 TIMEOUT_S = 20.0
 
 
-def serve(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def serve(*options: str, **environ: str) -> CompletedProcess[bytes]:
     """Run serve until it ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-c", RUN, "serve", "--listeners", "PLAINTEXT://127.0.0.1:0", *options],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        env={**os.environ, **environ},
-    )
+    here = ("--listeners", "PLAINTEXT://127.0.0.1:0")
+    return run("serve", *here, *options, env=environ, timeout=TIMEOUT_S)
 
 
-def last_line(ended: subprocess.CompletedProcess[str]) -> str:
-    assert "Traceback" not in ended.stderr
-    assert ended.stdout == ""
-    return ended.stderr.splitlines()[-1]
+def last_line(ended: CompletedProcess[bytes]) -> str:
+    said = ended.stderr.decode()
+    assert "Traceback" not in said
+    assert ended.stdout == b""
+    return said.splitlines()[-1]
+
+
+def said_until_ready(*words: str) -> bytes:
+    """What serve writes to standard error until it is ready, and is told to end."""
+    with Command("serve", *words, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_S) == 0
+        return process.stderr.read()
 
 
 def test_a_misspelt_setting_exits_2_with_the_nearest_right_one() -> None:
@@ -58,7 +65,7 @@ def test_a_port_in_use_exits_1_and_says_what_to_do() -> None:
 
 
 def test_a_data_directory_in_use_exits_1_and_names_it(tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path) as broker:
+    with ForkedBroker(data_dir=tmp_path) as broker:
         ended = serve("--log-dirs", str(tmp_path))
         assert ended.returncode == 1
         assert str(tmp_path) in last_line(ended)
@@ -66,7 +73,7 @@ def test_a_data_directory_in_use_exits_1_and_names_it(tmp_path: Path) -> None:
 
 
 def test_a_killed_brokers_directory_is_free_at_once(tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path) as broker:
+    with ForkedBroker(data_dir=tmp_path) as broker:
         broker.kill()
         broker.start()
 
@@ -79,7 +86,7 @@ def test_a_directory_that_cannot_be_written_exits_1(tmp_path: Path) -> None:
 
 
 def test_a_damaged_log_exits_1_and_names_file_and_position(tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path) as broker:
+    with ForkedBroker(data_dir=tmp_path) as broker:
         broker.restart()
     log = tmp_path / "__cluster_metadata-0" / "00000000000000000000.log"
     damaged = bytearray(log.read_bytes())
@@ -92,7 +99,7 @@ def test_a_damaged_log_exits_1_and_names_file_and_position(tmp_path: Path) -> No
 
 
 def test_a_torn_tail_is_cut_and_reported(tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path) as broker:
+    with ForkedBroker(data_dir=tmp_path) as broker:
         broker.kill()
         log = tmp_path / "__cluster_metadata-0" / "00000000000000000000.log"
         with log.open("ab") as file:
@@ -126,12 +133,7 @@ def test_the_environment_configures_as_in_kafkas_containers() -> None:
 
 
 def test_listening_beyond_loopback_warns_once() -> None:
-    command = [sys.executable, "-c", RUN, "serve", "--listeners", "PLAINTEXT://0.0.0.0:0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.terminate()
-        _, errors = process.communicate(timeout=TIMEOUT_S)
+    errors = said_until_ready("--listeners", "PLAINTEXT://0.0.0.0:0")
     assert errors.count(b"open to the network") == 1
 
 
@@ -141,7 +143,6 @@ def test_a_certificate_that_cannot_be_read_is_a_wrong_configuration(tmp_path: Pa
     ended = serve(*told)
     assert ended.returncode == 2
     assert last_line(ended).endswith("no.pem: No such file or directory")
-    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,9 @@ def test_what_a_listener_beyond_loopback_lacks_is_named(
         "ssl.keystore.location": str(Authority(tmp_path).write_broker()),
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
     }
-    command = [sys.executable, "-c", RUN, "serve", "--listeners", f"{protocol}://0.0.0.0:0"]
+    words = ["--listeners", f"{protocol}://0.0.0.0:0"]
     for name, value in settings.items():
-        command += ["--set", f"{name}={value}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.terminate()
-        _, errors = process.communicate(timeout=TIMEOUT_S)
+        words += ["--set", f"{name}={value}"]
+    errors = said_until_ready(*words)
     assert errors.count(b"open to the network") == bool(lacks)
     assert lacks in errors

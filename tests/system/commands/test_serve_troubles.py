@@ -17,7 +17,7 @@ from minibroker.client import Producer
 from minibroker.client.errors import ClientError
 
 from tests.support.directories.data_directories import ends_found, full_directory, snapshot
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 WAIT_S = 20.0
@@ -119,7 +119,7 @@ def test_a_directory_that_is_gone_ends_the_broker_and_all_acknowledgements(
     tmp_path: Path, change: Callable[[Path], None], durability: str
 ) -> None:
     root = tmp_path / "data"
-    with BrokerProcess(data_dir=root, durability=durability) as broker:
+    with ForkedBroker(data_dir=root, durability=durability) as broker:
         wait = send_until_refused(broker.bootstrap_servers, lambda: change(root))
         assert asyncio.run(wait) < NOTICED_S
         assert broker.wait_for_end(WAIT_S) == 1

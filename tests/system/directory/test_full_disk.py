@@ -17,7 +17,7 @@ from minibroker.protocol.batch.writing import build_batch
 from minibroker.testing.stored import stored_batches
 
 from tests.support.directories.directory_contents import send
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 FULL = 56
 ROOM_S = 15.0
@@ -110,7 +110,7 @@ async def delete(port: int, topic: str) -> None:
         await admin.delete_topics([topic])
 
 
-def await_room(broker: BrokerProcess) -> None:
+def await_room(broker: ForkedBroker) -> None:
     """Wait until the broker has seen that there is room again."""
     deadline = time.monotonic() + ROOM_S
     while not count(broker, "disk-free-again"):
@@ -118,12 +118,12 @@ def await_room(broker: BrokerProcess) -> None:
         threading.Event().wait(0.1)
 
 
-def count(broker: BrokerProcess, event: str) -> int:
+def count(broker: ForkedBroker, event: str) -> int:
     return broker.said.count(f"event={event} ")
 
 
 def test_a_full_disk_serves_readers_starts_again_and_lets_topics_be_deleted(volume: Path) -> None:
-    with BrokerProcess(data_dir=volume) as broker:
+    with ForkedBroker(data_dir=volume) as broker:
         asyncio.run(create(broker.port, "kept", "doomed"))
         doomed = asyncio.run(write_until_full(broker.port, "doomed"))
         assert len(doomed) > 100
@@ -145,7 +145,7 @@ def test_a_full_disk_serves_readers_starts_again_and_lets_topics_be_deleted(volu
 
 def test_without_a_reserve_a_full_disk_is_only_read_until_there_is_room(volume: Path) -> None:
     data, filler = volume / "data", volume / "filler"
-    with BrokerProcess(data_dir=data) as broker:
+    with ForkedBroker(data_dir=data) as broker:
         asyncio.run(create(broker.port, "kept"))
         connection_sent = [batch(number) for number in range(3)]
         asyncio.run(write(broker.port, "kept", connection_sent))

@@ -18,7 +18,7 @@ from minibroker.protocol.messages.init_producer_id import InitProducerIdRequest
 
 from tests.golden.write_directory import FOLDER
 from tests.support.directories.directory_contents import contents, send
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 DIRECTORIES = sorted(FOLDER.glob("*/*.tar.xz"))
 
@@ -67,7 +67,7 @@ def test_everything_in_a_directory_of_an_earlier_version_is_there(
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path, filter="data")
     used = {int.from_bytes(bytes.fromhex(each["batch"])[43:51]) for each in retries}
-    with BrokerProcess(data_dir=tmp_path) as broker:
+    with ForkedBroker(data_dir=tmp_path) as broker:
         assert asyncio.run(contents(broker.port)) == expected
         assert asyncio.run(wrong_answers(broker.port, retries)) == []
         assert asyncio.run(new_producer_id(broker.port)) not in used

@@ -17,21 +17,21 @@ from minibroker.protocol.header import RequestHeader, encode_request_header
 
 from tests.support.answers.admin_answers import create
 from tests.support.answers.log_start_answers import delete_topic
-from tests.support.processes.broker import READY, RUN, BrokerProcess
+from tests.support.processes.broker import READY, RUN, ForkedBroker
 
 TIMEOUT_S = 10.0
 
 
-def lines(broker: BrokerProcess) -> list[dict[str, Any]]:
+def lines(broker: ForkedBroker) -> list[dict[str, Any]]:
     """Each line, all of which must be JSON objects."""
     return [json.loads(line) for line in broker.said.splitlines()]
 
 
-def events(broker: BrokerProcess, name: str) -> list[dict[str, Any]]:
+def events(broker: ForkedBroker, name: str) -> list[dict[str, Any]]:
     return [line for line in lines(broker) if line.get("event") == name]
 
 
-def send(broker: BrokerProcess, data: bytes) -> None:
+def send(broker: ForkedBroker, data: bytes) -> None:
     """Send bytes and wait until the broker has closed the connection."""
     with socket.create_connection(("127.0.0.1", broker.port), TIMEOUT_S) as peer:
         peer.sendall(data)
@@ -40,7 +40,7 @@ def send(broker: BrokerProcess, data: bytes) -> None:
 
 
 def test_a_life_with_topics_kill_and_clean_stop_is_told(tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path, options=["--log-format", "json"]) as broker:
+    with ForkedBroker(data_dir=tmp_path, options=["--log-format", "json"]) as broker:
         broker.kill()
         log = tmp_path / "__cluster_metadata-0" / "00000000000000000000.log"
         with log.open("ab") as file:
@@ -56,7 +56,7 @@ def test_a_life_with_topics_kill_and_clean_stop_is_told(tmp_path: Path) -> None:
 
 
 async def test_topics_created_and_deleted_are_told() -> None:
-    with BrokerProcess(options=["--log-format", "json"]) as broker:
+    with ForkedBroker(options=["--log-format", "json"]) as broker:
         client = await Connection.open("127.0.0.1", broker.port)
         await client.request(create("orders", 3))
         await client.request(delete_topic("orders"))
@@ -66,7 +66,7 @@ async def test_topics_created_and_deleted_are_told() -> None:
 
 
 def test_strangers_are_recognised_and_one_of_them_is_told_once_a_second() -> None:
-    with BrokerProcess(options=["--log-format", "json"]) as broker:
+    with ForkedBroker(options=["--log-format", "json"]) as broker:
         head = encode_request_header(RequestHeader(0, 9, 1, "rd\x1b[2Jkafka"))
         unknown = b"".join(frame([b"\x00\x44" + head[2:]]))  # 68
         for _ in range(50):
@@ -79,14 +79,14 @@ def test_strangers_are_recognised_and_one_of_them_is_told_once_a_second() -> Non
 
 
 def test_a_tls_hello_is_recognised() -> None:
-    with BrokerProcess(options=["--log-format", "json"]) as broker:
+    with ForkedBroker(options=["--log-format", "json"]) as broker:
         send(broker, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
         assert "security.protocol=PLAINTEXT" in events(broker, "connection-closed")[0]["looks_like"]
 
 
 @pytest.mark.parametrize(("level", "said"), [("warning", False), ("info", True)])
 def test_the_level_is_the_least_that_is_said(level: str, said: bool, tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path, options=["--log-level", level]) as broker:
+    with ForkedBroker(data_dir=tmp_path, options=["--log-level", level]) as broker:
         broker.restart()
         assert ("event=data-opened" in broker.said) == said
 

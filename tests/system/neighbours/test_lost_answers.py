@@ -22,7 +22,7 @@ from minibroker.protocol.messages.produce import (
 from minibroker.testing.proxy import Proxy
 from minibroker.testing.stored import stored_records
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 TOPIC = "window"
 IN_FLIGHT = 5
@@ -62,7 +62,7 @@ async def test_all_five_in_flight_are_recognised_whichever_answer_is_lost(
 ) -> None:
     rule = Rule(action=LoseReply(), api="Produce", nth=lost)
     expected = [(0, 2 * number) for number in range(IN_FLIGHT)]
-    with BrokerProcess(data_dir=tmp_path / "data") as broker:
+    with ForkedBroker(data_dir=tmp_path / "data") as broker:
         async with Proxy(broker.bootstrap_servers, [rule]) as proxy:
             connection = await Connection.open(proxy.host, proxy.port)
             await connection.request(MetadataRequest(topics=[MetadataRequestTopic(name=TOPIC)]))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from minibroker.client.cluster.connection import Connection
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.processes.kafka import free_ports
 from tests.support.security.listeners import PROTOCOLS, Authority, scram_users, settings
 
@@ -41,7 +41,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     texts = settings(authority)
     ports = dict(zip(PROTOCOLS, free_ports(len(PROTOCOLS)), strict=True))
     listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
-    with BrokerProcess(settings=texts, options=["--listeners", listeners]) as broker:
+    with ForkedBroker(settings=texts, options=["--listeners", listeners]) as broker:
         asyncio.run(_add_users(broker.port))
         yield Running(ports, authority.write_authority())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 from tests.support.transactions.playing import HOUSES, play
 from tests.support.transactions.stage import Peer
 
@@ -17,7 +17,7 @@ from tests.support.transactions.stage import Peer
     [*((name, "fsync") for name in HOUSES["restarted"].scenarios), ("restarts.kill", "page-cache")],
 )
 async def test_ours_answers_as_is_written(name: str, durability: str, tmp_path: Path) -> None:
-    with BrokerProcess(data_dir=tmp_path, durability=durability) as broker:
+    with ForkedBroker(data_dir=tmp_path, durability=durability) as broker:
 
         async def restart(kills: bool) -> None:
             await asyncio.to_thread(broker.kill if kills else broker.stop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -14,6 +13,7 @@ from minibroker.client import Admin
 from minibroker.client.session.instants import Instant
 from minibroker.testing import TestBroker
 
+from tests.support.processes import commands
 from tests.support.sessions.sending_program import PARTITIONS, TOPIC, value_of
 
 COUNT = 600
@@ -24,15 +24,9 @@ PROGRAM = "tests.support.sessions.sending_program"
 
 async def run(*arguments: object) -> tuple[int, list[str]]:
     """Let the program run to its end or death; returns exit code and lines."""
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", PROGRAM, *map(str, arguments)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(BOUND_S):
-        out, _ = await program.communicate()
-    assert program.returncode is not None
-    return program.returncode, out.decode().split()
+    words = map(str, arguments)
+    done = await asyncio.to_thread(commands.run, *words, timeout=BOUND_S, program=PROGRAM)
+    return done.returncode, done.stdout.decode().split()
 
 
 def stored(broker: TestBroker) -> dict[int, list[bytes]]:
