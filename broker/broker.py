@@ -71,6 +71,8 @@ class Broker:
         DamagedLog, StorageError, MetadataError: the data cannot be used as it is.
     """
 
+    faults: object | None = None  # the Faults it acts out, for apis/alter_faults.py
+
     def __init__(
         self, config: BrokerConfig, listeners: Sequence[Listener], world: World, hooks: Hooks
     ) -> None:
@@ -81,7 +83,7 @@ class Broker:
         self._hooks = hooks
         self.reserve = Reserve(world.storage, world.clock, hooks.warn)
         self.trouble = StorageTrouble(hooks.warn, self.reserve.look)
-        opened_at_ms = world.clock.monotonic_ms()
+        self.opened_at_ms = world.clock.monotonic_ms()
         self.work = LongWork(hooks.slices)
         self._names_taken: set[str] = set()  # by topics that are being deleted
         self.commit = GroupCommit(hooks.flush_wanted)
@@ -130,7 +132,7 @@ class Broker:
         self._start.once_written(lambda: self._begin(gone))
         self.transactions.timers.on_earlier = hooks.deadline_moved  # nobody listens before
         self.reserve.begin()
-        self._tell_start(opened_at_ms)
+        self._tell_start(self.opened_at_ms)
 
     def _start_sweeps(self, hooks: Hooks) -> None:
         config = self.config

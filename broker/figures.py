@@ -137,6 +137,7 @@ class BrokerFigures:
         flush_failures: none but the last: a flush that fails ends the broker.
         gone: what deleted partitions had counted, so that sums never fall.
         start_ms: what it took to open the data.
+        loop_lag: in seconds, of the loop it runs in; None where nobody watches that.
     """
 
     def __init__(self) -> None:
@@ -152,6 +153,7 @@ class BrokerFigures:
         self.flush_failures = 0
         self.gone = Traffic()
         self.start_ms = 0
+        self.loop_lag: Histogram | None = None
 
     def batch_refused(self, topic: str | None, code: ErrorCode) -> None:
         """A batch was not stored; None for a topic that is not there."""

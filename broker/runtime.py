@@ -167,6 +167,7 @@ class Runtime:
         )
         try:
             self.broker = Broker(self.config, self._listeners, self._world, hooks)
+            self.broker.faults = self._faults
             if self._faults is not None:
                 self.fault_path = self._make_fault_path(self._faults)
             self.server = Server(self.config, Dispatch(self.broker), self._break, self.fault_path)

@@ -114,7 +114,11 @@ APIS: dict[int, Api] = {
         Api(66, "ListTransactions", versions=(0, 2), flexible=0),
         Api(74, "ListConfigResources", versions=(0, 1), flexible=0),
         Api(75, "DescribeTopicPartitions", versions=(0, 0), flexible=0),
-        Api(10_000, "ExplainProduce", versions=(0, 1), flexible=0),
+        Api(10_000, "ExplainProduce", versions=(0, 2), flexible=0),
+        Api(10_001, "DescribeProducerWindows", versions=(0, 0), flexible=0),
+        Api(10_002, "DescribeBroker", versions=(0, 0), flexible=0),
+        Api(10_003, "DescribeFaults", versions=(0, 0), flexible=0),
+        Api(10_004, "AlterFaults", versions=(0, 0), flexible=0),
     )
 }
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..broker.cluster.acls import Acl
+from ..broker.faults.forms import rule_of
 from ..broker.faults.rules import ArmedRule
 from ..broker.log_lines import formatter
 from .child_wire import (
@@ -40,7 +41,6 @@ from .child_wire import (
     plain_exchange,
     plain_record,
 )
-from .fault_forms import rule_of
 from .in_process import LocalFault, TestBroker
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from ..broker.config.properties import nearest
+from ..broker.faults.forms import error_called, rule_text, usual_times
 from ..broker.faults.rules import (
     Action,
     AnswerError,
@@ -34,7 +35,6 @@ from ..broker.faults.rules import (
     TearReply,
 )
 from ..protocol.errors import ErrorCode
-from .fault_forms import error_called, rule_text, usual_times
 
 WAIT_S = 30.0
 At = (

@@ -15,8 +15,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..broker.faults.forms import FieldError, rule_of
 from ..broker.faults.rules import Rule
-from .fault_forms import FieldError, rule_of
 
 
 class FaultFileError(ValueError):

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..broker.faults.forms import form_of
 from .child_wire import Call, ChildBrokerError
 from .fault_control import WAIT_S, Fault, FaultControl
-from .fault_forms import form_of
 
 if TYPE_CHECKING:
     from ..broker.faults.rules import Rule

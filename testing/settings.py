@@ -1,6 +1,6 @@
 """Kafka broker properties as tests write them: texts, numbers and booleans.
 
-Tests: tests/unit/testing/test_fault_forms.py
+Tests: tests/unit/broker/faults/test_forms.py
 """
 
 from __future__ import annotations

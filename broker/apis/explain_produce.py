@@ -1,7 +1,8 @@
-"""ExplainProduce (key 10000), v0–v1. Ours; Apache Kafka has no such API.
+"""ExplainProduce (key 10000), v0–v2. Ours; Apache Kafka has no such API.
 
 Ours: the newest verdicts on Produce, oldest first, with the reason of each in one sentence.
-    partition -1 asks for all partitions of the topic. Where the same values were sent before, the
+    partition -1 asks for all partitions of the topic; since v2 topic null for all topics the asker
+    may describe, and count_max for the newest alone. Where the same values were sent before, the
     log is read to say so: a new send of a value is a new record. Of a batch of a transaction it
     is told what became of that, as of now (v1 has it as a field, too).
 Left out: what happened before the broker started; a flush that failed later.
@@ -26,47 +27,66 @@ from ...protocol.messages.explain_produce import (
 from ..broker import Broker
 from ..partitions.partition import Partition
 from ..partitions.verdicts import Verdict, explained
-from ..security.rights.access import Whole
+from ..security.rights.access import Gate, Revealing, Rule, Whole, seen
 from ..session import Session
 from ..storage.port import StorageError
 from ..waiting.long_work import Steps
 
 COMPARED_BYTES_MAX = 64 * 1024  # larger batches are not read again for the sake of a sentence
 
-ACCESS = (Whole(AclOperation.DESCRIBE, AclResourceType.TOPIC, "topic"),)
+
+class SeenTopics(Rule):
+    """Where all topics are asked for: what of them the asker may describe."""
+
+    def reveal(
+        self, gate: Gate, message: ExplainProduceRequest, response: ExplainProduceResponse
+    ) -> Revealing:
+        """Leave out verdicts of other topics."""
+        if message.topic is None:
+            response.verdicts = yield from seen(
+                gate, AclOperation.DESCRIBE, AclResourceType.TOPIC, response.verdicts, "topic"
+            )
+        return response
+
+
+ACCESS = (Whole(AclOperation.DESCRIBE, AclResourceType.TOPIC, "topic"), SeenTopics())
 
 
 def handle(broker: Broker, request: Request, session: Session) -> Any:
     """Explain what is remembered of a topic or partition."""
     message: ExplainProduceRequest = request.message
+    if message.topic is None:
+        opened = [each for each in broker.partitions.values() if each.verdicts]
+        return _explained(opened, message)
     topic = broker.state.topics.get(message.topic)
     if topic is None or message.partition >= topic.partition_count:
         why = f"no such topic or partition here: {message.topic}"
         return refusal(message, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, why)
     wanted = range(topic.partition_count) if message.partition < 0 else (message.partition,)
-    opened = [broker.partitions.get((topic.name, index)) for index in wanted]
-    return _explained(opened, message.after_number)
+    there = (broker.partitions.get((topic.name, index)) for index in wanted)
+    return _explained([each for each in there if each is not None], message)
 
 
-def _explained(opened: list[Partition | None], after_number: int) -> Steps:
+def _explained(opened: list[Partition], message: ExplainProduceRequest) -> Steps:
+    newest = [
+        (noted, partition)
+        for partition in opened
+        for noted in partition.verdicts or ()
+        if noted[0] > message.after_number
+    ]
+    newest.sort(key=lambda each: each[0][0])
+    if message.count_max >= 0:
+        newest = newest[max(0, len(newest) - message.count_max) :]
     verdicts = []
-    for partition in opened:
-        if partition is None:
-            continue
-        for noted in list(partition.verdicts or ()):
-            if noted[0] > after_number:
-                verdicts.append(told(partition, explained(noted)))
-                yield None
-    return ExplainProduceResponse(error_code=0, verdicts=sorted(verdicts, key=_number))
+    for noted, partition in newest:
+        verdicts.append(told(partition, explained(noted)))
+        yield None
+    return ExplainProduceResponse(error_code=0, verdicts=verdicts)
 
 
 def refusal(message: ExplainProduceRequest, code: ErrorCode, why: str) -> ExplainProduceResponse:
     """The response that explains nothing."""
     return ExplainProduceResponse(error_code=code, error_message=shortened(why), verdicts=[])
-
-
-def _number(verdict: ProduceVerdict) -> int:
-    return verdict.number
 
 
 def told(partition: Partition, verdict: Verdict) -> ProduceVerdict:
@@ -95,6 +115,7 @@ def told(partition: Partition, verdict: Verdict) -> ProduceVerdict:
         base_offset=verdict.base_offset,
         reason=verdict.reason + in_words + _sent_before(partition, verdict),
         transaction=transaction,
+        topic=partition.topic,
     )
 
 

@@ -14,9 +14,11 @@ SERVED: Mapping[int, Api] = APIS
 # Long work of these is dropped when the client has gone; all others change something.
 READS = frozenset(
     {
+        "DescribeBroker",
         "DescribeConfigs",
         "DescribeGroups",
         "DescribeLogDirs",
+        "DescribeProducerWindows",
         "DescribeProducers",
         "DescribeTransactions",
         "ExplainProduce",

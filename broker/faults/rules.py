@@ -312,6 +312,7 @@ class ArmedRule:
     """A rule at work; equal rules count apart.
 
     Attributes:
+        number: of this rule among all that were armed here, from 1.
         matched: how often something came by that the scope takes in.
         fired: how often the action was done.
         held: how many wait at this moment (Hold).
@@ -319,6 +320,7 @@ class ArmedRule:
     """
 
     rule: Rule
+    number: int = 0
     matched: int = 0
     fired: int = 0
     held: int = 0
@@ -367,13 +369,15 @@ class Faults:
     """
 
     def __init__(self) -> None:
+        self._count = 0
         self.rules: tuple[ArmedRule, ...] = ()
         self.storage_rules: tuple[ArmedRule, ...] = ()
         self.on_disarmed: Callable[[ArmedRule], None] = _nobody_asks
 
     def arm(self, rule: Rule) -> ArmedRule:
         """Add a rule behind the others; it sees what begins from now on."""
-        armed = ArmedRule(rule)
+        self._count += 1
+        armed = ArmedRule(rule, self._count)
         self._keep((*self.rules, armed))
         return armed
 

@@ -50,6 +50,7 @@ class MetricsServer:
         self._exchanges: dict[Exchange, None] = {}  # the oldest first
         self._pacer = Pacer()
         self._watch = LoopWatch()
+        runtime.broker.figures.loop_lag = self._watch.lag
         self._process = ProcessCollector(registry=CollectorRegistry())
         self._is_stopping = False
         first = runtime.bound[0]

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ..asking.reach import Reach
-from ..terminal.addresses import add_bootstrap_server
+from ..terminal.addresses import add_bootstrap_server, parse_place
 from ..terminal.running import CommandFailed, WrongUsage, running
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ EXAMPLES = (
 )
 HOST, PORT = "127.0.0.1", 8080
 STDIN = 0
+EVERYWHERE = "0.0.0.0"
 NEEDS = ("jinja2", "starlette", "uvicorn")
 RIGHTS = ("changes", "faults")
 
@@ -39,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_bootstrap_server(parser)
     parser.add_argument(
         "--listen",
-        type=parse_listen,
+        type=parse_place,
         default=(HOST, PORT),
         metavar="HOST:PORT",
         help=f"where to serve the pages; port 0 takes any (default {HOST}:{PORT})",
@@ -61,18 +62,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         "repeatable",
     )
     parser.add_argument("--until-input-ends", action="store_true", help=SUPPRESS)  # as a child
-
-
-def parse_listen(text: str) -> tuple[str, int]:
-    """(host, port) of HOST:PORT, [IPV6]:PORT or PORT. Raises ArgumentTypeError."""
-    host, colon, port = text.strip().rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ArgumentTypeError(f"{text!r}: an IPv6 address stands in brackets: [::1]:{PORT}")
-    if not port.isdecimal() or int(port) > 65_535 or (colon and not host):
-        raise ArgumentTypeError(f"{text!r}: expected HOST:PORT, such as {HOST}:{PORT}")
-    return host or HOST, int(port)
 
 
 def missing_packages() -> str:
@@ -97,7 +86,7 @@ async def _console(args: Namespace) -> int:
     from ...console.running import ListenFailed, listen, serve
 
     settings = _settings(args)
-    host, port = args.listen
+    host, port = settings.host, args.listen[1]
     try:
         listening = listen(host, port)
     except ListenFailed as error:
@@ -125,7 +114,7 @@ def _settings(args: Namespace) -> Settings:
     from ...console.settings import Right, Settings
 
     reach = Reach(args, needs_user=False)
-    host, _ = args.listen
+    host = args.listen[0] or EVERYWHERE
     asks = reach.security.get("security_protocol", "PLAINTEXT").startswith("SASL_")
     names = ("sasl_plain_username", "sasl_oauth_token_provider")
     has_user = any(name in reach.security for name in names)

@@ -15,8 +15,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from ...broker.faults.forms import rule_text
 from ...testing.fault_file import read_fault_file
-from ...testing.fault_forms import rule_text
 from ...testing.proxy import Proxy
 from ...testing.proxying.rules import RelayedRequest, performable
 from ..terminal.addresses import parse_address

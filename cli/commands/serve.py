@@ -33,6 +33,7 @@ from ..terminal.standard_output import say
 if TYPE_CHECKING:
     from ...broker.faults.rules import Faults
     from ...broker.metrics.server import MetricsServer
+    from ..terminal.console_child import ConsoleChild
 
 SUMMARY = "run a broker"
 EXAMPLES = (
@@ -41,6 +42,8 @@ EXAMPLES = (
 )
 logger = logging.getLogger("minibroker")
 STDERR = 2
+CONSOLE_AT: Address = ("127.0.0.1", 8080)
+RIGHTS = ("changes", "faults")  # those of console.py
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -106,13 +109,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="break on purpose: a YAML file of fault rules (needs minibroker[testing])",
     )
-    parser.add_argument(
-        "--metrics",
-        metavar="HOST:PORT",
-        type=parse_place,
-        help="where to tell metrics (/metrics, for Prometheus) and health (/healthz, /readyz), "
-        "over plain HTTP; port 0 takes any (default: nowhere)",
-    )
+    _add_watching(parser)
     parser.add_argument(
         "--log-level",
         choices=LEVELS,
@@ -127,11 +124,45 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
+def _add_watching(parser: ArgumentParser) -> None:
+    """What shows how it is: to programs, and to people."""
+    parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=parse_place,
+        help="where to tell metrics (/metrics, for Prometheus) and health (/healthz, /readyz), "
+        "over plain HTTP; port 0 takes any (default: nowhere)",
+    )
+    parser.add_argument(
+        "--console",
+        nargs="?",
+        const=CONSOLE_AT,
+        metavar="HOST:PORT",
+        type=parse_place,
+        help="serve the console beside it, pages in a browser (needs minibroker[console]); reading "
+        f"only, unless --console-allow (default where no place is given: {CONSOLE_AT[0]}:"
+        f"{CONSOLE_AT[1]})",
+    )
+    parser.add_argument(
+        "--console-allow",
+        choices=RIGHTS,
+        action="append",
+        default=[],
+        help="as `minibroker console --allow`; repeatable",
+    )
+
+
 def run(args: Namespace) -> int:
     """Serve until told to stop."""
     handler = LogOutput(STDERR)
     handler.setFormatter(formatter(args.log_format))
     logging.basicConfig(handlers=[handler], level=args.log_level.upper())
+    if args.console is not None:
+        from .console import missing_packages
+
+        if text := missing_packages():
+            print(f"minibroker serve: {text}", file=sys.stderr)
+            return 1
     raise_limit()
     try:
         loaded = load(_layers(args))
@@ -145,7 +176,7 @@ def run(args: Namespace) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up is to be ignored
             signal.signal(number, _stop_starting)
     try:
-        return _run_loop(loaded, faults, args.metrics)
+        return _run_loop(loaded, faults, args)
     except StoppedStarting as stopped:
         logger.info(Event("stopped", clean=True, signal=str(stopped), while_starting=True))
         return 0
@@ -187,20 +218,21 @@ def _faults(path: str) -> Faults:
     return faults
 
 
-def _run_loop(loaded: Loaded, faults: Faults | None, metrics: Address | None) -> int:
+def _run_loop(loaded: Loaded, faults: Faults | None, args: Namespace) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(_serve(loaded, faults, metrics))
+        return asyncio.run(_serve(loaded, faults, args))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(loaded, faults, metrics))
+        return runner.run(_serve(loaded, faults, args))
 
 
-async def _serve(loaded: Loaded, faults: Faults | None, metrics: Address | None) -> int:
+async def _serve(loaded: Loaded, faults: Faults | None, args: Namespace) -> int:
     config = loaded.config
     runtime = Runtime(config, loaded.listeners, faults=faults)
     await runtime.start()
-    told = None if metrics is None else await _tell_metrics(runtime, *metrics)
+    told = None if args.metrics is None else await _tell_metrics(runtime, *args.metrics)
+    console = None if args.console is None else await _show_console(runtime, args)
     collect_rarely()
     share_one_arena()
     giving_back = asyncio.create_task(give_back_when_changed())
@@ -230,7 +262,8 @@ async def _serve(loaded: Loaded, faults: Faults | None, metrics: Address | None)
         )
     )
     places = ",".join(map(str, runtime.bound))
-    where = "" if told is None else f" metrics={told.url}"
+    urls = {"metrics": told, "console": console}
+    where = "".join(f" {name}={each.url}" for name, each in urls.items() if each is not None)
     where += f" log.dirs={config.log_dirs[0]}" if config.log_dirs else ""
     why_not = say(
         f"minibroker ready: listeners={places} durability={config.durability}{where}",
@@ -246,7 +279,7 @@ async def _serve(loaded: Loaded, faults: Faults | None, metrics: Address | None)
     began = loop.time()
     if told is not None:
         told.close()
-    await runtime.stop()
+    await asyncio.gather(runtime.stop(), *([] if console is None else [console.stop()]))
     if runtime.failed.done():
         logger.critical(Event("stopped", clean=False, why=runtime.failed.result()))
         return 1
@@ -269,6 +302,22 @@ async def _tell_metrics(runtime: Runtime, host: str, port: int) -> MetricsServer
         why = "it is open to the network: whoever reaches it reads names of topics and groups"
         logger.warning(Event("metrics-open", url=server.url, why=why))
     return server
+
+
+async def _show_console(runtime: Runtime, args: Namespace) -> ConsoleChild:
+    from ..terminal.console_child import ConsoleChild, ConsoleFailed
+
+    if runtime.broker.figures.loop_lag is None:
+        from ...broker.metrics.loop_watch import LoopWatch
+
+        runtime.broker.figures.loop_lag = (
+            LoopWatch().lag
+        )  # its timer keeps it for as long as the loop runs
+    try:
+        return await ConsoleChild.start(args.console, runtime.bound, args.console_allow)
+    except ConsoleFailed as error:
+        await runtime.stop()
+        raise ListenError(str(error)) from error
 
 
 def _warn_if_open(listener: Listener) -> None:

@@ -83,5 +83,6 @@
   }
   document.addEventListener("htmx:sseOpen", () => tellLive("live", true));
   document.addEventListener("htmx:sseError", () => tellLive("connecting", false));
+  document.querySelector(".nav a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   tellTheme();
 })();

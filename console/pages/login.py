@@ -80,5 +80,5 @@ def _form(request: Request, status: int, trouble: str, where: str) -> Response:
 ROUTES = (
     Route("/login", show, methods=["GET"]),
     Route("/login", log_in, methods=["POST"]),
-    action("/logout", log_out, None),
+    action("/logout", log_out, None, needs_cluster=False),
 )

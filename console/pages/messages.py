@@ -35,7 +35,7 @@ async def show(visit: Visit) -> Response:
     wanted = look_of(visit, len(topic.partitions))
     found = await look(visit.kafka, name, wanted)
     return visit.page(
-        "messages.html",
+        "topic/messages.html",
         topic=topic,
         tab="messages",
         wanted=wanted,
@@ -98,7 +98,7 @@ async def record(visit: Visit) -> Response:
         what: None if data is None else shown(data, forms[what])
         for what, data in (("key", found.record.key), ("value", found.record.value))
     }
-    template = "part/record.html" if visit.is_fragment else "record.html"
+    template = "part/record.html" if visit.is_fragment else "topic/record.html"
     return visit.page(
         template,
         topic=await visit.kafka.topic(name),
@@ -140,7 +140,9 @@ async def value(visit: Visit) -> Response:
 async def live(visit: Visit) -> Response:
     """The page on which records appear as they come."""
     topic = await visit.kafka.topic(visit.part("topic"))
-    return visit.page("live.html", topic=topic, tab="live", partition=visit.asked("partition"))
+    return visit.page(
+        "topic/live.html", topic=topic, tab="live", partition=visit.asked("partition")
+    )
 
 
 async def tail(visit: Visit) -> Response:

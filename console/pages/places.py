@@ -26,5 +26,9 @@ PLACES = (
     Place("cluster", "Cluster", "/", "c"),
     Place("topics", "Topics", "/topics", "t"),
     Place("groups", "Groups", "/groups", "g"),
+    Place("producers", "Producers", "/producers", "p"),
+    Place("why", "Why", "/why", "w"),
+    Place("transactions", "Transactions", "/transactions", "x"),
+    Place("faults", "Faults", "/faults", "f"),
     Place("lesson", "Lesson", "/lesson", "l"),
 )

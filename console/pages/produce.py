@@ -23,7 +23,7 @@ async def show(visit: Visit) -> Response:
     if visit.asked("offset"):
         stored = {"partition": visit.number("partition", 0), "offset": visit.number("offset", 0)}
     return visit.page(
-        "produce.html", topic=topic, tab="produce", stored=stored, trouble="", form={}
+        "topic/produce.html", topic=topic, tab="produce", stored=stored, trouble="", form={}
     )
 
 
@@ -36,7 +36,7 @@ async def produce(visit: Visit) -> Response:
         receipt = await _send(visit, name)
     except (ClientError, ValueError) as error:
         return visit.page(
-            "produce.html",
+            "topic/produce.html",
             422,
             topic=topic,
             tab="produce",

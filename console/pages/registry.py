@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from . import cluster, groups, login, messages, produce, topic, topics
+from . import (
+    cluster,
+    faults,
+    groups,
+    login,
+    messages,
+    produce,
+    producers,
+    topic,
+    topics,
+    transactions,
+    why,
+)
 
-PAGES = (login, cluster, topics, topic, messages, produce, groups)
+PAGES = (
+    *(login, cluster, topics, topic, messages, produce, groups),
+    *(producers, why, transactions, faults),
+)
 
 
 def routes() -> list[Route]:

@@ -46,7 +46,7 @@ async def show(visit: Visit) -> Response:
         for each in found.items
     ]
     return visit.page(
-        "topic.html",
+        "topic/partitions.html",
         topic=topic,
         tab="partitions",
         found=found,
@@ -64,7 +64,7 @@ async def configs(visit: Visit) -> Response:
         ConfigResource.topic(name), include_documentation=True
     )
     rows = sorted(entries.values(), key=lambda each: (not _is_set(each), each.name))
-    return visit.page("topic_configs.html", topic=topic, tab="configs", rows=rows, is_set=_is_set)
+    return visit.page("topic/configs.html", topic=topic, tab="configs", rows=rows, is_set=_is_set)
 
 
 async def _sizes(visit: Visit, places: list[TopicPartition], leaders: set[int]) -> dict[int, int]:

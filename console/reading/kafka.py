@@ -26,6 +26,7 @@ from ...protocol.messages.fetch import (
     FetchTopic,
 )
 from .cached import Cached
+from .looks import Looks
 
 CLIENT_ID = "minibroker-console"
 CALL_MS = 5_000
@@ -76,6 +77,7 @@ class Kafka(Admin):
         self.servers = servers
         self.arguments = arguments
         self.cached = Cached(asyncio.get_running_loop().time)
+        self.looks = Looks()
         self._starting = asyncio.Lock()
         self._is_started = False
 

@@ -185,7 +185,9 @@ class _Looking:
                 found.ended = True
                 break
             found.records = part.records + found.records
-            found.batches = part.batches + found.batches
+            seen = {each.header.base_offset for each in found.batches}  # one may reach over a step
+            before = [each for each in part.batches if each.header.base_offset not in seen]
+            found.batches = before + found.batches
             found.lowest = begin
             step = STEP_OFFSETS
         return found

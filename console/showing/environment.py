@@ -12,6 +12,7 @@ import jinja2
 from ..settings import Right
 from . import values, words
 from .icons import icon
+from .sparks import spark
 from .windows import window
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -32,5 +33,7 @@ def environment() -> jinja2.Environment:
         *(words.visible, words.shortened, values.preview),
     )
     made.filters.update({each.__name__: each for each in filters})
-    made.globals.update(icon=icon, window=window, span=words.span, Right=Right)
+    made.globals.update(icon=icon, spark=spark, window=window, span=words.span, Right=Right)
+    for name in made.list_templates():
+        made.get_template(name)  # compiled now: the first who asks need not wait for it
     return made

@@ -19,8 +19,8 @@ from .words import span
 
 HEIGHT = 34
 GAP = 4
-NARROW, WIDE = 46, 92
-NEXT_WIDTH = 46
+NARROW, WIDE = 40, 84
+NEXT_WIDTH = 40
 
 
 class Box(NamedTuple):
@@ -45,7 +45,7 @@ def window(boxes: Sequence[Box], next_sequence: int) -> Markup:
         parts.append(_box(x, width, span(each.first, each.last), f"@{each.base_offset}", index))
         x += width + GAP
     text = "any" if next_sequence < 0 else str(next_sequence)
-    width = max(NEXT_WIDTH, 8 * len(text) + 12)
+    width = max(NEXT_WIDTH, 7 * len(text) + 12)
     parts.append(
         Markup(
             '<g class="next"><rect x="{}.5" y=".5" width="{}" height="{}" rx="4"/>'
@@ -67,7 +67,7 @@ def window(boxes: Sequence[Box], next_sequence: int) -> Markup:
 
 def _width(count: int, letters: int) -> int:
     by_count = NARROW + int(8 * log2(max(1, count)))
-    return max(min(by_count, WIDE), 7 * letters + 14)
+    return max(min(by_count, WIDE), int(6.4 * letters) + 12)
 
 
 def _box(x: int, width: int, text: str, place: str, index: int) -> Markup:

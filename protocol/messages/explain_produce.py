@@ -1,6 +1,7 @@
-"""ExplainProduce (key 10000), v0–v1. An API of this broker, none of Apache Kafka.
+"""ExplainProduce (key 10000), v0–v2. An API of this broker, none of Apache Kafka.
 
 v1 what became of a batch's transaction: "pending", "committed" or "aborted"; "" for none.
+v2 topic null asks for all topics, each verdict names its own; count_max bounds how many are told.
 Ask for it only when ApiVersions offers it. Keys far above Kafka's own are free to use: clients
 look up the keys they know and skip the rest.
 """
@@ -24,9 +25,10 @@ EXPLAIN_PRODUCE = APIS[10_000]
 
 @request(EXPLAIN_PRODUCE)
 class ExplainProduceRequest:
-    topic: str = wire(String)
+    topic: str | None = wire(String, nullable_since=2)
     partition: int = wire(Int32, default=-1)
     after_number: int = wire(Int64, default=-1)
+    count_max: int = wire(Int32, since=2, default=-1)
 
 
 @struct
@@ -53,6 +55,7 @@ class ProduceVerdict:
     base_offset: int = wire(Int64, default=-1)
     reason: str = wire(String)
     transaction: str = wire(String, since=1, default="")
+    topic: str = wire(String, since=2, default="")
 
 
 @response(EXPLAIN_PRODUCE)

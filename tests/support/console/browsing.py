@@ -43,9 +43,11 @@ class Browser:
         assert answer.status_code == status, answer.text[-2000:]
         return answer.text
 
-    async def post(self, path: str, /, *, at: str = "/topics", **form: str) -> httpx.Response:
-        """Send a form, with the token that the page `at` shows."""
-        found = TOKEN.search((await self.get(at)).text)
+    async def post(
+        self, path: str, /, *, from_page: str = "/topics", **form: str
+    ) -> httpx.Response:
+        """Send a form, with the token that `from_page` shows."""
+        found = TOKEN.search((await self.get(from_page)).text)
         token = found[1] if found else ""
         return await self.client.post(path, data={"csrf": token, **form})
 

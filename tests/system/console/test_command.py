@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 import httpx
 from minibroker.testing import TestBroker
@@ -45,6 +47,36 @@ async def test_as_a_child_it_ends_with_its_input() -> None:
         assert READY.match(process.stdout.readline())
         process.stdin.close()
         assert process.wait(WAIT_S) == 0
+
+
+def is_there(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_beside_a_broker_it_lives_as_long_as_that_even_if_killed() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "minibroker",
+        "serve",
+        "--listeners",
+        "PLAINTEXT://127.0.0.1:0",
+    ]
+    command += ["--console", "127.0.0.1:0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"console=http://127\.0\.0\.1:(\d+)", process.stdout.readline())
+        assert found
+        port = int(found[1])
+        assert is_there(port)
+        process.kill()
+        process.wait(WAIT_S)
+        deadline = time.monotonic() + WAIT_S
+        while is_there(port):  # no event reaches us of a process that is not our child
+            assert time.monotonic() < deadline
 
 
 def refused(*words: str) -> str:

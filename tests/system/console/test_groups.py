@@ -27,10 +27,10 @@ async def test_lag_is_told_and_a_reset_does_what_was_shown() -> None:
             moves = dict(MOVES.findall(unescape(await browser.text(preview))))
             assert sorted(moves.values()) == ["0 3 7 orders", "1 0 0 orders"]
             reset = "/groups/billing/reset"
-            assert (await browser.post(reset, at=preview, **moves)).status_code == 303
+            assert (await browser.post(reset, from_page=preview, **moves)).status_code == 303
             now = await admin.list_group_offsets("billing")
             assert (now[FIRST].offset, now[SECOND].offset) == (7, 0)
-            again = await browser.post(reset, at=preview, **moves)
+            again = await browser.post(reset, from_page=preview, **moves)
             assert again.status_code == 400
             assert "look again" in again.text
 

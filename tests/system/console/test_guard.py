@@ -48,7 +48,7 @@ async def test_who_may_only_read_changes_nothing() -> None:
         async with console_on(broker.bootstrap_servers, rights=[Right.FAULTS]) as browser:
             page = "/topics/orders/produce"
             assert "--allow changes" in await browser.text(page)
-            answer = await browser.post(page, at="/groups", value="x")
+            answer = await browser.post(page, from_page="/groups", value="x")
             assert answer.status_code == 403
         assert broker.records("orders") == []
 

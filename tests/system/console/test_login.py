@@ -29,17 +29,17 @@ async def test_nothing_is_shown_before_the_login_and_after_the_end() -> None:
                 answer = await browser.get(path)
                 assert answer.status_code == 303
                 assert answer.headers["location"].startswith("/login")
-            wrong = await browser.post("/login", at="/login", user=user, password="wrong")
+            wrong = await browser.post("/login", from_page="/login", user=user, password="wrong")
             assert wrong.status_code == 401
             assert (await browser.get("/topics")).status_code == 303
             answer = await browser.post(
-                "/login", at="/login", user=user, password=password, next="/topics"
+                "/login", from_page="/login", user=user, password=password, next="/topics"
             )
             assert (answer.status_code, answer.headers["location"]) == (303, "/topics")
             assert "HttpOnly" in answer.headers["set-cookie"]
             assert "SameSite=strict" in answer.headers["set-cookie"]
             assert user in await browser.text("/topics")
-            await browser.post("/logout", at="/topics")
+            await browser.post("/logout", from_page="/topics")
             assert (await browser.get("/topics")).status_code == 303
 
 
@@ -50,7 +50,7 @@ async def test_a_cookie_from_before_the_login_is_worth_nothing() -> None:
         async with console_on(servers, arguments=arguments, logs_in=True) as browser:
             await browser.get("/login")
             before = dict(browser.client.cookies)
-            await browser.post("/login", at="/login", user=user, password=password)
+            await browser.post("/login", from_page="/login", user=user, password=password)
             assert dict(browser.client.cookies) != before
             browser.client.cookies.clear()
             browser.client.cookies.update(before)
@@ -64,7 +64,7 @@ async def test_nobody_is_sent_elsewhere() -> None:
         async with console_on(servers, arguments=arguments, logs_in=True) as browser:
             for where in ("//attacker.example", "https://attacker.example", "/\\attacker.example"):
                 answer = await browser.post(
-                    "/login", at="/login", user=user, password=password, next=where
+                    "/login", from_page="/login", user=user, password=password, next=where
                 )
                 assert answer.headers["location"] == "/"
 
@@ -77,7 +77,7 @@ async def test_what_is_produced_is_produced_as_who_logged_in() -> None:
         async with console_on(
             broker.bootstrap_servers, arguments=arguments, logs_in=True, rights=rights
         ) as browser:
-            await browser.post("/login", at="/login", user=user, password=password)
+            await browser.post("/login", from_page="/login", user=user, password=password)
             path = "/topics/orders/produce"
-            assert (await browser.post(path, at=path, value="x")).status_code == 303
+            assert (await browser.post(path, from_page=path, value="x")).status_code == 303
         broker.assert_stored_once("orders", [b"x"])

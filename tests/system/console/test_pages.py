@@ -29,6 +29,16 @@ async def test_the_first_page_says_what_an_acknowledgement_means() -> None:
         assert broker.bootstrap_servers in text
 
 
+async def test_a_broker_of_ours_tells_how_it_is() -> None:
+    async with TestBroker(durability="fsync") as broker:
+        await broker.produce("orders", b"x", b"y")
+        async with console_on(broker.bootstrap_servers) as browser:
+            text = await browser.text("/cluster/figures")
+            assert re.search(r"Records stored</dt><dd>2 ", text)
+            assert "it breaks on purpose" in text  # as every broker under test may
+            assert "power loss" in await browser.text("/")
+
+
 async def test_topics_are_listed_searched_and_paged() -> None:
     async with TestBroker() as broker:
         for number in range(60):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from minibroker.broker.faults.forms import form_of, rule_of
 from minibroker.broker.faults.rules import (
     AnswerError,
     Crash,
@@ -18,7 +19,6 @@ from minibroker.broker.faults.rules import (
 )
 from minibroker.protocol.errors import ErrorCode
 from minibroker.testing.fault_file import FaultFileError, parse_rules, read_fault_file
-from minibroker.testing.fault_forms import form_of, rule_of
 
 RULES = """\
 # every kind of field

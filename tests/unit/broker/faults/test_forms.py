@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from minibroker.broker.faults.forms import FieldError, error_called, form_of, rule_of
 from minibroker.broker.faults.rules import AnswerError, Rule
 from minibroker.protocol.errors import ErrorCode
 from minibroker.testing import TestBroker
-from minibroker.testing.fault_forms import FieldError, error_called, form_of, rule_of
 from minibroker.testing.settings import setting_texts
 
 

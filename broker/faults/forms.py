@@ -3,7 +3,8 @@
     {"lose_reply": {"api": "Produce", "topic": "orders", "nth": 2}}
     {"crash": {"at": "rename", "path": "*.producers", "side": "after"}}
 
-The names are those of the methods of `faults` (fault_control.py). Keys of records are text here.
+The names are those of the methods of `faults` (testing/fault_control.py). Keys of records are text
+here. Files are read in testing/fault_file.py.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from ..broker.config.properties import nearest
-from ..broker.faults.rules import (
+from ...protocol.errors import ErrorCode
+from ..config.properties import nearest
+from .rules import (
     Action,
     AnswerError,
     Crash,
@@ -29,7 +31,6 @@ from ..broker.faults.rules import (
     ShortenWrite,
     TearReply,
 )
-from ..protocol.errors import ErrorCode
 
 ACTIONS: dict[str, type[Action]] = {
     "lose_reply": LoseReply,
