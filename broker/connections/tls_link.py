@@ -206,25 +206,22 @@ class TlsLink(asyncio.BufferedProtocol):
             return
         incoming = self._incoming
         read = cast("Callable[[int, memoryview], int]", connection.read)  # into a buffer
-        is_more = True
         try:
+            is_more = bool(incoming.pending or connection.pending())
             while is_more and self._is_reading and not transport.is_closing():
-                if not (incoming.pending or connection.pending()):
-                    is_more = False
-                    break
                 buffer = above.get_buffer(-1)
-                filled, room = 0, len(buffer)
+                filled, room, count = 0, len(buffer), 1
                 try:
-                    while filled < room and (incoming.pending or not filled):
+                    while count and filled < room and (incoming.pending or not filled):
                         count = read(room - filled, buffer[filled:] if filled else buffer)
-                        if not count:
-                            self._has_ended, is_more = True, False
-                            break
                         filled += count
                 except ssl.SSLWantReadError:  # the rest of a record has not come yet
                     is_more = False
+                if not count:
+                    self._has_ended, is_more = True, False
                 if filled:
                     above.buffer_updated(filled)
+                is_more = is_more and bool(incoming.pending or filled == room)
             if self._outgoing.pending:
                 transport.send_outgoing()
         except ssl.SSLError as error:
