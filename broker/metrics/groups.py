@@ -11,8 +11,8 @@ Tests: tests/system/metrics/test_metrics.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Final
 
 from ..broker import Broker
 from ..groups.members import Group
@@ -26,6 +26,7 @@ from ..limits import (
 from .family import Sample, Series, gauge
 
 ROWS_A_STEP: Final = 300
+NOT_THERE: Final = -1
 
 MEMBERS = gauge(
     "kafka_consumergroup_members",
@@ -74,12 +75,47 @@ FAMILIES: Final = (
 )
 
 
-class Row(NamedTuple):
-    """What a group has committed for a partition; lag is None for one that is not there."""
+class Columns:
+    """What groups have committed; lists and no object for each, see exposition.py.
 
-    labels: tuple[str, str, str]
-    offset: int
-    lag: int | None
+    A lag is -1 for a partition that is not there.
+    """
+
+    def __init__(self) -> None:
+        self.group_ids: list[str] = []
+        self.topics: list[str] = []
+        self.indexes: list[str] = []
+        self.offsets: list[int] = []
+        self.lags: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def add(self, group_id: str, topic: str, index: int, offset: int, lag: int) -> None:
+        """One more; a sum over a topic has index -1."""
+        self.group_ids.append(group_id)
+        self.topics.append(topic)
+        self.indexes.append(str(index))
+        self.offsets.append(offset)
+        self.lags.append(lag)
+
+    def told(self, values: Iterable[int]) -> Iterator[Sample]:
+        """A sample of each whose value is not -1."""
+        columns = (self.group_ids, self.topics, self.indexes)
+        return (
+            Sample(labels, n)
+            for labels, n in zip(zip(*columns, strict=True), values, strict=True)
+            if n != NOT_THERE
+        )
+
+    def summed(self, values: Iterable[int]) -> Iterator[Sample]:
+        """The same for sums over topics."""
+        columns = (self.group_ids, self.topics)
+        return (
+            Sample(labels, n)
+            for labels, n in zip(zip(*columns, strict=True), values, strict=True)
+            if n != NOT_THERE
+        )
 
 
 class GroupsPass:
@@ -92,9 +128,8 @@ class GroupsPass:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._groups: list[Group] = list(broker.groups.roster.all())
-        self.rows: list[Row] = []
-        self.sums: list[tuple[tuple[str, str], int, int | None]] = []
-        self.members: list[Sample] = []
+        self.offsets, self.sums = Columns(), Columns()
+        self.members: dict[str, int] = {}
         self.states: Counter[GroupState] = Counter()
         self.offset_count = 0
         self.left_out_groups = self.left_out_offsets = 0
@@ -124,39 +159,38 @@ class GroupsPass:
         if has_long_id or len(self.members) >= METRICS_GROUPS_MAX:
             self.left_out_groups += 1
             return False
-        self.members.append(Sample((group.group_id,), len(group.members)))
-        return len(self.rows) + offset_count <= METRICS_GROUP_OFFSETS_MAX
+        self.members[group.group_id] = len(group.members)
+        return len(self.offsets) + offset_count <= METRICS_GROUP_OFFSETS_MAX
 
     def _look_at(
         self, group_id: str, topic: str, offsets: Mapping[int, OffsetCommitValue]
     ) -> Generator[None, None, None]:
-        committed = [(index, each.offset) for index, each in offsets.items()]
-        offset_sum, lag_sum, is_there = 0, 0, False
-        for number, (index, offset) in enumerate(committed, 1):
-            lag = self._lag(topic, index, offset)
-            self.rows.append(Row((group_id, topic, str(index)), offset, lag))
-            offset_sum += offset
-            if lag is not None:
-                lag_sum, is_there = lag_sum + lag, True
+        offset_sum, lag_sum = 0, -1
+        for number, (index, each) in enumerate(tuple(offsets.items()), 1):
+            lag = self._lag(topic, index, each.offset)
+            self.offsets.add(group_id, topic, index, each.offset, lag)
+            offset_sum += each.offset
+            if lag != NOT_THERE:
+                lag_sum = max(lag_sum, 0) + lag
             if not number % ROWS_A_STEP:
                 yield
-        if committed:
-            self.sums.append(((group_id, topic), offset_sum, lag_sum if is_there else None))
+        if offsets:
+            self.sums.add(group_id, topic, -1, offset_sum, lag_sum)
 
-    def _lag(self, topic: str, index: int, offset: int) -> int | None:
+    def _lag(self, topic: str, index: int, offset: int) -> int:
         known = self._broker.state.topics.get(topic)
         if known is None or index >= known.partition_count:
-            return None
+            return NOT_THERE
         partition = self._broker.partitions.get((topic, index))
         return max(0, (0 if partition is None else partition.high_watermark) - offset)
 
     def series(self) -> Iterator[Series]:
         """All families."""
-        yield MEMBERS, self.members
-        yield CURRENT_OFFSET, (Sample(row.labels, row.offset) for row in self.rows)
-        yield LAG, (Sample(row.labels, row.lag) for row in self.rows if row.lag is not None)
-        yield CURRENT_OFFSET_SUM, (Sample(labels, offset) for labels, offset, _ in self.sums)
-        yield LAG_SUM, (Sample(labels, lag) for labels, _, lag in self.sums if lag is not None)
+        yield MEMBERS, (Sample((group_id,), n) for group_id, n in self.members.items())
+        yield CURRENT_OFFSET, self.offsets.told(self.offsets.offsets)
+        yield LAG, self.offsets.told(self.offsets.lags)
+        yield CURRENT_OFFSET_SUM, self.sums.summed(self.sums.offsets)
+        yield LAG_SUM, self.sums.summed(self.sums.lags)
         yield GROUPS, [Sample((), sum(self.states.values()))]
         yield OFFSETS, [Sample((), self.offset_count)]
         for state, family in _IN_STATE.items():

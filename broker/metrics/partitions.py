@@ -12,8 +12,9 @@ Tests: tests/unit/broker/metrics/test_partitions.py
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Generator, Iterable, Iterator
+from itertools import repeat
+from typing import Final
 
 from ..broker import Broker
 from ..cluster.metadata import Topic
@@ -108,20 +109,46 @@ FAMILIES: Final = (
 )
 
 
-class Row(NamedTuple):
-    """A partition as it was when the pass came by."""
+class Columns:
+    """Partitions as they were when the pass came by, METRICS_PARTITIONS_MAX at most.
 
-    labels: tuple[str, str]
-    current_offset: int
-    oldest_offset: int
-    size_bytes: int
+    Lists of texts and numbers, and no object for each partition: exposition.py says why.
+    """
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+        self.indexes: list[str] = []
+        self.current_offsets: list[int] = []
+        self.oldest_offsets: list[int] = []
+        self.sizes: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.topics)
+
+    def add(self, topic: str, index: int, partition: Partition | None) -> None:
+        """One more; None: it was never written."""
+        self.topics.append(topic)
+        self.indexes.append(str(index))
+        if partition is None:
+            current_offset = oldest_offset = size_bytes = 0
+        else:
+            log = partition.log
+            current_offset, oldest_offset = partition.high_watermark, log.log_start_offset
+            size_bytes = log.size_bytes
+        self.current_offsets.append(current_offset)
+        self.oldest_offsets.append(oldest_offset)
+        self.sizes.append(size_bytes)
+
+    def told(self, values: Iterable[int]) -> Iterator[Sample]:
+        """A sample of each partition."""
+        return map(Sample, zip(self.topics, self.indexes, strict=True), values)
 
 
 class Pass:
     """What one scrape has found.
 
     Attributes:
-        rows: of each partition, METRICS_PARTITIONS_MAX at most.
+        columns: what is told of each partition.
         traffic: by topic, of those with a row.
         total: of all topics, deleted ones too.
         partition_count: of all topics that there were.
@@ -136,7 +163,7 @@ class Pass:
         self.total.include(broker.figures.gone)
         self._figures = broker.figures
         self._node_id = broker.config.node_id
-        self.rows: list[Row] = []
+        self.columns = Columns()
         self.counts: dict[str, int] = {}
         self.traffic: dict[str, Traffic] = {}
         self.partition_count = 0
@@ -150,14 +177,14 @@ class Pass:
         left = PARTITIONS_A_STEP
         for topic in self._topics:
             name, traffic = topic.name, Traffic()
-            is_told = len(self.rows) + topic.partition_count <= METRICS_PARTITIONS_MAX
+            is_told = len(self.columns) + topic.partition_count <= METRICS_PARTITIONS_MAX
             for index in range(topic.partition_count):
                 partition = self._open.get((name, index))
                 if partition is not None:
                     traffic.add(partition)
                     self._add(partition)
                 if is_told:
-                    self.rows.append(_row(name, index, partition))
+                    self.columns.add(name, index, partition)
                 left -= 1
                 if not left:
                     left = PARTITIONS_A_STEP
@@ -182,9 +209,10 @@ class Pass:
     def series(self) -> Iterator[Series]:
         """All families."""
         yield TOPIC_PARTITIONS, (Sample((name,), n) for name, n in self.counts.items())
-        yield CURRENT_OFFSET, (Sample(row.labels, row.current_offset) for row in self.rows)
-        yield OLDEST_OFFSET, (Sample(row.labels, row.oldest_offset) for row in self.rows)
-        yield SIZE, (Sample(row.labels, row.size_bytes) for row in self.rows)
+        columns = self.columns
+        yield CURRENT_OFFSET, columns.told(columns.current_offsets)
+        yield OLDEST_OFFSET, columns.told(columns.oldest_offsets)
+        yield SIZE, columns.told(columns.sizes)
         for family, value in (
             (LEADER, self._node_id),
             (IS_PREFERRED, 1),
@@ -192,7 +220,7 @@ class Pass:
             (IN_SYNC, 1),
             (UNDER_REPLICATED, 0),
         ):
-            yield family, (Sample(row.labels, value) for row in self.rows)
+            yield family, columns.told(repeat(value))
         total, traffic = self.total, self.traffic
         yield MESSAGES_IN, _with_sum(total.records_in, _of(traffic, "records_in"))
         yield BYTES_IN, _with_sum(total.bytes_in, _of(traffic, "bytes_in"))
@@ -222,11 +250,3 @@ def _with_sum(total: int, by_topic: Iterator[tuple[str, int]]) -> Iterator[Sampl
     yield Sample((), total)
     for topic, value in by_topic:
         yield Sample((topic,), value)
-
-
-def _row(topic: str, index: int, partition: Partition | None) -> Row:
-    labels = (topic, str(index))
-    if partition is None:  # never written
-        return Row(labels, 0, 0, 0)
-    log = partition.log
-    return Row(labels, partition.high_watermark, log.log_start_offset, log.size_bytes)

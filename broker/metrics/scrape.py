@@ -112,7 +112,7 @@ class Scrapes:
         yield from state.memory(broker)
         yield from ids.series(broker)
         left_out = {
-            "partitions": found.partition_count - len(found.rows),
+            "partitions": found.partition_count - len(found.columns),
             "groups": of_groups.left_out_groups,
             "group_offsets": of_groups.left_out_offsets,
         }

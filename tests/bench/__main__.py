@@ -6,7 +6,8 @@ divided by Kafka's in the same round. Every server is warmed up before the first
     make bench ARGS="--against WHEEL"   beside an earlier build (or checkout) and beside itself
     make bench ARGS=--no-kafka          without a real Kafka
     make bench ARGS=--profile           where the time of one Produce goes, without sockets
-    make bench ARGS=--overhead          what faults (disarmed) and explanations cost one Produce
+    make bench ARGS=--overhead          what faults, explanations and counting cost one Produce
+    make bench ARGS=--scrape            how long a scrape of 10,000 partitions holds the loop
     make bench ARGS=--picture           and draw docs/benchmarks.png
 """
 
@@ -24,9 +25,10 @@ from tests.bench.parts.consuming import measure_consuming
 from tests.bench.parts.flushing import measure_flushing
 from tests.bench.parts.handler import profile
 from tests.bench.parts.journaling import measure_journaling
-from tests.bench.parts.overhead import overhead_table
+from tests.bench.parts.overhead import TAKEN_OUT, overhead_table
 from tests.bench.parts.requests import measure_clients, measure_requests
 from tests.bench.parts.scale import measure_scale
+from tests.bench.parts.scraping import scraping_table
 from tests.bench.parts.securing import measure_securing
 from tests.bench.parts.starting import measure_starts
 from tests.bench.parts.transacting import measure_transacting
@@ -62,7 +64,11 @@ def main() -> int:
         console.print(profile(SINGLES))
         return 0
     if args.overhead:
-        console.print(overhead_table())
+        for part in TAKEN_OUT:
+            console.print(overhead_table(part))
+        return 0
+    if args.scrape:
+        console.print(scraping_table())
         return 0
     if args.against is not None:
         before = install_wheel("before", args.against)
@@ -98,7 +104,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--no-kafka", action="store_true", help="without a real Kafka")
     parser.add_argument("--profile", action="store_true", help="where one Produce's time goes")
-    parser.add_argument("--overhead", action="store_true", help="of faults and explanations")
+    parser.add_argument("--overhead", action="store_true", help="of parts, see overhead.py")
+    parser.add_argument("--scrape", action="store_true", help="of very many partitions")
     parser.add_argument("--picture", action="store_true", help=f"draw {PICTURE.name}")
     return parser.parse_args()
 

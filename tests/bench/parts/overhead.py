@@ -1,8 +1,9 @@
-"""EDGE: what faults (there, but disarmed) and explanations (on) cost one Produce, socketless.
+"""EDGE: what parts of the broker cost one Produce, socketless: faults and explanations, counting.
 
-The same handler bench runs in fresh processes, by turns with the code as it is and with every
-line of faults and explanations taken out of it as it is loaded. Given is the ratio of the minima,
-of CPU time: other work on the machine counts less.
+The same handler bench runs in fresh processes, by turns with the code as it is, as it is once more
+(how far two equal ones lie apart is what a ratio is worth), and with every line of the part taken
+out of it as it is loaded. Given are ratios of the minima, of CPU time: other work on the machine
+counts less. Faults are there, but disarmed; explanations are on, and so is counting.
 As a program it is one of these processes: it prints µs a Produce of each load.
 """
 
@@ -28,8 +29,10 @@ RECORD_BYTES = 100
 LOADS = ("no producer id", "idempotent")
 TIMEOUT_S = 60.0
 
-# module -> (a piece of its source, what is there without faults and explanations)
-TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
+Pieces = dict[str, Sequence[tuple[str, str]]]
+"""module -> (a piece of its source, what is there without the part)"""
+
+FAULTS_AND_EXPLANATIONS: Pieces = {
     "minibroker.broker.connections.client_session": [
         (
             """\
@@ -68,47 +71,78 @@ TAKEN_OUT: dict[str, Sequence[tuple[str, str]]] = {
 }
 
 
-def overhead_table() -> Table:
-    """Measure, and show the ratios."""
+COUNTING: Pieces = {
+    "minibroker.protocol.connection": [("        self.began_s = 0.0\n", "")],
+    "minibroker.broker.connections.client_session": [
+        ("        request.began_s = self._now\n", ""),
+        (
+            """\
+        if request.began_s:  # not that of a login
+            self._now = monotonic()
+            took = request.route.took or self._server.measured(request.route)
+            took.add(self._now - request.began_s)
+""",
+            "",
+        ),
+    ],
+    "minibroker.broker.partitions.partition": [
+        (
+            "Duplicate | Refused\n        self.produce_count += 1\n        header, entry,",
+            "Duplicate | Refused\n        header, entry,",
+        ),
+    ],
+    "minibroker.broker.waiting.group_commit": [("        self._write_count += 1\n", "")],
+}
+TAKEN_OUT: dict[str, Pieces] = {
+    "faults and explanations": FAULTS_AND_EXPLANATIONS,
+    "counting": COUNTING,
+}
+
+
+def overhead_table(part: str, turns: int = TURNS) -> Table:
+    """Measure a part, and show the ratios."""
     best: dict[tuple[str, str], float] = {}
-    for _ in range(TURNS):
-        for kind in ("with", "without"):
-            for load, microseconds in _run(kind).items():
+    for turn in range(turns):
+        kinds = ["as it is", "once more", "without"]
+        for kind in kinds[turn % 3 :] + kinds[: turn % 3]:
+            for load, microseconds in _run(part if kind == "without" else "").items():
                 best[load, kind] = min(best.get((load, kind), float("inf")), microseconds)
-    title = f"one Produce of one record, memory, minima of {TURNS} alternating processes each"
+    title = f"one Produce of one record, memory, minima of {turns} alternating processes each"
     table = Table(title=title)
-    for name in ("load", "with faults and explanations", "without", "ratio"):
+    for name in ("load", f"with {part}", "without", "ratio", "ratio of two equal ones"):
         table.add_column(name, justify="right")
     for load in LOADS:
-        there, gone = best[load, "with"], best[load, "without"]
-        table.add_row(load, f"{there:.2f} µs", f"{gone:.2f} µs", f"{there / gone:.3f}")
+        there, again, gone = (best[load, kind] for kind in ("as it is", "once more", "without"))
+        both = min(there, again)
+        ratios = f"{both / gone:.3f}", f"{there / again:.3f}"
+        table.add_row(load, f"{both:.2f} µs", f"{gone:.2f} µs", *ratios)
     return table
 
 
-def _run(kind: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.parts.overhead", kind]
+def _run(part: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.parts.overhead", part]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
     measured: dict[str, float] = json.loads(done.stdout)
     return measured
 
 
-def code_without(module: str, path: str) -> CodeType:
-    """A module of TAKEN_OUT without the pieces; AssertionError where one is not there."""
+def code_without(part: str, module: str, path: str) -> CodeType:
+    """A module without the pieces of a part; AssertionError where one is not there."""
     text = Path(path).read_text(encoding="utf-8")
-    for piece, instead in TAKEN_OUT[module]:
+    for piece, instead in TAKEN_OUT[part][module]:
         assert text.count(piece) == 1, f"{module} no longer has {piece!r}"
         text = text.replace(piece, instead)
     return compile(text, path, "exec")
 
 
-def _take_out() -> None:
-    """Let the modules of TAKEN_OUT be loaded without the pieces."""
+def _take_out(part: str) -> None:
+    """Let the modules of a part be loaded without its pieces."""
     load = SourceFileLoader.get_code
 
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
-        if fullname not in TAKEN_OUT:
+        if fullname not in TAKEN_OUT[part]:
             return load(self, fullname)
-        return code_without(fullname, self.path)
+        return code_without(part, fullname, self.path)
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
 
@@ -161,9 +195,9 @@ async def _measured(load: str) -> float:
 
 
 def main() -> None:
-    """Measure every load in this process, "with" or "without"."""
-    if sys.argv[1] == "without":
-        _take_out()
+    """Measure every load in this process, without a part if one is named."""
+    if sys.argv[1]:
+        _take_out(sys.argv[1])
     print(json.dumps({load: asyncio.run(_measured(load)) for load in LOADS}))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess
+from urllib.request import urlopen
 
 import pytest
 
@@ -135,6 +137,35 @@ def test_the_environment_configures_as_in_kafkas_containers() -> None:
 def test_listening_beyond_loopback_warns_once() -> None:
     errors = said_until_ready("--listeners", "PLAINTEXT://0.0.0.0:0")
     assert errors.count(b"open to the network") == 1
+
+
+def test_metrics_are_told_where_the_ready_line_says_with_a_warning_beyond_loopback() -> None:
+    for host, is_open in (("127.0.0.1", False), ("", True)):
+        with ForkedBroker(options=("--metrics", f"{host}:0")) as broker:
+            found = re.search(r" metrics=http://[\d.]+:(\d+)/metrics$", broker.ready_line)
+            assert found is not None, broker.ready_line
+            with urlopen(f"http://127.0.0.1:{found[1]}/readyz", timeout=TIMEOUT_S) as answer:
+                assert answer.read() == b"ok\n"
+            assert broker.said.count("event=metrics-open") == is_open
+
+
+def test_a_port_for_metrics_in_use_exits_1_and_says_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = serve("--metrics", f"127.0.0.1:{port}")
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{port} (metrics)" in last_line(ended)
+    assert "--metrics" in last_line(ended)
+
+
+def test_who_asks_for_no_metrics_does_not_load_what_tells_them() -> None:
+    code = """if True:
+        import sys
+        import minibroker.cli.commands.serve
+        import minibroker.broker.runtime
+        assert not {"h11", "prometheus_client"} & {*sys.modules}
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=TIMEOUT_S)
 
 
 def test_a_certificate_that_cannot_be_read_is_a_wrong_configuration(tmp_path: Path) -> None:

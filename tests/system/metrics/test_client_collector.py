@@ -13,7 +13,7 @@ from minibroker.testing.in_process import TestBroker
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.support.metrics.asking import Scraped
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 SENT = "kafka_producer_producer_metrics_record_send_total"
 READ = "kafka_consumer_consumer_fetch_manager_metrics_records_consumed_total"
@@ -62,7 +62,7 @@ async def test_a_loop_that_does_not_turn_is_told_as_down(monkeypatch: pytest.Mon
 
 def test_a_blocking_client_is_told_and_then_has_ended() -> None:
     registry = CollectorRegistry()
-    with BrokerProcess() as broker:
+    with ForkedBroker() as broker:
         with BlockingProducer(broker.bootstrap_servers) as producer:
             producer.send_many("orders", [b"x"] * 3)
             registry.register(ClientCollector({"out": producer}))

@@ -23,7 +23,7 @@ from minibroker.client.blocking import Producer as BlockingProducer
 from tests.support.in_loop.runtime import running_broker
 from tests.support.metrics.asking import ask, scraped, scraped_at, telling
 from tests.support.metrics.well_known import DASHBOARDS, JMX_EXPORTER, KAFKA_EXPORTER
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import ForkedBroker
 
 NAME = re.compile(r"\b(?:kafka|process|minibroker)_\w+")
 
@@ -162,7 +162,7 @@ async def test_names_and_labels_are_those_of_kafka_exporter_and_of_the_jmx_expor
 def test_values_are_those_that_commands_tell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with BrokerProcess(data_dir=tmp_path, options=("--metrics", "127.0.0.1:0")) as broker:
+    with ForkedBroker(data_dir=tmp_path, options=("--metrics", "127.0.0.1:0")) as broker:
 
         def told(*words: str) -> Any:
             assert main([*words, "--json", "--bootstrap-server", broker.bootstrap_servers]) == 0

@@ -12,7 +12,12 @@ from minibroker.cli.asking.reach import Reach
 from minibroker.cli.completion import whole_parser
 from minibroker.cli.main import main
 from minibroker.cli.parsers import COMMANDS, parser_of
-from minibroker.cli.terminal.addresses import parse_address, parse_addresses, server_names
+from minibroker.cli.terminal.addresses import (
+    parse_address,
+    parse_addresses,
+    parse_place,
+    server_names,
+)
 from minibroker.cli.terminal.counts import parse_count, parse_ms, parse_whole
 from minibroker.cli.terminal.visible import visible, visible_lines
 
@@ -78,6 +83,26 @@ def test_other_addresses_are_refused(text: str) -> None:
 
 def test_several_servers_stand_in_one_option() -> None:
     assert server_names(parse_addresses("a,b:1,[::1]:2")) == ["a:9092", "b:1", "[::1]:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("127.0.0.1:9404", ("127.0.0.1", 9404)),
+        ("[::1]:0", ("::1", 0)),
+        (":9404", ("", 9404)),
+    ],
+)
+def test_a_place_to_listen_at_may_be_everywhere_and_any_port(
+    text: str, place: tuple[str, int]
+) -> None:
+    assert parse_place(text) == place
+
+
+@pytest.mark.parametrize("text", ["9404", "127.0.0.1", "::1:9404", "a:99999", "a:b", "a:", ""])
+def test_other_places_are_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"127\.0\.0\.1:9404|in brackets"):
+        parse_place(text)
 
 
 def test_the_variable_stands_in_for_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
