@@ -106,6 +106,17 @@ parity: $(READY) ## what is compiled for each message against its tree and kio (
 lies: $(READY) ## our client against a broker that alters each field of each answer, in turn
 	ALL_LIES=1 $(BIN)/pytest -n $(JOBS) tests/system/client/test_lying_broker.py $(ARGS)
 
+build/axe/node_modules/axe-core/axe.min.js:
+	npm install --silent --no-fund --no-audit --prefix build/axe axe-core
+
+console-check: $(READY) build/axe/node_modules/axe-core/axe.min.js ## each page of the console in Chromium, pictures in build/pictures (ARGS='ours small')
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	AXE=build/axe/node_modules/axe-core/axe.min.js \
+	    $(BIN)/python -m tests.interop.console.check build/pictures $(ARGS)
+
+console-load: $(READY) ## the console driven over HTTP, and a producer beside it (ARGS='ours small seconds=20')
+	$(BIN)/python -m tests.interop.console.load $(ARGS)
+
 docker: $(READY) ## build the image and play through docker-compose.yml, where an engine runs
 	$(BIN)/pytest -m docker -s tests/system/commands/test_docker_compose.py $(ARGS)
 
