@@ -24,7 +24,9 @@ TOPIC = "bystander"
 PAUSE_S = 0.004
 ANSWER_WAIT_S = 30.0
 PRODUCE_WAIT_S = 60.0
-_SPAWN = multiprocessing.get_context("spawn")
+# Not spawned: what a worker of pytest has at hand is imported once for all bystanders.
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["tests.fuzz.bystander"])
 
 
 class Look(NamedTuple):
@@ -62,12 +64,12 @@ class Bystander:
     """The client at work; `phase` says under which heading latencies are noted."""
 
     def __init__(self, port: int) -> None:
-        self._phase = _SPAWN.Value("i", 0)
-        self._stop = _SPAWN.Event()
-        self._results, theirs = _SPAWN.Pipe()
-        self._has_failed = _SPAWN.Event()
+        self._phase = _FORKED.Value("i", 0)
+        self._stop = _FORKED.Event()
+        self._results, theirs = _FORKED.Pipe()
+        self._has_failed = _FORKED.Event()
         arguments = (port, self._phase, self._stop, self._has_failed, theirs)
-        self._process = _SPAWN.Process(target=_run, args=arguments, daemon=True)
+        self._process = _FORKED.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
 
     @property

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 from tests.fuzz.bystander import Bystander, Look
+from tests.support.processes.commands import Command
 from tests.support.processes.figures import quantile
 from tests.support.processes.vitals import vitals
 
-ROOT = Path(__file__).parents[2]
+ATTACKER = "tests.hostile.attacker"
 AFTER_S = 0.3
 PEOPLE_S = 20.0  # for whoever comes after an attack
 TURN_S = 0.05
@@ -93,8 +91,8 @@ class Attackers:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._said: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by finish
-        command = [sys.executable, "-m", "tests.hostile.attacker", *arguments]
-        self._process = subprocess.Popen(command, stdout=self._said, stderr=self._said, cwd=ROOT)
+        said = self._said.fileno()
+        self._process = Command(*arguments, program=ATTACKER, stdout=said, stderr=said)
 
     @property
     def is_running(self) -> bool:
@@ -103,9 +101,8 @@ class Attackers:
 
     def finish(self) -> list[dict[str, Any]]:
         """End them; what they have told. What is no JSON is a fault of their own."""
-        if self.is_running:
+        with self._process:
             self._process.kill()
-        self._process.wait()
         self._said.seek(0)
         lines = self._said.read().splitlines()
         self._said.close()

@@ -81,7 +81,7 @@ def _odd_records(topic: str) -> Iterator[Written]:
     yield Written(b"value null, header", None, (("deleted", b"yes"),))
     rng = random.Random(topic)
     for number in range(2):
-        words = " ".join(rng.choice(WORDS) for _ in range(BIG_VALUE_BYTES // 5))
+        words = " ".join(rng.choices(WORDS, k=BIG_VALUE_BYTES // 5))
         yield Written(f"big {number}".encode(), words.encode()[:BIG_VALUE_BYTES])
 
 

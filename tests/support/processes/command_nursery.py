@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -34,7 +35,6 @@ IMPORTED_LATER = (
     "minibroker.client",
     "minibroker.client.security.security",
     "minibroker.testing.fault_file",
-    "tests.support.sessions.sending_program",
     "rich.progress",
     "rich.table",
 )
@@ -72,6 +72,9 @@ class Nursery:
         text, standard, _, _ = socket.recv_fds(connection, PART_BYTES, STANDARD)
         while not text.endswith(b"\n"):
             text += connection.recv(PART_BYTES)
+        order = json.loads(text)
+        with suppress(Exception):  # the command itself tells it
+            import_module(order["program"])  # here: the next one finds it
         pid = os.fork()
         if not pid:
             signal.set_wakeup_fd(-1)
@@ -80,7 +83,7 @@ class Nursery:
             for each in (self._listening, self._ended, self._wakes, *self._waiting.values()):
                 each.close()
             connection.close()
-            _be_command(json.loads(text), standard)
+            _be_command(order, standard)
         for descriptor in standard:
             os.close(descriptor)
         connection.sendall(b"%d\n" % pid)
