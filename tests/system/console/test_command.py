@@ -10,6 +10,8 @@ import sys
 import time
 
 import httpx
+import pytest
+from minibroker.cli.main import main
 from minibroker.testing import TestBroker
 
 WAIT_S = 30
@@ -89,6 +91,15 @@ def refused(*words: str) -> str:
 def test_beyond_this_machine_nobody_is_let_in_without_a_login() -> None:
     said = refused("--listen", "0.0.0.0:0")
     assert "beyond this machine everybody must log in" in said
+
+
+def test_without_its_packages_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("minibroker.cli.commands.console.find_spec", lambda name: None)
+    for words in (["console"], ["serve", "--console", "127.0.0.1:0"]):
+        assert main(words) == 1
+        assert "pip install 'minibroker[console]'" in capsys.readouterr().err
 
 
 def test_an_address_that_is_none_is_refused() -> None:
