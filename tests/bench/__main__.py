@@ -23,6 +23,7 @@ from tests.bench.generator import missing_go
 from tests.bench.loads import SINGLES
 from tests.bench.parts.consuming import measure_consuming
 from tests.bench.parts.flushing import measure_flushing
+from tests.bench.parts.guarding import measure_guarding
 from tests.bench.parts.handler import profile
 from tests.bench.parts.journaling import measure_journaling
 from tests.bench.parts.overhead import TAKEN_OUT, overhead_table
@@ -47,9 +48,10 @@ PARTS: dict[str, Callable[[Run], dict[str, float]]] = {
     "transactions": measure_transacting,
     "session": measure_journaling,
     "tls": measure_securing,
+    "rights": measure_guarding,
 }
 COMPARED = ("requests", "clients", "consume")  # with an earlier build
-BY_GENERATOR = ("requests", "flush", "tls")
+BY_GENERATOR = ("requests", "flush", "tls", "rights")
 WIDTH = 150
 PICTURE = ROOT / "docs" / "benchmarks.png"
 

@@ -43,7 +43,10 @@ HIDDEN_BY_KAFKA = {
     *("log.initial.task.delay.ms", "producer.id.expiration.check.interval.ms"),
     *("allow.everyone.if.no.acl.found", "super.users"),  # its authorizer's own
 }
-FIXED_HERE = {"listeners", "max.connections"}  # Kafka can change them while it runs
+FIXED_HERE = {  # Kafka can change them while it runs
+    *("listeners", "max.connections", "max.connections.per.ip"),
+    "max.connections.per.ip.overrides",
+}
 FIXED_PARTS = ("ssl.", "sasl.")  # here files are looked at instead
 
 

@@ -34,6 +34,8 @@ TOPICS_DIFFER = {
 }
 CHANGES_DIFFER = {
     "max.connections": "cannot change while ours runs (deviations: broker-names)",
+    "max.connections.per.ip": "the same",
+    "max.connections.per.ip.overrides": "the same",
     "min.insync.replicas": "set for the cluster in Kafka (deviations: cluster-defaults)",
     "log.retention.ms": "below -1 means -1 to Kafka: it would be shown, and not be what it says",
 }
@@ -54,6 +56,8 @@ STARTS_DIFFER = {
     "log.flush.interval.ms": "only never is done here",
     "remote.log.storage.system.enable": "there is no tiered storage",
     "log.cleaner.enable": "it has no effect here, whatever its value; a warning says so",
+    "max.connections.per.ip": "0 without overrides: Kafka starts, and nobody can connect",
+    "max.connections.per.ip.overrides": "Kafka looks hosts' names up (deviations: quota-hosts)",
 }
 NOT_SWEPT = {  # each has a syntax of its own, and tests of its own
     *("listeners", "advertised.listeners", "log.dirs"),
