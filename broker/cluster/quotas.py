@@ -22,6 +22,9 @@ REQUEST_PERCENTAGE: Final = "request_percentage"
 CONTROLLER_MUTATION_RATE: Final = "controller_mutation_rate"
 CONNECTION_CREATION_RATE: Final = "connection_creation_rate"
 
+REMEMBERED_MAX: Final = 10_000
+LETTERS_MAX: Final = 1_000  # of a client id that is remembered: a stranger may choose it
+
 Entity: TypeAlias = tuple[tuple[str, str | None], ...]
 """(type, name) pairs in the order of the types; None is the default of a type."""
 
@@ -44,6 +47,7 @@ class Quotas:
     def __init__(self) -> None:
         self.by_entity: dict[Entity, dict[str, float]] = {}
         self.generation = 0
+        self._found: dict[tuple[Client, str], tuple[Entity, float] | None] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Quotas) and self.by_entity == other.by_entity
@@ -53,6 +57,7 @@ class Quotas:
     def put(self, entity: Entity, values: Mapping[str, float]) -> None:
         """All of an entity; none: it is forgotten."""
         self.generation += 1
+        self._found.clear()
         if values:
             self.by_entity[entity] = {**values}
         else:
@@ -61,6 +66,7 @@ class Quotas:
     def clear(self) -> None:
         """Forget all."""
         self.generation += 1
+        self._found.clear()
         self.by_entity.clear()
 
     def of_client(self, client: Client, key: str) -> tuple[Entity, float] | None:
@@ -68,6 +74,17 @@ class Quotas:
 
         The entity names who shares: with the default of a type each name has one of its own.
         """
+        asked = (client, key)
+        if asked in self._found:
+            return self._found[asked]
+        found = self._look_for(client, key)
+        if len(client.client_id) <= LETTERS_MAX:
+            if len(self._found) >= REMEMBERED_MAX:
+                self._found.clear()
+            self._found[asked] = found
+        return found
+
+    def _look_for(self, client: Client, key: str) -> tuple[Entity, float] | None:
         for entity, shared_by in _closest_first(client):
             value = self.by_entity.get(entity, {}).get(key)
             if value is not None:

@@ -302,7 +302,10 @@ class ClientSession(asyncio.BufferedProtocol):
             if self._detour is not None:
                 self._detour.serve(request)
                 return True
-            outcome, told = self.handle(request)
+            if self._quotas:
+                outcome, told = self.handle(request)
+            else:  # as there, without a call
+                outcome, told = self._dispatch.handle(request, self._session), None
             if isinstance(outcome, Promise):
                 self.answer_later(request, outcome, told)
             else:

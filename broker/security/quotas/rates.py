@@ -18,10 +18,11 @@ WINDOW_MS: Final = 1_000  # quota.window.size.seconds
 class Rate:
     """One sum by second."""
 
-    __slots__ = ("_samples",)
+    __slots__ = ("_before", "_samples")
 
     def __init__(self) -> None:
         self._samples: deque[list[float]] = deque()  # [begins at ms, sum]
+        self._before = 0.0  # the sum of all but the newest
 
     def record(self, value: float, now_ms: float) -> None:
         """Add to the present window; a negative value takes back."""
@@ -30,21 +31,30 @@ class Rate:
             samples.append([now_ms, 0.0])
             if len(samples) > SAMPLES:
                 samples.popleft()
+            self._count()
         samples[-1][1] += value
 
     def throttle_ms(self, quota: float, now_ms: float) -> float:
         """How long to wait until the rate is no more than `quota` a second; 0 if it is."""
         span_ms = self._span_ms(now_ms)
-        rate = sum(value for _, value in self._samples) * 1000 / span_ms
+        newest = self._samples[-1][1] if self._samples else 0.0
+        rate = (self._before + newest) * 1000 / span_ms
         return max(rate - quota, 0.0) / quota * span_ms
 
     def _span_ms(self, now_ms: float) -> float:
         samples = self._samples
-        while samples and now_ms - samples[0][0] >= SAMPLES * WINDOW_MS:
-            samples.popleft()
+        if samples and now_ms - samples[0][0] >= SAMPLES * WINDOW_MS:
+            while samples and now_ms - samples[0][0] >= SAMPLES * WINDOW_MS:
+                samples.popleft()
+            self._count()
         elapsed_ms = now_ms - samples[0][0] if samples else 0.0
         missing = SAMPLES - 1 - int(elapsed_ms / WINDOW_MS)
         return max(elapsed_ms + max(missing, 0) * WINDOW_MS, WINDOW_MS)
+
+    def _count(self) -> None:
+        """Once a window, and from the beginning: what is added up and taken off again drifts."""
+        values = [value for _, value in self._samples]
+        self._before = sum(values[:-1])
 
 
 class TokenBucket:

@@ -81,6 +81,7 @@ class _Guarded:
         self._acls = guard.acls
         self._topics = guard.topics
         self._rules: Access = module.ACCESS
+        self._are_known = tuple(rule.is_known for rule in module.ACCESS)
         self._handle = module.handle
         self._refusal = module.refusal
         self._hiding = [rule for rule in module.ACCESS if rule.hides]
@@ -93,8 +94,9 @@ class _Guarded:
                 allowed = noted[1]
             else:
                 allowed = self._guard.allowed(session)
-            for rule in self._rules:
-                if not rule.is_known(message, allowed, self._topics):
+            topics = self._topics
+            for is_known in self._are_known:
+                if not is_known(message, allowed, topics):
                     break
             else:
                 return self._handle(broker, request, session)

@@ -111,7 +111,10 @@ public class AccessAdmin {
                 Thread.sleep(50);
                 found = told(admin.describeClientQuotas(filter).entities());
             }
-            System.out.println("describe " + filter + ": " + found);
+            // The entities come out of a hash table.
+            String inner = found.substring(1, found.length() - 1);
+            var lines = new TreeSet<String>(List.of(inner.split("(?<=}), (?=ClientQuotaEntity)")));
+            System.out.println("describe " + filter + ": " + String.join(" | ", lines));
         }
         var gone = List.of(
             change(user, "producer_byte_rate", null), change(both, "consumer_byte_rate", null));
