@@ -104,7 +104,7 @@ class Logins:
         kafka = Kafka(self._settings.servers, self._settings.arguments_of(user, password))
         async with self._knocking:
             try:
-                await kafka.start()
+                await kafka.ready()
             except BaseException:
                 await kafka.stop()
                 raise

@@ -17,7 +17,7 @@ from ...protocol.messages.describe_producer_windows import ProducerWindow
 from ..reading.kafka import Kafka
 from ..reading.ours import windows
 from ..showing.windows import Box
-from .visit import Visit, page
+from .visit import PARTITION_MAX, Visit, page
 
 COUNT_MAX = 50
 PARTITIONS_MAX = 100  # asked at once where a broker tells of partitions only
@@ -41,7 +41,7 @@ class Row:
 async def show(visit: Visit) -> Response:
     """The producers of a topic, or of all where the broker is ours."""
     topic = visit.asked("topic").strip() or None
-    partition = visit.number("partition", -1, -1)
+    partition = visit.number("partition", -1, -1, PARTITION_MAX)
     producer_id = visit.number("id", -1, -1)
     answer = await windows(visit.kafka, topic, partition, producer_id, COUNT_MAX)
     known: list[tuple[TopicPartition, ProducerDescription]] = []

@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ...client.errors import ClientError, ConnectionFailed
 from ...protocol.errors import ErrorCode
@@ -36,6 +37,7 @@ from .places import PLACES
 
 logger = logging.getLogger("minibroker.console")
 PAGE_S = 10.0
+PARTITION_MAX = 2**31 - 1
 STREAM_S = 600.0  # then the browser connects anew
 COOKIE_S = 7 * 24 * 3600
 NOT_THERE = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.TRANSACTIONAL_ID_NOT_FOUND)
@@ -145,13 +147,29 @@ class Visit:
                     async for each in events():
                         yield each
             except TimeoutError:
-                pass
+                pass  # the browser connects anew
             except ClientError as error:
                 yield event("trouble", self.rendered("part/trouble.html", text=str(error)))
-            finally:
-                held.__exit__(None, None, None)
 
-        return StreamingResponse(bounded(), media_type="text/event-stream")
+        return _Stream(bounded(), lambda: held.__exit__(None, None, None))
+
+
+class _Stream(StreamingResponse):
+    """A stream that gives its place back, whether or not anything of it was ever sent.
+
+    1. a place is taken  2. the browser goes away before the first byte  3. nobody ever runs the
+    generator, and no `finally` of its own would be reached: the place would be lost.
+    """
+
+    def __init__(self, events: AsyncIterator[str], release: Callable[[], object]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._release = release
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._release()
 
 
 def event(name: str, text: str) -> str:
@@ -226,6 +244,10 @@ async def _answered(handler: Handler, visit: Visit, needs_cluster: bool) -> Resp
         return visit.page("trouble.html", status, title=title, text=str(error))
     except ValueError as error:
         return visit.page("trouble.html", 400, title="That cannot be", text=str(error))
+    except Exception:  # the answer bears the guard's headers all the same
+        logger.exception("a page failed: %s", visit.request.url.path)
+        text = "the console has a bug here; what happened stands in its log"
+        return visit.page("trouble.html", 500, title="That went wrong", text=text)
 
 
 def _log_in_first(request: Request) -> Response:

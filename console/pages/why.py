@@ -16,7 +16,7 @@ from ...client.errors import ClientError
 from ...protocol.errors import error_code
 from ...protocol.messages.explain_produce import ProduceVerdict
 from ..reading.ours import explains, verdicts
-from .visit import Visit, event, page
+from .visit import PARTITION_MAX, Visit, event, page
 
 SHOWN = 100
 LOOK_S = 0.5
@@ -96,7 +96,7 @@ def _filter(visit: Visit) -> Filter:
     word = visit.asked("verdict")
     return Filter(
         visit.asked("topic").strip(),
-        visit.number("partition", -1, -1),
+        visit.number("partition", -1, -1, PARTITION_MAX),
         word if word in WORDS else "",
         visit.number("id", -1, -1),
     )

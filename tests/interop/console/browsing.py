@@ -100,4 +100,6 @@ class Visitor:
             self._complain(f"the browser says: {text}")
 
     def _complain(self, text: str) -> None:
-        self.complaints.append(f"{self._where}: {text}")
+        complaint = f"{self._where}: {text}"
+        print(complaint, flush=True)
+        self.complaints.append(complaint)

@@ -65,7 +65,7 @@ async def look(kind: str, size: Size, pictures: Path, axe: str) -> list[str]:
         async with lively(servers), console_process(servers, *rights) as base:
             visitor = Visitor(base, pictures, axe)
             await visitor.run(CHROMIUM)
-    return [f"{kind}: {each}" for each in visitor.complaints]
+    return visitor.complaints
 
 
 def main(words: list[str]) -> int:
@@ -79,8 +79,6 @@ def main(words: list[str]) -> int:
             folder = Path(pictures) / kind
             folder.mkdir(parents=True, exist_ok=True)
             complaints += asyncio.run(look(kind, size, folder, axe))
-    for each in complaints:
-        print(each)
     print(f"{len(complaints)} complaints; pictures in {pictures}")
     return min(len(complaints), 1)
 

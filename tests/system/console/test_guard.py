@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minibroker.console.guard.streams import STREAMS_MAX
 from minibroker.console.settings import Right
 from minibroker.testing import TestBroker
 
@@ -51,6 +52,31 @@ async def test_who_may_only_read_changes_nothing() -> None:
             answer = await browser.post(page, from_page="/groups", value="x")
             assert answer.status_code == 403
         assert broker.records("orders") == []
+
+
+async def test_live_views_have_a_bound_and_give_their_places_back() -> None:
+    async with TestBroker() as broker, console_on(broker.bootstrap_servers) as browser:
+        broker.create_topic("orders")
+        await browser.get("/topics")
+        for _ in range(STREAMS_MAX + 1):  # one after the other: each gives back what it took
+            said = await browser.events("/why/live", until=lambda said: "event: state" in said)
+            assert "event: state" in said
+
+
+async def test_odd_numbers_are_brought_inside_their_bounds() -> None:
+    async with TestBroker() as broker, console_on(broker.bootstrap_servers) as browser:
+        broker.create_topic("orders")
+        for number in ("9" * 30, str(2**63 - 1), str(2**31), "-5", "--5", "x", "1e9", "²", ""):
+            for path in (
+                f"/producers?topic=orders&partition={number}&id={number}",
+                f"/why?partition={number}&id={number}",
+                f"/topics?page={number}",
+                f"/topics/orders/messages?partition={number}&limit={number}&before={number}",
+                f"/topics/orders/messages?start=offset&at={number}",
+                f"/topics/orders/messages?start=time&at={number}",
+                f"/groups?page={number}",
+            ):
+                assert (await browser.get(path)).status_code in (200, 400, 404, 502), path
 
 
 async def test_a_form_has_a_bound() -> None:
