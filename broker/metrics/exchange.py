@@ -39,6 +39,9 @@ class Exchange(asyncio.Protocol):
     Args:
         answer: called once with what is asked; it calls `begin`, `write` and `end`, or `say`.
         ended: called once, when the connection has ended.
+
+    Attributes:
+        transport: None before it is connected, and when it has ended.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Exchange(asyncio.Protocol):
         self._answer = answer
         self._ended = ended
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=METRICS_REQUEST_BYTES_MAX)
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._is_head = self._is_asked = False
         self._room: Promise | None = None
         self._is_writable = True
@@ -55,14 +58,19 @@ class Exchange(asyncio.Protocol):
         self._timer = loop.call_later(METRICS_EXCHANGE_MS_MAX / 1000, self.abort)
 
     @property
+    def waits(self) -> bool:
+        """Whether somebody waits for room."""
+        return self._room is not None
+
+    @property
     def is_over(self) -> bool:
         """Whether nobody reads the answer any more."""
-        return self._transport is None or self._transport.is_closing()
+        return self.transport is None or self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this once."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves alike
-        self._transport.set_write_buffer_limits(METRICS_UNSENT_BYTES_MAX)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves alike
+        self.transport.set_write_buffer_limits(METRICS_UNSENT_BYTES_MAX)
 
     def data_received(self, data: bytes) -> None:
         """Asyncio says that bytes have come."""
@@ -95,15 +103,15 @@ class Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio calls this once, at the end."""
-        self._transport = None
+        self.transport = None
         self._timer.cancel()
         self._go_on()  # whoever waits for room learns that nobody reads any more
         self._ended(self)
 
     def abort(self) -> None:
         """End the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def room(self) -> Promise | None:
         """What is kept when more can be written, or the connection has ended; None: now."""
@@ -125,8 +133,8 @@ class Exchange(asyncio.Protocol):
     def end(self) -> None:
         """The end of the answer, and of the connection once it has left."""
         self._send(h11.EndOfMessage())
-        if self._transport is not None:
-            self._transport.close()
+        if self.transport is not None:
+            self.transport.close()
 
     def say(self, text: str, status: int = 200, *more: tuple[str, str]) -> None:
         """A short answer."""
@@ -153,8 +161,8 @@ class Exchange(asyncio.Protocol):
 
     def _send(self, event: h11.Event) -> None:
         data = self._http.send(event)
-        if data and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        if data and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
 
     def _go_on(self) -> None:
         room, self._room = self._room, None

@@ -41,13 +41,14 @@ class MetricsServer:
         version: of this package.
 
     Attributes:
+        exchanges: that are under way, the oldest first.
         port: the real one, once started.
     """
 
     def __init__(self, runtime: Runtime, version: str) -> None:
         self._runtime = runtime
         self._version = version
-        self._exchanges: dict[Exchange, None] = {}  # the oldest first
+        self.exchanges: dict[Exchange, None] = {}
         self._pacer = Pacer()
         self._watch = LoopWatch()
         runtime.broker.figures.loop_lag = self._watch.lag
@@ -91,20 +92,20 @@ class MetricsServer:
         self._is_stopping = True
         self._watch.stop()
         self._server.close()
-        for exchange in tuple(self._exchanges):
+        for exchange in tuple(self.exchanges):
             exchange.abort()
 
     def _accept(self) -> Exchange:
         exchange = Exchange(self._answer, self._ended)
-        if len(self._exchanges) >= METRICS_CONNECTIONS_MAX:
-            oldest = next(iter(self._exchanges))
+        if len(self.exchanges) >= METRICS_CONNECTIONS_MAX:
+            oldest = next(iter(self.exchanges))
             self._ended(oldest)  # at once: its end is told in a later turn
             oldest.abort()
-        self._exchanges[exchange] = None
+        self.exchanges[exchange] = None
         return exchange
 
     def _ended(self, exchange: Exchange) -> None:
-        self._exchanges.pop(exchange, None)
+        self.exchanges.pop(exchange, None)
 
     def _answer(self, exchange: Exchange, asked: Asked) -> None:
         match asked.path:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from minibroker.broker.limits import METRICS_CONNECTIONS_MAX, METRICS_REQUEST_BYTES_MAX
 from minibroker.broker.metrics import exchange
+from minibroker.broker.metrics.exposition import LINES_A_PIECE
+from minibroker.broker.metrics.server import MetricsServer
 from minibroker.broker.runtime import ListenError
 
 from tests.support.in_loop.runtime import running_broker, until
@@ -19,6 +22,7 @@ from tests.support.metrics.asking import (
     telling,
 )
 
+UNSENT_BYTES = 1024
 OPEN_METRICS = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 
 
@@ -88,17 +92,46 @@ async def test_who_asks_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await exchanged(server, b"GET /hea") == b""
 
 
-async def test_who_reads_nothing_is_cut_and_holds_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "METRICS_EXCHANGE_MS_MAX", 300)
-    monkeypatch.setattr(exchange, "METRICS_UNSENT_BYTES_MAX", 0)
+async def begin_to_scrape(server: MetricsServer) -> socket.socket:
+    """Ask for a scrape through buffers of some kilobytes: soon its maker waits for room."""
+    loop = asyncio.get_running_loop()
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await loop.sock_connect(client, ("127.0.0.1", server.port))
+    await until(lambda: any(each.transport for each in server.exchanges))
+    (asking,) = server.exchanges
+    assert asking.transport is not None
+    accepted = asking.transport.get_extra_info("socket")
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    await loop.sock_sendall(client, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+    await until(lambda: asking.waits)
+    assert asking.transport.get_write_buffer_size() < 2 * UNSENT_BYTES + LINES_A_PIECE * 200
+    return client
+
+
+async def test_a_scrape_waits_for_its_reader_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "METRICS_UNSENT_BYTES_MAX", UNSENT_BYTES)
     async with running_broker() as runtime, telling(runtime) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
-        await until(lambda: not runtime.broker.work.is_idle)
-        await until(lambda: runtime.broker.work.is_idle)  # the scrape has ended, whoever reads
-        assert (await ask(server, "/healthz")).status == 200
-        writer.close()
-        assert reader is not None
+        client = await begin_to_scrape(server)
+        assert not runtime.broker.work.is_idle
+        assert (await ask(server, "/healthz")).status == 200  # it holds nobody else
+        received = b""
+        while data := await asyncio.get_running_loop().sock_recv(client, 65536):
+            received += data
+        client.close()
+        assert Scraped(answer_of(received).body).value("kafka_brokers") == 1
+
+
+async def test_who_reads_nothing_is_cut_and_the_scrape_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "METRICS_UNSENT_BYTES_MAX", UNSENT_BYTES)
+    monkeypatch.setattr(exchange, "METRICS_EXCHANGE_MS_MAX", 1000)
+    async with running_broker() as runtime, telling(runtime) as server:
+        client = await begin_to_scrape(server)
+        await until(lambda: runtime.broker.work.is_idle and not server.exchanges)
+        client.close()
 
 
 async def test_of_too_many_the_oldest_gives_way() -> None:

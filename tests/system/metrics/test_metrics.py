@@ -16,9 +16,10 @@ from minibroker.broker.metrics.scrape import FAMILIES
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.waiting.promise import Promise
 from minibroker.cli.main import main
-from minibroker.client import Admin, Consumer, Fatal, Producer
+from minibroker.client import Admin, Consumer, Fatal, Fenced, Producer
 from minibroker.client.blocking import Consumer as BlockingConsumer
 from minibroker.client.blocking import Producer as BlockingProducer
+from minibroker.testing.in_process import TestBroker
 
 from tests.support.in_loop.runtime import running_broker
 from tests.support.metrics.asking import ask, scraped, scraped_at, telling
@@ -101,6 +102,30 @@ async def test_refusals_and_retries_are_counted_by_reason() -> None:
     assert found.value(topic) == found.value(topic, topic="orders") == refused
     errors = "kafka_network_requestmetrics_errors_total"
     assert found.value(errors, request="Produce", error="MESSAGE_TOO_LARGE") == refused
+
+
+async def test_a_retry_after_a_lost_answer_is_counted_as_recognised() -> None:
+    async with TestBroker() as broker, telling(broker.runtime) as server:
+        broker.faults.lose_reply("Produce", topic="orders")
+        async with Producer(broker.bootstrap_servers) as producer:
+            await producer.send_and_wait("orders", b"x")
+        found = await scraped(server)
+    topic = "kafka_server_brokertopicmetrics_"
+    assert found.value("minibroker_duplicate_batches_total") == 1
+    assert found.value(f"{topic}messagesin_total", topic="orders") == 1
+    assert found.value(f"{topic}totalproducerequests_total", topic="orders") == 2
+
+
+async def test_who_was_replaced_is_counted_as_fenced() -> None:
+    async with running_broker() as runtime, telling(runtime) as server:
+        first = Producer(servers(runtime), transactional_id="t")
+        async with first, Producer(servers(runtime), transactional_id="t"):
+            with pytest.raises(Fenced):
+                async with first.transaction():
+                    await first.send_and_wait("orders", b"x")
+        found = await scraped(server)
+    assert sum(found.of("minibroker_fenced_total").values()) >= 1
+    assert found.value("minibroker_transactional_ids", state="Empty") == 1
 
 
 async def test_sums_never_fall_when_a_topic_is_deleted() -> None:
