@@ -9,6 +9,8 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,7 @@ def kafka_python_plays(servers: str) -> list[str]:
             return [f"{error}", *sorted(map(str, found))]
 
         for pattern, count in ((kinds.MATCH, 3), (kinds.LITERAL, 2), (kinds.ANY, 2)):
-            told += settled(lambda pattern=pattern: described(pattern), count)  # type: ignore[misc]
+            told += settled(partial(described, pattern), count)
         for _, found, error in admin.delete_acls([about(kinds.MATCH)]):
             told.append(f"deleted {sorted(map(str, found))} {error}")
         return told
@@ -137,23 +139,17 @@ def kafka_python_plays(servers: str) -> list[str]:
 
 def confluent_plays(servers: str) -> list[str]:
     from confluent_kafka import KafkaException
-    from confluent_kafka.admin import (
-        AclBinding,
-        AclBindingFilter,
-        AclOperation,
-        AclPermissionType,
-        AdminClient,
-        ResourcePatternType,
-        ResourceType,
-    )
 
-    def rule(name: str, pattern: Any, kind: Any = ResourceType.TOPIC) -> Any:
-        how = (AclOperation.READ, AclPermissionType.ALLOW)
-        return AclBinding(kind, name, pattern, "User:rd", "*", *how)
+    rd: Any = import_module("confluent_kafka.admin")  # its stubs do not export all that it has
+
+    def rule(name: str, pattern: Any, kind: Any = rd.ResourceType.TOPIC) -> Any:
+        how = (rd.AclOperation.READ, rd.AclPermissionType.ALLOW)
+        return rd.AclBinding(kind, name, pattern, "User:rd", "*", *how)
 
     def about(pattern: Any) -> Any:
-        how = (AclOperation.ANY, AclPermissionType.ANY)
-        return AclBindingFilter(ResourceType.TOPIC, "orders", pattern, "User:rd", None, *how)
+        how = (rd.AclOperation.ANY, rd.AclPermissionType.ANY)
+        kind = rd.ResourceType.TOPIC
+        return rd.AclBindingFilter(kind, "orders", pattern, "User:rd", None, *how)
 
     def outcome(future: Any) -> str:
         try:
@@ -162,9 +158,9 @@ def confluent_plays(servers: str) -> list[str]:
             return f"{error.args[0].code()} {error.args[0].str()}"
         return "nothing" if found is None else f"{sorted(map(str, found))}"
 
-    admin = AdminClient({"bootstrap.servers": servers})
-    kinds = ResourcePatternType
-    wrong = rule("other", kinds.LITERAL, ResourceType.BROKER)
+    admin = rd.AdminClient({"bootstrap.servers": servers})
+    kinds = rd.ResourcePatternType
+    wrong = rule("other", kinds.LITERAL, rd.ResourceType.BROKER)
     rules = [rule("orders", kinds.LITERAL), rule("ord", kinds.PREFIXED), wrong]
     told = [f"created {outcome(each)}" for each in admin.create_acls(rules).values()]
 
@@ -172,7 +168,7 @@ def confluent_plays(servers: str) -> list[str]:
         return [str(each) for each in admin.describe_acls(about(pattern)).result(BOUND_S)]
 
     for pattern, count in ((kinds.MATCH, 2), (kinds.LITERAL, 1), (kinds.ANY, 1)):
-        told += sorted(settled(lambda pattern=pattern: described(pattern), count))  # type: ignore[misc]
+        told += sorted(settled(partial(described, pattern), count))
     told += [
         f"deleted {outcome(each)}" for each in admin.delete_acls([about(kinds.MATCH)]).values()
     ]
