@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ...client.partitions import TopicPartition
 from ..reading.groups import Goal, Move, Place, carry_out, places_of, previewed, rows_of
-from ..reading.paging import paged
+from ..reading.paging import COSTLY_ROWS, paged
 from ..settings import Right
 from ..showing.times import time_ms
 from .visit import Visit, action, page, to
@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
     kept = [
         each for each in groups if wanted in each.group_id.lower() and state in ("", each.state)
     ]
-    found = paged(kept, visit.number("page", 1, 1))
+    found = paged(kept, visit.number("page", 1, 1), COSTLY_ROWS)
     rows = await rows_of(visit.kafka, found.items)
     template = "part/group_rows.html" if visit.is_fragment else "groups.html"
     return visit.page(

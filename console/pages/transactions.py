@@ -9,7 +9,7 @@ import time
 
 from starlette.responses import Response
 
-from ..reading.paging import paged
+from ..reading.paging import COSTLY_ROWS, paged
 from ..reading.transactions import OPEN, all_transactions, held_by, rows_of
 from ..settings import Right
 from .visit import Visit, action, page, to
@@ -23,7 +23,7 @@ async def show(visit: Visit) -> Response:
         for each in await all_transactions(visit.kafka)
         if wanted in each.transactional_id.lower() and (not only_open or each.state in OPEN)
     ]
-    found = paged(listed, visit.number("page", 1, 1))
+    found = paged(listed, visit.number("page", 1, 1), COSTLY_ROWS)
     rows = await rows_of(visit.kafka, found.items)
     template = "part/transaction_rows.html" if visit.is_fragment else "transactions.html"
     return visit.page(

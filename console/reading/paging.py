@@ -11,21 +11,22 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 ROWS = 50
+COSTLY_ROWS = 25  # where brokers are asked for each of them
 
 
 @dataclass(frozen=True, slots=True)
 class Paged(Generic[T]):
-    """One page of a list: pages are counted from 1."""
+    """One page of a list: pages are counted from 1.
+
+    Attributes:
+        first: number of the first item shown, from 1; 0 where there is none.
+    """
 
     items: Sequence[T]
     page: int
     pages: int
     total: int
-
-    @property
-    def first(self) -> int:
-        """Number of the first item shown, from 1; 0 where there is none."""
-        return (self.page - 1) * ROWS + 1 if self.items else 0
+    first: int
 
     @property
     def last(self) -> int:
@@ -33,8 +34,10 @@ class Paged(Generic[T]):
         return max(0, self.first + len(self.items) - 1)
 
 
-def paged(items: Sequence[T], page: int) -> Paged[T]:
+def paged(items: Sequence[T], page: int, rows: int = ROWS) -> Paged[T]:
     """The page wanted, or the last one if there are not so many."""
-    pages = max(1, -(-len(items) // ROWS))
+    pages = max(1, -(-len(items) // rows))
     page = min(max(page, 1), pages)
-    return Paged(items[(page - 1) * ROWS : page * ROWS], page, pages, len(items))
+    begin = (page - 1) * rows
+    shown = items[begin : begin + rows]
+    return Paged(shown, page, pages, len(items), begin + 1 if shown else 0)
