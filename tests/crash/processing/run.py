@@ -26,7 +26,7 @@ from random import Random
 from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
 
 from tests.crash.processing.worker import FENCED, PARTITIONS, Task, work
-from tests.support.process_worlds.work import findings
+from tests.support.process_worlds.work import findings, wanted_dead_letters, wanted_outputs
 
 WORKERS = 4
 BLOWS = (2, 4, 6)
@@ -35,6 +35,7 @@ STILL_S = 120.0
 STOP_S = 60.0
 LOOK_S = 0.1
 WRITING_S = 0.1
+VISIBLE_S = 30.0  # what is missing by then stays missing
 READ_MS = 100  # where nothing is left but markers, nothing comes
 SESSION_MS = 1_000  # group.min.session.timeout.ms of the broker has to allow it
 ABORTED = b"-1"
@@ -209,8 +210,8 @@ async def play(
         await workers.finish()
     finally:
         workers.kill()
-    outputs = await _read(task, task.target)
-    dead = await _read(task, task.dead)
+    outputs = await _read(task, task.target, len(wanted_outputs(count)))
+    dead = await _read(task, task.dead, len(wanted_dead_letters(count)))
     letters = [value for values in dead.values() for value in values]
     found = [*workers.wrong, *findings(count, outputs, letters)]
     told = ", ".join(f"{each} {times}" for each, times in workers.told.items() if times)
@@ -258,7 +259,7 @@ async def _write(task: Task, random: Random, count: int) -> None:
 
 async def _until_done(task: Task, workers: Workers, count: int) -> None:
     """Wait until the group has committed all that read_committed shows."""
-    ends = await _ends(task)
+    ends = await _ends(task, count)
     deadline = time.monotonic() + STILL_S
     left: dict[TopicPartition, int] = {}
     before: object = None
@@ -286,17 +287,30 @@ async def _positions(task: Task) -> dict[TopicPartition, int]:
     return {place: each.offset for place, each in found.items()}
 
 
-async def _ends(task: Task) -> dict[TopicPartition, int]:
-    """The offset of the last committed record of each partition."""
-    return {place: offset async for place, offset, _ in _committed(task, task.source)}
+async def _ends(task: Task, count: int) -> dict[TopicPartition, int]:
+    """The offset of the last committed record of each partition, once all numbers are there."""
+    return {place: offset for place, offset, _ in await _all_of(task, task.source, count)}
 
 
-async def _read(task: Task, topic: str) -> dict[int, list[bytes]]:
+async def _read(task: Task, topic: str, count: int) -> dict[int, list[bytes]]:
     """The values of each partition."""
     values: dict[int, list[bytes]] = {each: [] for each in range(PARTITIONS)}
-    async for place, _, value in _committed(task, topic):
+    for place, _, value in await _all_of(task, topic, count):
         values[place.partition].append(value)
     return values
+
+
+async def _all_of(task: Task, topic: str, count: int) -> list[tuple[TopicPartition, int, bytes]]:
+    """What read_committed shows, when that is as much as it is to be, or some time later."""
+    # 1. A commit is answered before its markers are written, on a busy Kafka by a second. 2. Looked
+    # at now, the writer's last numbers are not there. 3. The workers are done, and are stopped,
+    # before they have read them: their outputs would be missed.
+    until = time.monotonic() + VISIBLE_S
+    while True:
+        seen = [each async for each in _committed(task, topic)]
+        if len(seen) >= count or time.monotonic() > until:
+            return seen
+        await asyncio.sleep(LOOK_S)
 
 
 async def _committed(task: Task, topic: str) -> AsyncIterator[tuple[TopicPartition, int, bytes]]:
