@@ -41,7 +41,7 @@ class ProduceCall:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class _Drain:
+class Draining:
     """One drain: what is asked of the world, and the calls of the present turn by node."""
 
     now_ms: float
@@ -111,10 +111,12 @@ class Sender:
         self._settle_lanes()
         if self.transactional is not None:
             self._heed(self.transactional)
+        return self._calls(Draining(now_ms, leader_of, slots_of))
+
+    def _calls(self, draining: Draining) -> list[ProduceCall]:
         calls: list[ProduceCall] = []
         in_flight = (place for place, lane in self._lanes.items() if lane.in_flight)
         places = [*dict.fromkeys((*self._accumulator.queues, *in_flight))]
-        draining = _Drain(now_ms, leader_of, slots_of)
         while True:
             for place in places:
                 self._add_next(place, draining)
@@ -264,7 +266,7 @@ class Sender:
                 lane.attempts = 0
                 lane.retry_at_ms = 0.0
 
-    def _add_next(self, place: Place, draining: _Drain) -> None:
+    def _add_next(self, place: Place, draining: Draining) -> None:
         """Put the next batch of a place, if it may leave now, into this turn's calls."""
         lane = self._lanes.get(place)
         size = self._next_size(place, lane, draining.now_ms)

@@ -37,7 +37,7 @@ FSYNC: Final = "fsync"
 PAGE_CACHE: Final = "page-cache"
 REWRITE_ABOVE_BYTES: Final = 64 * 1024 * 1024
 REWRITE_FACTOR: Final = 2  # of what is live
-OFF_LOOP_BYTES: Final = 4 * 1024 * 1024  # without fsync: to write so much takes the loop too long
+OFF_LOOP_BYTES: Final = 64 * 1024  # without fsync: to write more takes longer than a thread's turn
 WRITE_WITHIN_S: Final = 0.1  # what nobody wants flushed
 
 

@@ -43,6 +43,7 @@ _U32: Final = struct.Struct(">I")
 _IDENTITY: Final = struct.Struct(">qh")
 _FLOOR: Final = struct.Struct(">iqhq16siii")
 _BATCH: Final = struct.Struct(">q16siqhiii")
+_BATCH_AND_LENGTH: Final = struct.Struct(">q16siqhiiiI")  # of the bytes behind it
 _RESTAMPED: Final = struct.Struct(">qqhi")
 _CONFIRMATION: Final = struct.Struct(">qqi")
 _REFUSED: Final = struct.Struct(">qh")
@@ -138,8 +139,7 @@ class _Reader:
 
 
 def _put_bytes(out: list[bytes], value: bytes) -> None:
-    out.append(_U32.pack(len(value)))
-    out.append(value)
+    out += (_U32.pack(len(value)), value)
 
 
 def _put_text(out: list[bytes], value: str) -> None:
@@ -205,7 +205,7 @@ def _floor(reader: _Reader) -> Floor:
 def _put_batch(out: list[bytes], batch: OpenBatch) -> None:
     _put_text(out, batch.topic)
     out.append(
-        _BATCH.pack(
+        _BATCH_AND_LENGTH.pack(
             batch.number,
             batch.topic_id,
             batch.partition,
@@ -214,9 +214,10 @@ def _put_batch(out: list[bytes], batch: OpenBatch) -> None:
             batch.base_sequence,
             batch.count,
             batch.leader_epoch,
+            len(batch.wire),
         )
     )
-    _put_bytes(out, batch.wire)
+    out.append(batch.wire)
 
 
 def _batch(reader: _Reader) -> OpenBatch:

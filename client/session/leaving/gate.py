@@ -25,7 +25,7 @@ from ...produce.accumulator import Accumulator, Place
 from ...produce.answers import Answer, Then, failure, outcome_of
 from ...produce.batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
 from ...produce.lane import Lane
-from ...produce.sender import NEVER, ProduceCall, Sender
+from ...produce.sender import NEVER, Draining, ProduceCall, Sender
 from ..entries import Position, Source
 from ..open_batch import Floor
 from .journaled_lane import NEVER_JOURNALED, JournaledLane, Verdict
@@ -98,16 +98,27 @@ class JournaledSender(Sender):
         if self.fatal is None:
             self._settle_lanes()
         # First of all: a flush that takes no time is over at once, and nobody would come back.
-        self.keeping.flush_soon()
-        if self.keeping.heed_flush() and self._is_cut_due(now_ms, leader_of, slots_of):
-            self.cut(now_ms)
+        self.cut_if_due(now_ms, leader_of, slots_of)
         if self.fatal is not None:
             return []
         if self.keeping.confirm_at_ms <= now_ms:
             self.keeping.write_confirmed()
         self.keeping.flush_soon()
         self.keeping.heed_flush()
-        return super().drain(now_ms, leader_of, slots_of)
+        return self._calls(Draining(now_ms, leader_of, slots_of))
+
+    def cut_if_due(
+        self,
+        now_ms: float,
+        leader_of: Callable[[str, int], int],
+        slots_of: Callable[[int], int],
+    ) -> bool:
+        """Make a cut if something could leave, and no flush is under way; whether it was made."""
+        self.keeping.flush_soon()
+        is_due = self.keeping.heed_flush() and self._is_cut_due(now_ms, leader_of, slots_of)
+        if is_due:
+            self.cut(now_ms)
+        return is_due
 
     def cut(self, now_ms: float) -> None:
         """Close, stamp and append everything sent so far, of every partition, with the marks."""
@@ -358,10 +369,13 @@ class JournaledSender(Sender):
         return lane.is_established and is_young and now_ms < lane.confirmed_at_ms + IDLE_MS
 
     def _settle_lanes(self) -> None:
-        for place, lane in [*self._lanes.items()]:
+        for place, lane in self._lanes.items():
+            if lane.is_well:
+                continue
+            if lane.needs_judging:
+                self._judge(place, lane)
             if self._is_too_late(lane):
                 lane.wants_look = lane.is_broken = True
-            if lane.needs_judging:
                 self._judge(place, lane)
             if self._is_to_be_looked_for(lane):
                 lane.is_looked_for = True

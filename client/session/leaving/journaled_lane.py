@@ -69,6 +69,14 @@ class JournaledLane(Lane):
         return self.in_flight[: self.in_flight.index(next(iter(self.waits_for)))]
 
     @property
+    def is_well(self) -> bool:
+        """Whether nothing has failed and nothing is in doubt."""
+        if self.is_broken or self.is_unresolved or self.waits_for:
+            return False
+        unsent = self.resend_from < len(self.in_flight)
+        return not unsent or not self.in_flight[self.resend_from].is_unknown
+
+    @property
     def needs_judging(self) -> bool:
         """Whether something has failed, and nothing is on the wire any more."""
         return not self.on_wire_count and (self.is_broken or self.is_unresolved)

@@ -179,6 +179,19 @@ class JournaledSending(Sending):
         await self._flushed()
         return taken
 
+    def cut_before_next(self) -> None:
+        """Make a cut, if one is due, between two records: a batch is full, and the next begins."""
+        if self.journal is None or self._is_stopped:
+            return
+        try:
+            metadata = self.cluster.metadata
+            if self.sender.cut_if_due(self.now_ms(), metadata.leader_of, self._slots_of):
+                self.sender.keeping.flush_soon()
+                if self.sender.keeping.is_flushed:
+                    self.wake()  # else the end of the flush does
+        except Exception as error:  # noqa: BLE001  told to everybody who waits, and logged
+            self.fail(error)
+
     async def _flushed(self) -> None:
         if self.journal is not None:
             await self.journal.flush(self.sender.keeping.wanted_group)

@@ -130,6 +130,25 @@ class StepIntake(Intake):
             raise RuntimeError("send_many waits for its records: within a step use send")
         await super().add_values(topic, values, partition, timestamp, runs)
 
+    def _open(
+        self, topic: str, fixed: int | None, available: Sequence[int], size: int, now_ms: float
+    ) -> ProducerBatch:
+        """A new batch. The one before leaves first, so that its cut does not take this one along.
+
+        1. A batch is full, and the next begins. 2. A turn later there is a cut: it takes all that
+        was sent, and with it the next, of which there is little. 3. Half of all batches are small.
+        """
+        before = self.filling.get(topic) if fixed is None else self._newest((topic, fixed))
+        if before is not None and before.room >= 0:
+            before.close()
+            self._journaled.cut_before_next()
+            self.raise_if_closed()
+        return super()._open(topic, fixed, available, size, now_ms)
+
+    def _newest(self, place: Place) -> ProducerBatch | None:
+        queue = self._accumulator.queues.get(place)
+        return queue[-1] if queue else None
+
     async def hand_over(self, step: Step, source: Source, position: Position) -> None:
         """Let a step's batches join the others, with its mark, in one turn of the loop."""
         self.raise_if_closed()

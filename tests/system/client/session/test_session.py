@@ -222,3 +222,19 @@ async def test_before_its_start_there_is_no_session(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="start the producer first"):
         _ = one.session.marks
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("partition", [0, None])
+async def test_a_batch_that_begins_is_not_taken_along_by_the_cut_of_a_full_one(
+    broker: TestBroker, tmp_path: Path, partition: int | None
+) -> None:
+    options = {"batch_size": 4_000, "linger_ms": 60_000, "session_durability": "page-cache"}
+    async with producer(broker, tmp_path / "s", **options) as one:
+        await one.send_and_wait("t", b"first", partition=partition)
+        deliveries = []
+        for number in range(8):
+            deliveries.append(await one.send("t", b"x" * 984, partition=partition, mark=number))
+            await asyncio.sleep(0)
+        await one.flush()
+    batches = {id(delivery._batch) for delivery in deliveries}
+    assert len(batches) == 2, "four records each"
