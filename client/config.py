@@ -164,12 +164,6 @@ class ProducerConfig(ConnectionConfig):
                 f"retries={self.retries} with a session: what is in it is sent until it is stored, "
                 "or refused for good; leave retries out"
             )
-        if self.transactional_id is not None:
-            raise ValueError(
-                "session and transactional_id do not go together: with a transactional_id a "
-                "process that dies leaves nothing behind, and there is nothing to go on with; "
-                "leave out one of them"
-            )
 
     @property
     def required_acks(self) -> int:

@@ -91,7 +91,8 @@ class Producer(Generic[K, V]):
             None, all partitions, those that have a leader).
         transactional_id: a name that outlives this process and that no other running producer
             has; records are then sent within transaction(), and whoever starts under the same id
-            fences this one.
+            fences this one. With a session there are no transactions: the id says which of all
+            copies of its directory is the one that sends.
         transaction_timeout_ms: after so long the broker aborts a transaction; up to its
             transaction.max.timeout.ms.
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
@@ -189,7 +190,7 @@ class Producer(Generic[K, V]):
             self._sending = Sending(config, self._accumulator, random, self._owner)
             self._intake = Intake(config, self._accumulator, self._sending, random, partitioner)
         self._transacting: Transacting | None = None
-        if config.transactional_id is not None:
+        if config.transactional_id is not None and config.session is None:
             self._transacting = Transacting(config, self._sending, self._sending.flush)
         self._mark = self._intake.mark
         # by topic, where plain records go; empty if every record has to be looked at first
@@ -280,11 +281,16 @@ class Producer(Generic[K, V]):
         """All that is sent in it is committed together, or nothing: `async with` it.
 
         Raises:
-            RuntimeError: the producer was made without a transactional_id.
+            RuntimeError: the producer was made without a transactional_id, or with a session.
         """
         from .transaction import Transaction  # not for those who have none
 
         self._owner.check()
+        if self._session is not None:
+            raise RuntimeError(
+                "a session has no transactions: take a step(), which is one for its source, or "
+                "a Producer without session"
+            )
         if self._transacting is None:
             raise RuntimeError("give the Producer a transactional_id: a name that outlives it")
         return Transaction(self, self._transacting)

@@ -74,7 +74,8 @@ def _add_promises(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--transactional-id",
         metavar="ID",
-        help="commit lines together; whoever starts under the same id ends this one",
+        help="commit lines together; whoever starts under the same id ends this one; with "
+        "--session: which of all copies of its directory may send",
     )
     parser.add_argument(
         "--transaction-lines",
@@ -97,12 +98,11 @@ def _add_promises(parser: ArgumentParser) -> None:
 
 
 async def _send(args: Namespace) -> int:
-    if args.transactional_id is None:
+    if args.transactional_id is None or args.session is not None:
         if args.transaction_lines is not None:
-            raise WrongUsage("--transaction-lines goes with --transactional-id")
+            other = "--transactional-id" if args.session is None else "no --session"
+            raise WrongUsage(f"--transaction-lines goes with {other}")
         return await Plainly(args).send_all()
-    if args.session is not None:
-        raise WrongUsage("--session and --transactional-id do not go together")
     if args.transaction_lines is None:
         args.transaction_lines = TRANSACTION_LINES
     return await InTransactions(args).send_all()

@@ -18,6 +18,7 @@ from ...client.producer import Producer
 from ...client.session.entries import RefusedBatch
 from ...client.session.journal import look
 from ...client.session.journal_state import JournalState
+from ...client.session.leaving.register import id_of
 from ...client.session.open_batch import OpenBatch
 from ...client.session.outcomes import Unsettled
 from ...client.session.session import Session
@@ -92,12 +93,13 @@ async def _settle(args: Namespace) -> int:
     both = {*args.stored} & {*args.not_stored}
     if both:
         raise WrongUsage(f"batch {min(both)} cannot be both stored and not stored")
-    _looked(args.directory)  # a directory that is none is not made
+    state, _ = _looked(args.directory)  # a directory that is none is not made
     reach = Reach(args)
     async with Producer(
         reach.servers,
         **reach.security,
         session=args.directory,
+        transactional_id=id_of(state),
         max_block_ms=args.timeout_ms,
         delivery_timeout_ms=max(args.timeout_ms, 120_000),
     ) as producer:

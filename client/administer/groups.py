@@ -27,10 +27,10 @@ from ...protocol.messages.offset_delete import (
 )
 from ...protocol.messages.offset_fetch import OffsetFetchResponse
 from ..cluster.coordinator import version_max
+from ..cluster.offsets_wire import commit_codes, commit_outside, fetch_request, fetched
 from ..door import door, place_door
 from ..group.assignors import by_topic, places_in
 from ..group.membership import PROTOCOL_TYPE
-from ..group.offsets_wire import commit_codes, commit_outside, fetch_request, fetched
 from ..partitions import OffsetAndMetadata, TopicPartition, name_of
 from .asking import Asking, check
 from .results import GroupDescription, GroupListing, GroupMemberDescription

@@ -16,12 +16,12 @@ from ...protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommit
 from ...protocol.messages.offset_fetch import OffsetFetchResponse
 from ..cluster.cluster import bounded
 from ..cluster.coordinator import CoordinatorConnection, version_max
+from ..cluster.offsets_wire import commit_codes, commit_topics, fetch_request, fetched
 from ..config import ConsumerConfig
 from ..errors import ClientError, ConnectionFailed, Fatal, Fenced, RequestTimedOut, Retriable, words
 from ..partitions import OffsetAndMetadata, TopicPartition, name_of
 from .assignors import NO_GENERATION
 from .membership import NEXT_STEPS, Membership, NextStep
-from .offsets_wire import commit_codes, commit_topics, fetch_request, fetched
 from .subscription import Subscription
 
 OFFSET_FETCH_KEY = 9

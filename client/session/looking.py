@@ -158,6 +158,16 @@ class Looking:
                     found[place] = _listed(answer)
         return found
 
+    async def end_of(self, place: TopicPartition) -> int | None:
+        """Where the leader's log ends now; None where there is no such partition, or no right."""
+        led = await self._leader(place)
+        if isinstance(led, Look):
+            return None
+        try:
+            return await self._offset(place, led, LATEST, DEBUGGER)
+        except _Refusal:
+            return None
+
     async def begin_reading(self, floor: Floor, until: Sequence[OpenBatch]) -> Reading | LogScan:
         """Ask where the log begins and ends now."""
         place = floor.place

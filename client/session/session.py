@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from types import MappingProxyType
 
@@ -44,7 +45,9 @@ class Session:
         partitioner: Partitioner | None,
     ) -> None:
         self._owner = owner
-        self.sending = JournaledSending(config, accumulator, random, owner)
+        # What is sent is no part of a transaction: the id says only who may send.
+        name, config = config.transactional_id, replace(config, transactional_id=None)
+        self.sending = JournaledSending(config, accumulator, random, owner, name)
         self.intake = StepIntake(config, accumulator, self.sending, random, partitioner)
 
     @property

@@ -11,24 +11,29 @@ Tests: tests/system/client/session/test_settling.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from random import Random
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 from ..cluster.backoff import backoff_ms
 from ..cluster.cluster import Cluster
 from ..config import ConnectionConfig
 from ..errors import ConnectionFailed, RequestTimedOut, Retriable
-from ..partitions import TopicPartition, name_of
+from ..partitions import NO_EPOCH, TopicPartition, name_of
+from ..produce.batch import NO_PRODUCER_ID
 from . import instants
 from .instants import Instant
 from .log_scan import LogScan
 from .looking import Looking
-from .open_batch import Floor, OpenBatch
+from .open_batch import NO_SEQUENCE, Floor, OpenBatch
 from .outcomes import Outcome, Refused, Stored
-from .settling import AskLeader, Look, Presence, ReadLog, Settling, check_not_beyond
+from .settling import AskLeader, Listed, Look, Presence, ReadLog, Settling, check_not_beyond
 
+P = TypeVar("P")
+T = TypeVar("T")
 GONE_AFTER_MS: Final = 10_000.0
 
 
@@ -67,6 +72,7 @@ class Settler:
         floors: Mapping[int, Floor],
         told_absent: Collection[int] = (),
         on_outcome: Callable[[Outcome], None] = _ignore,
+        shut_out_below: Mapping[int, int] = MappingProxyType({}),
     ) -> list[Outcome]:
         """What has become of the open batches of one partition, in their order.
 
@@ -77,6 +83,7 @@ class Settler:
             floors: by producer id.
             told_absent: numbers of batches that their owner says are not stored.
             on_outcome: called as soon as an outcome is known.
+            shut_out_below: by producer id, epochs that can store nothing any more in here.
 
         Raises:
             StaleJournal: the partition holds more than the journal.
@@ -85,7 +92,8 @@ class Settler:
         outcomes: list[Outcome] = []
         try:
             for (producer_id, _), run in groupby(batches, _identity):
-                settling = Settling([*run], floors[producer_id], told_absent)
+                below = shut_out_below.get(producer_id, 0)
+                settling = Settling([*run], floors[producer_id], told_absent, below)
                 await self._run(settling, floors[producer_id], on_outcome)
                 outcomes += settling.outcomes
                 # What is not stored yet goes first, and then what stands behind it.
@@ -97,10 +105,15 @@ class Settler:
             self._missed.pop(place, None)
         return outcomes
 
-    async def find_stale(self, floors: Iterable[Floor], timeout_ms: float) -> list[Floor]:
+    async def find_stale(
+        self, floors: Iterable[Floor], timeout_ms: float, marked_id: int = NO_PRODUCER_ID
+    ) -> list[Floor]:
         """Ask what partitions remember of a journal's producer ids, before anything is sent.
 
         Those that are gone, or may not be looked at, have nothing to say.
+
+        Args:
+            marked_id: a producer id whose owners write markers: one by itself says nothing.
 
         Returns: the floors of partitions that could not be asked in time.
 
@@ -115,8 +128,9 @@ class Settler:
                     places = {place for place, _ in unasked}
                     for place, known in (await self._looking.producers(places)).items():
                         for floor in [each for each in unasked.values() if each.place == place]:
-                            if floor.producer_id in known:
-                                check_not_beyond(floor, known[floor.producer_id])
+                            listed = known.get(floor.producer_id)
+                            if listed is not None and not _is_marker(floor, listed, marked_id):
+                                check_not_beyond(floor, listed)
                             del unasked[place, floor.producer_id]
                     if unasked:
                         await self._back_off(attempts)
@@ -125,6 +139,58 @@ class Settler:
             if not timeout.expired():
                 raise
         return [*unasked.values()]
+
+    async def ends(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where logs end now; those that are gone, or may not be looked at, are left out."""
+        found = {}
+        for place in places:
+            end = await self._until_told(self._looking.end_of, place)
+            if end is not None:
+                found[place] = end
+        return found
+
+    async def unmarked(
+        self, places: Iterable[TopicPartition], producer_id: int, producer_epoch: int
+    ) -> set[TopicPartition]:
+        """Partitions that remember an older epoch than this one: no marker of it is there."""
+        left, found, attempts = {*places}, set(), 0
+        while left:
+            told = await self._looking.producers(left)
+            for place, known in told.items():
+                if producer_id in known and known[producer_id].producer_epoch < producer_epoch:
+                    found.add(place)
+            left -= told.keys()
+            if left:
+                await self._back_off(attempts)
+                attempts += 1
+        return found
+
+    async def find_late(self, floors: Iterable[Floor], since: Mapping[TopicPartition, int]) -> None:
+        """Read what was appended since, of producer ids that are shut out by now.
+
+        Raises:
+            StaleJournal: a partition holds more than the journal.
+        """
+        for floor in floors:
+            if floor.place not in since:
+                continue
+            read = replace(floor, offset=since[floor.place], leader_epoch=NO_EPOCH)
+            scan = await self._until_told(self._read_all, read)
+            for span in scan.spans:
+                check_not_beyond(floor, Listed(span.producer_epoch, span.last_sequence))
+
+    async def _read_all(self, floor: Floor) -> LogScan:
+        return await self._read(floor, ())
+
+    async def _until_told(self, ask: Callable[[P], Awaitable[T]], about: P) -> T:
+        """The answer to a question, whatever passes meanwhile."""
+        attempts = 0
+        while True:
+            try:
+                return await ask(about)
+            except (Retriable, ConnectionFailed, RequestTimedOut):
+                await self._back_off(attempts)
+                attempts += 1
 
     async def _run(
         self, settling: Settling, floor: Floor, on_outcome: Callable[[Outcome], None]
@@ -187,6 +253,10 @@ class Settler:
         config = self._config
         initial_ms, max_ms = config.retry_backoff_ms, config.retry_backoff_max_ms
         await asyncio.sleep(backoff_ms(initial_ms, max_ms, attempts, self._random) / 1000)
+
+
+def _is_marker(floor: Floor, listed: Listed, marked_id: int) -> bool:
+    return floor.producer_id == marked_id and listed.last_sequence == NO_SEQUENCE
 
 
 def _identity(batch: OpenBatch) -> tuple[int, int]:

@@ -105,6 +105,8 @@ class Settling:
     F  the floor is unknown: Anew. A batch leaves only when its floor is flushed: it never left.
     P  no partition, another topic id, no right to look: Unsettled; the answers to all further
        questions would be about another log.
+    M  e is shut out, and the partition remembers a later epoch (a marker of it): the log decides,
+       and what is absent is Anew [proof 5].
     1  listed with an epoch above all of the journal's, or with s beyond its newest sequence:
        StaleJournal. We never sent that, so another copy of the journal has.
     2  listed with an epoch above e: the log decides, nothing is sent (SUPERSEDED).
@@ -150,6 +152,10 @@ class Settling:
     (4) So when ours comes, P is either unknown and h in no log, or known by a late h, and ours is
     the same batch. (5) A late one behind h cannot come before a late h: both are on one connection.
     (6) h goes alone; once it is answered, row 5 holds for the rest.
+    Proof 5. (1) An owner of the transactional id has had a marker of an epoch above e written into
+    the partition. (2) At the look it is there: from the marker on, every batch of e is refused.
+    (3) The end is asked afterwards, so that what was appended before the marker lies below it.
+    (4) What is absent can never be stored under its identity: under another it is stored once.
     Limit: between a look and the sending that follows, the broker must not append a late request
     and forget P at once. It may, at its next sweep, where records are older than its
     producer.id.expiration.ms.
@@ -158,6 +164,7 @@ class Settling:
         batches: one or more.
         floor: of their producer id in their partition.
         told_absent: numbers of batches that their owner says are not stored.
+        shut_out_below: epochs of P below this one are, in this partition.
 
     Attributes:
         outcomes: so far, in the order in which they became known. When `step` is None and some
@@ -165,11 +172,17 @@ class Settling:
     """
 
     def __init__(
-        self, batches: Sequence[OpenBatch], floor: Floor, told_absent: Collection[int] = ()
+        self,
+        batches: Sequence[OpenBatch],
+        floor: Floor,
+        told_absent: Collection[int] = (),
+        shut_out_below: int = 0,
     ) -> None:
         self.outcomes: list[Outcome] = []
         self._floor = floor
         self._epoch = batches[0].producer_epoch
+        self._shut_out_below = shut_out_below
+        self._is_shut_out = False  # of this epoch nothing can be stored any more
         self._open = [*batches]
         self._told_absent = told_absent
         self._in_doubt: set[int] = set()  # sent from here, and perhaps stored
@@ -198,7 +211,7 @@ class Settling:
 
     def looked(self, look: Look) -> None:
         """The answer to AskLeader."""
-        self._look, self._scan = look, None
+        self._look, self._scan, self._is_shut_out = look, None, False
 
     def look_again(self) -> None:
         """A question could not be asked, or took too long: what was known may not hold any more."""
@@ -250,7 +263,12 @@ class Settling:
     def _by_listing(self, listed: Listed) -> Step | None:
         """Rows 1 to 7."""
         head, (epoch, last) = self._open[0], listed
+        self._is_shut_out = self._epoch < self._shut_out_below <= epoch
+        if self._is_shut_out and last == NO_SEQUENCE:  # a marker says nothing of batches
+            return self._by_log(None)
         check_not_beyond(self._floor, listed)
+        if self._is_shut_out:
+            return self._by_log(None)
         if epoch > self._epoch:
             return self._by_log(Reason.SUPERSEDED)
         if epoch < self._epoch or last == NO_SEQUENCE:
@@ -340,6 +358,9 @@ class Settling:
                 continue
             if place.is_partly:
                 reason = Reason.MISFIT
+            if reason is None and self._is_shut_out and not self._is_over:
+                self._close(Anew(batch))
+                continue
             if reason is None:
                 return None if self._is_over else self._send(batch)
             step = self._hold([batch], reason)
@@ -375,6 +396,7 @@ class Settling:
             number = batch.number
             is_told = number in self._told_absent and not self._is_over
             is_useful = reason in SENT_WHEN_TOLD and not self._doubts[number]
+            is_useful &= not self._is_shut_out
             if is_told and is_useful and not self._has_anew:
                 return Send(batch)
             if is_told and reason in ANEW_WHEN_TOLD and number not in self._in_doubt:

@@ -20,7 +20,7 @@ from typing import Final
 
 from ....protocol.errors import ErrorCode
 from ...config import ProducerConfig
-from ...errors import ClientError, DeliveryTimeout, Fatal, Fenced, JournalFailed
+from ...errors import ClientError, Fatal, Fenced, JournalFailed
 from ...produce.accumulator import Accumulator, Place
 from ...produce.answers import Answer, Then, failure, outcome_of
 from ...produce.batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
@@ -31,10 +31,10 @@ from ..open_batch import Floor
 from .journaled_lane import NEVER_JOURNALED, JournaledLane, Verdict
 from .keeping import AboutPlace, Journal, Keeping
 from .restored import RestoredBatch
+from .telling import COPIED, late, left_open, lost
 
 E = ErrorCode
 JOURNAL_WITHIN_MS: Final = 1_000  # what cannot leave is journaled after so long, beyond its linger
-COPIED: Final = "Somebody goes on with a copy of this session, under the same producer id"
 IDLE_MS: Final = 600_000  # after so long a partition may have forgotten a producer id
 
 
@@ -65,6 +65,7 @@ class JournaledSender(Sender):
         self.held: dict[ProducerBatch, str] = {}
         self.wall_ms = 0.0
         self.patience_ms = NEVER
+        self._granted_epoch: int | None = None  # lanes have epochs of their own
 
     def begin(self, journal: Journal, now_ms: float) -> None:
         """Go on with a journal; what it holds open has to be looked for first."""
@@ -126,8 +127,9 @@ class JournaledSender(Sender):
             return
         floors: list[Floor] = []
         batches: list[ProducerBatch] = []
+        places = [*self._accumulator.queues]
         try:
-            for place in [*self._accumulator.queues]:
+            for place in places:
                 lane = self._lane_for_more(place, now_ms)
                 floors += self.keeping.floor_before(place, self.producer_id)
                 while place in self._accumulator.queues:
@@ -138,8 +140,8 @@ class JournaledSender(Sender):
             # journaled: after a restart the program goes on behind them, and they are lost.
             self._end(Fatal(f"{batches[-1].describe()}: cannot be encoded: {error!r}"))
             return
-        self.wants_floors.update((floor.topic, floor.partition) for floor in floors)
         self.keeping.cut(floors, batches)
+        self._ask_floors(*places)
 
     def answered(self, batch: ProducerBatch, answer: Answer, now_ms: float) -> None:
         """A broker's answer about one batch of a call."""
@@ -157,7 +159,7 @@ class JournaledSender(Sender):
         batch.is_unknown = batch.is_unknown or may_be_stored
         self.in_doubt = f"{answer.code.name}: {answer.message or answer.code.text}"
         if then is Then.FENCE:
-            self._end(Fenced(f"{failure(batch, answer)} {COPIED}", code=answer.code))
+            self._fence(lane, failure(batch, answer), now_ms)
         elif then is Then.END:
             self._end(failure(batch, answer))
         elif then in (Then.RETRY, Then.GAP) or answer.code is E.UNKNOWN_SERVER_ERROR:
@@ -225,7 +227,7 @@ class JournaledSender(Sender):
         for batch in lane.front:
             batch.is_unknown = batch.is_refused = False
         # A new epoch would end what can be known of batches of this one that people decide about.
-        if lane.has_anew and all(each.producer_id != self.producer_id for each in lane.waits_for):
+        if lane.has_anew and not any(map(self._is_mine, lane.waits_for)):
             self._restamp(place, lane)
 
     def decide(self, batch: ProducerBatch, now_ms: float, *, stored: bool) -> None:
@@ -253,7 +255,10 @@ class JournaledSender(Sender):
             if batch.outcome is None:
                 if batch.created_at_ms > until_ms:
                     break
-                batch.complete(self._late(batch))
+                reason = self.held.get(batch) or self.in_doubt
+                is_open = batch in self.keeping.written
+                limit_ms = self._config.delivery_timeout_ms
+                batch.complete(late(batch, limit_ms, reason, is_open=is_open))
 
     def next_wake_ms(self, now_ms: float) -> float:
         """The next instant after now at which time alone changes something; NEVER if none does."""
@@ -273,14 +278,14 @@ class JournaledSender(Sender):
             self._accumulator.take((batch.topic, batch.partition))
         for batch in [*self._accumulator.held]:
             if batch in self.keeping.written:
-                batch.complete(_left_open(error(batch)))
+                batch.complete(left_open(error(batch)))
             else:
                 self._finish(batch, error(batch))
 
     def end(self, error: ClientError) -> None:
         """Nothing goes on."""
         self.fatal = self.fatal or error
-        kind = type(error) if isinstance(error, JournalFailed) else Fatal
+        kind = type(error) if isinstance(error, JournalFailed | Fenced) else Fatal
         self.fail_all(
             lambda batch: kind(
                 f"{batch.describe()}: {error}",
@@ -336,7 +341,7 @@ class JournaledSender(Sender):
     def _lane_for_more(self, place: Place, now_ms: float) -> JournaledLane:
         lane = self._lane_at(place)
         if lane.producer_id == NO_PRODUCER_ID:
-            lane.adopt(self.producer_id)
+            lane.adopt(self.producer_id, self._granted_epoch or 0)
         if not lane.in_flight and now_ms >= lane.confirmed_at_ms + IDLE_MS:
             lane.is_established = False
         return lane
@@ -398,7 +403,7 @@ class JournaledSender(Sender):
 
     def _judge(self, place: Place, lane: JournaledLane) -> None:
         for batch in lane.take_lost():
-            self._refuse(batch, E.OUT_OF_ORDER_SEQUENCE_NUMBER, _lost(batch))
+            self._refuse(batch, E.OUT_OF_ORDER_SEQUENCE_NUMBER, lost(batch))
         verdict = lane.judge()
         if verdict is Verdict.LOOK:
             lane.wait_for_doubts()
@@ -416,19 +421,32 @@ class JournaledSender(Sender):
 
     def _restamp(self, place: Place, lane: JournaledLane) -> None:
         """New sequences for everything left: for certain nothing of it was stored."""
-        before = lane.producer_id
+        before, granted = lane.producer_id, self._granted_epoch
         try:
-            batches = lane.restamp(self.producer_id)
+            batches = lane.restamp(self.producer_id, granted)
         except OverflowError:
             name = f"{place[0]}-{place[1]}"
             self._end(Fatal(f"{name}: the epochs of its producer id are used up: start anew"))
             return
-        if before != self.producer_id:
+        is_foreign = self.keeping.is_floor_foreign(place, self.producer_id)
+        if is_foreign or (before != self.producer_id and granted is None):
             lane.floor_group = NEVER_JOURNALED
         if batches:
             floors = self.keeping.floor_before(place, self.producer_id)
-            self.wants_floors.update((floor.topic, floor.partition) for floor in floors)
             self.keeping.restamped(floors, batches)
+            self._ask_floors(place)
+
+    def _ask_floors(self, *places: Place) -> None:
+        never = NEVER_JOURNALED
+        self.wants_floors.update(at for at in places if self._lanes[at].floor_group == never)
+
+    def _is_mine(self, batch: ProducerBatch) -> bool:
+        """Whether a batch has an identity of this process, not of one before."""
+        return batch.producer_id == self.producer_id
+
+    def _fence(self, lane: JournaledLane, error: ClientError, now_ms: float) -> None:
+        """A broker knows a later epoch than we have used."""
+        self._end(Fenced(f"{error} {COPIED}", code=error.code))
 
     def _split(self, lane: Lane, batch: ProducerBatch, answer: Answer) -> None:
         """Two halves in place of a batch that is too large, journaled before they go."""
@@ -459,32 +477,3 @@ class JournaledSender(Sender):
         batch.outcome = None
         batch.complete(outcome)
         self._accumulator.release(batch)
-
-    def _late(self, batch: ProducerBatch) -> DeliveryTimeout:
-        reason = self.held.get(batch) or self.in_doubt
-        is_open = batch in self.keeping.written
-        return DeliveryTimeout(
-            f"{batch.describe()} not confirmed within "
-            f"delivery_timeout_ms={self._config.delivery_timeout_ms}; "
-            f"{'open, in the session' if is_open else 'on the way into the session'}: it goes on"
-            f"{f'; last problem: {reason}' if reason else ''}",
-            code=E.REQUEST_TIMED_OUT,
-            possibly_persisted=True,
-        )
-
-
-def _left_open(error: ClientError) -> ClientError:
-    return type(error)(
-        f"{error}; it stays open, in the session: the next producer with this session settles it",
-        code=error.code,
-        possibly_persisted=True,
-        reason=error.reason,
-    )
-
-
-def _lost(batch: ProducerBatch) -> Fatal:
-    return Fatal(
-        f"{batch.describe()}: the broker has stored later records and not these: it has lost what "
-        "it knew of this producer; send them again if their order does not matter",
-        code=E.OUT_OF_ORDER_SEQUENCE_NUMBER,
-    )

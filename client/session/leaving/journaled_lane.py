@@ -119,15 +119,26 @@ class JournaledLane(Lane):
             self.remove(self.in_flight[0])
         return lost
 
-    def restamp(self, producer_id: int) -> list[ProducerBatch]:
+    def has_used(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether it has sequences of this epoch, so that to begin anew takes a later one."""
+        is_of_it = (self.producer_id, self.producer_epoch) == (producer_id, producer_epoch)
+        return is_of_it and self.next_sequence > 0
+
+    def restamp(self, producer_id: int, granted_epoch: int | None = None) -> list[ProducerBatch]:
         """Give everything that may leave, now or later, a new identity, in order; returns it.
+
+        Args:
+            granted_epoch: that a coordinator has given, and this lane has not used; None: the lane
+                has epochs of its own.
 
         Raises OverflowError: the epochs are used up.
         """
         front = self.front
         behind = self.in_flight[len(front) :]
         epoch = self.producer_epoch
-        if producer_id != self.producer_id:
+        if granted_epoch is not None:
+            epoch = granted_epoch
+        elif producer_id != self.producer_id:
             epoch = 0
         elif self.next_sequence:
             epoch += 1

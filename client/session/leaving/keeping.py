@@ -141,9 +141,12 @@ class Keeping:
         """Whether a batch may leave."""
         return self.written[batch].group <= self.journal.flushed
 
-    def identity(self, producer_id: int) -> None:
-        """What is new goes under this id."""
-        self._append([Identity(producer_id, 0)], is_urgent=False)
+    def identity(
+        self, producer_id: int, producer_epoch: int = 0, transactional_id: str | None = None
+    ) -> None:
+        """What is new goes under this id, and no lane begins with an epoch below this one."""
+        identity = Identity(producer_id, producer_epoch, transactional_id)
+        self._append([identity], is_urgent=transactional_id is not None)
 
     def cut(self, floors: Sequence[Floor], batches: Sequence[ProducerBatch]) -> None:
         """Everything sent so far: the floors that its batches stand on, they, and the marks."""
@@ -233,6 +236,16 @@ class Keeping:
             leader_epoch=leader_epoch,
         )
         return [unknown]
+
+    def is_floor_foreign(self, place: Place, producer_id: int) -> bool:
+        """Whether the floor is of a topic that was deleted, and made again, since."""
+        floor = self.journal.state.floors.get((*place, producer_id))
+        there = self._about(place).topic_id
+        return (
+            floor is not None
+            and ZERO_UUID not in (there, floor.topic_id)
+            and floor.topic_id != there
+        )
 
     def floor(self, place: Place, producer_id: int, offset: int, leader_epoch: int) -> int:
         """A partition ended here with nothing of the producer id behind it; returns the group."""

@@ -25,10 +25,10 @@ from ...cluster.list_offsets import LATEST, OffsetLookup
 from ...cluster.metadata import NO_EPOCH
 from ...config import ProducerConfig
 from ...door.owner import Owner
-from ...errors import ClientError, Fatal, Retriable
+from ...errors import ClientError, Fatal, Fenced, Retriable
 from ...partitions import TopicPartition, name_of
 from ...produce.accumulator import Accumulator, Place
-from ...produce.batch import ProducerBatch, StoredAt
+from ...produce.batch import NO_PRODUCER_ID, ProducerBatch, StoredAt
 from ...produce.pump import Sending
 from ...produce.sender import ProduceCall
 from .. import instants
@@ -41,7 +41,11 @@ from ..outcomes import Anew, Outcome, Refused, Stored, TooLarge, Unsettled
 from ..settler import Settler
 from .gate import JournaledSender
 from .keeping import About
+from .owned_gate import OwnedSender
+from .ownership import Ownership
+from .owning import Owning
 from .patience import patience_ms
+from .register import check_id
 
 logger = logging.getLogger("minibroker.client")
 FLOOR_WAIT_MS = 10_000  # of one question for the end of a partition
@@ -110,10 +114,17 @@ class JournaledSending(Sending):
     sender: JournaledSender
 
     def __init__(
-        self, config: ProducerConfig, accumulator: Accumulator, random: Random, owner: Owner
+        self,
+        config: ProducerConfig,
+        accumulator: Accumulator,
+        random: Random,
+        owner: Owner,
+        transactional_id: str | None = None,
     ) -> None:
-        sender = JournaledSender(config, accumulator, random, self._about)
-        super().__init__(config, accumulator, random, owner, sender)
+        kind = JournaledSender if transactional_id is None else OwnedSender
+        super().__init__(
+            config, accumulator, random, owner, kind(config, accumulator, random, self._about)
+        )
         self.unsettled: dict[int, Unsettled] = {}
         self.journal: Journal | None = None
         self._lookup = OffsetLookup(config, self.cluster)
@@ -121,6 +132,13 @@ class JournaledSending(Sending):
         self._floors_asked: set[Place] = set()
         self._settling: set[Place] = set()
         self._refusal: ClientError | None = None  # of a producer id
+        self._transactional_id = transactional_id
+        self.owning: Owning | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        if transactional_id is not None:
+            ownership = Ownership(transactional_id, config, self.cluster, random)
+            assert isinstance(self.sender, OwnedSender), "made above"
+            self.owning = Owning(ownership, self.sender, self._settler)
 
     async def start(self) -> None:
         """Open the journal, reach a broker, get a producer id; then settle what is open.
@@ -139,12 +157,16 @@ class JournaledSending(Sending):
             Journal.open, config.session, durability=config.session_durability
         )
         try:
+            check_id(journal.state, self._transactional_id, config.session)
             flushed = FlushedJournal(journal, self._on_flushed, self.fail)
             self.sender.begin(flushed, self.now_ms())
             await self.cluster.start()
-            await self._refuse_stale([*journal.state.floors.values()])
             self.sender.patience_ms = await patience_ms(self.cluster, config)
-            await self._identify()
+            if self.owning is None:
+                await self._refuse_stale([*journal.state.floors.values()])
+                await self._identify()
+            else:
+                await self._take_over(self.owning, journal)
         except BaseException:
             await self.cluster.stop()
             self.cluster.take_back()
@@ -156,6 +178,8 @@ class JournaledSending(Sending):
     async def close(self, error: Callable[[ProducerBatch], ClientError]) -> None:
         """Journal what was sent, and end; what is open stays in the session."""
         self.stop()
+        if self.owning is not None:
+            self.owning.ownership.disconnect()
         try:
             await self.cluster.stop()
         finally:
@@ -214,10 +238,33 @@ class JournaledSending(Sending):
                     self._config.session,
                 )
 
-    async def _refuse_stale(self, floors: list[Floor]) -> None:
+    async def _take_over(self, owning: Owning, journal: Journal) -> None:
+        """Be the only owner. Raises StaleJournal, Fenced, Fatal, Retriable."""
+        limit_ms, ownership = self._config.max_block_ms, owning.ownership
+
+        def late() -> ClientError:
+            return Retriable(
+                f"transactional id {self._transactional_id}: not taken over within "
+                f"max_block_ms={limit_ms}: nothing was sent; last problem: "
+                f"{ownership.problem or self.cluster.last_problem or 'none'}",
+                code=ErrorCode.COORDINATOR_NOT_AVAILABLE,
+            )
+
+        async def flushed() -> None:
+            await journal.flush(self.sender.keeping.wanted_group)
+
+        owning.flushed = flushed
+        try:
+            async with bounded(limit_ms, late):
+                await owning.take_over(journal.state, self._refuse_stale)
+        except BaseException:
+            ownership.disconnect()
+            raise
+
+    async def _refuse_stale(self, floors: list[Floor], marked_id: int = NO_PRODUCER_ID) -> None:
         """Raise StaleJournal for an old copy; Retriable where nobody says whether it is one."""
         limit_ms = self._config.max_block_ms
-        unasked = await self._settler.find_stale(floors, limit_ms)
+        unasked = await self._settler.find_stale(floors, limit_ms, marked_id)
         if unasked:
             names = ", ".join(sorted({name_of(floor.place) for floor in unasked}))
             raise Retriable(
@@ -263,10 +310,49 @@ class JournaledSending(Sending):
             for place in sender.wants_floors - self._floors_asked:
                 self._floors_asked.add(place)
                 self.cluster.spawn(self._ask_floor(place), f"end of {place[0]}-{place[1]}")
+        if self.owning is not None and self.journal is not None:
+            self._heed_owning(self.owning)
         if sender.wants_looks and self.journal is not None:
             for place in sender.wants_looks - self._settling:
                 self._settling.add(place)
                 self.cluster.spawn(self._settle(place), f"settle {place[0]}-{place[1]}")
+
+    def _heed_owning(self, owning: Owning) -> None:
+        if self._renewing is not None:
+            return
+        if owning.sender.fenced:
+            self._renewing = self.cluster.spawn(self._end_fenced(owning), "name the successor")
+        elif owning.sender.wants_grant or owning.is_to_be_refreshed:
+            self._renewing = self.cluster.spawn(self._renew(owning), "renew the transactional id")
+
+    async def _renew(self, owning: Owning) -> None:
+        try:
+            await owning.renew()
+        except (Fenced, Fatal) as error:
+            await self._end_owning(owning, error)
+        else:
+            self._renewing = None
+            self.wake()
+
+    async def _may_write(self, place: Place) -> bool:
+        """Whether this session is still ours; where it is not, everybody is told."""
+        if self.owning is None:
+            return True
+        try:
+            await self.owning.may_write(place)
+        except (Fenced, Fatal) as error:
+            await self._end_owning(self.owning, error)
+            return False
+        return True
+
+    async def _end_fenced(self, owning: Owning) -> None:
+        text = owning.ownership.fenced_text(owning.sender.fenced)
+        await self._end_owning(owning, Fenced(text, code=ErrorCode.INVALID_PRODUCER_EPOCH))
+
+    async def _end_owning(self, owning: Owning, error: ClientError) -> None:
+        """The session is somebody else's, or nobody can have it: everybody who waits is told."""
+        said = await owning.ownership.successor() if isinstance(error, Fenced) else ""
+        self.fail(type(error)(f"{error}{f'; {said}' if said else ''}", code=error.code))
 
     def _write(self, call: ProduceCall) -> None:
         super()._write(call)
@@ -291,13 +377,16 @@ class JournaledSending(Sending):
             while place in self.sender.wants_floors:
                 try:
                     found = await self._lookup.at({where: LATEST}, FLOOR_WAIT_MS)
-                    self.sender.give_floor(place, found[where].offset, found[where].leader_epoch)
+                    if await self._may_write(place):
+                        offset, _, leader_epoch = found[where]
+                        self.sender.give_floor(place, offset, leader_epoch)
                     return
                 except Fatal as error:
                     self.cluster.raise_if_ended()
                     if not error.code.retriable and error.code is not ErrorCode.NONE:
                         # Nobody tells: the whole log counts. Most likely Produce is refused next.
-                        self.sender.give_floor(place, START_OF_LOG, NO_EPOCH)
+                        if await self._may_write(place):
+                            self.sender.give_floor(place, START_OF_LOG, NO_EPOCH)
                         return
                     self.sender.in_doubt = str(error)
                 except Retriable as error:
@@ -323,6 +412,7 @@ class JournaledSending(Sending):
                 {each.producer_id: each for each in state.floors.values() if each.place == place},
                 frozenset(state.absent),
                 lambda outcome: self._on_outcome(by_number[outcome.batch.number], outcome),
+                {} if self.owning is None else self.owning.shut_out_below,
             )
             sender.looked(place)
         finally:

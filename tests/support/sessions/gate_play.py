@@ -31,6 +31,8 @@ LEADER = 1
 class Play:
     """A producer with a session on node 1, its journal, and the clock in the test's hand."""
 
+    kind = JournaledSender
+
     def __init__(
         self, journal: JournalDouble | None = None, *, pid: int = PID, linger_ms: int = 0
     ) -> None:
@@ -43,12 +45,14 @@ class Play:
         )
         self.journal = journal or JournalDouble()
         self.accumulator = Accumulator(config)
-        self.sender = JournaledSender(
-            config, self.accumulator, Random(1), lambda _: About(ZERO_UUID, 3)
-        )
+        self.sender = self.kind(config, self.accumulator, Random(1), lambda _: About(ZERO_UUID, 3))
         self.now_ms = 0.0
         self.leader = LEADER
         self.sender.begin(self.journal, self.now_ms)
+        self.identify(pid)
+
+    def identify(self, pid: int) -> None:
+        """A broker gives a producer id."""
         self.sender.give_producer_id(pid)
 
     def send(

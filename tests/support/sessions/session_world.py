@@ -33,6 +33,7 @@ from minibroker.client.session import session as session_module
 from minibroker.client.session.journal import Journal
 from minibroker.client.session.journal_recovery import recover
 from minibroker.client.session.open_batch import OpenBatch
+from minibroker.protocol.batch.header import read_header
 from minibroker.testing.simulated_disk import IO_ERROR, Crashed, SimulatedDisk
 
 from tests.support.sessions.journal_disks import Shelf, SimulatedJournal
@@ -40,6 +41,7 @@ from tests.support.sessions.session_judge import SOURCE, SessionJudge, lines_of,
 from tests.support.sessions.session_process import Plan, SessionProcess
 from tests.support.worlds.crashing_world import CrashingWorld, Outcome
 from tests.support.worlds.judging import create_topic, read_log
+from tests.support.worlds.log_history import StoredBatch
 from tests.support.worlds.machine import Machine
 
 TOPIC = "lines"
@@ -129,6 +131,7 @@ class SessionWorld(CrashingWorld):
             "reconnect_backoff_ms": 5,
             "reconnect_backoff_max_ms": 50,
             "metadata_max_age_ms": random.choice((500, 300_000)),
+            "transactional_id": random.choice((None, None, "importer")),
         }
         return Plan(
             topic=TOPIC,
@@ -260,6 +263,8 @@ class SessionWorld(CrashingWorld):
     def _is_excusable(self, failure: Exception | None) -> bool:
         """A broker that is down can keep a process from starting, and a disk from going on."""
         is_told = isinstance(failure, ConnectionFailed | Retriable | JournalFailed)
+        if durability_loses(self.machine) and "the coordinator has forgotten" in str(failure):
+            return True
         return is_told or "the journal cannot be written" in str(failure)
 
     def _truth_of(self, batch: OpenBatch) -> bool | None:
@@ -272,7 +277,7 @@ class SessionWorld(CrashingWorld):
         if self.machine.broker is None:
             return None
         try:
-            stored = read_log(self.machine, (TOPIC, batch.partition)).batches
+            stored = self._data_in(batch.partition)
         except Crashed as error:
             crash = error  # the broker's, not the process's that looks
             self.machine.at(self.machine.now_ms, lambda: self.machine.crashed(str(crash)))
@@ -440,11 +445,16 @@ class SessionWorld(CrashingWorld):
             mark = int(journal.state.marks.get(SOURCE, 0))
             self._excused |= {*range(mark)} - lines_of(journal.state.open.values())
 
+    def _data_in(self, partition: int) -> list[StoredBatch]:
+        """What is in a log beside markers."""
+        batches = read_log(self.machine, (TOPIC, partition)).batches
+        return [batch for batch in batches if not read_header(batch.wire).is_control]
+
     def _logs(self) -> dict[int, list[tuple[int, bytes]]]:
         return {
             partition: [
                 (offset, value)
-                for batch in read_log(self.machine, (TOPIC, partition)).batches
+                for batch in self._data_in(partition)
                 for offset, value in batch.values
             ]
             for partition in range(self.partitions)

@@ -276,9 +276,10 @@ class Stage:
             await connection.close()
 
     async def values(self, topic: str, start_offset: int = 0) -> list[bytes]:
-        """What partition 0 holds."""
+        """What partition 0 holds, beside markers."""
         batches = await stored_batches(await self.connection(), topic, start_offset=start_offset)
-        return [value_of(each.value) for _, wire in batches for each in records_in(wire)]
+        wires = [wire for header, wire in batches if not header.is_control]
+        return [value_of(each.value) for wire in wires for each in records_in(wire)]
 
     async def send(self, batch: OpenBatch) -> Answer:
         """Work off a request of the dead process; it named the topic, not its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from minibroker.cli.main import main
 from minibroker.cli.parsers import parser_of
 from minibroker.cli.producing.plainly import Plainly
-from minibroker.client import Producer
+from minibroker.client import Producer, StaleJournal
 from minibroker.testing import ChildBroker, TestBroker
 
 from tests.support.processes.commands import BOUND_S, Command, run
@@ -146,5 +147,24 @@ def test_one_command_at_a_time(broker: ChildBroker, tmp_path: Path) -> None:
 
 
 def test_with_transactions_it_does_not_go(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["produce", "orders", "--session", "s", "--transactional-id", "t"]) == 2
-    assert "do not go together" in capsys.readouterr().err
+    words = ["produce", "orders", "--session", "s", "--transactional-id", "t"]
+    assert main([*words, "--transaction-lines", "7"]) == 2
+    assert "--transaction-lines goes with no --session" in capsys.readouterr().err
+
+
+async def test_of_two_copies_one_sends(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    async with TestBroker() as broker:
+        broker.create_topic("orders")
+        args = args_of(broker, first, "--transactional-id", "importer")
+        assert await Plainly(args).send_all() == 0
+        shutil.copytree(first, second)
+        for directory in (second, first):
+            (directory / "lines").write_bytes(b"a\nb\nc\nd\n")
+        args.session = str(second / "session")
+        assert await Plainly(args).send_all() == 0
+        args.session = str(first / "session")
+        with pytest.raises(StaleJournal, match="importer was gone on with elsewhere"):
+            await Plainly(args).send_all()
+        broker.assert_stored_once("orders", [b"a", b"b", b"c", b"d"])

@@ -161,7 +161,6 @@ REFUSED_OPTIONS = [
     ({"acks": 1}, "leave acks out"),
     ({"acks": 0, "enable_idempotence": False}, "needs enable_idempotence"),
     ({"retries": 3}, "leave retries out"),
-    ({"transactional_id": "x"}, "leave out one of them"),
     ({"session": ""}, "session is empty"),
     ({"session": None, "session_durability": "page-cache"}, "without a session"),
     ({"session_durability": "memory"}, "expected one of fsync, page-cache"),

@@ -1,6 +1,6 @@
 """Committed offsets on the wire: requests to write, answers to read, for all versions.
 
-Whom to ask and when to ask again is for committing.py and administer/groups.py.
+Whom to ask and when to ask again is for those who commit: groups, admins, owners of sessions.
 Source: OffsetCommitRequest.json, OffsetFetchRequest.json; KIP-709 (several groups in one fetch).
 Tests: tests/system/client/test_client_groups.py
 """
