@@ -52,6 +52,9 @@ LEAVE_MS_MAX = 10_000
 # Connections whose TLS handshake or login is under way; with more, the oldest of them is closed. A
 # handshake that has begun takes some 50 kB.
 STRANGERS_MAX = 1000
+# Connections that came too quickly for connection_creation_rate of their address, and wait unread
+# for their end: Kafka ends them a second later at most. Beyond so many they end at once.
+TURNED_AWAY_MAX = 1000
 # A TLS handshake is over within this, in ms: Kafka's clients do it in some milliseconds.
 HANDSHAKE_MS_MAX = 10_000
 # And a login within this, in ms: a client may have to fetch a token from far away. Kafka waits for
@@ -228,6 +231,11 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
 # Rules of access: beyond it none is added (44 POLICY_VIOLATION). At 600 bytes each it is 30 MB.
 ACLS_MAX = 50_000
+
+# What was decided about rights, and which quota counts for whom: so many answers are remembered,
+# then all are forgotten. Those about longer names are not: 16,384 of 32 kB are half a gigabyte.
+ANSWERS_REMEMBERED_MAX = 16_384
+NAME_LETTERS_REMEMBERED_MAX = 1000
 
 # Entities with quotas: beyond it none is added (44 POLICY_VIOLATION). At 600 bytes each: 12 MB.
 QUOTA_ENTITIES_MAX = 20_000

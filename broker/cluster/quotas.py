@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
+from ..limits import ANSWERS_REMEMBERED_MAX, NAME_LETTERS_REMEMBERED_MAX
+
 USER: Final = "user"
 CLIENT_ID: Final = "client-id"
 IP: Final = "ip"
@@ -22,8 +24,6 @@ REQUEST_PERCENTAGE: Final = "request_percentage"
 CONTROLLER_MUTATION_RATE: Final = "controller_mutation_rate"
 CONNECTION_CREATION_RATE: Final = "connection_creation_rate"
 
-REMEMBERED_MAX: Final = 10_000
-LETTERS_MAX: Final = 1_000  # of a client id that is remembered: a stranger may choose it
 
 Entity: TypeAlias = tuple[tuple[str, str | None], ...]
 """(type, name) pairs in the order of the types; None is the default of a type."""
@@ -78,8 +78,8 @@ class Quotas:
         if asked in self._found:
             return self._found[asked]
         found = self._look_for(client, key)
-        if len(client.client_id) <= LETTERS_MAX:
-            if len(self._found) >= REMEMBERED_MAX:
+        if len(client.client_id) <= NAME_LETTERS_REMEMBERED_MAX:
+            if len(self._found) >= ANSWERS_REMEMBERED_MAX:
                 self._found.clear()
             self._found[asked] = found
         return found

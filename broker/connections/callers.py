@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
-TURNED_AWAY_MAX: Final = 1_000  # of those that wait for their end; beyond them it comes at once
+from ..limits import TURNED_AWAY_MAX
 
 
 class Callers:

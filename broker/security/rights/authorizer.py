@@ -1,7 +1,7 @@
 """May this principal do that? What the rules, the super users and the settings come to. Pure.
 
 Every answer is remembered until a rule changes, since a producer asks the same again with each
-batch; at REMEMBERED_MAX answers all are forgotten, so that names from strangers cost no memory.
+batch. At ANSWERS_REMEMBERED_MAX all are forgotten, so that names from strangers cost no memory.
 Source: StandardAuthorizer, Authorizer.authorizeByResourceType (Java).
 Tests: tests/unit/broker/security/rights/test_authorizer.py
 """
@@ -9,14 +9,11 @@ Tests: tests/unit/broker/security/rights/test_authorizer.py
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ....protocol.acls import WILDCARD, AclOperation, AclPermission, AclResourceType, PatternType
 from ...cluster.acls import Acl, Acls
-
-REMEMBERED_MAX: Final = 16_384
-LETTERS_MAX: Final = 1_000  # of a name that is remembered: 16,384 of 32 KB would be half a gigabyte
-
+from ...limits import ANSWERS_REMEMBERED_MAX, NAME_LETTERS_REMEMBERED_MAX
 
 Asked = tuple[int, int, str | None]
 """(operation, resource type, name, or None for whether there could be one).
@@ -64,7 +61,7 @@ class Authorizer:
             self._forget()
         found = self._allowed.get(who)
         if found is None:
-            if len(self._allowed) >= REMEMBERED_MAX:
+            if len(self._allowed) >= ANSWERS_REMEMBERED_MAX:
                 self._forget()
                 self._allowed.clear()
             found = self._allowed[who] = set()
@@ -118,9 +115,9 @@ class Authorizer:
             each.clear()
 
     def _remember(self, who: Who, asked: Asked, *, answer: bool) -> None:
-        if len(asked[2] or "") > LETTERS_MAX:
+        if len(asked[2] or "") > NAME_LETTERS_REMEMBERED_MAX:
             return
-        if self._count >= REMEMBERED_MAX:
+        if self._count >= ANSWERS_REMEMBERED_MAX:
             self._forget()
         self._count += 1
         known = self.allowed(who) if answer else self._denied.setdefault(who, set())

@@ -18,7 +18,7 @@ from tests.support.security.acl_rows import ACL_ROWS
 from tests.support.security.credential_rows import CREDENTIALS
 from tests.support.security.listeners import PROTOCOLS, Authority, scram_users, settings
 from tests.support.security.quota_rows import QUOTA_ROWS
-from tests.support.security.quota_scenes import QUOTA_SCENES, play
+from tests.support.security.quota_scenes import OVERRIDES, QUOTA_SCENES, play
 from tests.support.security.quotas import quota_differences
 from tests.support.security.rights_rows import NO_RIGHT, SOME_RIGHTS, Row
 from tests.support.security.rights_stage import Scene, seen_in
@@ -75,6 +75,7 @@ class Listeners:
             "listener.name.mapped.ssl.principal.mapping.rules": RULES,
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
+            **OVERRIDES,
         }
 
 

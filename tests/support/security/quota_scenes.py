@@ -147,6 +147,23 @@ async def connections_of_an_address(place: Place) -> None:
     assert talks[seen.index(CLOSED)].took_ms >= 1000 - SOON_MS
 
 
+OTHER, MOST = "127.0.0.3", 2
+OVERRIDES = {"max.connections.per.ip.overrides": f"{OTHER}:{MOST}"}
+
+
+async def an_address_that_may_have_two_connections(place: Place) -> None:
+    """In a broker with OVERRIDES."""
+    first, second, third = [await place.open_from(OTHER) for _ in range(MOST + 1)]
+    assert [await first.is_open(), await second.is_open()] == ["open", "open"]
+    assert await third.is_open() == CLOSED
+    assert third.took_ms < SOON_MS, "it is closed at once"
+    assert await (await place.open("PLAINTEXT")).is_open() == "open"
+    await first.close()
+    while await (await place.open_from(OTHER)).is_open() == CLOSED:
+        continue  # until the broker has seen its end
+    assert await second.is_open() == "open"
+
+
 async def who_has_no_quota_is_not_kept(place: Place) -> None:
     await limit(place, "producer_byte_rate", 1.0, name="eve")
     talk = await bobs(place)
@@ -161,5 +178,6 @@ QUOTA_SCENES = [
     time_of_the_broker,
     changes_of_topics,
     connections_of_an_address,
+    an_address_that_may_have_two_connections,
     who_has_no_quota_is_not_kept,
 ]

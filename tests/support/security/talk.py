@@ -49,6 +49,14 @@ class Place:
             context = self.plain
         return await self._open(listener, context)
 
+    async def open_from(self, address: str) -> Talk:
+        """Connect to the listener without TLS from another address of this machine."""
+        here = (address, 0)
+        port = self.ports["PLAINTEXT"]
+        talk = Talk(*await asyncio.open_connection("127.0.0.1", port, local_addr=here))
+        self._opened.append(talk)
+        return talk
+
     async def open_bare(self, listener: str) -> Talk:
         """Connect to a listener without TLS, whatever it speaks."""
         return await self._open(listener, None)

@@ -12,7 +12,7 @@ from minibroker.client.errors import RequestTimedOut
 from minibroker.testing import TestBroker
 
 from tests.support.security.listeners import Authority
-from tests.support.security.quota_scenes import KB_20, QUOTA_SCENES, play, produce
+from tests.support.security.quota_scenes import KB_20, OVERRIDES, QUOTA_SCENES, play, produce
 from tests.support.security.secured_broker import AUTHORIZED, secured_broker
 from tests.support.security.talk import METADATA, Place
 
@@ -21,7 +21,7 @@ BOUND_MS = 10_000
 
 @pytest.mark.parametrize("scene", QUOTA_SCENES, ids=lambda scene: scene.__name__)
 async def test_as_on_kafka(scene: Callable[[Place], Awaitable[None]], tmp_path: Path) -> None:
-    async with secured_broker(Authority(tmp_path), AUTHORIZED) as (_, place):
+    async with secured_broker(Authority(tmp_path), AUTHORIZED | OVERRIDES) as (_, place):
         await play(place, scene)
 
 

@@ -15,6 +15,7 @@ from minibroker.broker.cluster.quotas import (
     Quotas,
     told_entity,
 )
+from minibroker.broker.limits import ANSWERS_REMEMBERED_MAX, NAME_LETTERS_REMEMBERED_MAX
 
 BOB = Client("bob", "app")
 ORDER: list[Entity] = [
@@ -53,6 +54,27 @@ def test_a_default_is_one_quota_for_each_name() -> None:
     assert quotas.of_client(BOB, PRODUCER_BYTE_RATE) == (((USER, "bob"),), 1.0)
     eve = Client("eve", "app")
     assert quotas.of_client(eve, PRODUCER_BYTE_RATE) == (((USER, "eve"),), 1.0)
+
+
+def test_a_change_counts_at_once() -> None:
+    quotas = Quotas()
+    assert quotas.of_client(BOB, PRODUCER_BYTE_RATE) is None
+    quotas.put(ORDER[-1], {PRODUCER_BYTE_RATE: 1.0})
+    assert quotas.of_client(BOB, PRODUCER_BYTE_RATE) == (((CLIENT_ID, "app"),), 1.0)
+    quotas.put(ORDER[0], {PRODUCER_BYTE_RATE: 2.0})
+    assert quotas.of_client(BOB, PRODUCER_BYTE_RATE) == (ORDER[0], 2.0)
+    quotas.put(ORDER[0], {})
+    quotas.put(ORDER[-1], {})
+    assert quotas.of_client(BOB, PRODUCER_BYTE_RATE) is None
+
+
+def test_client_ids_of_strangers_are_not_remembered_without_end() -> None:
+    quotas = Quotas()
+    for number in range(ANSWERS_REMEMBERED_MAX + 10):
+        quotas.of_client(Client("bob", f"app-{number}"), PRODUCER_BYTE_RATE)
+    quotas.of_client(Client("bob", "a" * (NAME_LETTERS_REMEMBERED_MAX + 1)), PRODUCER_BYTE_RATE)
+    assert 0 < len(quotas._found) <= ANSWERS_REMEMBERED_MAX
+    assert all(len(client.client_id) < 20 for client, _ in quotas._found)
 
 
 def test_others_are_free() -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from minibroker.broker.cluster.acls import Acl, Acls
-from minibroker.broker.security.rights.authorizer import REMEMBERED_MAX, Authorizer, Who
+from minibroker.broker.limits import ANSWERS_REMEMBERED_MAX, NAME_LETTERS_REMEMBERED_MAX
+from minibroker.broker.security.rights.authorizer import Authorizer, Who
 from minibroker.protocol.acls import (
     CLUSTER_NAME,
     EVERYBODY,
@@ -116,9 +117,17 @@ def test_a_changed_rule_counts_at_once() -> None:
 
 def test_names_from_strangers_are_not_remembered_without_end() -> None:
     asked = authorizer()
-    for number in range(REMEMBERED_MAX + 10):
+    for number in range(ANSWERS_REMEMBERED_MAX + 10):
         asked.allows(BOB, READ, TOPIC, f"topic-{number}")
-    assert asked.remembered_count <= REMEMBERED_MAX
+    assert asked.remembered_count <= ANSWERS_REMEMBERED_MAX
+
+
+def test_an_answer_about_a_long_name_is_right_and_not_remembered() -> None:
+    long = "n" * (NAME_LETTERS_REMEMBERED_MAX + 1)
+    asked = authorizer(rule(long, READ))
+    assert [asked.allows(BOB, READ, TOPIC, long) for _ in range(2)] == [True, True]
+    assert not asked.allows(BOB, WRITE, TOPIC, long)
+    assert asked.remembered_count == 0
 
 
 @pytest.mark.parametrize(
