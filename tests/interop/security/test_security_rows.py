@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -180,40 +180,32 @@ async def _names(place: Place, listener: str, context: ssl.SSLContext, principal
     await place.hang_up()
 
 
+@pytest.fixture
+async def place(kafka: tuple[Place, Authority]) -> AsyncIterator[Place]:
+    """Its connections end with the test, whatever comes of it: they belong to its loop."""
+    place, _ = kafka
+    yield place
+    await place.hang_up()
+
+
 @pytest.mark.parametrize("part", [NO_RIGHT, SOME_RIGHTS], ids=["no right", "some rights"])
-async def test_rights(part: list[Row], kafka: tuple[Place, Authority]) -> None:
-    place, _ = kafka
-    try:
-        assert await rights.differences(place, part, TELLING_S) == {}
-    finally:
-        await place.hang_up()
+async def test_rights(part: list[Row], place: Place) -> None:
+    assert await rights.differences(place, part, TELLING_S) == {}
 
 
-async def test_rules_by_frames(kafka: tuple[Place, Authority]) -> None:
-    place, _ = kafka
+async def test_rules_by_frames(place: Place) -> None:
     assert await rights.differences(place, ACL_ROWS, TELLING_S, as_admin=True) == {}
-    await place.hang_up()
 
 
-async def test_quotas_by_frames(kafka: tuple[Place, Authority]) -> None:
-    place, _ = kafka
+async def test_quotas_by_frames(place: Place) -> None:
     assert await quota_differences(place, QUOTA_ROWS, TELLING_S) == {}
-    await place.hang_up()
 
 
 @pytest.mark.parametrize("scene", QUOTA_SCENES, ids=lambda scene: scene.__name__)
-async def test_quotas(
-    scene: Callable[[Place], Awaitable[None]], kafka: tuple[Place, Authority]
-) -> None:
-    place, _ = kafka
+async def test_quotas(scene: Callable[[Place], Awaitable[None]], place: Place) -> None:
     await play(place, scene)
-    await place.hang_up()
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.play.__name__)
-async def test_rights_that_are_taken(scene: Scene, kafka: tuple[Place, Authority]) -> None:
-    place, _ = kafka
-    try:
-        assert await seen_in(place, scene) == scene.expected
-    finally:  # else the next scene finds connections of a loop that is closed
-        await place.hang_up()
+async def test_rights_that_are_taken(scene: Scene, place: Place) -> None:
+    assert await seen_in(place, scene) == scene.expected
