@@ -270,6 +270,8 @@ METRICS_GROUP_ID_LENGTH_MAX = 249
 # within seconds, and Prometheus gives up after 10 s by default.
 METRICS_CONNECTIONS_MAX = 16
 METRICS_EXCHANGE_MS_MAX = 30_000
+# Scrapes under way at once; others are answered with 503. Each holds some megabytes of numbers.
+METRICS_SCRAPES_MAX = 4
 # A question to that port, in bytes, with all its headers.
 METRICS_REQUEST_BYTES_MAX = 16 * 1024
 # Bytes of an answer that wait for who has asked; then the scrape waits as well.

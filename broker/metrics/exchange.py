@@ -41,6 +41,7 @@ class Exchange(asyncio.Protocol):
         ended: called once, when the connection has ended.
 
     Attributes:
+        is_head: a HEAD was asked: of the answer only its head is sent.
         transport: None before it is connected, and when it has ended.
     """
 
@@ -51,7 +52,7 @@ class Exchange(asyncio.Protocol):
         self._ended = ended
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=METRICS_REQUEST_BYTES_MAX)
         self.transport: asyncio.Transport | None = None
-        self._is_head = self._is_asked = False
+        self.is_head = self._is_asked = False
         self._room: Promise | None = None
         self._is_writable = True
         loop = asyncio.get_running_loop()
@@ -127,7 +128,7 @@ class Exchange(asyncio.Protocol):
 
     def write(self, piece: bytes) -> None:
         """A piece of the answer."""
-        if not self._is_head:
+        if not self.is_head:
             self._send(h11.Data(data=piece))
 
     def end(self) -> None:
@@ -144,7 +145,7 @@ class Exchange(asyncio.Protocol):
         self.end()
 
     def _be_asked(self, request: h11.Request) -> None:
-        self._is_head = request.method == b"HEAD"
+        self.is_head = request.method == b"HEAD"
         if request.method not in _READ:
             self.say("only GET and HEAD", 405, ("Allow", "GET, HEAD"))
             return

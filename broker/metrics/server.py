@@ -19,7 +19,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 
-from ..limits import METRICS_CONNECTIONS_MAX
+from ..limits import METRICS_CONNECTIONS_MAX, METRICS_SCRAPES_MAX
 from ..runtime import EVERYWHERE, ListenError, Runtime
 from ..waiting.long_work import Steps
 from ..waiting.promise import Promise
@@ -54,6 +54,7 @@ class MetricsServer:
         runtime.broker.figures.loop_lag = self._watch.lag
         self._process = ProcessCollector(registry=CollectorRegistry())
         self._is_stopping = False
+        self._scraping = 0  # how many are under way
         first = runtime.bound[0]
         listener = first.listener
         host = listener.advertised_host or listener.host or "localhost"
@@ -130,12 +131,25 @@ class MetricsServer:
         return "the broker stops" if self._is_stopping else ""
 
     def _begin_scrape(self, exchange: Exchange, accept: str) -> None:
+        if self._scraping >= METRICS_SCRAPES_MAX:
+            exchange.say(f"{self._scraping} scrapes are under way; ask again", 503)
+            return
         exposition = Exposition(accept)
         exchange.begin(exposition.content_type)
-        self._runtime.broker.work.begin_ahead(self._scrape(exchange, exposition))
+        if exchange.is_head:
+            exchange.end()
+        else:
+            self._runtime.broker.work.begin_ahead(self._counted(exchange, exposition))
+
+    def _counted(self, exchange: Exchange, exposition: Exposition) -> Steps:
+        self._scraping += 1
+        try:
+            yield self._pacer.turn()  # the turn of who is being served is not ours to use
+            yield from self._scrape(exchange, exposition)
+        finally:
+            self._scraping -= 1
 
     def _scrape(self, exchange: Exchange, exposition: Exposition) -> Steps:
-        yield self._pacer.turn()  # the turn of who is being served is not ours to use
         connections = yield from self._connections()
         server = self._runtime.server
         edge = Edge(

@@ -74,6 +74,7 @@ SLEEPS_ALLOWED = {
     "tests/crash/processing/on_kafka.py": "the instants of blows are the draw",
     "tests/crash/processing/worker.py": "how long a handler takes is the draw",
     "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",
+    "tests/bench/parts/scraping.py": "how long turns are while nobody scrapes is what is measured",
     "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",
     "tests/bench/parts/consuming.py": "a broker does not say when its coordinator is there",
     "tests/bench/parts/transacting.py": "at which rate producers begin is what is asked for",

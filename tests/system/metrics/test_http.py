@@ -8,6 +8,7 @@ import socket
 import pytest
 from minibroker.broker.limits import METRICS_CONNECTIONS_MAX, METRICS_REQUEST_BYTES_MAX
 from minibroker.broker.metrics import exchange
+from minibroker.broker.metrics import server as server_module
 from minibroker.broker.metrics.exposition import LINES_A_PIECE
 from minibroker.broker.metrics.server import MetricsServer
 from minibroker.broker.runtime import ListenError
@@ -132,6 +133,20 @@ async def test_who_reads_nothing_is_cut_and_the_scrape_ends(
         client = await begin_to_scrape(server)
         await until(lambda: runtime.broker.work.is_idle and not server.exchanges)
         client.close()
+
+
+async def test_more_scrapes_than_may_be_are_refused_and_none_is_counted_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "METRICS_UNSENT_BYTES_MAX", UNSENT_BYTES)
+    monkeypatch.setattr(server_module, "METRICS_SCRAPES_MAX", 1)
+    async with running_broker() as runtime, telling(runtime) as server:
+        client = await begin_to_scrape(server)
+        assert (await ask(server, "/metrics")).status == 503
+        client.close()
+        await until(lambda: runtime.broker.work.is_idle)
+        assert (await ask(server, "/metrics")).status == 200
+        assert (await ask(server, "/metrics")).status == 200
 
 
 async def test_of_too_many_the_oldest_gives_way() -> None:
