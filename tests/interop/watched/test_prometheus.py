@@ -57,6 +57,7 @@ def tool(name: str) -> str:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BrokerProcess, str]]:
     """A broker that has had some of everything, and the URL of its metrics."""
+    tool("promtool")  # without it nobody needs the broker
     options = ("--metrics", "127.0.0.1:0")
     with BrokerProcess(data_dir=tmp_path_factory.mktemp("data"), options=options) as broker:
         servers = broker.bootstrap_servers

@@ -87,9 +87,8 @@ there are no labels at all.
 
 ## The client
 
-`metrics()` of a Producer or Consumer as a collector, under the names that the JMX exporter gives
-Kafka's Java clients by default (`pip install prometheus_client` is done: the broker needs it,
-too):
+`metrics()` of a Producer or Consumer as a collector for prometheus_client, which comes with
+minibroker; under the names that the JMX exporter gives Kafka's Java clients by default:
 
 ```python
 from minibroker.client.prometheus import ClientCollector
@@ -100,7 +99,8 @@ start_http_server(8000, "127.0.0.1")
 ```
 
 Each name becomes the label `client_id`. Clients of an event loop are asked in that loop, from
-whatever thread the scrape comes; `minibroker_client_up` is 0 for one that could not be asked."""
+whatever thread the scrape comes; `minibroker_client_up` is 0 for one that could not be asked.
+"""
 
 PROCESS = """
 And `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds` and the like,
