@@ -92,6 +92,13 @@ soak: $(READY) ## all Python clients for long, through random connection cuts (M
 interop: $(READY) ## foreign clients, and a real Apache Kafka where java and mvn are present
 	$(BIN)/pytest -m interop tests/interop $(ARGS)
 
+graduate: $(READY) ## from ours to three nodes of Apache Kafka under load (RATE=100 SEED=1 NODES=3 PAUSE=5)
+	RATE=$(or $(RATE),100) SEED=$(or $(SEED),1) NODES=$(or $(NODES),3) PAUSE=$(or $(PAUSE),5) \
+	    $(BIN)/pytest -n 0 -m interop -s tests/interop/commands/test_graduation.py $(ARGS)
+
+compare: $(READY) ## a million records in two brokers compared, beside two consumers that read them (RECORDS=1000000)
+	$(BIN)/python -m tests.bench.parts.comparing $(or $(RECORDS),1000000)
+
 txn-clients: $(READY) ## seven clients' transactions through lost answers and kill -9 (N=1000 SEED=1)
 	N=$(or $(N),1000) SEED=$(or $(SEED),1) $(BIN)/pytest -m interop -s \
 	    tests/interop/transactional_clients $(ARGS)

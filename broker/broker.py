@@ -40,11 +40,13 @@ from .log.log import Log
 from .log.recovery import Known, RecoveryReport
 from .log.state_log import StateLog
 from .log_lines import Event
+from .partitions.groups_partition import Hearing
 from .partitions.log_starts import LogStarts
 from .partitions.open_partitions import OpenPartitions
 from .partitions.partition import Partition
 from .partitions.producer_expiry import ProducerExpiry
 from .partitions.retention import Retention
+from .partitions.seen_topics import SeenTopics
 from .storage.data_directory import owner_mark
 from .storage.names import GROUPS_LOG, METADATA_LOG, TRANSACTIONS_LOG
 from .storage.port import FlushFailed, NoSpace, StorageError
@@ -117,6 +119,7 @@ class Broker:
             config, world, self.commit, self.restart.known(GROUPS_LOG, None)
         )
         self._report_recovery(GROUPS_LOG, self._ledger.log.log.recovery)
+        self.seen = self._make_seen(cluster_id)
         known = self.restart.known(TRANSACTIONS_LOG, None)
         self._transactions_ledger = TransactionsLedger(config, world, self.commit, known)
         self._report_recovery(TRANSACTIONS_LOG, self._transactions_ledger.log.log.recovery)
@@ -133,6 +136,10 @@ class Broker:
         self.transactions.timers.on_earlier = hooks.deadline_moved  # nobody listens before
         self.reserve.begin()
         self._tell_start(self.opened_at_ms)
+
+    def _make_seen(self, cluster_id: str) -> SeenTopics:
+        hearing = Hearing(self.config, cluster_id, self._tell_readers, self.commit.want)
+        return SeenTopics(self.state, self._open_partitions, self._ledger.log, hearing)
 
     def _start_sweeps(self, hooks: Hooks) -> None:
         config = self.config
@@ -472,11 +479,12 @@ class Broker:
 
     def _begin(self, gone: Sequence[bytes]) -> None:
         self._open_partitions.begin()
+        self.seen.of_groups.leader_epoch = self.leader_epoch
         self._ledger.is_writable = True
         self._transactions_ledger.is_writable = True
         self._forget_deleted(gone)
         with suppress(NoSpace):  # the next start tries again
-            self.groups.offsets.forget_topics_but(self.state.names_by_id)
+            self.groups.offsets.forget_topics_but(self.seen.ids())
         self._beginning.begin()
 
     def _tell_start(self, opened_at_ms: int) -> None:

@@ -259,14 +259,33 @@ DEVIATIONS = {
         test="tests/unit/broker/groups/test_joins.py::test_what_members_say_is_bounded",
     ),
     "internal-topics": Deviation(
-        request="CreateTopics, Metadata: __consumer_offsets, __transaction_state,"
-        " __cluster_metadata",
-        kafka="the first two are topics (of 50 partitions, once there is a group), and can be"
-        " created and deleted; 42 INVALID_REQUEST for the third",
-        ours="17 INVALID_TOPIC_EXCEPTION; there are no such topics, none is listed",
-        reason="They are logs of the broker itself, in Kafka's format (kafka-dump-log"
-        " --offsets-decoder reads it); a topic of that name would write into them.",
+        request="CreateTopics, DeleteTopics, Produce, Metadata: __consumer_offsets,"
+        " __transaction_state, __cluster_metadata",
+        kafka="the first two are topics (of 50 partitions, once they are needed), and can be"
+        " created, deleted, and written by an admin client; 42 INVALID_REQUEST for the third",
+        ours="__consumer_offsets has one partition, and can only be read; what would change it, and"
+        " the names of the others, get 17 INVALID_TOPIC_EXCEPTION",
+        reason="They are logs of the broker itself, in Kafka's format; a topic of that name would"
+        " write into them. All groups have one log: its bytes are served as they are.",
         test=f"{ANSWERS}::test_a_topic_cannot_take_the_place_of_a_log_of_the_broker",
+    ),
+    "offsets-partition": Deviation(
+        request="DescribeTransactions of a transaction with offsets of a group",
+        kafka="the partition of __consumer_offsets that the group's offsets are in",
+        ours="the partition that it would be among 50; the topic has one",
+        reason="Tools and records of transactions keep Kafka's number; who reads the topic reads"
+        " partition 0.",
+        test="tests/unit/broker/apis/test_transaction_requests.py"
+        "::test_the_offsets_of_a_group_are_added",
+    ),
+    "offsets-times": Deviation(
+        request="Fetch of __consumer_offsets: timestamps of records, commit_timestamp in them",
+        kafka="the wall clock",
+        ours="a clock that began with the wall clock and stands still while no broker runs",
+        reason="Offsets expire by it: a wall clock that is set, or a broker that is down for weeks,"
+        " removes none.",
+        test="tests/system/directory/test_clocks.py"
+        "::test_a_clock_that_is_set_between_starts_makes_nobody_forgotten",
     ),
     "meaningless-numbers": Deviation(
         request="Fetch: max_bytes or partition_max_bytes below 0; Fetch, ListOffsets: an unknown"

@@ -31,6 +31,7 @@ COMMANDS = {
     "console": "pages in a browser about any Kafka, and more about a minibroker",
     "explain": "say why each Produce was answered as it was",
     "compare": "compare two Kafkas: topics, configurations, records, positions",
+    "graduate": "move to another Kafka without a gap: mirror, switch, groups",
     "probe": "compare a broker's answers with Apache Kafka's, row by row",
     "proxy": "lose and delay answers in front of any Kafka, and show what passed",
     "demo": "lose acknowledgements on purpose and count what was stored",

@@ -112,7 +112,7 @@ def _described(
     """What makes the answer, and a key in common with others that are answered alike."""
     name = asked.resource_name
     if asked.resource_type == ResourceType.TOPIC:
-        topic = broker.state.topics.get(name)
+        topic = broker.seen.topic(name)
         if topic is not None:
             overrides = topic.overrides
             key = tuple(overrides.items())

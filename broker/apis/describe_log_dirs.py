@@ -22,6 +22,7 @@ from ...protocol.messages.describe_log_dirs import (
 from ..broker import Broker
 from ..security.rights.access import Cluster
 from ..session import Session
+from ..transactions.offsets_partition import OFFSETS_TOPIC
 from ..waiting.long_work import Steps
 
 PARTITIONS_A_STEP = 300
@@ -65,12 +66,12 @@ def refusal(message: DescribeLogDirsRequest, code: ErrorCode, why: str) -> Descr
 
 def _wanted(broker: Broker, message: DescribeLogDirsRequest) -> Mapping[str, Collection[int]]:
     """Those partitions asked for that there are, by topic; null asks for all."""
-    topics = broker.state.topics
     if message.topics is None:
-        return {name: range(topic.partition_count) for name, topic in topics.items()}
+        return {topic.name: range(topic.partition_count) for topic in broker.seen.topics()}
     wanted: dict[str, set[int]] = {}
     for each in message.topics:
-        count = topics[each.topic].partition_count if each.topic in topics else 0
+        topic = broker.seen.topic(each.topic)
+        count = 0 if topic is None else topic.partition_count
         known = [index for index in each.partitions if 0 <= index < count]
         if known:
             wanted.setdefault(each.topic, set()).update(known)
@@ -79,6 +80,8 @@ def _wanted(broker: Broker, message: DescribeLogDirsRequest) -> Mapping[str, Col
 
 def _size(broker: Broker, topic: str, index: int) -> DescribeLogDirsPartition:
     partition = broker.partitions.get((topic, index))  # not opened: it has no files
+    if topic == OFFSETS_TOPIC:
+        partition = broker.seen.of_groups
     return DescribeLogDirsPartition(
         partition_index=index,
         partition_size=0 if partition is None else partition.log.size_bytes,

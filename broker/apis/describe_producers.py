@@ -71,7 +71,7 @@ def refusal(
 def _answer(
     broker: Broker, topic: str, index: int
 ) -> Generator[None, None, DescribeProducersPartition]:
-    partition = broker.partition(topic, index)
+    partition = broker.seen.partition(topic, index)
     if partition is None:
         why = name_refusal(topic)
         if why is not None:

@@ -20,6 +20,7 @@ from ...protocol.messages.describe_topic_partitions import (
     TopicRequest,
 )
 from ..broker import Broker
+from ..cluster.metadata import Topic
 from ..cluster.topic_names import name_refusal
 from ..limits import PARTITIONS_A_PAGE_MAX
 from ..security.rights.access import (
@@ -34,6 +35,7 @@ from ..security.rights.access import (
     with_field,
 )
 from ..session import Session
+from ..transactions.offsets_partition import OFFSETS_TOPIC
 from ..waiting.long_work import Steps
 from .metadata import NOT_ASKED, TOPIC_OPERATIONS, TOPIC_RIGHTS
 
@@ -83,14 +85,14 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     for name in names:
         if room == 0:
             return _response(topics, Cursor(topic_name=name, partition_index=0))
-        topic = broker.state.topics.get(name)
+        topic = broker.seen.topic(name)
         if topic is None:
             topics.append(_unknown(name))
             yield None
             continue
         start = first_index if message.cursor and name == message.cursor.topic_name else 0
         end = min(topic.partition_count, start + room)
-        topics.append(_described(broker, name, range(start, end)))
+        topics.append(_described(broker, topic, range(start, end)))
         if end < topic.partition_count:
             return _response(topics, Cursor(topic_name=name, partition_index=end))
         room -= max(end - start, 0)
@@ -109,7 +111,7 @@ def refusal(
 
 def _names(broker: Broker, message: DescribeTopicPartitionsRequest) -> tuple[list[str], int]:
     """The names to describe, and where the first of them begins."""
-    names = {each.name for each in message.topics} or set(broker.state.topics)
+    names = {each.name for each in message.topics} or {each.name for each in broker.seen.topics()}
     cursor = message.cursor
     if cursor is None:
         return sorted(names), 0
@@ -120,7 +122,9 @@ def _names(broker: Broker, message: DescribeTopicPartitionsRequest) -> tuple[lis
     return sorted(name for name in names if name >= cursor.topic_name), cursor.partition_index
 
 
-def _described(broker: Broker, name: str, indexes: range) -> DescribeTopicPartitionsResponseTopic:
+def _described(
+    broker: Broker, topic: Topic, indexes: range
+) -> DescribeTopicPartitionsResponseTopic:
     node_id, leader_epoch = broker.config.node_id, broker.leader_epoch
     partitions = [
         DescribeTopicPartitionsResponsePartition(
@@ -136,8 +140,9 @@ def _described(broker: Broker, name: str, indexes: range) -> DescribeTopicPartit
         )
         for index in indexes
     ]
-    topic_id = broker.state.topics[name].topic_id
-    return _topic(name, ErrorCode.NONE, topic_id, partitions, TOPIC_OPERATIONS)
+    answer = _topic(topic.name, ErrorCode.NONE, topic.topic_id, partitions, TOPIC_OPERATIONS)
+    answer.is_internal = topic.name == OFFSETS_TOPIC
+    return answer
 
 
 def _unknown(name: str) -> DescribeTopicPartitionsResponseTopic:

@@ -253,7 +253,7 @@ class _Reading:
         self._held_bytes = self.count_bytes
 
     def _read(self, topic: str, asked: FetchPartition, room: int) -> PartitionData:
-        partition = self.broker.partition(topic, asked.partition)
+        partition = self.broker.seen.partition(topic, asked.partition)
         if partition is None:
             self.has_error = True
             self.broker.figures.fetch_refused(None)

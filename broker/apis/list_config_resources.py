@@ -42,7 +42,9 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
     if ResourceType.BROKER in wanted:
         names.append((ResourceType.BROKER, str(broker.config.node_id)))
     if ResourceType.TOPIC in wanted:
-        names += [(ResourceType.TOPIC, name) for name in broker.state.topics]
+        names += [
+            (ResourceType.TOPIC, name) for name in (each.name for each in broker.seen.topics())
+        ]
     return _listed(names)
 
 

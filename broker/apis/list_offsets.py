@@ -77,7 +77,7 @@ def _answers(broker: Broker, message: ListOffsetsRequest, version: int) -> Steps
             if listed[name, index] > 1:
                 answers.append(_refused(each, ErrorCode.INVALID_REQUEST))
             else:
-                partition = broker.partition(name, index)
+                partition = broker.seen.partition(name, index)
                 answers.append((yield from _answer(partition, each, version, message)))
             left -= 1
             if not left:

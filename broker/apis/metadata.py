@@ -40,6 +40,7 @@ from ..security.rights.access import (
     with_field,
 )
 from ..session import Session
+from ..transactions.offsets_partition import OFFSETS_TOPIC
 from ..waiting.long_work import Steps, finished
 from .topic_creation import Outcomes, create_topics
 
@@ -147,16 +148,17 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
         # As in Kafka: a request that has one id is one by ids, and mere names in it are not heard.
         asked = [each for each in asked if each.topic_id != ZERO_UUID]
     steps = _some(broker, session, message, asked)
-    topics = broker.state.topics
+    topics = broker.state.topics  # that of the groups has one partition, and is a guess
     # What they have in all, or a guess at it where names or ids are still to be looked up.
     count = sum(topics[each.name].partition_count if each.name in topics else 10 for each in asked)
     return finished(steps) if count <= SHORT_MAX else steps
 
 
 def _all(broker: Broker, session: Session, message: MetadataRequest) -> Steps:
-    rows = yield from _rows(broker, broker.state.topics.values())
+    listed = broker.seen.topics()
+    rows = yield from _rows(broker, listed)
     topics = []
-    for number, topic in enumerate([*broker.state.topics.values()], 1):
+    for number, topic in enumerate(listed, 1):
         topics.append(_described(topic, rows))
         if not number % TOPICS_A_STEP:
             yield None
@@ -172,8 +174,8 @@ def _some(
     outcomes: Outcomes = {}
     if broker.config.auto_create_topics_enable and message.allow_auto_topic_creation:
         outcomes = yield from create_topics(broker, _missing(broker, asked))
-    known = broker.state.topics
-    rows = yield from _rows(broker, (known[each.name] for each in asked if each.name in known))
+    known = (broker.seen.topic(each.name or "") for each in asked)
+    rows = yield from _rows(broker, (each for each in known if each is not None))
     topics = []
     for number, each in enumerate(asked, 1):
         topics.append(_answer(broker, each, outcomes, rows))
@@ -204,7 +206,12 @@ def _refuse_ids(asked: list[MetadataRequestTopic]) -> None:
 def _missing(broker: Broker, asked: list[MetadataRequestTopic]) -> Iterator[NewTopic]:
     topics = broker.state.topics
     for each in asked:
-        if each.name is not None and each.topic_id == ZERO_UUID and each.name not in topics:
+        if (
+            each.name is not None
+            and each.topic_id == ZERO_UUID
+            and each.name not in topics
+            and each.name != OFFSETS_TOPIC  # there as soon as there is a group
+        ):
             yield NewTopic(each.name)
 
 
@@ -213,10 +220,10 @@ def _answer(
 ) -> MetadataResponseTopic:
     name = asked.name
     if asked.topic_id != ZERO_UUID or name is None:
-        name = broker.state.names_by_id.get(asked.topic_id)
+        name = broker.seen.name_of(asked.topic_id)
         if name is None:
             return _refused(None, asked.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
-    topic = broker.state.topics.get(name)
+    topic = broker.seen.topic(name)
     if topic is not None:
         return _described(topic, rows)
     outcome = outcomes.get(name)
@@ -267,6 +274,7 @@ def _described(topic: Topic, rows: Rows) -> MetadataResponseTopic:
         error_code=0,
         name=topic.name,
         topic_id=topic.topic_id,
+        is_internal=topic.name == OFFSETS_TOPIC,
         partitions=rows.first(topic.partition_count),
     )
 

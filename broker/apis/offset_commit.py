@@ -52,7 +52,7 @@ def _commit(broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -
     committing = _Committing(broker, message, knows_missing)
     left = PARTITIONS_A_STEP
     for topic in message.topics:
-        found = broker.state.topics.get(topic.name)
+        found = broker.seen.topic(topic.name)
         topic_codes: list[ErrorCode] = []
         codes.append(topic_codes)
         for each in topic.partitions:
@@ -67,7 +67,7 @@ def _commit(broker: Broker, message: OffsetCommitRequest, knows_missing: bool) -
                 left = PARTITIONS_A_STEP
                 committing.write()
                 yield None
-                found = broker.state.topics.get(topic.name)
+                found = broker.seen.topic(topic.name)
     committing.write()
     response = yield from _response(message, codes)
     if not committing.has_written:

@@ -105,7 +105,7 @@ def _delete(broker: Broker, message: OffsetDeleteRequest) -> Steps:
 def _delete_some(
     broker: Broker, group_id: str, topic: str, asked: list[OffsetDeleteRequestPartition]
 ) -> list[OffsetDeleteResponsePartition]:
-    found = broker.state.topics.get(topic)
+    found = broker.seen.topic(topic)
     count = 0 if found is None else found.partition_count
     known = [each.partition_index for each in asked if 0 <= each.partition_index < count]
     codes: dict[int, ErrorCode] = {}

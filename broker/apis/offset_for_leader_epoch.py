@@ -37,7 +37,7 @@ def handle(broker: Broker, request: Request, session: Session) -> Steps:
         partitions: list[EpochEndOffset] = []
         topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=partitions))
         for each in topic.partitions:
-            partitions.append(_answer(broker.partition(topic.topic, each.partition), each))
+            partitions.append(_answer(broker.seen.partition(topic.topic, each.partition), each))
             left -= 1
             if not left:
                 left = PARTITIONS_A_STEP

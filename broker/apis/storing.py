@@ -32,6 +32,7 @@ from ..partitions.opened import Opened, open_at_once, open_batch
 from ..partitions.partition import Appended, Partition
 from ..partitions.sequences import Duplicate
 from ..session import CloseConnection
+from ..transactions.offsets_partition import OFFSETS_TOPIC
 from ..transactions.outcomes import told
 from ..waiting.long_work import Aside, Steps
 
@@ -52,6 +53,9 @@ _WITHOUT_LOG_START = frozenset(
 )
 _UNKNOWN = Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "no such topic or partition here")
 _UNKNOWN_ID = Refused(ErrorCode.UNKNOWN_TOPIC_ID, "no topic here has this id")
+_KEPT_BY_THE_BROKER = Refused(
+    ErrorCode.INVALID_TOPIC_EXCEPTION, f"{OFFSETS_TOPIC} is written by the broker itself"
+)
 _NEEDS_ZSTD = Refused(
     ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7 or newer (KIP-110)"
 )
@@ -174,7 +178,7 @@ def store(
                 topic.name, index
             )
             if partition is None:
-                outcome: Any = _UNKNOWN if topic.name or version < TOPIC_IDS_SINCE else _UNKNOWN_ID
+                outcome: Any = _not_there(topic.name, version)
             elif version < ZSTD_SINCE and is_zstd(records):
                 outcome = _NEEDS_ZSTD
             else:
@@ -212,6 +216,13 @@ def _recognised(broker: Broker, place: str, records: Buffer, duplicate: Duplicat
     broker.figures.duplicates += 1
     if duplicate.has_other_bytes:
         broker.shared_ids.suspect(read_header(records).producer_id, place)
+
+
+def _not_there(topic: str, version: int) -> Refused:
+    """Why there is nothing to write to."""
+    if topic == OFFSETS_TOPIC:
+        return _KEPT_BY_THE_BROKER
+    return _UNKNOWN if topic or version < TOPIC_IDS_SINCE else _UNKNOWN_ID
 
 
 def _told(broker: Broker, version: int, topic: str, index: int, refused: Refused) -> Refused:

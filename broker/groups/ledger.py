@@ -1,7 +1,8 @@
 """The log of the groups, `__consumer_offsets`.
 
-Its times are of the running clock: no client ever sees them, and offsets must not expire because a
-wall clock was set.   Read next: log/ledger.py, offsets.py.
+Its times are of the running clock: offsets must not expire because a wall clock was set. Who reads
+the log as a topic sees them (partitions/groups_partition.py).
+Read next: log/ledger.py, offsets.py.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Tests: tests/unit/broker/groups/test_ledger.py, tests/unit/broker/groups/test_re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
@@ -34,6 +34,10 @@ REWRITE_FACTOR = 4
 WHOLE_SEGMENT = POSITION_MAX
 
 R = TypeVar("R")
+
+
+def _nobody(*args: object) -> None:
+    """Who reads this log like a partition would hear of it."""
 
 
 class State(Protocol[R]):
@@ -109,6 +113,8 @@ class StateLog(Generic[R]):
         self.durable_end_offset = self.log.log_end_offset
         self.newest_at_ms: int | None = None  # when the last batch was written, by its writer
         self._record_count = 0  # in the log, or since the rewrite began that is under way
+        self.on_append: Callable[[int, Buffer], None] = _nobody  # base offset, batch
+        self.on_durable: Callable[[int], None] = _nobody  # end offset
         self._portions: Iterator[Sequence[R]] | None = None
         self._rewritten_from = 0
         self._rewritten_to: int | None = None  # all portions are written; to be flushed up to here
@@ -216,6 +222,7 @@ class StateLog(Generic[R]):
     def made_durable(self, mark: Mark) -> None:
         """Everything up to a mark has been flushed."""
         self.durable_end_offset = max(self.durable_end_offset, mark[0])
+        self.on_durable(self.durable_end_offset)
         if self._rewritten_to is not None and self.durable_end_offset >= self._rewritten_to:
             self._rewritten_to = None
             self.log.raise_start(self._rewritten_from)
@@ -236,8 +243,9 @@ class StateLog(Generic[R]):
 
     def _append(self, records: Sequence[R], now_ms: int) -> None:
         batch = self._state.pack(records, now_ms)
-        self.log.append(read_header(batch), batch, LEADER_EPOCH, now_ms)
+        base_offset = self.log.append(read_header(batch), batch, LEADER_EPOCH, now_ms)
         self._record_count += len(records)
+        self.on_append(base_offset, batch)
 
     def _replay(self) -> None:
         """Apply every record. A clean stop is believed about sizes, never about what is in them."""

@@ -65,6 +65,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "B, whatever their offsets, as in a mirror (default: offset)",
     )
     parser.add_argument(
+        "--b-goes-on",
+        action="store_true",
+        help="others write to B: what it has more, behind all that A has, is no difference",
+    )
+    parser.add_argument(
         "--isolation",
         choices=ISOLATION_LEVELS,
         default="read_committed",
@@ -96,6 +101,7 @@ async def _run(args: Namespace) -> int:
         topics=args.topics,
         groups=args.groups,
         by_order=args.by == "order",
+        may_go_on=(False, args.b_goes_on),
         state=args.state,
         at_once=args.partitions_at_once,
         with_positions=not args.no_groups,

@@ -162,9 +162,11 @@ class Comparison:
             count = min(len(side[name].partitions) for side in topics)
             text = " ".join(side[name].topic_id.hex() for side in topics)
             ids |= {TopicPartition(name, index): text for index in range(count)}
-        # The first side before the second: of a source and its mirror, what is seen of the source
-        # could be in the mirror.
-        extents = [await side.extents(ids) for side in self.sides]
+        # 1. a source is asked where it ends  2. a record comes, and is mirrored  3. the mirror is
+        # asked, and has more than its source. So who may be behind is asked first.
+        extents: list[dict[TopicPartition, tuple[int, int]]] = [{}, {}]
+        for side in (B, A) if self.wanted.may_go_on[A] else SIDES:
+            extents[side] = await self.sides[side].extents(ids)
         self.logs = {
             place: self._log(place, text, (extents[A][place], extents[B][place]))
             for place, text in ids.items()

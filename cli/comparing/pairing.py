@@ -383,13 +383,15 @@ class Pairing:
         a, b = self._lanes
         self.verified.next = (a.next, b.next)
         for side, marks in enumerate(self._marks):
-            if not self._lanes[side].is_over:
-                continue  # they stand behind, or within, what the other one has not
-            for mark in marks:
+            lane = self._lanes[side]
+            # What stands behind the next record of a side that goes on has no place on the other.
+            is_next = lane.at < len(lane.records)
+            last = lane.records[lane.at].offset if is_next else lane.next
+            while marks and (lane.is_over or marks[-1] <= last):
+                mark = marks.pop()
                 self.ranks[side][mark] = self.verified.records
                 if side == A:
                     self.mapped[mark] = b.next
-            marks.clear()
 
     def _say(
         self,

@@ -107,7 +107,7 @@ class Side:
                 return Committed(offsets, state not in AT_REST)
 
         found = await asyncio.gather(*map(look, names))
-        return {name: each for name, each in zip(names, found, strict=True) if each.offsets}
+        return dict(zip(names, found, strict=True))
 
 
 @asynccontextmanager

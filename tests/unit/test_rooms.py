@@ -62,6 +62,7 @@ FLOORS = {
             "data_directory",
             "producing",
             "comparing",
+            "graduating",
         ),
         *("probing", "commands", "parsers", "completion", "main"),
     ),

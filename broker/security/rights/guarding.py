@@ -8,12 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from ...cluster.metadata import ClusterMetadata
+from ...cluster.metadata import ClusterMetadata, Topic
 from ...config.broker import BrokerConfig
 from ...world import Clock
 from .audit import Audit
 from .authorizer import Authorizer
 from .guard import Guard
+
+
+class Seen(Protocol):
+    """The topics that clients see."""
+
+    def topic(self, name: str) -> Topic | None:
+        """One by its name."""
+
+    def topics(self) -> list[Topic]:
+        """All of them."""
+
+    def name_of(self, topic_id: bytes) -> str | None:
+        """The name of one."""
 
 
 class Guarded(Protocol):
@@ -22,6 +35,10 @@ class Guarded(Protocol):
     state: ClusterMetadata
     clock: Clock
     config: BrokerConfig
+
+    @property
+    def seen(self) -> Seen:
+        """Its topics."""
 
 
 class TopicsThere:
@@ -32,20 +49,20 @@ class TopicsThere:
 
     def name_of(self, topic_id: bytes) -> str | None:
         """The name of a topic; None for an id that nobody has."""
-        return self._broker.state.names_by_id.get(topic_id)
+        return self._broker.seen.name_of(topic_id)
 
     def is_there(self, name: str) -> bool:
         """Whether there is a topic of that name."""
-        return name in self._broker.state.topics
+        return self._broker.seen.topic(name) is not None
 
     def names(self) -> Iterable[str]:
         """All there are."""
-        return [*self._broker.state.topics]
+        return [each.name for each in self._broker.seen.topics()]
 
     def count_of(self, name: str | None, topic_id: bytes) -> int:
         """How many partitions a topic has; 0 if there is none."""
         known = name if name is not None else self.name_of(topic_id)
-        topic = None if known is None else self._broker.state.topics.get(known)
+        topic = None if known is None else self._broker.seen.topic(known)
         return 0 if topic is None else topic.partition_count
 
     @property

@@ -22,6 +22,8 @@ BUILT = ROOT / "build" / "interop"
 PROGRAMS = Path(__file__).with_name("programs")
 PACKAGE = "tests.interop.matrix.programs"
 MAKE_TIMEOUT_S = 600
+COPY_JARS = ("dependency:copy-dependencies", "-DoutputDirectory=jars", "-DincludeScope=runtime")
+QUICK_JAVA = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 SIMPLE_LOGGER = "org.slf4j:slf4j-simple:1.7.36"  # to standard error
 
 
@@ -121,14 +123,25 @@ def maven_program(name: str, source: Path, artifacts: Sequence[str]) -> Runnable
 
     def make(folder: Path) -> None:
         _write(folder, {"pom.xml": pom})
-        goal = ["dependency:copy-dependencies", "-DoutputDirectory=jars", "-DincludeScope=runtime"]
-        _run(["mvn", "-q", "-B", *goal], "mvn", cwd=folder)
+        _run(["mvn", "-q", "-B", *COPY_JARS], "mvn", cwd=folder)
         _run(["javac", "-cp", f"{folder}/jars/*", "-d", str(folder), str(source)], "javac")
 
     folder = _made(name, f"{pom}{text}", make)
     classpath = f"{folder}{os.pathsep}{folder}/jars/*"
-    options = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-    return Runnable(("java", *options, "-cp", classpath, source.stem), {})
+    return Runnable(("java", *QUICK_JAVA, "-cp", classpath, source.stem), {})
+
+
+def maven_class(name: str, java_class: str, artifacts: Sequence[str]) -> Runnable:
+    """Run a class of Maven artifacts (as for maven_program), with all that those need."""
+    _require("java", "mvn")
+    pom = _pom([*artifacts, SIMPLE_LOGGER])
+
+    def make(folder: Path) -> None:
+        _write(folder, {"pom.xml": pom})
+        _run(["mvn", "-q", "-B", *COPY_JARS], "mvn", cwd=folder)
+
+    folder = _made(name, pom, make)
+    return Runnable(("java", *QUICK_JAVA, "-cp", f"{folder}/jars/*", java_class), {})
 
 
 def java_tool(module: str) -> Runnable:

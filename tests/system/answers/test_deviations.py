@@ -98,7 +98,7 @@ def test_a_compacted_topic_is_created_and_takes_records_without_a_key() -> None:
     assert outcome(stored) == (0, 0)
 
 
-def test_the_log_of_the_groups_is_no_topic() -> None:
+def test_the_log_of_the_groups_is_a_topic_to_read() -> None:
     commit = OffsetCommitRequest(
         group_id="g",
         topics=[
@@ -118,5 +118,6 @@ def test_the_log_of_the_groups_is_no_topic() -> None:
             broker, create(), commit, MetadataRequest(topics=None), named
         )
     assert committed.topics[0].partitions[0].error_code == ErrorCode.NONE
-    assert [topic.name for topic in everything.topics] == [TOPIC]
-    assert asked.topics[0].error_code == ErrorCode.INVALID_TOPIC_EXCEPTION
+    told = [(topic.name, topic.is_internal) for topic in everything.topics]
+    assert told == [(TOPIC, False), ("__consumer_offsets", True)]
+    assert asked.topics[0].error_code == ErrorCode.NONE

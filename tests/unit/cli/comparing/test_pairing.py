@@ -217,10 +217,12 @@ def test_one_side_may_go_on() -> None:
                 *(stored(each, *sizes) for each in logs),
                 by_order=True,
                 may_go_on=(side == A, side == B),
-                marks=((12, 40), ()),
+                marks=((12, 40, 41), (12, 40, 41)),
             )
             assert (found, pairing.verified.next) == ([], (40, 40))
-            assert pairing.mapped == ({12: 12, 40: 40} if side == B else {12: 12})
+            assert pairing.ranks[side] == {12: 12, 40: 40}  # nobody knows what 41 comes to
+            assert pairing.ranks[1 - side] == {12: 12, 40: 40, 41: 40}
+            assert pairing.mapped == {12: 12, 40: 40, **({41: 40} if side == B else {})}
         _, found = compared(*map(stored, logs), by_order=True)
         assert [(each.kind, each.offset) for each in found] == [(Kind.RECORD, 40)]
 

@@ -1,0 +1,100 @@
+"""EDGE: the directory of a graduation: how far it has come, and what it has written.
+
+    plan.json          which clusters, which step is done, where the logs ended at the switch
+    verified.json      how far all is the same (comparing/state_file.py)
+    mirror.properties  for MirrorMaker; its owner's alone, as it may hold secrets
+
+Each file is replaced as a whole: whatever ends the process, the step is done or is not.
+Tests: tests/system/commands/test_graduate.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ..comparing.state_file import replace_text
+from ..terminal.running import CommandFailed, WrongUsage
+
+FORMAT = 1
+OWNERS_ALONE = 0o600
+
+
+class Step(StrEnum):
+    """What has been done last."""
+
+    NOTHING = "nothing"
+    MIRRORED = "mirrored"  # the mirror has caught up at least once
+    SWITCHED = "switched"  # producers may write to the new cluster
+    MOVED = "moved"  # groups stand in the new cluster
+
+
+@dataclass(slots=True)
+class Plan:
+    """A graduation that is on its way.
+
+    Attributes:
+        old, new: ids of the clusters.
+        ends: of each partition that was mirrored, [topic, number, end]: where it ended in the old
+            cluster at the switch.
+        groups: that have been moved.
+    """
+
+    old: str
+    new: str
+    step: Step = Step.NOTHING
+    ends: list[tuple[str, int, int]] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+
+class Kept:
+    """The files of one graduation.
+
+    Raises:
+        WrongUsage: the directory holds another one.
+    """
+
+    def __init__(self, directory: Path, old: str, new: str) -> None:
+        self._directory = directory
+        self._path = directory / "plan.json"
+        self.verified = directory / "verified.json"
+        self.mirror = directory / "mirror.properties"
+        self.plan = Plan(old, new)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise WrongUsage(f"--directory {directory}: {error}") from None
+        if document.pop("format", None) != FORMAT:
+            raise WrongUsage(f"--directory {directory}: plan.json is of another version")
+        if (document["old"], document["new"]) != (old, new):
+            raise WrongUsage(
+                f"--directory {directory}: holds the way from {document['old']} to "
+                f"{document['new']}; name another directory"
+            )
+        document["step"] = Step(document["step"])
+        document["ends"] = [(topic, number, end) for topic, number, end in document["ends"]]
+        self.plan = Plan(**document)
+
+    def save(self) -> None:
+        """Write down how far it has come. Raises CommandFailed: it is as it was."""
+        self._replace(self._path, json.dumps({"format": FORMAT, **asdict(self.plan)}))
+
+    def write_mirror(self, text: str) -> None:
+        """Write the mirror's configuration. Raises CommandFailed."""
+        old_mask = os.umask(~OWNERS_ALONE & 0o777)
+        try:
+            self._replace(self.mirror, text)
+        finally:
+            os.umask(old_mask)
+
+    def _replace(self, path: Path, text: str) -> None:
+        try:
+            replace_text(path, text)
+        except OSError as error:
+            raise CommandFailed(f"{path}: {error.strerror}") from None
