@@ -30,7 +30,7 @@ from .config.broker import BrokerConfig
 from .config.listeners import Listener
 from .directory.reserve import Reserve
 from .directory.restart import Restart
-from .directory.start_record import Start
+from .directory.start_record import Start, data_opened
 from .directory.storage_trouble import StorageTrouble
 from .directory.survey import claim
 from .figures import BrokerFigures
@@ -115,9 +115,8 @@ class Broker:
         )
         self.partitions = self._open_partitions.by_key
         self.shared_ids = SharedIds(hooks.warn)
-        self._ledger = GroupsLedger(
-            config, world, self.commit, self.restart.known(GROUPS_LOG, None)
-        )
+        known = self.restart.known(GROUPS_LOG, None)
+        self._ledger = GroupsLedger(config, world, self.commit, known)
         self._report_recovery(GROUPS_LOG, self._ledger.log.log.recovery)
         self.seen = self._make_seen(cluster_id)
         known = self.restart.known(TRANSACTIONS_LOG, None)
@@ -488,20 +487,8 @@ class Broker:
         self._beginning.begin()
 
     def _tell_start(self, opened_at_ms: int) -> None:
-        state = self.state
-        self.figures.start_ms = self.clock.monotonic_ms() - opened_at_ms
-        self._hooks.tell(
-            Event(
-                "data-opened",
-                start=state.start_count,
-                cluster_id=state.cluster_id,
-                topics=len(state.topics),
-                partitions=sum(each.partition_count for each in state.topics.values()),
-                groups=self.groups.roster.count,
-                recovered_logs=sum(each.recovery is not None for each in self.logs()),
-                took_ms=self.figures.start_ms,
-            )
-        )
+        self.figures.start_ms = took_ms = self.clock.monotonic_ms() - opened_at_ms
+        self._hooks.tell(data_opened(self.state, self.groups.roster.count, self.logs(), took_ms))
 
     def _report_recovery(self, directory: str, report: RecoveryReport | None) -> None:
         if report is not None:

@@ -10,11 +10,12 @@ Tests: tests/unit/broker/directory/test_survey.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from ..cluster.metadata import FORMAT_VERSION, ClusterMetadata, format_record
 from ..cluster.records import MetadataRecord, StartedRecord
+from ..log.log import Log
 from ..log.state_log import StateLog
 from ..log_lines import Event, Line
 from ..storage.port import NoSpace
@@ -86,3 +87,21 @@ class Start:
             records.append(format_record(self._cluster_id))
         records.append(StartedRecord(state.start_count + 1))
         self._log.commit(records, self._world.clock.now_ms())
+
+
+def data_opened(state: ClusterMetadata, groups: int, logs: Iterable[Log], took_ms: int) -> Event:
+    """What the log says of a start.
+
+    Args:
+        groups: how many there are.
+    """
+    return Event(
+        "data-opened",
+        start=state.start_count,
+        cluster_id=state.cluster_id,
+        topics=len(state.topics),
+        partitions=state.partition_count,
+        groups=groups,
+        recovered_logs=sum(each.recovery is not None for each in logs),
+        took_ms=took_ms,
+    )

@@ -178,6 +178,14 @@ class Command:
             await process.wait()
             self.kills += 1
 
+    async def kill_behind(self, path: Path) -> None:
+        """Begin, and be killed once a file is there."""
+        process = await self._start()
+        await until(path.exists, f"{path.name}")
+        process.kill()
+        await process.wait()
+        self.kills += 1
+
     async def compare(self) -> int:
         """The exit code of `minibroker compare`; groups have gone on, and are left out."""
         words = ("compare", *self._servers, "--by", "order", "--b-goes-on", "--no-groups")
@@ -224,7 +232,7 @@ async def play(ours: BrokerProcess, new: str, directory: Path) -> None:
     for group in groups:
         group.start(old)
     load.start(old)
-    await command.kill_after(8)  # by then it waits for a mirror
+    await command.kill_behind(directory / "mirror.properties")
     with Mirror(directory / "mirror.properties") as mirror:
         await until_copied(new, 200, mirror)
         tell("copying; MirrorMaker and ours are killed")
