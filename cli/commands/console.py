@@ -30,6 +30,7 @@ EXAMPLES = (
 )
 HOST, PORT = "127.0.0.1", 8080
 STDIN = 0
+NICE = 5
 EVERYWHERE = "0.0.0.0"
 NEEDS = ("jinja2", "starlette", "uvicorn")
 RIGHTS = ("changes", "faults")
@@ -101,6 +102,7 @@ async def _console(args: Namespace) -> int:
 
     serving = asyncio.ensure_future(serve(settings, listening, ready))
     if args.until_input_ends:
+        os.nice(NICE)  # beside a broker: where both want the processor, answers come before pages
         _when_input_ends(serving.cancel)
     try:
         await serving

@@ -23,7 +23,7 @@ from tests.interop.console.filling import FULL, SMALL, Size, fill, lively
 
 REQUEST_MS_MAX = 300.0
 TURNS = 4  # quiet, driven, quiet, driven
-PAUSE_S = 0.05  # between two requests of one browser: faster than anybody clicks
+PAUSE_S = 0.2  # between two requests of one browser: faster than anybody clicks
 BROWSERS = 3
 P99_TIMES_MAX = 1.5
 PATHS = (
