@@ -52,6 +52,7 @@ class Play:
         self._directory = directory
         self._topic = f"t-{seed}"
         self._durability = self.random.choice(("fsync", "page-cache"))
+        self._transactional_id = self.random.choice((None, None, self._topic))
         self._life = 0
 
     async def prepare(self) -> None:
@@ -74,7 +75,7 @@ class Play:
             self.is_done = self._ended(life)
         return (
             f"round {number}: {self._topic}, {self.partitions} partitions, "
-            f"{self._durability}, from line {begin}; "
+            f"{self._durability}{', owned' if self._transactional_id else ''}, from line {begin}; "
             + ("done" if self.is_done else f"killed {killed}")
             + f"; {time.monotonic() - began_at:.1f} s"
         )
@@ -105,6 +106,7 @@ class Play:
             life=random.randrange(2**32),
             options={
                 "session_durability": self._durability,
+                "transactional_id": self._transactional_id,
                 "linger_ms": random.choice((0, 1, 5, 30)),
                 "batch_size": random.choice((300, 1_000, 16_384)),
                 "compression_type": random.choice(("none", "none", "gzip")),
