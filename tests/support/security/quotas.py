@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
-
-from minibroker.protocol.messages.alter_client_quotas import EntityData, EntryData, OpData
+from typing import Any
 
 from tests.support.security.quota_rows import (
     Parts,
@@ -15,6 +14,8 @@ from tests.support.security.quota_rows import (
     entry,
 )
 from tests.support.security.talk import Place, Talk
+
+TOLD_S = 10.0
 
 
 async def quota_differences(
@@ -43,23 +44,33 @@ async def set_quotas(
     admin: Talk, wanted: Iterable[tuple[Parts, str, float]], within_s: float = 0.0
 ) -> None:
     """Let there be these quotas and no others, and return when the broker tells so."""
-    wanted = [*wanted]
-    entries = [
-        EntryData(
-            entity=[
-                EntityData(entity_type=each.entity_type, entity_name=each.entity_name)
-                for each in one.entity
-            ],
-            ops=[OpData(key=each.key, value=0.0, remove=True) for each in one.values],
-        )
-        for one in (await admin.answer(describing(), 1)).entries
-    ]
-    if entries:
-        await admin.answer(altering(*entries), 1)
-    if wanted:
-        changes = (entry(entity, (key, value)) for entity, key, value in wanted)
-        answer = await admin.answer(altering(*changes), 1)
-        assert not any(each.error_code for each in answer.entries), answer
-    until = monotonic() + within_s
-    while len((await admin.answer(describing(), 1)).entries) != len(wanted):
+    goal = {(key_of(entity), key): value for entity, key, value in wanted}
+    until = monotonic() + max(within_s, TOLD_S)
+    while (there := await _told(admin)) != goal:
+        # Anew each time: what somebody has set just before may not have been told yet.
+        gone = {asked: None for asked in there if asked not in goal}
+        await _alter(admin, {**gone, **{k: v for k, v in goal.items() if there.get(k) != v}})
         assert monotonic() < until, "the broker does not tell what was set"
+
+
+def key_of(entity: Parts) -> tuple[tuple[str, str | None], ...]:
+    """An entity, whatever the order of its parts."""
+    return tuple(sorted(entity.items()))
+
+
+async def _told(admin: Talk) -> dict[tuple[object, str], float | None]:
+    entries = (await admin.answer(describing(), 1)).entries
+    return {
+        (key_of({each.entity_type: each.entity_name for each in one.entity}), each.key): each.value
+        for one in entries
+        for each in one.values
+    }
+
+
+async def _alter(admin: Talk, changes: Mapping[Any, float | None]) -> None:
+    by_entity: dict[Any, list[tuple[str, float | None]]] = {}
+    for (entity, key), value in changes.items():
+        by_entity.setdefault(entity, []).append((key, value))
+    entries = [entry(dict(entity), *ops) for entity, ops in by_entity.items()]
+    answer = await admin.answer(altering(*entries), 1)
+    assert not any(each.error_code for each in answer.entries), answer

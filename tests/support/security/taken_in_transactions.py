@@ -150,8 +150,9 @@ async def write_is_taken_in_a_new_transaction(stage: Stage) -> None:
 async def is_stable(stage: Stage) -> bool:
     """Whether no transaction is open in a."""
     answer = await stage.admin.answer(fetch("a"), 11)
-    ((_, high, stable),) = fetched(answer).values()  # type: ignore[attr-defined]
-    return bool(high == stable)
+    ((code, high, stable),) = fetched(answer).values()  # type: ignore[attr-defined]
+    stage.looked_at = f"code {code}, high watermark {high}, last stable offset {stable}"
+    return bool(code == 0 and high == stable)
 
 
 async def read(stage: Stage) -> None:
