@@ -18,13 +18,15 @@ async def run(runs: int, seed: int, at_once: int) -> int:
     """Play so many sequences, some at a time; how many were not as told."""
     left = iter(range(seed, seed + runs))
     found: list[str] = []
-    moves = 0
+    moves = done = 0
 
     async def some() -> None:
-        nonlocal moves
+        nonlocal moves, done
         for each in left:
             played = await play(each)
-            moves += played.moves
+            moves, done = moves + played.moves, done + 1
+            if not done % 50:
+                print(f"{done} sequences, {moves} moves", flush=True)
             found.extend(played.findings)
             for line in played.findings:
                 print(line, flush=True)
