@@ -74,7 +74,7 @@ class ClientSession(asyncio.BufferedProtocol):
         self._is_send_due = False
         self._waits_for_turn = False
         self._decoding_bytes = 0  # a frame that is being decoded in steps
-        self._now = 0.0  # when the clock was looked at, to measure requests
+        self._now_s = 0.0  # when the clock was looked at, to measure requests
         self.held_bytes = 0
         self._detour = server.fault_path.detour(self) if server.fault_path is not None else None
 
@@ -219,9 +219,9 @@ class ClientSession(asyncio.BufferedProtocol):
     def _serve(self) -> None:
         """Serve the backlog as far as there is room, for a turn at most, then send."""
         backlog, core, held = self._backlog, self._core, self._server.held
-        ends_at, self._now = 0.0, monotonic()
+        ends_at, self._now_s = 0.0, monotonic()
         while backlog:
-            began = self._now
+            began = self._now_s
             is_owing = core.open_bytes or core.queued_bytes or self._working is not None
             if (is_owing or held.is_short or not self._is_writable) and not self._has_room():
                 self._send()
@@ -235,11 +235,11 @@ class ClientSession(asyncio.BufferedProtocol):
                 self._count()
                 return
             if backlog:
-                if self._now == began:  # else it was answered, and the clock looked at
-                    self._now = monotonic()
+                if self._now_s == began:  # else it was answered, and the clock looked at
+                    self._now_s = monotonic()
                 if not ends_at:
-                    ends_at = self._now + TURN_MS / 1000
-                elif self._now >= ends_at:
+                    ends_at = self._now_s + TURN_MS / 1000
+                elif self._now_s >= ends_at:
                     self._wait_for_turn()
                     break
         self._send()
@@ -279,7 +279,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _decoded(self, promise: Working, frame: memoryview, received: Any) -> None:
         self.release(promise)
-        self._decoding_bytes, self._now = 0, monotonic()
+        self._decoding_bytes, self._now_s = 0, monotonic()
         if self._transport is not None:
             if isinstance(received, Exception):
                 self._unreadable(received, frame)
@@ -297,7 +297,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _serve_request(self, request: Request, frame: memoryview) -> bool:
         """Serve what was decoded; False when it ended the connection."""
-        request.began_s = self._now
+        request.began_s = self._now_s
         try:
             if self._detour is not None:
                 self._detour.serve(request)
@@ -411,9 +411,9 @@ class ClientSession(asyncio.BufferedProtocol):
         Never raises: it is called from within rounds and timers that serve others, too.
         """
         if request.began_s:  # not that of a login
-            self._now = monotonic()
+            self._now_s = monotonic()
             took = request.route.took or self._server.measured(request.route)
-            took.add(self._now - request.began_s)
+            took.add(self._now_s - request.began_s)
         try:
             self._core.answer(request, message)
             return

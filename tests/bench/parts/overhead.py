@@ -74,13 +74,13 @@ FAULTS_AND_EXPLANATIONS: Pieces = {
 COUNTING: Pieces = {
     "minibroker.protocol.connection": [("        self.began_s = 0.0\n", "")],
     "minibroker.broker.connections.client_session": [
-        ("        request.began_s = self._now\n", ""),
+        ("        request.began_s = self._now_s\n", ""),
         (
             """\
         if request.began_s:  # not that of a login
-            self._now = monotonic()
+            self._now_s = monotonic()
             took = request.route.took or self._server.measured(request.route)
-            took.add(self._now - request.began_s)
+            took.add(self._now_s - request.began_s)
 """,
             "",
         ),
