@@ -326,7 +326,7 @@ def _with_aborted(
     if asked.fetch_offset >= end_offset or answer.diverging_epoch is not None:
         return answer
     try:
-        found = partition.log.told_aborted(asked.fetch_offset, len(answer.records or b""))
+        found = partition.told_aborted(asked.fetch_offset, len(answer.records or b""))
     except StorageError as error:
         return _not_read(partition, error)
     for each in found:

@@ -19,6 +19,7 @@ from ...protocol.batch.header import Buffer, headers_in, read_header
 from ..cluster.metadata import Topic
 from ..config.broker import BrokerConfig
 from ..config.topic import topic_config
+from ..log.aborted_index import AbortedTransaction
 from ..log.state_log import READ_BYTES, StateLog
 from ..transactions.offsets_partition import OFFSETS_TOPIC
 from .partition import Partition
@@ -53,7 +54,7 @@ class GroupsPartition(Partition):
         StorageError: the log cannot be read.
     """
 
-    __slots__ = ("_on_readable", "_on_wanted")
+    __slots__ = ("_aborted", "_on_readable", "_on_wanted")
 
     def __init__(self, log: StateLog[Any], hearing: Hearing, leader_epoch: int) -> None:
         config = hearing.config
@@ -67,6 +68,7 @@ class GroupsPartition(Partition):
             leader_epoch=leader_epoch,
             is_writable=False,
         )
+        self._aborted: list[AbortedTransaction] = []
         self._on_readable, self._on_wanted = hearing.on_readable, hearing.on_wanted
         self._read_all()
         self.made_durable((log.durable_end_offset, 0))
@@ -92,6 +94,10 @@ class GroupsPartition(Partition):
         """Everything up to a mark has been flushed, so readers may see it."""
         super().made_durable((mark[0], mark[0] * RECORD_BYTES))
 
+    def told_aborted(self, offset: int, count_bytes: int) -> list[AbortedTransaction]:
+        """Transactions aborted at an offset or behind it, however much is read."""
+        return [each for each in self._aborted if each.last_offset >= offset]
+
     def _flushed(self, end_offset: int) -> None:
         self.made_durable((end_offset, 0))
         if self.flushed:
@@ -116,7 +122,10 @@ class GroupsPartition(Partition):
                 is_seen = not self.flushed
                 ended = self.transactions.end(marker.producer_id, base_offset, is_durable=is_seen)
                 if ended is not None and not marker.is_commit:
-                    self.log.note_aborted(ended)
+                    # Not in the log's own index: the files of this log stay what they are.
+                    start = self.log.log_start_offset
+                    self._aborted = [e for e in self._aborted if e.last_offset >= start]
+                    self._aborted.append(ended)
         elif header.is_transactional:
             self.transactions.wrote(
                 *(header.producer_id, header.producer_epoch, base_offset, next_offset),

@@ -27,6 +27,7 @@ from ...protocol.batch.header import (
 from ...protocol.batch.writing import restamped
 from ...protocol.errors import ErrorCode, Refused
 from ..config.topic import TopicConfig
+from ..log.aborted_index import AbortedTransaction
 from ..log.log import Log, LogConfig
 from ..storage.flushable import Mark
 from ..storage.port import File, FlushFailed, StorageError
@@ -360,6 +361,10 @@ class Partition:
         if self.flushed:
             self.readable_bytes = mark[1]
             self.transactions.durable_up_to(mark[0])
+
+    def told_aborted(self, offset: int, count_bytes: int) -> list[AbortedTransaction]:
+        """Log.told_aborted(). Raises StorageError."""
+        return self.log.told_aborted(offset, count_bytes)
 
     def removable_offset(self) -> int:
         """Log.removable_offset() of what is flushed. Raises StorageError."""

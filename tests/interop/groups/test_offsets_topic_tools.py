@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from minibroker.client import Admin, TopicPartition
@@ -15,6 +16,16 @@ FORMATTER = "org.apache.kafka.tools.consumer.OffsetsMessageFormatter"
 TOPICS = "org.apache.kafka.tools.TopicCommand"
 NAME = "__consumer_offsets"
 TIMEOUT_S = 240
+
+
+def documents(text: str) -> list[Any]:
+    """JSON documents, one behind the other, with or without lines between."""
+    found: list[Any] = []
+    while (at := text.find("{")) >= 0:
+        document, end = json.JSONDecoder().raw_decode(text[at:])
+        found.append(document)
+        text = text[at + end :]
+    return found
 
 
 @pytest.mark.interop
@@ -32,7 +43,7 @@ async def test_kafkas_tools_read_what_groups_have_committed() -> None:
             *("--formatter", FORMATTER, "--max-messages", "2", "--timeout-ms", "60000"),
             timeout_s=TIMEOUT_S,
         )
-        read = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+        read = documents(told.stdout)
         assert [each["key"]["data"] for each in read] == [
             {"group": "g", "topic": "t", "partition": 0}
         ] * 2, told
