@@ -107,6 +107,10 @@ sim: $(READY) ## the producer in simulated worlds, judged by its history (RUNS=5
 	$(BIN)/python -m tests.simulation.producer $(or $(RUNS),5000) $(or $(SEED),0)
 	$(BIN)/python -m tests.simulation.our_transactions $(or $(RUNS),3000) $(or $(SEED),0)
 
+whole: $(READY) ## the fast tests whose loops are cut down (tests/support/sizes.py), at full length
+	WHOLE=1 $(BIN)/pytest -n $(JOBS) --dist worksteal \
+	    $(shell grep -rl 'tests.support.sizes import' tests --include='test_*.py') $(ARGS)
+
 parity: $(READY) ## what is compiled for each message against its tree and kio (EXAMPLES=100)
 	EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -n $(JOBS) tests/property/test_codec_parity.py $(ARGS)
 

@@ -20,10 +20,11 @@ from minibroker.protocol.batch.writing import NewRecord, build_batch, head_for, 
 from minibroker.protocol.compression import Codec
 
 from tests.support.records.batches import records_are_good
+from tests.support.sizes import size
 
-USUAL: Final = settings(max_examples=100, deadline=None)
-MANY: Final = settings(max_examples=300, deadline=None)
-FEW: Final = settings(max_examples=30, deadline=None)
+USUAL: Final = settings(max_examples=size(fast=40, whole=100), deadline=None)
+MANY: Final = settings(max_examples=size(fast=100, whole=300), deadline=None)
+FEW: Final = settings(max_examples=size(fast=15, whole=30), deadline=None)
 INT64: Final = st.integers(-(2**62), 2**62 - 1)
 BYTES_OR_NULL: Final = st.none() | st.binary(max_size=40)
 NEW_RECORDS: Final = st.lists(

@@ -23,7 +23,7 @@ from tests.support.records.messages import ALL, KAFKAS, Versioned, values
 R = TypeVar("R")
 
 drawn = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "4")),
+    max_examples=int(os.environ.get("EXAMPLES", "3")),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -17,6 +17,7 @@ from minibroker.broker.waiting.long_work import finished
 from minibroker.protocol.batch.header import BatchHeader
 
 from tests.support.records.logs import append, batch_of, open_log, read_all, stamped
+from tests.support.sizes import size
 
 CONFIG = LogConfig(segment_bytes=1500, index_interval_bytes=200, segment_ms=500)
 TIMESTAMPS = st.lists(st.integers(-1, 1000), min_size=1, max_size=4)
@@ -198,6 +199,10 @@ class LogModelOnDisk(LogModel):
 
 
 TestLogModel = LogModel.TestCase
-TestLogModel.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+TestLogModel.settings = settings(
+    max_examples=size(fast=40, whole=80), stateful_step_count=25, deadline=None
+)
 TestLogModelOnDisk = LogModelOnDisk.TestCase
-TestLogModelOnDisk.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestLogModelOnDisk.settings = settings(
+    max_examples=size(fast=8, whole=15), stateful_step_count=25, deadline=None
+)

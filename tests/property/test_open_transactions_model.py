@@ -24,8 +24,9 @@ from minibroker.protocol.batch.control import read_marker
 from minibroker.protocol.batch.header import headers_in
 
 from tests.support.records.transactions import OneLog
+from tests.support.sizes import size
 
-SEEDS = range(5)
+SEEDS = range(size(fast=3, whole=5))
 STEPS = 120
 PRODUCERS = range(20, 26)
 SEGMENT_BYTES, INTERVAL_BYTES = 900, 250

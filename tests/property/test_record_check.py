@@ -9,8 +9,9 @@ from minibroker.protocol.batch.header import HEADER_BYTES
 
 from tests.support.answers.record_shapes import fields, record_bytes, varint
 from tests.support.records.plain_records import plain_check
+from tests.support.sizes import size
 
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=size(fast=60, whole=150), deadline=None)
 SIZES = st.sampled_from((0, 1, 40, 62, 63, 64, 100, 5000, 9000))
 DELTAS = st.sampled_from((0, 1, -1, 63, 64, -64, -65, 500, 8191, 8192, -8192, 2**40, -(2**63)))
 RUNS = st.lists(
@@ -23,12 +24,12 @@ RUNS = st.lists(
 def _body(runs: list[tuple[int, int, int, int, bool, bool]]) -> tuple[bytes, int]:
     """Some runs of records, each of one size, the stamps rising by a step of its own."""
     records: list[bytes] = []
-    for count, size, delta, step, has_key, has_header in runs:
+    for count, length, delta, step, has_key, has_header in runs:
         for number in range(count):
             record = fields(
                 len(records),
                 key=b"k" * 8,
-                value=b"v" * size,
+                value=b"v" * length,
                 timestamp_delta=max(-(2**63), delta + step * number),
                 with_header=has_header,
             )

@@ -11,6 +11,8 @@ from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.batch.runs import RUN_MIN, Record, run_at
 from minibroker.protocol.batch.writing import build_batch
 
+from tests.support.sizes import size
+
 NOW = 1_700_000_000_000
 
 
@@ -27,7 +29,7 @@ def one_by_one(batch: bytes) -> list[Record] | str:
         return outcome(batch)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(fast=100, whole=300), deadline=None)
 @given(
     size=st.integers(0, 5) | st.integers(55, 70) | st.integers(8_185, 8_195),
     count=st.integers(1, 150),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.disk import CAMPAIGNS, Campaign, run_seeds
+from tests.support.sizes import size
 
-RUNS = 40
+RUNS = size(fast=20, whole=40)  # `make sim-disk` has thousands
 
 
 @pytest.mark.parametrize("campaign", CAMPAIGNS, ids=lambda campaign: campaign.name)

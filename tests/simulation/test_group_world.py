@@ -33,8 +33,9 @@ from minibroker.testing.simulated_storage import SimulatedStorage
 
 from tests.simulation.offset_transactions import OffsetTransactions
 from tests.support.groups.bare_groups import GROUP, Clock, Groups, hear
+from tests.support.sizes import size
 
-SEEDS = range(40)
+SEEDS = range(size(fast=20, whole=40))
 STEPS = 400
 PARTITIONS = 3
 ALONE, ELSEWHERE = "alone", "elsewhere"  # groups without members

@@ -7,8 +7,9 @@ import pytest
 from tests.drill.our_transactions import PLANTS, hunt
 from tests.simulation.disk import run_seeds
 from tests.simulation.our_transactions import CAMPAIGNS
+from tests.support.sizes import size
 
-RUNS = 20
+RUNS = size(fast=10, whole=20)  # `make sim` has thousands
 WORLDS_MAX = 60
 LATE = {  # for `make drill`
     "a refused commit is a commit",

@@ -10,8 +10,9 @@ import pytest
 from tests.drill.processing import PLANTS, hunt
 from tests.simulation.disk import run_seeds
 from tests.simulation.our_transactions import PROCESSING
+from tests.support.sizes import size
 
-RUNS = 8
+RUNS = size(fast=4, whole=8)
 WORLDS_MAX = 15
 QUICK = {"the offset of the last record", "stopped without a commit"}  # others: `make drill`
 # Processes of a world are killed: their coroutines end without a word, at any time.

@@ -6,8 +6,9 @@ import pytest
 
 from tests.drill.client import PLANTS, hunt
 from tests.simulation.producer import run_seeds
+from tests.support.sizes import size
 
-RUNS = 300
+RUNS = size(fast=120, whole=300)  # `make sim` has thousands
 WORLDS_MAX = 800
 CHUNKS = 3
 

@@ -6,9 +6,10 @@ import pytest
 
 from tests.simulation.disk import Campaign, run_seeds
 from tests.simulation.transactions import CAMPAIGNS
+from tests.support.sizes import size
 from tests.support.transaction_worlds.commit_world import EveryStep
 
-RUNS = 20
+RUNS = size(fast=10, whole=20)  # `make sim-txn` has thousands
 
 
 @pytest.mark.parametrize("campaign", CAMPAIGNS[:2], ids=lambda campaign: campaign.name)

@@ -27,6 +27,7 @@ from tests.support.in_loop.wrong_arguments import (
     NAN,
     arguments,
 )
+from tests.support.sizes import size
 
 BOUND_S = 5.0
 Client = Producer | Consumer | Admin
@@ -267,7 +268,11 @@ def test_an_error_at_the_call_or_a_record_and_neighbours_stored_either_way() -> 
             assert len(stored) - before == expected
             assert (stored[first.offset].value, stored[last.offset].value) == (b"before", b"behind")
 
-        @settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
+        @settings(
+            max_examples=size(fast=60, whole=150),
+            deadline=None,
+            suppress_health_check=[*HealthCheck],
+        )
         @given(ARGUMENTS)
         def all_of_them(given: dict[str, Any]) -> None:
             async def bounded() -> None:

@@ -30,7 +30,9 @@ from minibroker.broker.storage.names import GROUPS_LOG
 from minibroker.broker.storage.port import NoSpace
 from minibroker.protocol.batch.control import Marker
 
-SEEDS = range(15)
+from tests.support.sizes import size
+
+SEEDS = range(size(fast=5, whole=15))
 STEPS = 120
 PRODUCERS = 3
 

@@ -258,7 +258,7 @@ def test_a_batch_without_a_producer_id_is_a_mistake_of_the_caller() -> None:
 
 
 def test_a_producer_with_a_full_window_costs_under_500_bytes() -> None:
-    producers = 10_000
+    producers = 2_000
     batch = header(0)
     tracemalloc.start()
     try:

@@ -17,6 +17,7 @@ from minibroker.broker.transactions.offsets_partition import OFFSETS_TOPIC
 from minibroker.broker.transactions.records import TransactionRecord, UnknownRecord, encode
 from minibroker.broker.transactions.transaction import TopicPartition, to_value
 
+from tests.support.sizes import size
 from tests.support.worlds.bare_transactions import ID, A, B, Transactions
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "transactions" / "transaction_state.txt"
@@ -152,7 +153,7 @@ def test_a_state_that_is_never_written_is_not_guessed(status: int) -> None:
         TransactionsState(2).decode(*encode(TransactionRecord(ID, value), 1))
 
 
-@settings(deadline=None)  # a busy machine takes what it takes
+@settings(max_examples=size(fast=40, whole=100), deadline=None)
 @given(st.integers(0, 2), st.data())
 def test_replaying_the_records_gives_the_state_that_made_them(
     level: int, data: st.DataObject

@@ -25,6 +25,8 @@ from minibroker.client.group.assignors import (
 from minibroker.client.partitions import TopicPartition
 from minibroker.protocol.errors import DecodeError
 
+from tests.support.sizes import size
+
 TOPICS = ("a", "b", "c")
 
 
@@ -165,7 +167,7 @@ def histories(draw: st.DrawFn) -> list[list[Member]]:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=size(fast=30, whole=60), deadline=None)  # a busy machine takes its time
 @given(histories(), counts)
 def test_a_cooperative_group_never_reads_a_partition_twice_and_comes_to_rest(
     history: list[list[Member]], partitions: dict[str, int]

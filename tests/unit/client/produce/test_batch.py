@@ -12,6 +12,7 @@ from minibroker.protocol.batch.reading import records_in
 from minibroker.protocol.compression import Codec
 
 from tests.support.records.batches import records_are_good
+from tests.support.sizes import size
 
 NAMES = st.text(max_size=20)
 BYTES = st.none() | st.binary(max_size=40) | st.binary(min_size=1020, max_size=1030)
@@ -27,7 +28,7 @@ RECORDS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=size(fast=50, whole=150), deadline=None)
 @given(records=RECORDS, codec=st.sampled_from(Codec))
 def test_what_was_appended_is_what_is_read(
     records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]], int]],
@@ -66,7 +67,7 @@ def test_a_second_seal_leaves_the_first_bytes_alone(codec: Codec) -> None:
 LONG = st.integers(0, 200) | st.integers(8_000, 8_300)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=size(fast=15, whole=30), deadline=None)
 @given(
     lengths=st.lists(LONG, min_size=1, max_size=5),
     count=st.integers(1, 300) | st.integers(8_150, 8_250),
@@ -87,7 +88,7 @@ def test_records_without_keys_read_back_whatever_their_lengths_and_times(
     assert [each.timestamp for each in read] == [int(5_000 + n * step_ms) for n in range(count)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=size(fast=40, whole=100), deadline=None)
 @given(st.lists(st.sampled_from([0, 2**27, 2**34 - 1, 2**34, 2**41, 2**55, 2**63 - 1]), min_size=1))
 def test_values_alone_may_lie_ages_apart(stamps: list[int]) -> None:
     batch = ProducerBatch("t", 0, Codec.NONE, 0.0, room=1 << 30)
