@@ -9,7 +9,7 @@ those, so that it takes three things to have one owner of many copies:
    then has the coordinator confirm that the id is still its own, and only then writes to it. So
    whoever takes the id over later finds it there.
 3. The register also names the newest owner, by which an old copy is known for what it is.
-Read first: docs/decisions/0019-one-owner-of-many-copies.md. Read next: sending.py (EDGE).
+Read first: docs/decisions/0020-one-owner-of-many-copies.md. Read next: sending.py (EDGE).
 Source: KIP-98; KIP-360 (InitProducerId with an epoch); KIP-588, KIP-890 (who is fenced, and how).
 Tests: tests/system/client/session/test_owners.py
 """
