@@ -30,6 +30,7 @@ TELLING_S = 30.0  # the machine may be busy
 BOUND_S = 60
 RATE = 10_000.0
 KB_20, KB_30 = 20_000, 30_000
+LONG_MS = 900  # 2000, less up to 1000 for the window that has begun
 SOON_MS = 700  # the machine may be busy; a throttled client waits for a second at least
 
 
@@ -68,21 +69,21 @@ async def a_producer_is_answered_at_once_and_not_heard_for_a_while(place: Place)
     talk = await bobs(place)
     throttled = []
     for _ in range(6):
+        asked_at = monotonic()
         answer = await talk.answer(produce(KB_20), 9)
         throttled.append(answer.throttle_time_ms)
         assert answer.responses[0].partition_responses[0].error_code == 0
-        if throttled[-1] > 1000:
+        if throttled[-1] > 500:
             break
     assert throttled[:4] == [0] * 4
-    assert 1500 <= throttled[-1] <= 2100
+    assert LONG_MS <= throttled[-1] <= 2100
     assert talk.took_ms < SOON_MS, "the answer itself comes at once"
     # Another connection of the same user is heard, and is told the same.
     other = await bobs(place)
     await other.answer(VERSIONS, 0)
     assert other.took_ms < SOON_MS
-    began = monotonic()
     await talk.answer(VERSIONS, 0)
-    assert (monotonic() - began) * 1000 >= throttled[-1] - SOON_MS
+    assert (monotonic() - asked_at) * 1000 >= throttled[-1]
 
 
 async def a_consumer_that_has_had_enough_is_given_nothing(place: Place) -> None:
@@ -102,16 +103,17 @@ async def a_consumer_that_has_had_enough_is_given_nothing(place: Place) -> None:
     answers = [await talk.answer(wanted, 11) for _ in range(4)]
     assert [each.throttle_time_ms for each in answers[:3]] == [0, 0, 0]
     assert answers[3].responses == []
-    assert 1800 <= answers[3].throttle_time_ms <= 2100
+    assert LONG_MS <= answers[3].throttle_time_ms <= 2100
 
 
 async def time_of_the_broker(place: Place) -> None:
     await limit(place, "request_percentage", 0.0001)
     talk = await bobs(place)
+    asked_at = monotonic()
     answer = await talk.answer(METADATA, 9)
     assert answer.throttle_time_ms == 1000
     await talk.answer(METADATA, 9)
-    assert talk.took_ms >= 900
+    assert (monotonic() - asked_at) * 1000 >= LONG_MS
 
 
 def codes(answer: Any) -> list[int]:
