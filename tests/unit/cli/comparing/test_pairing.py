@@ -154,6 +154,13 @@ def test_what_differs_in_one_record_is_told(
     assert not pairing.is_equal
 
 
+def test_a_copy_elsewhere_is_no_copy_by_offset() -> None:
+    some = RECORDS[:5]
+    _, found = compared(stored(moved(some, 0, 5)), stored([*some, *moved(some, 0, 5)], 5))
+    assert [(each.offset, each.last_offset, each.a) for each in found] == [(0, 4, None)]
+    assert compared(stored(some), stored(moved(some, 0, 5)), by_order=True)[1] == []
+
+
 def test_headers_have_an_order() -> None:
     pairs = (("a", b"1"), ("b", None))
     one, other = changed(5, headers=pairs), changed(5, headers=pairs[::-1])
