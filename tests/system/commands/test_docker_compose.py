@@ -5,6 +5,7 @@ port and volume are its own, and are removed at the end; the image `minibroker` 
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,9 +13,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from tests.support.records.stored import read_records
 
@@ -29,6 +32,8 @@ HEALTHY_S_MAX = 60.0
 KILLED_TOPIC = "killed"
 LINES_WHILE_AWAY = 1000
 FLUSH_S_MAX = 60.0
+LOGIN_S_MAX = 10.0
+PASSWORD = re.compile(r"password: (\S+)")
 
 
 def run(*command: str, **variables: str) -> str:
@@ -55,9 +60,9 @@ def compose_command() -> list[str]:
     pytest.skip("neither `docker compose` nor docker-compose is installed")
 
 
-def free_port() -> int:
+def free_port(above: int = 0) -> int:
     """Below the ports that outgoing connections get, so that it stays free while nobody listens."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_768):
+    for port in range(max(20_000 + os.getpid() % 10_000, above + 1), 32_768):
         with socket.socket() as trial:
             if trial.connect_ex(("127.0.0.1", port)) != 0:
                 return port
@@ -69,32 +74,44 @@ class Composed:
 
     def __init__(self, command: Sequence[str]) -> None:
         self.port = free_port()
+        self.secure_port = free_port(above=self.port)
         self.bootstrap_servers = f"127.0.0.1:{self.port}"
-        self._command = [*command, "-p", f"minibroker-test-{os.getpid()}"]
+        self._command = [*command, "-p", f"minibroker-test-{os.getpid()}", "--profile", "secure"]
+        self._variables = {
+            "MINIBROKER_PORT": str(self.port),
+            "MINIBROKER_SECURE_PORT": str(self.secure_port),
+        }
 
     def __call__(self, *arguments: str) -> str:
-        return run(*self._command, *arguments, MINIBROKER_PORT=str(self.port))
+        return run(*self._command, *arguments, **self._variables)
 
     def started(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The same without waiting for its end."""
-        environment = os.environ | {"MINIBROKER_PORT": str(self.port)}
+        environment = os.environ | self._variables
         return subprocess.Popen([*self._command, *arguments], cwd=ROOT, env=environment)
 
     @property
     def broker_id(self) -> str:
-        return self("ps", "-q", "-a", "broker")
+        return self.container("broker")
+
+    def container(self, service: str) -> str:
+        return self("ps", "-q", "-a", service)
 
     def inspect(self, template: str) -> str:
         return run("docker", "inspect", "-f", template, self.broker_id)
 
-    def up(self) -> float:
-        """Start the broker; returns the seconds until Docker called it healthy."""
-        self("up", "-d", "broker")
+    def up(self, service: str = "broker") -> float:
+        """Start a broker; returns the seconds until Docker called it healthy."""
+        self("up", "-d", service)
+        return self.healthy(service)
+
+    def healthy(self, service: str) -> float:
+        """Wait until Docker calls it so; returns the seconds."""
         began = time.monotonic()
-        container = self.broker_id
+        container = self.container(service)
         health = "{{.State.Health.Status}}"
         while run("docker", "inspect", "-f", health, container) != "healthy":
-            assert time.monotonic() - began < HEALTHY_S_MAX, self("logs", "broker")
+            assert time.monotonic() - began < HEALTHY_S_MAX, self("logs", service)
         return time.monotonic() - began
 
 
@@ -184,3 +201,41 @@ def test_sigterm_while_it_starts_stops_it_at_once(composed: Composed) -> None:
     began = time.monotonic()
     run("docker", "stop", container)
     assert time.monotonic() - began < STOP_S_MAX
+
+
+class LoggedIn:
+    """How a client on the host reaches the secured broker."""
+
+    def __init__(self, composed: Composed, authority: Path) -> None:
+        copied = f"{composed.container('secure')}:/var/lib/minibroker/secure/ca.crt"
+        run("docker", "cp", copied, str(authority))
+        self._settings: dict[str, Any] = {
+            "bootstrap.servers": f"127.0.0.1:{composed.secure_port}",
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": str(authority),
+        }
+
+    def topics(self, mechanism: str, user: str, password: str) -> set[str]:
+        """What is seen by who logs in. Raises KafkaException."""
+        login = {"sasl.mechanisms": mechanism, "sasl.username": user, "sasl.password": password}
+        return set(AdminClient(self._settings | login).list_topics(timeout=LOGIN_S_MAX).topics)
+
+
+def test_the_secured_broker_tells_its_password_once_and_lets_nobody_else_in(
+    composed: Composed, tmp_path: Path
+) -> None:
+    print(f"\nhealthy {composed.up('secure'):.1f} s after `up` returned")
+    passwords = PASSWORD.findall(composed("logs", "secure"))
+    assert len(passwords) == 1
+    client = LoggedIn(composed, tmp_path / "ca.crt")
+    composed("exec", "-T", "secure", "minibroker", "topics", "create", "seen")
+    assert client.topics("PLAIN", "admin", passwords[0]) == {"seen"}
+    with pytest.raises(KafkaException):
+        client.topics("PLAIN", "admin", "another")
+    told = composed("exec", "-T", "secure", "minibroker", "users", "add", "orders", "--generate")
+    (password,) = PASSWORD.findall(told)
+    assert client.topics("SCRAM-SHA-512", "orders", password) == {"seen"}
+    run("docker", "restart", composed.container("secure"))
+    composed.healthy("secure")
+    assert PASSWORD.findall(composed("logs", "secure")) == passwords
+    assert client.topics("SCRAM-SHA-512", "orders", password) == {"seen"}
