@@ -10,6 +10,7 @@ program is a module with main() -> int | None; its words stand in sys.argv.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -149,6 +150,8 @@ def _import_all() -> None:
         import_module("uvloop")
     for api in SERVED.values():
         request_type(api.key)
+    gc.collect()
+    gc.freeze()  # a collection in a command would copy the pages of all that
 
 
 if __name__ == "__main__":
