@@ -89,7 +89,8 @@ class Producer(Generic[K, V]):
             None, all partitions, those that have a leader).
         transactional_id: a name that outlives this process and that no other running producer
             has; records are then sent within transaction(), and whoever starts under the same id
-            fences this one.
+            fences this one. With a session there are no transactions: the id says which of all
+            copies of its directory is the one that sends.
         transaction_timeout_ms: after so long the broker aborts a transaction; up to its
             transaction.max.timeout.ms.
         metadata_max_idle_ms: topics to which nothing was sent for so long are forgotten.
@@ -239,7 +240,7 @@ class Producer(Generic[K, V]):
         """All that is sent in it is committed together, or nothing: `with` it.
 
         Raises:
-            RuntimeError: the producer was made without a transactional_id.
+            RuntimeError: the producer was made without a transactional_id, or with a session.
         """
         return Transaction(self._loop, self._loop.do(self._inner.transaction))
 
