@@ -264,8 +264,8 @@ class SessionWorld(CrashingWorld):
     def _is_excusable(self, failure: Exception | None) -> bool:
         """A broker that is down can keep a process from starting, and a disk from going on."""
         is_told = isinstance(failure, ConnectionFailed | Retriable | JournalFailed)
-        # 1. A process asks for an epoch, and dies. 2. The next one has one, and sends. 3. The request
-        # is worked off. So it is fenced though nobody is there, and the next one takes the id again.
+        # 1. A process asks for an epoch, and dies. 2. The next one has one, and sends. 3. The
+        # request is worked off: it is fenced, though nobody is there. Another takes the id again.
         if isinstance(failure, Fenced):
             return True
         if durability_loses(self.machine) and "the coordinator has forgotten" in str(failure):
