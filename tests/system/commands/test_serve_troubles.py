@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +22,7 @@ from tests.support.processes.broker import ForkedBroker
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 WAIT_S = 20.0
 NOTICED_S = 5.0
+LOOK_S = 0.005
 
 
 def command(root: Path, *options: str) -> list[str]:
@@ -31,10 +32,10 @@ def command(root: Path, *options: str) -> list[str]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Look again and again; AssertionError after WAIT_S."""
-    deadline = time.monotonic() + WAIT_S
+    deadline, pause = time.monotonic() + WAIT_S, threading.Event()
     while not condition():
         assert time.monotonic() < deadline
-        os.sched_yield()
+        pause.wait(LOOK_S)
 
 
 @contextmanager
