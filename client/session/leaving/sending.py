@@ -429,6 +429,9 @@ class JournaledSending(Sending):
             case TooLarge():
                 self.sender.too_large(batch)
             case Anew():
+                # 1. Nothing new is sent to this topic. 2. The floor is known, so that nobody asks
+                # who leads it. 3. The batch would wait for its leader for ever.
+                self.cluster.metadata.wanted.add(batch.topic)
                 self.sender.absent(batch)
             case Unsettled():
                 logger.error("unsettled, and waits for session.settle(): %s", outcome.text)

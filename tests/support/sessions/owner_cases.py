@@ -163,6 +163,14 @@ async def owners_die_before_they_send(stage: Stage, topic: str, directory: Path)
     assert await stage.values(topic) == [b"first", b"2", b"3"]
 
 
+async def nothing_new_is_sent(stage: Stage, topic: str, directory: Path) -> None:
+    """What was open is sent all the same, in the time that stop() takes."""
+    await left_open(stage, topic, directory, topic, b"2")
+    async with owner(stage, directory, topic):
+        pass
+    assert await stage.values(topic) == [b"first", b"2"]
+
+
 async def a_refused_record_takes_a_later_epoch(stage: Stage, topic: str, directory: Path) -> None:
     await stage.delete(topic)
     await stage.create(topic, {"max.message.bytes": "300"})
@@ -198,6 +206,7 @@ OWNER_CASES: tuple[OwnerCase, ...] = (
     what_is_absent_goes_under_the_next_epoch,
     what_came_late_before_the_marker_is_found,
     owners_die_before_they_send,
+    nothing_new_is_sent,
     a_refused_record_takes_a_later_epoch,
     a_session_keeps_its_id,
 )
