@@ -61,7 +61,7 @@ class Acls:
         """The rules that a filter means, in order."""
         from ...protocol.messages.describe_acls import DescribeAclsRequest
 
-        request = DescribeAclsRequest(**_fields(wanted))
+        request = DescribeAclsRequest(**_fields("wanted", wanted))
 
         async def ask() -> list[AclBinding]:
             answer: DescribeAclsResponse = await self._asking.request(
@@ -79,7 +79,9 @@ class Acls:
         from ...protocol.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
 
         given = door.listed("filters", filters)
-        request = DeleteAclsRequest(filters=[DeleteAclsFilter(**_fields(each)) for each in given])
+        request = DeleteAclsRequest(
+            filters=[DeleteAclsFilter(**_fields("each of filters", each)) for each in given]
+        )
         deleted: set[AclBinding] = set()
 
         async def ask() -> None:
@@ -99,8 +101,8 @@ class Acls:
         return _sorted(deleted)
 
 
-def _fields(wanted: AclBindingFilter) -> dict[str, Any]:
-    door.instance("each filter", wanted, AclBindingFilter)
+def _fields(name: str, wanted: AclBindingFilter) -> dict[str, Any]:
+    door.instance(name, wanted, AclBindingFilter)
     return {
         "resource_type_filter": wanted.resource_type,
         "resource_name_filter": wanted.resource_name,

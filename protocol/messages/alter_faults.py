@@ -1,4 +1,4 @@
-"""AlterFaults (key 10004), v0. An API of this broker, none of Apache Kafka.
+"""AlterFaults (key 10004), v0–v0. An API of this broker, none of Apache Kafka.
 
 Arms a fault rule in a broker that was started with faults, or releases one, or all. `form` is the
 rule as JSON, {action: fields}; null releases `fault_id`, and -1 all of them. Ask for it only when

@@ -1,4 +1,4 @@
-"""DescribeBroker (key 10002), v0. An API of this broker, none of Apache Kafka.
+"""DescribeBroker (key 10002), v0–v0. An API of this broker, none of Apache Kafka.
 
 How a broker is: what it promises, what it has done since its start, what waits. Counts rise from
 the start on: who wants a rate asks twice. -1 stands for what is not measured. Ask for it only when

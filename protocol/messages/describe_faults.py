@@ -1,4 +1,4 @@
-"""DescribeFaults (key 10003), v0. An API of this broker, none of Apache Kafka.
+"""DescribeFaults (key 10003), v0–v0. An API of this broker, none of Apache Kafka.
 
 The fault rules that are armed in a broker which was started with faults, or one of them; `form`
 is the rule as JSON, {action: fields}. Ask for it only when ApiVersions offers it.

@@ -1,4 +1,4 @@
-"""DescribeProducerWindows (key 10001), v0. An API of this broker, none of Apache Kafka.
+"""DescribeProducerWindows (key 10001), v0–v0. An API of this broker, none of Apache Kafka.
 
 What a partition remembers of each producer id: its newest batches, by which it knows a retry again,
 and what a retry of each would get if it came now. Ask for it only when ApiVersions offers it.

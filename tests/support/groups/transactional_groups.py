@@ -13,6 +13,7 @@ from typing import Any
 from minibroker.broker.apis.txn_offset_commit import handle
 from minibroker.broker.cluster.metadata import ClusterMetadata, Topic
 from minibroker.broker.config.broker import BrokerConfig
+from minibroker.broker.figures import BrokerFigures
 from minibroker.broker.storage.port import StorageError
 from minibroker.broker.transactions.ending_requests import end, end_bumping
 from minibroker.broker.transactions.initialising import initialise
@@ -147,6 +148,7 @@ class TransactionalGroups:
             transactions=self.transactions,
             state=self.state,
             config=self.groups.config,
+            figures=BrokerFigures(),
         )
         session: Any = None
         hear(

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minibroker.client import Admin, Consumer, ConsumerRebalanceListener, Producer, TopicPartition
+from minibroker.client.administer.acl_bindings import AclBinding, AclBindingFilter
+from minibroker.client.administer.quota_entities import ClientQuotaEntity
 from minibroker.client.administer.results import ConfigResource
+from minibroker.protocol.acls import AclOperation, AclResourceType
 
 LONE_SURROGATE = "\ud800"
 LONG = "x" * 40_000
@@ -34,6 +37,7 @@ NO_PLACES = (
 )
 NO_LISTS = ("t", b"t", 7, 1.5, object())
 P0 = TopicPartition("t", 0)
+RULE = AclBinding(AclResourceType.TOPIC, "t", "User:a", AclOperation.READ)
 
 TOPIC = Kind(lambda: "t", (None, *NO_TEXTS))
 NAME = Kind(lambda: "g", (None, *NO_TEXTS))
@@ -205,6 +209,23 @@ CALLS: dict[type[Any], dict[str, dict[str, Kind]]] = {
             "start_offset": Kind(lambda: 0, (-1, *WHOLE_OFFSETS)),
         },
         "force_terminate_transaction": {"transactional_id": NAME},
+        "create_acls": {"acls": Kind(lambda: [RULE], (*NO_LISTS, [7], ["User:a"], [None]))},
+        "describe_acls": {"wanted": Kind(AclBindingFilter, (None, 7, "User:a", RULE))},
+        "delete_acls": {
+            "filters": Kind(lambda: [AclBindingFilter()], (*NO_LISTS, [7], [RULE], [None]))
+        },
+        "alter_client_quotas": {
+            "entity": Kind(lambda: ClientQuotaEntity(user="a"), (None, 7, "a", {"user": "a"})),
+            "changes": Kind(
+                lambda: {"producer_byte_rate": 1e6},
+                (None, 7, "producer_byte_rate", {7: 1.0}, {"producer_byte_rate": "fast"}),
+            ),
+            "validate_only": FLAG,
+        },
+        "describe_client_quotas": {
+            **{name: Kind(lambda: None, (7, b"a", ["a"])) for name in ("user", "client_id", "ip")},
+            "strict": FLAG,
+        },
         "describe_user_scram_credentials": {"users": TOPICS},
         "upsert_user_scram_credential": {
             "user": NAME,

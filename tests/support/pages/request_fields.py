@@ -36,10 +36,14 @@ NO_FOLLOWERS = "there are no followers; Kafka's answer is the same whoever asks"
 NEVER_UNDER_WAY = "no reassignment is ever under way, whatever is asked for"
 FOR_PEOPLE = "a word for Kafka's own log, which no answer depends on"
 AT_LOGIN = "is read at a login, before requests are dispatched; behind it all get one answer"
+LIKE_DESCRIBE_ACLS = "read by `filter_of` of [DescribeAcls](../broker/apis/describe_acls.py)"
 NOT_READ = {
     ("SaslHandshake", "mechanism"): AT_LOGIN,
     ("SaslAuthenticate", "auth_bytes"): AT_LOGIN,
     ("Produce", "timeout_ms"): NO_REPLICAS,
+    ("DeleteAcls", "filters.resource_name_filter"): LIKE_DESCRIBE_ACLS,
+    ("DeleteAcls", "filters.principal_filter"): LIKE_DESCRIBE_ACLS,
+    ("DeleteAcls", "filters.host_filter"): LIKE_DESCRIBE_ACLS,
     ("Fetch", "cluster_id"): "only voters of a Raft quorum send it",
     ("Fetch", "forgotten_topics_data"): "belongs to fetch sessions, which are declined",
     ("Fetch", "rack_id"): "there is one replica to read from",

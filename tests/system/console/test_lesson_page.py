@@ -33,7 +33,7 @@ def drawn_log(page: str) -> str:
 async def test_a_lesson_from_beginning_to_end() -> None:
     async with console_on(NOBODY) as browser:
         assert "Start the lesson" in await browser.text("/lesson")
-        begun = await browser.post("/lesson/begin", at="/lesson")
+        begun = await browser.post("/lesson/begin", from_page="/lesson")
         assert (begun.status_code, begun.headers["location"]) == (303, "/lesson")
         assert "Send x" in await browser.text("/lesson")
         await press(browser, Move.SEND)
@@ -45,17 +45,17 @@ async def test_a_lesson_from_beginning_to_end() -> None:
         assert drawn_log(await browser.text("/lesson")) == "xy"  # as it was, when loaded anew
         refused = await press(browser, Move.COMMIT)
         assert "Not made: no transaction is open." in refused
-        await browser.post("/lesson/end", at="/lesson")
+        await browser.post("/lesson/end", from_page="/lesson")
         assert "Start the lesson" in await browser.text("/lesson")
 
 
 async def test_each_browser_has_its_own_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandboxes, "LESSONS_MAX", 1)
     async with console_on(NOBODY) as browser:
-        await browser.post("/lesson/begin", at="/lesson")
+        await browser.post("/lesson/begin", from_page="/lesson")
         other = Browser(browser.app)
         assert "Start the lesson" in await other.text("/lesson")
-        answer = await other.post("/lesson/begin", at="/lesson")
+        answer = await other.post("/lesson/begin", from_page="/lesson")
         assert answer.status_code == 503
         assert "1 take the lesson already" in answer.text
         await other.client.aclose()
@@ -66,5 +66,5 @@ async def test_a_form_of_another_and_a_move_that_is_none() -> None:
         await browser.text("/lesson")
         foreign = await browser.client.post("/lesson/begin", data={"csrf": "no"})
         assert foreign.status_code == 403
-        answer = await browser.post("/lesson/make", at="/lesson", move="fly")
+        answer = await browser.post("/lesson/make", from_page="/lesson", move="fly")
         assert answer.status_code == 400
