@@ -73,9 +73,10 @@ def add_entity(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--entity-type",
         choices=KINDS,
+        metavar="TYPE",  # all of them do not fit into a line of the usage
         action="append",
         required=True,
-        help="what it is about; `users` and `clients` together are both at once",
+        help=f"what it is about: {', '.join(KINDS)}; users and clients together are both at once",
     )
     parser.add_argument(
         "--entity-name",
