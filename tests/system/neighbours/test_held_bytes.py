@@ -26,6 +26,7 @@ BYTES_MAX = 20 * MB
 SETTINGS = {"queued.max.request.bytes": str(BYTES_MAX)}
 BIG = b"x" * 900_000
 STUCK, ASKED = 10, 8
+STUCK_NOT_FULL = 4
 
 
 async def stuck_reader(runtime: Runtime, correlation_id: int) -> RawConnection:
@@ -82,7 +83,9 @@ async def test_who_was_held_back_and_reads_gets_all_its_answers() -> None:
         await create(client)
         for _ in range(40):
             await client.request(produce(BIG))
-        stuck = [await stuck_reader(runtime, 10 * number) for number in range(STUCK)]
+        # So many hold 18 MB at most, which is short and not full. On a busy machine ten come to
+        # more than there is before one has read, and then the one that holds most is closed.
+        stuck = [await stuck_reader(runtime, 10 * number) for number in range(STUCK_NOT_FULL)]
         await until(lambda: runtime.broker.held.is_short)
         for number, raw in enumerate(stuck):
             for each in range(ASKED):
