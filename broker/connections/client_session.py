@@ -219,7 +219,7 @@ class ClientSession(asyncio.BufferedProtocol):
     def _serve(self) -> None:
         """Serve the backlog as far as there is room, for a turn at most, then send."""
         backlog, core, held = self._backlog, self._core, self._server.held
-        ends_at, self._now_s = 0.0, monotonic()
+        ends_at, self._now_s = 0.0, monotonic() if self._server.measures else 0.0
         while backlog:
             began = self._now_s
             is_owing = core.open_bytes or core.queued_bytes or self._working is not None
@@ -297,7 +297,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
     def _serve_request(self, request: Request, frame: memoryview) -> bool:
         """Serve what was decoded; False when it ended the connection."""
-        request.began_s = self._now_s
+        request.began_s = self._now_s if self._server.measures else 0.0
         try:
             if self._detour is not None:
                 self._detour.serve(request)
@@ -410,7 +410,7 @@ class ClientSession(asyncio.BufferedProtocol):
 
         Never raises: it is called from within rounds and timers that serve others, too.
         """
-        if request.began_s:  # not that of a login
+        if request.began_s:  # somebody measures, and it is not that of a login
             self._now_s = monotonic()
             took = request.route.took or self._server.measured(request.route)
             took.add(self._now_s - request.began_s)

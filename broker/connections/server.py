@@ -61,6 +61,7 @@ class Server:
         refused: how many were not let in, by the reason.
         connections_max: max.connections, or fewer where the process has no descriptors for as many.
         held: what all connections together hold.
+        measures: whether somebody asks how long requests take; else nobody looks at the clock.
         quotas: by entity; while there are none, nobody is measured.
         turns: the line of those with more to serve than a turn allows.
         callers: how many connections each address has.
@@ -84,6 +85,7 @@ class Server:
         self.connections: set[ClientSession] = set()
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.measures = False
         self.connections_max = config.max_connections
         self.held: HeldBytes = dispatch.held
         self.quotas = dispatch.quotas.by_entity

@@ -52,6 +52,7 @@ class MetricsServer:
         self._pacer = Pacer()
         self._watch = LoopWatch()
         runtime.broker.figures.loop_lag = self._watch.lag
+        runtime.server.measures = True
         self._process = ProcessCollector(registry=CollectorRegistry())
         self._is_stopping = False
         self._scraping = 0  # how many are under way

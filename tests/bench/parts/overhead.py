@@ -74,10 +74,10 @@ FAULTS_AND_EXPLANATIONS: Pieces = {
 COUNTING: Pieces = {
     "minibroker.protocol.connection": [("        self.began_s = 0.0\n", "")],
     "minibroker.broker.connections.client_session": [
-        ("        request.began_s = self._now_s\n", ""),
+        ("        request.began_s = self._now_s if self._server.measures else 0.0\n", ""),
         (
             """\
-        if request.began_s:  # not that of a login
+        if request.began_s:  # somebody measures, and it is not that of a login
             self._now_s = monotonic()
             took = request.route.took or self._server.measured(request.route)
             took.add(self._now_s - request.began_s)
@@ -185,6 +185,7 @@ async def _measured(load: str) -> float:
 
     frames = _frames(load, TOPIC)
     async with running_session("memory") as session:
+        session._server.measures = True  # as with --metrics
         best = float("inf")
         for repeat in range(REPEATS):
             part = b"".join(frames[repeat * BATCHES : (repeat + 1) * BATCHES])
