@@ -7,6 +7,7 @@ taken_in_transactions.py.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from minibroker.protocol.messages.heartbeat import HeartbeatRequest
 from minibroker.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
@@ -150,7 +151,10 @@ async def the_group_is_taken_from_a_member(stage: Stage) -> None:
     await stage.bob_asks("LeaveGroup", leave(bob), 4)
 
 
-async def the_group_is_taken_from_who_waits_to_join(stage: Stage) -> None:
+async def bob_waits_to_join(
+    stage: Stage,
+) -> tuple[Talk, str, str, asyncio.Future[Any]]:
+    """Another member's connection and id, bob's id, and what his JoinGroup will be answered."""
     await stage.may(READ_A, READ_TEAM)
     other = await stage.place.open("PLAINTEXT")
     leader = await member_of(stage, other)
@@ -160,6 +164,11 @@ async def the_group_is_taken_from_who_waits_to_join(stage: Stage) -> None:
     waiting = asyncio.ensure_future(stage.bob.answer(join(bob), 5))
     while not (await other.answer(beat(first.generation_id, leader), 3)).error_code:
         continue  # until the rebalance has begun: bob's JoinGroup is there
+    return other, leader, bob, waiting
+
+
+async def the_group_is_taken_from_who_waits_to_join(stage: Stage) -> None:
+    other, leader, bob, waiting = await bob_waits_to_join(stage)
     here, stage.bob = stage.bob, await stage.another_bob()
     await stage.may()
     joined = await other.answer(join(leader), 5)
@@ -174,15 +183,7 @@ async def the_group_is_taken_from_who_waits_to_join(stage: Stage) -> None:
 
 
 async def the_group_is_taken_from_who_waits_to_sync(stage: Stage) -> None:
-    await stage.may(READ_A, READ_TEAM)
-    other = await stage.place.open("PLAINTEXT")
-    leader = await member_of(stage, other)
-    first = await other.answer(join(leader), 5)
-    await other.answer(sync(first.generation_id, leader, leader), 3)
-    bob = await member_of(stage, stage.bob)
-    waiting = asyncio.ensure_future(stage.bob.answer(join(bob), 5))
-    while not (await other.answer(beat(first.generation_id, leader), 3)).error_code:
-        continue
+    other, leader, bob, waiting = await bob_waits_to_join(stage)
     joined = await other.answer(join(leader), 5)
     stage.note("JoinGroup", await waiting)
     syncing = asyncio.ensure_future(stage.bob.answer(sync(joined.generation_id, bob), 3))
