@@ -412,8 +412,7 @@ class ClientSession(asyncio.BufferedProtocol):
         """
         if request.began_s:  # somebody measures, and it is not that of a login
             self._now_s = monotonic()
-            took = request.route.took or self._server.measured(request.route)
-            took.add(self._now_s - request.began_s)
+            request.route.took.append(self._now_s - request.began_s)
         try:
             self._core.answer(request, message)
             return

@@ -15,12 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...protocol.connection import Route, Routes
+from ...protocol.connection import Routes
 from ..apis.served import SERVED
 from ..config.broker import BrokerConfig
 from ..config.listeners import Listener
 from ..dispatch import Dispatch
-from ..figures import REQUEST_SECONDS, Histogram
 from ..limits import (
     FREED_SHARE,
     HANDSHAKE_THREADS,
@@ -144,11 +143,6 @@ class Server:
             transport.abort()
             return False
         return True
-
-    def measured(self, route: Route) -> Histogram:
-        """What is to hold how long requests of a route take, at the first of them."""
-        route.took = took = Histogram(REQUEST_SECONDS)
-        return took
 
     def has_room_for_one_more(self, peer: str) -> bool:
         """Whether a connection may stay; the oldest that has not said who it is makes room."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import thread_time
 from typing import Final
 
@@ -23,12 +24,16 @@ LOOKS_A_MARK: Final = 50  # of the processor time: every five seconds
 class LoopWatch:
     """Watches the running loop until it is stopped.
 
+    Args:
+        also: called at each look.
+
     Attributes:
         lag: in seconds, of each look.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, also: Callable[[], None] | None = None) -> None:
         self.lag = Histogram(LAG_SECONDS)
+        self._also = also
         self._loop = asyncio.get_running_loop()
         self._marks: deque[tuple[float, float]] = deque([(self._loop.time(), thread_time())])
         self._looks = 0
@@ -57,4 +62,6 @@ class LoopWatch:
             self._marks.append((now, thread_time()))
             while self._marks[1][0] <= now - IDLE_WINDOW_S:
                 self._marks.popleft()
+        if self._also is not None:
+            self._also()
         self._timer = self._again()

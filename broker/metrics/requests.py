@@ -1,7 +1,8 @@
 """Requests: how many, how long they took, and what was refused.
 
-The histograms stand on the routes, one for each version of an API (protocol/connection.py). What a
-request takes counts from when it is decoded to when its answer is made: with the flush or the bytes
+Whoever answers a request only puts down what it took, at its route (protocol/connection.py); ten
+times a second all of that goes into histograms, one for each version of an API. What a request
+takes counts from when it is decoded to when its answer is made: with the flush or the bytes
 it waited for, without the time in which it was read and its answer was sent.
 Source: RequestMetrics of Kafka, kafka-2_0_0.yml of jmx_exporter.
 Tests: tests/system/metrics/test_metrics.py
@@ -75,17 +76,27 @@ class RequestTimes:
 
     def __init__(self) -> None:
         self._recent: defaultdict[str, Recent] = defaultdict(Recent)
+        self._seconds: dict[Route, Histogram] = {}
+
+    def take_in(self, routes: Iterable[Route]) -> None:
+        """Take what was put down at the routes since the last time."""
+        for route in routes:
+            if route.took:
+                seconds = self._seconds.get(route)
+                if seconds is None:
+                    seconds = self._seconds[route] = Histogram(REQUEST_SECONDS)
+                seconds.take_in(route.took)
 
     def series(
         self, routes: Iterable[Route], figures: BrokerFigures, now_s: float
     ) -> Iterator[Series]:
         """All families."""
-        asked = [each for each in routes if each.took is not None]
-        yield REQUESTS, list(_counted(asked))
+        self.take_in(routes)
+        yield REQUESTS, list(_counted(self._seconds))
         yield ERRORS, list(_errors(figures))
         by_api: dict[str, list[Histogram]] = {}
-        for route in asked:
-            by_api.setdefault(route.api.name, []).append(route.took)
+        for route, seconds in self._seconds.items():
+            by_api.setdefault(route.api.name, []).append(seconds)
         whole = {api: merged(REQUEST_SECONDS, some) for api, some in by_api.items()}
         yield TOTAL_TIME, list(self._total_times(whole, now_s))
         yield SECONDS, [Distribution((api,), each) for api, each in whole.items()]
@@ -106,10 +117,10 @@ def _names(api: str) -> tuple[str, ...]:
     return (api, _ALSO[api]) if api in _ALSO else (api,)
 
 
-def _counted(routes: Iterable[Route]) -> Iterator[Sample]:
-    for route in routes:
+def _counted(measured: dict[Route, Histogram]) -> Iterator[Sample]:
+    for route, seconds in measured.items():
         for name in _names(route.api.name):
-            yield Sample((name, str(route.version)), route.took.count)
+            yield Sample((name, str(route.version)), seconds.count)
 
 
 def _errors(figures: BrokerFigures) -> Iterator[Sample]:

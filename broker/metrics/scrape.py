@@ -52,13 +52,16 @@ class Scrapes:
     Args:
         version: of this package.
         address: HOST:PORT that clients of the first listener are told.
+
+    Attributes:
+        request_times: what is taken in of the routes, between scrapes, too.
     """
 
     def __init__(self, broker: Broker, version: str, address: str) -> None:
         self._broker = broker
         self._version = version
         self._address = address
-        self._request_times = RequestTimes()
+        self.request_times = RequestTimes()
         self._flushes = Recent()
         self._count = 0
 
@@ -103,7 +106,7 @@ class Scrapes:
         yield from standing.standing(broker, self._address)
         yield from found.series()
         yield from of_groups.series()
-        yield from self._request_times.series(routes, broker.figures, now_s)
+        yield from self.request_times.series(routes, broker.figures, now_s)
         recovered = found.recovered_count, found.recovered_bytes
         yield from state.started(broker, self._version, *recovered)
         yield from state.disk(broker)

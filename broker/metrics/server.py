@@ -50,9 +50,6 @@ class MetricsServer:
         self._version = version
         self.exchanges: dict[Exchange, None] = {}
         self._pacer = Pacer()
-        self._watch = LoopWatch()
-        runtime.broker.figures.loop_lag = self._watch.lag
-        runtime.server.measures = True
         self._process = ProcessCollector(registry=CollectorRegistry())
         self._is_stopping = False
         self._scraping = 0  # how many are under way
@@ -61,6 +58,9 @@ class MetricsServer:
         host = listener.advertised_host or listener.host or "localhost"
         address = f"{host}:{listener.advertised_port or first.port}"
         self._scrapes = Scrapes(runtime.broker, version, address)
+        runtime.server.measures = True
+        self._watch = LoopWatch(self._take_in)
+        runtime.broker.figures.loop_lag = self._watch.lag
 
     @property
     def url(self) -> str:
@@ -105,6 +105,9 @@ class MetricsServer:
             oldest.abort()
         self.exchanges[exchange] = None
         return exchange
+
+    def _take_in(self) -> None:
+        self._scrapes.request_times.take_in(self._runtime.server.routes.used())
 
     def _ended(self, exchange: Exchange) -> None:
         self.exchanges.pop(exchange, None)

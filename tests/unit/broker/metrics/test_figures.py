@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from minibroker.broker.figures import BrokerFigures, Histogram, Traffic, merged
 from minibroker.broker.metrics.recent import REMEMBERED_EVERY_S, WINDOW_S, Recent, quantile
 from minibroker.protocol.errors import ErrorCode
@@ -21,6 +23,15 @@ def test_a_measurement_belongs_to_the_bucket_whose_bound_it_does_not_exceed() ->
     found = histogram(0.0, 1.0, 1.5, 4.0, 9.0)
     assert found.counts == [2, 1, 1, 1]
     assert (found.count, found.total) == (5, 15.5)
+
+
+@given(st.lists(st.one_of(st.floats(0, 6), st.sampled_from(BOUNDS))), st.lists(st.floats(0, 6)))
+def test_many_at_once_are_what_they_are_one_by_one(before: list[float], some: list[float]) -> None:
+    one_by_one, at_once = histogram(*before, *some), histogram(*before)
+    at_once.take_in(some)
+    assert at_once.counts == one_by_one.counts
+    assert at_once.total == pytest.approx(one_by_one.total)
+    assert some == []  # so that nothing is counted twice
 
 
 def test_histograms_are_added_up() -> None:
