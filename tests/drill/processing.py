@@ -116,7 +116,7 @@ def dead_letters_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
 def offsets_behind_the_transaction(patch: pytest.MonkeyPatch) -> None:
     """They are committed by the consumer, once the transaction is."""
 
-    async def no_offsets(self: Transaction[Any, Any], _: object) -> None:
+    async def no_offsets(self: Transaction[Any, Any], *_: object) -> None:
         """The transaction goes without."""
 
     committed = Batches._committed
@@ -125,12 +125,12 @@ def offsets_behind_the_transaction(patch: pytest.MonkeyPatch) -> None:
         await self._source._consumer.commit()  # type: ignore[attr-defined]
         await committed(self)
 
-    patch.setattr(Transaction, "commit_offsets", no_offsets)
+    patch.setattr(Transaction, "_commit_offsets", no_offsets)
     patch.setattr(Batches, "_committed", planted)
 
 
-def stopped_without_a_commit(patch: pytest.MonkeyPatch) -> None:
-    """The batch in hand is taken for committed when it is to stop."""
+def an_aborted_batch_is_taken_for_committed(patch: pytest.MonkeyPatch) -> None:
+    """One of three; nobody goes back behind it."""
     commit = Transaction.commit
 
     async def planted(self: Transaction[Any, Any]) -> None:
@@ -151,7 +151,7 @@ _ALL: Final = (
     a_fenced_group_commit_is_swallowed,
     dead_letters_outside_the_transaction,
     offsets_behind_the_transaction,
-    stopped_without_a_commit,
+    an_aborted_batch_is_taken_for_committed,
 )
 PLANTS: Final = {each.__name__.replace("_", " "): each for each in _ALL}
 """By the name of the bug."""

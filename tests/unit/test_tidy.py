@@ -71,7 +71,7 @@ SLEEPS_ALLOWED = {
     "tests/support/process_worlds/workers.py": "time is simulated",
     "tests/support/process_worlds/world_loop.py": "time is simulated",
     "tests/crash/processing/run.py": "the instants of blows and looks are the draw",
-    "tests/crash/processing/on_kafka.py": "the instants of blows are the draw",
+    "tests/crash/processing/node_deaths.py": "the instants of blows are the draw",
     "tests/crash/processing/worker.py": "how long a handler takes is the draw",
     "tests/interop/commands/test_graduation.py": "sends at a rate, waits for other processes",
     "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",

@@ -2,7 +2,8 @@
 
     found, line = await play("127.0.0.1:9092", seed, Path("logs"))
 
-1. workers start, and numbers are written, some of them in transactions that are aborted
+1. workers start, and numbers are written, some of them in transactions that are aborted, as long
+   as there are blows
 2. at random instants one of them gets SIGKILL, SIGTERM, or SIGSTOP for longer than
    its session lasts, and another one starts under its name, sometimes before it is gone
 3. when the group has committed everything, the workers are stopped, and all that read_committed
@@ -23,7 +24,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
 
-from minibroker.client import Admin, ClientError, Consumer, Producer, TopicPartition
+from minibroker.client import Abortable, Admin, ClientError, Consumer, Producer, TopicPartition
 
 from tests.crash.processing.worker import FENCED, PARTITIONS, Task, work
 from tests.support.process_worlds.work import findings, wanted_dead_letters, wanted_outputs
@@ -34,7 +35,10 @@ REST_S = (0.05, 1.2)
 STILL_S = 120.0
 STOP_S = 60.0
 LOOK_S = 0.1
+PORTIONS = (1, 20, 100)  # of the numbers that are written in any case, one a transaction
 WRITING_S = 0.1
+LATER_PORTIONS = (1, 5, 20)  # while there are blows still
+LATER_WRITING_S = 0.4
 VISIBLE_S = 30.0  # what is missing by then stays missing
 READ_MS = 100  # where nothing is left but markers, nothing comes
 SESSION_MS = 1_000  # group.min.session.timeout.ms of the broker has to allow it
@@ -184,6 +188,7 @@ async def play(
 
     Args:
         logs: a directory, where what the workers write is kept.
+        count: so many numbers are written, and more as long as there are blows.
         disturb: hurts the brokers, and leaves them whole; it is given the run's name, with which
             its topics, its group and the ids of its workers begin.
     """
@@ -197,28 +202,52 @@ async def play(
         session_ms=session_ms,
         transaction_timeout_ms=random.choice((2_000, 10_000, 60_000)),
     )
-    began = time.monotonic()
+    phases = Phases()
     await _create_topics(task, replication_factor)
-    workers = Workers(task, random, logs)
+    workers, are_over = Workers(task, random, logs), asyncio.Event()
+
+    async def blows() -> None:
+        await asyncio.gather(_strike(workers, random), *([disturb(name)] if disturb else []))
+        are_over.set()
+
     try:
         for number in range(WORKERS):
             workers.start(f"w{number}")
-        writing = _write(task, Random(seed), count)
-        await asyncio.gather(
-            writing, _strike(workers, random), *([disturb(name)] if disturb else [])
-        )
+        count, _ = await asyncio.gather(_write(task, Random(seed), count, are_over), blows())
+        phases.end("blows")
         await _until_done(task, workers, count)
         await workers.finish()
+        phases.end("the rest")
     finally:
         workers.kill()
     outputs = await _read(task, task.target, len(wanted_outputs(count)))
     dead = await _read(task, task.dead, len(wanted_dead_letters(count)))
     letters = [value for values in dead.values() for value in values]
     found = [*workers.wrong, *findings(count, outputs, letters)]
+    if not found:  # hundreds of runs, and each start of a node would look through all they left
+        await _delete_topics(task)
+    phases.end("judging")
     told = ", ".join(f"{each} {times}" for each, times in workers.told.items() if times)
     kind = "static, " if task.is_static else ""
-    seconds = time.monotonic() - began
-    return found, f"seed {seed}: {kind}{'/'.join(task.strategy)}; {told}; {seconds:.1f} s"
+    return found, f"seed {seed}: {kind}{'/'.join(task.strategy)}; {count}; {told}; {phases.told}"
+
+
+class Phases:
+    """How long the parts of a run took."""
+
+    def __init__(self) -> None:
+        self._ended = self._began = time.monotonic()
+        self._parts: list[str] = []
+
+    def end(self, name: str) -> None:
+        """A part is over, and the next one begins."""
+        before, self._ended = self._ended, time.monotonic()
+        self._parts.append(f"{name} {self._ended - before:.1f}")
+
+    @property
+    def told(self) -> str:
+        """All of it, and the parts."""
+        return f"{self._ended - self._began:.1f} s ({', '.join(self._parts)})"
 
 
 async def _strike(workers: Workers, random: Random) -> None:
@@ -239,23 +268,35 @@ async def _create_topics(task: Task, replication_factor: int) -> None:
             )
 
 
-async def _write(task: Task, random: Random, count: int) -> None:
+async def _delete_topics(task: Task) -> None:
+    async with Admin(task.servers) as admin:
+        await admin.delete_topics((task.source, task.target, task.dead))
+
+
+class _GivenUp(Exception):
+    """A transaction of the writer is to be aborted."""
+
+
+async def _write(task: Task, random: Random, count_min: int, are_over: asyncio.Event) -> int:
+    """Write numbers as long as there are blows, beside them; returns how many."""
     async with Producer(task.servers, transactional_id=f"{task.group} writer") as producer:
         number = 0
-        while number < count:
-            tx = producer.transaction()
-            await tx.begin()
+        while number < count_min or not are_over.is_set():
+            is_early = number < count_min
             is_commit = random.random() < 0.8
-            end = min(count, number + random.choice((1, 20, 100)))
-            for each in range(number, end):
-                value = b"%d" % each if is_commit else ABORTED
-                await tx.send(task.source, value, key=b"%d" % each, partition=each % PARTITIONS)
-            if is_commit:
-                await tx.commit()
+            end = number + random.choice(PORTIONS if is_early else LATER_PORTIONS)
+            with suppress(Abortable, _GivenUp):  # the same numbers again
+                async with producer.transaction() as tx:
+                    for each in range(number, end):
+                        value = b"%d" % each if is_commit else ABORTED
+                        key = b"%d" % each
+                        await tx.send(task.source, value, key=key, partition=each % PARTITIONS)
+                    if not is_commit:
+                        raise _GivenUp
                 number = end
-            else:
-                await tx.abort()
-            await asyncio.sleep(random.expovariate(1 / WRITING_S))  # beside all the blows
+            pause_s = WRITING_S if is_early else LATER_WRITING_S
+            await asyncio.sleep(random.expovariate(1 / pause_s))
+        return number
 
 
 async def _until_done(task: Task, workers: Workers, count: int) -> None:
@@ -264,25 +305,26 @@ async def _until_done(task: Task, workers: Workers, count: int) -> None:
     deadline = time.monotonic() + STILL_S
     left: dict[TopicPartition, int] = {}
     before: object = None
-    while True:
-        workers.look()
-        committed = await _positions(task)
-        left = {place: last for place, last in ends.items() if committed.get(place, 0) <= last}
-        if not left:
-            return
-        if committed != before:
-            before, deadline = committed, time.monotonic() + STILL_S
-        if time.monotonic() > deadline:
-            workers.wrong.append(f"hanging: {left} of {count}, nothing committed for {STILL_S:g} s")
-            return
-        await asyncio.sleep(LOOK_S)
+    async with Admin(task.servers) as admin:
+        while True:
+            workers.look()
+            committed = await _positions(admin, task)
+            left = {place: last for place, last in ends.items() if committed.get(place, 0) <= last}
+            if not left:
+                return
+            if committed != before:
+                before, deadline = committed, time.monotonic() + STILL_S
+            if time.monotonic() > deadline:
+                gone = f"nothing committed for {STILL_S:g} s"
+                workers.wrong.append(f"hanging: {left} of {count}, {gone}")
+                return
+            await asyncio.sleep(LOOK_S)
 
 
-async def _positions(task: Task) -> dict[TopicPartition, int]:
+async def _positions(admin: Admin, task: Task) -> dict[TopicPartition, int]:
     """What the group has committed; nothing while nobody can be asked."""
     try:
-        async with Admin(task.servers) as admin:
-            found = await admin.list_group_offsets(task.group)
+        found = await admin.list_group_offsets(task.group)
     except ClientError:
         return {}
     return {place: each.offset for place, each in found.items()}

@@ -33,6 +33,7 @@ FETCH_TIMEOUT_S = 600
 FORMAT_TIMEOUT_S = 60
 START_TIMEOUT_S = 180  # where many tests share the machine
 STOP_TIMEOUT_S = 60
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # starts sooner, and is never fast
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
 # Below the range from which systems take ports for outgoing connections (32768 on Linux), so that
 # a node that was stopped finds its port still free.
@@ -98,9 +99,8 @@ def run_tool(
 
     Args and returns: as RealKafka.tool().
     """
-    quick = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
-    command = ["java", *quick, quiet, "-cp", f"{fetch()}/*", java_class, *args]
+    command = ["java", "-Xmx256m", *QUICK, quiet, "-cp", f"{fetch()}/*", java_class, *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
@@ -126,6 +126,7 @@ class RealKafka:
         features: finalized levels other than Kafka's own, such as {"transaction.version": 1}.
         heap: the Java heap of each node.
         secured: further listeners, users and certificates (secure_kafka.py).
+        is_quick: it is started often, and what it can do in a second does not matter.
     """
 
     def __init__(
@@ -136,13 +137,14 @@ class RealKafka:
         features: Mapping[str, int] | None = None,
         heap: str = "1g",
         secured: Secured | None = None,
+        is_quick: bool = False,
     ) -> None:
         names = ("PLAINTEXT", "CONTROLLER", *(secured.listeners if secured else ()))
         ports = iter(free_ports(len(names) * nodes))
         self._secured = secured
         self._settings = dict(settings or {})
         self._features = dict(features or {})
-        self._heap = heap
+        self._java_options = (f"-Xmx{heap}", *(QUICK if is_quick else ()))
         self._home = Path()
         self._nodes = {
             number: _Node(number, {name: next(ports) for name in names})
@@ -223,7 +225,7 @@ class RealKafka:
 
     def _java(self, log_level: str = "info") -> list[str]:
         level = f"-Dorg.slf4j.simpleLogger.defaultLogLevel={log_level}"
-        return ["java", f"-Xmx{self._heap}", level, "-cp", self.classpath]
+        return ["java", *self._java_options, level, "-cp", self.classpath]
 
     def _format(self, node: _Node) -> None:
         voters = ",".join(
