@@ -4,6 +4,7 @@ Runs with `make docker`; skips, saying why, where no Docker engine or no compose
 port and volume are its own, and are removed at the end; the image `minibroker` stays.
 """
 
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+import yaml
 from confluent_kafka import KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
@@ -33,6 +36,7 @@ KILLED_TOPIC = "killed"
 LINES_WHILE_AWAY = 1000
 FLUSH_S_MAX = 60.0
 LOGIN_S_MAX = 10.0
+SCRAPED_S_MAX = 60.0  # it looks every ten
 PASSWORD = re.compile(r"password: (\S+)")
 
 
@@ -76,8 +80,11 @@ class Composed:
         self.port = free_port()
         self.secure_port = free_port(above=self.port)
         self.bootstrap_servers = f"127.0.0.1:{self.port}"
-        self._command = [*command, "-p", f"minibroker-test-{os.getpid()}", "--profile", "secure"]
+        self.prometheus_port = free_port(above=self.secure_port)
+        profiles = ("--profile", "secure", "--profile", "watch")
+        self._command = [*command, "-p", f"minibroker-test-{os.getpid()}", *profiles]
         self._variables = {
+            "PROMETHEUS_PORT": str(self.prometheus_port),
             "MINIBROKER_PORT": str(self.port),
             "MINIBROKER_SECURE_PORT": str(self.secure_port),
         }
@@ -239,3 +246,40 @@ def test_the_secured_broker_tells_its_password_once_and_lets_nobody_else_in(
     composed.healthy("secure")
     assert PASSWORD.findall(composed("logs", "secure")) == passwords
     assert client.topics("SCRAM-SHA-512", "orders", password) == {"seen"}
+
+
+def have_image(service: str) -> None:
+    """Skips, saying why, where the image of a service is not here and cannot be had."""
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    image = composed["services"][service]["image"]
+    for command in (["image", "inspect"], ["pull", "--quiet"]):
+        done = subprocess.run(
+            ["docker", *command, image], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return
+    pytest.skip(f"{image} cannot be had: {done.stderr.strip()}")
+
+
+def asked(composed: Composed, path: str) -> Any:
+    """What Prometheus tells; None while it does not listen yet."""
+    try:
+        at = f"http://127.0.0.1:{composed.prometheus_port}/api/v1/{path}"
+        with urlopen(at, timeout=SCRAPED_S_MAX) as answer:
+            return json.load(answer)["data"]
+    except OSError:
+        return None
+
+
+def test_the_prometheus_of_the_profile_watch_scrapes_the_broker(composed: Composed) -> None:
+    have_image("prometheus")
+    composed("up", "-d", "broker", "prometheus")
+    ends_at = time.monotonic() + SCRAPED_S_MAX
+    while not (found := asked(composed, "query?query=kafka_brokers")) or not found["result"]:
+        assert time.monotonic() < ends_at, composed("logs", "prometheus")
+        time.sleep(0.5)
+    assert [each["value"][1] for each in found["result"]] == ["1"]
+    groups = yaml.safe_load((ROOT / "docs" / "watch" / "alerts.yml").read_text())["groups"]
+    alerts = [rule["alert"] for group in groups for rule in group["rules"]]
+    loaded = asked(composed, "rules")["groups"]
+    assert [rule["name"] for group in loaded for rule in group["rules"]] == alerts
