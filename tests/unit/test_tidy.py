@@ -74,6 +74,7 @@ SLEEPS_ALLOWED = {
     "tests/crash/processing/node_deaths.py": "the instants of blows are the draw",
     "tests/crash/processing/worker.py": "how long a handler takes is the draw",
     "tests/interop/commands/test_graduation.py": "sends at a rate, waits for other processes",
+    "tests/system/commands/test_docker_compose.py": "a Prometheus does not say that it has looked",
     "tests/bench/parts/flushing.py": "how long a sleep takes is what is measured",
     "tests/bench/parts/scraping.py": "how long turns are while nobody scrapes is what is measured",
     "tests/bench/parts/slow_broker.py": "it is a disk that takes its time",
