@@ -118,7 +118,8 @@ lies: $(READY) ## our client against a broker that alters each field of each ans
 	ALL_LIES=1 $(BIN)/pytest -n $(JOBS) tests/system/client/test_lying_broker.py $(ARGS)
 
 build/axe/node_modules/axe-core/axe.min.js:
-	npm install --silent --no-fund --no-audit --prefix build/axe axe-core
+	@command -v npm > /dev/null || { echo "console-check: needs npm, to fetch axe-core" >&2; exit 2; }
+	npm install --silent --no-fund --no-audit --prefix build/axe axe-core@4
 
 console-check: $(READY) build/axe/node_modules/axe-core/axe.min.js ## each page of the console in Chromium, pictures in build/pictures (ARGS='ours small')
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright

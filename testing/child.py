@@ -1,7 +1,6 @@
 """EDGE: the processes behind ChildBroker: a nursery that forks brokers, and what a broker answers.
 
-    nursery   python -m minibroker.testing.child SOCKET: imports once, then forks a broker for each
-              order that comes in, so that the second one is ready in a few milliseconds
+    nursery   python -m minibroker.testing.child SOCKET: forks a broker for each order (forking.py)
     broker    a TestBroker with a real SIGKILL, and a control socket in its directory
 
 An order is a line of JSON; the connection it came by stays open between the test and the broker:
@@ -16,12 +15,9 @@ import asyncio
 import json
 import logging
 import os
-import select
-import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -41,13 +37,11 @@ from .child_wire import (
     plain_exchange,
     plain_record,
 )
+from .forking import run_nursery
 from .in_process import LocalFault, TestBroker
 
 if TYPE_CHECKING:
     from .security.broker_security import Prepared
-
-CLEAN_UP_S = 5.0
-CLEAN_UP_LOOK_S = 0.02
 
 
 class ChildSide:
@@ -198,7 +192,6 @@ def _prepared(order: Call) -> Prepared | None:
 
 def _be_broker(order: Call, lifeline: socket.socket) -> None:
     """What a forked process does for the rest of its life."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     stderr = os.open(
         Path(order["directory"]) / STDERR, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
     )
@@ -237,55 +230,5 @@ def _preload() -> None:
     _loop_factory()
 
 
-def _clean_up(path: str, brokers: dict[int, str]) -> None:
-    """Remove our temporary directories, should nobody else be left to: a test run may be killed."""
-    until = time.monotonic() + CLEAN_UP_S
-    for pid, directory in brokers.items():
-        while _is_alive(pid) and time.monotonic() < until:  # it ends with its lifeline
-            time.sleep(CLEAN_UP_LOOK_S)
-        shutil.rmtree(directory, ignore_errors=True)
-    shutil.rmtree(Path(path).parent, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def run_nursery(path: str) -> None:
-    """Fork a broker for each order until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the test's; it tells us to end
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a broker ended
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
-    server.listen(128)
-    os.write(1, b"ready\n")
-    _preload()
-    brokers: dict[int, str] = {}
-    while True:
-        readable, _, _ = select.select((server, sys.stdin), (), ())
-        if sys.stdin in readable:
-            _clean_up(path, brokers)
-            return
-        connection, _ = server.accept()
-        with connection, connection.makefile("rb") as lines:
-            order = json.loads(lines.readline())
-            pid = os.fork()
-            if pid:
-                brokers[pid] = order["directory"]
-            else:
-                status = 1
-                try:
-                    server.close()
-                    connection.sendall(line({"pid": os.getpid()}))
-                    _be_broker(order, connection)
-                    status = 0
-                finally:
-                    os._exit(status)
-
-
 if __name__ == "__main__":
-    run_nursery(sys.argv[1])
+    run_nursery(sys.argv[1], _be_broker, _preload)

@@ -1,7 +1,7 @@
-"""EDGE: the process that forks brokers for this one, started when the first is wanted.
+"""EDGE: a process that forks brokers, or others, for this one; started when the first is wanted.
 
-It imports the broker once (child.py); each further broker is then a fork away. It ends when its
-standard input does, that is with this process at the latest.
+It imports once (forking.py); each further one is then a fork away. It ends when its standard input
+does, that is with this process at the latest.
 Tests: tests/system/testing/test_child_broker.py
 """
 
@@ -16,26 +16,32 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from functools import cache
 from typing import Any
 
 from .child_wire import line
 
+BROKERS = "minibroker.testing.child"
 READY_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 
 
 class NurseryFailed(Exception):
-    """The process that forks brokers did not start."""
+    """The process that forks others did not start."""
 
 
 class Nursery:
-    """Forks brokers; `fork` may be called by any thread."""
+    """Forks brokers, or what else a module is; `fork` may be called by any thread.
 
-    def __init__(self) -> None:
+    Args:
+        module: calls forking.run_nursery.
+    """
+
+    def __init__(self, module: str = BROKERS) -> None:
         self._directory = tempfile.mkdtemp(prefix="minibroker-")
         self._socket = os.path.join(self._directory, "nursery")
-        command = [sys.executable, "-m", "minibroker.testing.child", self._socket]
+        command = [sys.executable, "-m", module, self._socket]
         self._process = subprocess.Popen(  # noqa: S603  our own module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True
         )
@@ -47,7 +53,7 @@ class Nursery:
             raise NurseryFailed(f"{' '.join(command)} did not start")
 
     def fork(self, order: dict[str, Any]) -> socket.socket:
-        """Begin a broker; the socket stays open for as long as both sides live."""
+        """Begin one; the socket stays open for as long as both sides live."""
         lifeline = socket.socket(socket.AF_UNIX)
         try:
             lifeline.settimeout(READY_TIMEOUT_S)
@@ -59,7 +65,7 @@ class Nursery:
         return lifeline
 
     def close(self) -> None:
-        """End it; brokers end with their own lifelines."""
+        """End it; what it has forked ends with lifelines of its own."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -72,9 +78,17 @@ class Nursery:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
+def nursery(module: str = BROKERS) -> Nursery:
+    """The one of this process for a module; any thread may ask."""
+    with _MAKING:
+        return _made(module)
+
+
+_MAKING = threading.Lock()  # two threads that ask at once shall not start one each
+
+
 @cache
-def nursery() -> Nursery:
-    """The one of this process."""
-    made = Nursery()
+def _made(module: str) -> Nursery:
+    made = Nursery(module)
     atexit.register(made.close)
     return made

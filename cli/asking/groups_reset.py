@@ -1,8 +1,8 @@
 """EDGE: `minibroker groups reset-offsets`: which offset each partition is set to, and setting it.
 
-Nothing is changed without --execute. Every new offset is brought inside the partition, as
-kafka-consumer-groups does. The group must have no members.
-Source: ConsumerGroupCommand.java, OffsetsUtils.java.
+Nothing is changed without --execute. The group must have no members. Where a goal leads is decided
+in client/administer/resetting.py.
+Source: ConsumerGroupCommand.java.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from ...client.admin import Admin
+from ...client.administer.resetting import NOT_FOUND, Goal, Known, new_offset
 from ...client.cluster.list_offsets import EARLIEST, LATEST
 from ...client.partitions import TopicPartition
 from ..terminal.tables import table
@@ -155,31 +156,39 @@ async def _wanted(
     places: list[TopicPartition],
     committed: Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, int]:
-    """The new offset of each partition, inside what it holds."""
+    """The new offset of each partition."""
     starts = await _offsets_at(admin, places, EARLIEST)
     ends = await _offsets_at(admin, places, LATEST)
+    goal, by = _goal(args, time.time() * 1000)
+    since = await _offsets_at(admin, places, by) if goal is Goal.TIME else {}
+    return {
+        each: new_offset(
+            each,
+            Known(committed.get(each), starts[each], ends[each], since.get(each, NOT_FOUND)),
+            goal,
+            by,
+        )
+        for each in places
+    }
+
+
+def _goal(args: Namespace, now_ms: float) -> tuple[Goal, int]:
+    """What is asked for; and the offset, how far to shift, or ms since 1970."""
     if args.to_earliest:
-        return starts
+        return Goal.EARLIEST, 0
     if args.to_latest:
-        return ends
+        return Goal.LATEST, 0
+    if args.to_current:
+        return Goal.CURRENT, 0
     if args.to_offset is not None:
-        wanted = dict.fromkeys(places, args.to_offset)
-    elif args.shift_by is not None:
-        nowhere = [place for place in places if place not in committed]
-        if nowhere:
-            topic, partition = nowhere[0]
-            raise ValueError(f"{topic}-{partition} has no committed offset to shift")
-        wanted = {place: committed[place] + args.shift_by for place in places}
-    elif args.to_current:
-        wanted = {place: committed.get(place, ends[place]) for place in places}
+        return Goal.OFFSET, args.to_offset
+    if args.shift_by is not None:
+        return Goal.SHIFT, args.shift_by
+    if args.by_duration is not None:
+        at_ms = now_ms - args.by_duration / timedelta(milliseconds=1)
     else:
-        if args.by_duration is not None:
-            at_ms = time.time() * 1000 - args.by_duration / timedelta(milliseconds=1)
-        else:
-            at_ms = args.to_datetime.timestamp() * 1000
-        found = await _offsets_at(admin, places, max(0, int(at_ms)))
-        wanted = {place: each if each >= 0 else ends[place] for place, each in found.items()}
-    return {place: min(max(each, starts[place]), ends[place]) for place, each in wanted.items()}
+        at_ms = args.to_datetime.timestamp() * 1000
+    return Goal.TIME, max(0, int(at_ms))
 
 
 async def _offsets_at(

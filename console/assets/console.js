@@ -74,6 +74,11 @@
     const empty = document.querySelector("[data-while-empty]");
     if (empty) empty.remove();
   });
+  // The button that was pressed may be gone, or be of no use now: on to the one to press next.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (document.activeElement !== document.body) return;
+    event.target.querySelector?.("[data-next]")?.focus({ preventScroll: true });
+  });
   function tellLive(word, live) {
     for (const each of document.querySelectorAll("[data-live]")) {
       each.classList.toggle("ok", live);

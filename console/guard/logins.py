@@ -16,8 +16,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ...client.errors import AuthenticationFailed, ClientError
 from ..reading.kafka import Kafka
 from ..settings import Settings
+from .throttle import Throttle
 
 LOGINS_MAX = 100
 IDLE_S = 3_600.0
@@ -52,6 +54,7 @@ class Logins:
         self._secret = secrets.token_bytes(32)
         self._by_id: dict[str, Login] = {}
         self._shared: Login | None = None
+        self._throttle = Throttle()
         self._knocking = asyncio.Semaphore(4)  # logins under way: each costs a handshake
         # A cookie is the host's, whatever the port: each start has a name of its own.
         self.cookie = f"minibroker-{secrets.token_hex(4)}"
@@ -91,23 +94,33 @@ class Logins:
         """Whether a form is of this browser."""
         return hmac.compare_digest(self.token(identity).encode(), token.encode())
 
-    async def log_in(self, user: str, password: str) -> str:
+    async def log_in(self, user: str, password: str, address: str) -> str:
         """Log in to the cluster; returns the value of a new cookie.
+
+        Args:
+            address: where the browser is.
 
         Raises:
             AuthenticationFailed, ClientError: the cluster refuses, or cannot be reached.
             NoRoom: too many are there.
+            TooOften: too many logins from there have failed.
         """
         await self._forget_idle()
         if len(self._by_id) >= LOGINS_MAX:
             raise NoRoom(f"{LOGINS_MAX} are logged in; wait until some have left")
+        turn = self._throttle.take(address, self._now_s())
+        await asyncio.sleep(turn.wait_s)
         kafka = Kafka(self._settings.servers, self._settings.arguments_of(user, password))
-        async with self._knocking:
-            try:
+        try:
+            async with self._knocking:
                 await kafka.ready()
-            except BaseException:
-                await kafka.stop()
-                raise
+        except BaseException as error:
+            # Not of a wrong password, nor of somebody who hung up before the answer.
+            if isinstance(error, ClientError) and not isinstance(error, AuthenticationFailed):
+                self._throttle.give_back(turn)
+            await kafka.stop()
+            raise
+        self._throttle.give_back(turn)
         identity = self.new_id()
         self._by_id[identity] = Login(user, kafka, self._now_s())
         return identity

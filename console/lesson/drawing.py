@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from html import escape
 
 from .moves import Mode
-from .telling import Attempt, Fate, Record, Row, Shown, listed
+from .telling import WINDOW, Attempt, Fate, Record, Row, Shown, listed
 
 PRODUCER_WIDTH = 250
 WIRE_WIDTH = 340
@@ -26,7 +26,6 @@ LOG_LINE_HEIGHT = CELL + 26
 ATTEMPTS_DRAWN = 4
 ARROW_ROOM = 64  # of one attempt, there and back
 LOST_AT = 56  # where an answer ends that does not arrive
-WINDOW = 5  # batches that a broker remembers of a producer in a partition
 ROWS_DRAWN = 5
 
 IN_WORDS = {
@@ -48,7 +47,9 @@ def producer(shown: Shown) -> str:
     newest = shown.attempts[-1] if shown.attempts else None
     knows_id = newest is not None and newest.producer_id >= 0 and situation.mode is not Mode.PLAIN
     facts = [("kind", IN_WORDS[situation.mode])]
-    if situation.mode is not Mode.PLAIN:
+    if situation.mode is Mode.PLAIN:
+        facts += [("PID", "none"), ("sequences", "none")]
+    else:
         facts.append(
             ("PID", str(newest.producer_id) if knows_id and newest else "not asked for yet")
         )
@@ -75,7 +76,7 @@ def wire(shown: Shown) -> str:
         parts.append(_text(WIRE_WIDTH // 2, 42, "nothing on the wire", "name", "middle"))
         said.append("nothing has been sent")
     for number, attempt in enumerate(drawn_ones):
-        parts.append(_pair(attempt, 24 + number * ARROW_ROOM))
+        parts.append(_pair(attempt, 24 + number * ARROW_ROOM, number))
     if left_out := len(shown.attempts) - len(drawn_ones):
         said.insert(0, f"{left_out} earlier ones are not drawn")
     if not shown.situation.is_broker_up:
@@ -84,12 +85,16 @@ def wire(shown: Shown) -> str:
     return _svg("wire", (WIRE_WIDTH, height), "Wire: " + "; ".join(said), "".join(parts))
 
 
-def _pair(attempt: Attempt, y: int) -> str:
-    """One attempt: the batch goes to the right, its answer comes back, or part of the way."""
+def _pair(attempt: Attempt, y: int, number: int) -> str:
+    """One attempt: the batch goes to the right, its answer comes back, or part of the way.
+
+    A style sheet may let them come one after the other: step-0, step-1, ...
+    """
     right, back_y = WIRE_WIDTH - 8, y + 26
-    label = attempt.value
+    label = f"{attempt.value} · no PID, no sequence"
     if attempt.producer_id >= 0:
-        label += f" · epoch {attempt.epoch} · sequence {attempt.sequence}"
+        whose = f"PID {attempt.producer_id} · epoch {attempt.epoch}"
+        label = f"{attempt.value} · {whose} · sequence {attempt.sequence}"
     there = _text(10, y - 6, label, "batch") + _arrow(8, right, y, "batch")
     answer = _outcome(attempt)
     if attempt.base_offset >= 0:
@@ -107,7 +112,9 @@ def _pair(attempt: Attempt, y: int) -> str:
         case Fate.UNHEARD:
             kind, answer = "faint", f"{answer}: nobody hears it"
             back = _line(right, LOST_AT, back_y, kind) + _cross(LOST_AT, back_y)
-    return there + back + _text(right - 2, back_y - 6, answer, kind, "end")
+    back += _text(right - 2, back_y - 6, answer, kind, "end")
+    steps = (f"step-{2 * number}", f"step-{2 * number + 1}")
+    return f'<g class="{steps[0]}">{there}</g><g class="{steps[1]}">{back}</g>'
 
 
 _KINDS = {"appended": "ack", "duplicate": "known"}
@@ -127,8 +134,10 @@ def log(shown: Shown) -> str:
     lines = max(1, -(-len(records) // CELLS_A_LINE))
     counted = Counter(each.value for each in records if each.transaction != "aborted")
     parts = [_text(16, 30, "log", "head")]
+    words, kind = "below each its offset", "small"
     if not shown.situation.is_broker_up:
-        parts.append(_text(BROKER_WIDTH - 16, 30, "on the disk of a dead broker", "bad", "end"))
+        words, kind = "on the disk of a dead broker", "bad"
+    parts.append(_text(BROKER_WIDTH - 16, 30, words, kind, "end"))
     if not records:
         parts.append(_text(16, 76, "empty", "name"))
     for number, record in enumerate(records):
@@ -168,6 +177,9 @@ def table(shown: Shown) -> str:
     elif not rows:
         parts.append(_text(16, 62, "no producer with a PID has written here", "name"))
         said.append("empty")
+    else:
+        words = "of each PID the five newest batches"
+        parts.append(_text(BROKER_WIDTH - 16, 30, words, "small", "end"))
     for number, row in enumerate(rows):
         parts.append(_row(row, 44 + number * ROW_HEIGHT))
         said.append(f"PID {row.producer_id}, epoch {row.epoch}, last sequence {row.last_sequence}")

@@ -77,7 +77,7 @@ async def _shown(visit: Visit, lesson: Lesson | None) -> Response:
         shown=shown,
         pictures=pictures,
         buttons=buttons_of(shown.situation) if shown is not None else None,
-        hint=hint(shown) if shown is not None else "",
+        hint=hint(shown) if shown is not None else None,
     )
 
 

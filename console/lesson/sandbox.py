@@ -2,7 +2,7 @@
 
 It makes the moves of moves.py for real, and says what the broker itself noted of each: its verdicts
 (ExplainProduce), what became of its answers (the history of a broker with faults), its table
-(DescribeProducers) and its log, read back. It is never the broker that the console watches.
+(DescribeProducerWindows) and its log, read back. It is never the broker that the console watches.
 Read next: telling.py.
 Tests: tests/system/console/test_lesson.py
 """
@@ -14,10 +14,12 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from ...client.administer.asking import check
 from ...client.cluster.connection import Connection
-from ...protocol.messages.describe_producers import DescribeProducersRequest, DescribeProducersTopic
+from ...protocol.messages.describe_producer_windows import DescribeProducerWindowsRequest
 from ...protocol.messages.explain_produce import ExplainProduceRequest, ProduceVerdict
 from ...testing.child_broker import ChildBroker
 from .moves import MODES, Mode, Move, Situation, after, refusal
@@ -31,7 +33,6 @@ PATIENCE_S = 900  # of the producer: for a broker that is away, or an answer tha
 MOVE_TIMEOUT_S = 60.0
 LOOKING = "lesson-looking"  # the client id of what is not to be seen
 TRANSACTIONAL_ID = "lesson"
-WINDOW = 5
 SETTINGS = {"transaction.max.timeout.ms": PATIENCE_S * 1000}
 ASKED = frozenset(
     ("InitProducerId", "DescribeProducers", "AddPartitionsToTxn", "EndTxn", "ListTransactions")
@@ -59,7 +60,7 @@ class Sandbox:
     """
 
     def __init__(self) -> None:
-        self._broker = ChildBroker(settings=SETTINGS)
+        self._made_broker: ChildBroker | None = None
         self._producer: ProducerProcess | None = None
         self._answer: asyncio.Task[int] | None = None  # to what the producer has been told to send
         self._sessions: list[str] = []
@@ -68,6 +69,11 @@ class Sandbox:
         self._topics = 0
         self._situation = Situation()
         self._begin_anew()
+
+    @property
+    def _broker(self) -> ChildBroker:
+        assert self._made_broker is not None, "start() comes first"
+        return self._made_broker
 
     @property
     def topic(self) -> str:
@@ -86,6 +92,8 @@ class Sandbox:
     async def start(self) -> Shown:
         """Start both; the picture of nothing yet."""
         async with asyncio.timeout(MOVE_TIMEOUT_S), self._lock:
+            # In a thread, as all that waits for a process: other pages must not wait with it.
+            self._made_broker = await asyncio.to_thread(lambda: ChildBroker(settings=SETTINGS))
             await asyncio.to_thread(self._broker.start)
             await self._begin_topic()
             return await self._shown(None, self._situation)
@@ -94,9 +102,11 @@ class Sandbox:
         """End both, and remove what they have written."""
         if self._answer is not None:
             self._answer.cancel()
+            await asyncio.gather(self._answer, return_exceptions=True)  # what it says has no use
         if self._producer is not None:
             await self._producer.kill()
-        await asyncio.to_thread(self._broker.close)
+        if self._made_broker is not None:
+            await asyncio.to_thread(self._made_broker.close)
         for directory in self._sessions:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
@@ -106,7 +116,8 @@ class Sandbox:
             before = self._situation
             if why := refusal(before, move):
                 raise MoveRefused(why)
-            await self._look()  # what the broker knows only while it lives
+            if move is Move.KILL_BROKER:
+                await self._look()  # what it knows only while it lives
             self._situation = after(before, move)
             await self._made(move, before)
             return await self._shown(move, before)
@@ -116,11 +127,11 @@ class Sandbox:
             case Move.SEND:
                 await self._send(before)
             case Move.LOSE_ACK:
-                self._arm("lose")
+                await self._arm("lose")
             case Move.HOLD_ACK:
-                self._arm("hold")
+                await self._arm("hold")
             case Move.RELEASE_ACK:
-                self._disarm()
+                await self._disarm()
                 await self._answered()
             case Move.KILL_BROKER:
                 await asyncio.to_thread(self._broker.kill)
@@ -138,7 +149,7 @@ class Sandbox:
                 assert self._producer is not None
                 await self._producer.abort()
             case Move.START_OVER:
-                self._disarm()
+                await self._disarm()
                 if not self._broker.is_running:
                     await self._start_broker()
                 self._begin_anew()
@@ -173,7 +184,7 @@ class Sandbox:
             await self._producer.kill()
             self._producer = None
         if not before.trouble:
-            self._disarm()  # an answer that was held for the one that is gone
+            await self._disarm()  # an answer that was held for the one that is gone
         mode = self._situation.mode
         if mode is Mode.SESSION and (is_new or not self._sessions):
             self._sessions.append(await asyncio.to_thread(tempfile.mkdtemp, prefix="minibroker-"))
@@ -184,6 +195,7 @@ class Sandbox:
             transactional_id=TRANSACTIONAL_ID if mode is Mode.TRANSACTIONS else None,
             session=self._sessions[-1] if mode is Mode.SESSION else None,
             patience_s=PATIENCE_S,
+            is_forked=True,
         )
 
     async def _send(self, before: Situation) -> None:
@@ -210,17 +222,18 @@ class Sandbox:
             assert self._armed is not None
             await self._armed.reached()
 
-    def _arm(self, trouble: str) -> None:
-        self._disarm()
+    async def _arm(self, trouble: str) -> None:
+        await self._disarm()
         faults = self._broker.faults
         if trouble == "lose":
-            self._armed = faults.lose_reply("Produce", topic=self.topic)
+            arm = partial(faults.lose_reply, "Produce", topic=self.topic)
         else:
-            self._armed = faults.hold("Produce", at="reply", topic=self.topic)
+            arm = partial(faults.hold, "Produce", at="reply", topic=self.topic)
+        self._armed = await asyncio.to_thread(arm)
 
-    def _disarm(self) -> None:
+    async def _disarm(self) -> None:
         if self._armed is not None:
-            self._armed.release()
+            await asyncio.to_thread(self._armed.release)
             self._armed = None
 
     async def _look(self) -> None:
@@ -233,27 +246,20 @@ class Sandbox:
             found = sorted(
                 (await connection.request(wanted)).verdicts, key=lambda each: each.number
             )
-            topics = [DescribeProducersTopic(name=self.topic, partition_indexes=[0])]
-            described = await connection.request(DescribeProducersRequest(topics=topics))
+            table = await connection.request(DescribeProducerWindowsRequest(topic=self.topic))
+            check(table.error_code, "the table of the sandbox's broker", table.error_message)
         finally:
             await connection.close()
         self._noted += found
         self._noted_up_to = max([self._noted_up_to, *(each.number for each in found)])
         self._log = await asyncio.to_thread(self._broker.records, self.topic)
-        ((answer,),) = (topic.partitions for topic in described.topics)
         self._table = [
             Row(
                 each.producer_id,
                 each.producer_epoch,
-                each.last_sequence,
-                tuple(
-                    (record.sequence, record.offset)
-                    for record in self._log
-                    if record.producer_id == each.producer_id
-                    and record.producer_epoch == each.producer_epoch
-                )[-WINDOW:],
+                tuple((batch.first_sequence, batch.base_offset) for batch in each.batches),
             )
-            for each in sorted(answer.active_producers, key=lambda each: each.producer_id)
+            for each in sorted(table.producers, key=lambda each: each.producer_id)
         ]
 
     async def _shown(self, move: Move | None, before: Situation) -> Shown:

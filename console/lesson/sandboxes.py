@@ -13,10 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ...testing.child_wire import ChildBrokerError
-from ...testing.nursery import NurseryFailed
 from .moves import Move
-from .producers.process import ProducerFailed
 from .sandbox import MoveRefused, Sandbox
 from .telling import Shown
 
@@ -24,7 +21,6 @@ logger = logging.getLogger("minibroker.console")
 LESSONS_MAX = 4
 IDLE_S = 900.0
 LOOK_S = 30.0
-FAILURES = (ChildBrokerError, NurseryFailed, ProducerFailed, TimeoutError, OSError)
 
 
 class NoRoom(Exception):
@@ -71,8 +67,8 @@ class Lesson:
             self.shown = await work
         except MoveRefused as error:
             self.refused = str(error)
-        except FAILURES as error:
-            logger.warning("a lesson has ended", exc_info=error)
+        except Exception as error:  # whatever it is: the page says so, and its processes end
+            logger.exception("a lesson has ended")
             self.trouble = f"the sandbox has failed: {error or type(error).__name__}"
             await self.sandbox.close()
 

@@ -16,6 +16,8 @@ from typing import Literal, Protocol
 
 from .moves import Entry, Mode, Move, Situation, State
 
+WINDOW = 5  # batches that a broker remembers of a producer in a partition
+
 
 class Fate(StrEnum):
     """What became of an answer."""
@@ -54,7 +56,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the broker knows of one producer.
+    """What the broker says that it knows of one producer.
 
     Attributes:
         batches: (sequence, offset) of its newest batches, oldest first: five at most.
@@ -62,8 +64,12 @@ class Row:
 
     producer_id: int
     epoch: int
-    last_sequence: int
     batches: tuple[tuple[int, int], ...]
+
+    @property
+    def last_sequence(self) -> int:
+        """Of its newest batch; -1 if it has none. A batch of the lesson is one record."""
+        return self.batches[-1][0] if self.batches else -1
 
 
 class Record(Protocol):
@@ -122,10 +128,15 @@ class Shown:
 
 
 def claims(situation: Situation, log: Sequence[Record], table: Sequence[Row]) -> dict[str, bool]:
-    """What has to be so in this situation, and whether it is."""
+    """What has to be so in this situation, and whether it is.
+
+    Args:
+        log: read back.
+        table: as the broker tells it.
+    """
     expected = situation.log
     read = tuple(Entry((each.value or b"").decode(), _state(each)) for each in log)
-    facts = {f"the log, read back, holds {listed(expected)}": read == expected}
+    facts = {f"the log, read back, is {listed(expected)}": read == expected}
     counted = Counter(entry.value for entry in expected if entry.state != "aborted")
     found = Counter(entry.value for entry in read if entry.state != "aborted")
     doubled = sorted(value for value, count in counted.items() if count > 1)
@@ -138,9 +149,13 @@ def claims(situation: Situation, log: Sequence[Record], table: Sequence[Row]) ->
         facts["nothing is stored twice"] = all(count == 1 for count in found.values())
     for row in table:
         whose = (row.producer_id, row.epoch)
-        sent = [each.sequence for each in log if (each.producer_id, each.producer_epoch) == whose]
-        claim = f"PID {row.producer_id}: the table has the sequence of its newest record"
-        facts[claim] = row.last_sequence == (sent[-1] if sent else -1)
+        written = [
+            (each.sequence, each.offset)
+            for each in log
+            if (each.producer_id, each.producer_epoch) == whose
+        ]
+        claim = f"what the table has of PID {row.producer_id} are its newest batches in the log"
+        facts[claim] = row.batches == tuple(written[-WINDOW:])
     return facts
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 
+from ...client.administer.resetting import Goal
 from ...client.partitions import TopicPartition
-from ..reading.groups import Goal, Move, Place, carry_out, places_of, previewed, rows_of
+from ..reading.groups import Move, Place, carry_out, places_of, previewed, rows_of
 from ..reading.paging import COSTLY_ROWS, paged
 from ..settings import Right
 from ..showing.times import time_ms

@@ -5,6 +5,8 @@ Tests: tests/system/console/test_login.py
 
 from __future__ import annotations
 
+import math
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -12,6 +14,7 @@ from starlette.routing import Route
 from ...client.errors import AuthenticationFailed, ClientError
 from ..guard.forms import form_of
 from ..guard.logins import NoRoom, is_identity
+from ..guard.throttle import TooOften
 from .visit import Console, Visit, action, set_cookie
 
 NAME_LETTERS_MAX = 500
@@ -34,7 +37,12 @@ async def log_in(request: Request) -> Response:
     if not user or not password or len(user) + len(password) > NAME_LETTERS_MAX:
         return _form(request, 422, "Name a user, and the password.", where)
     try:
-        made = await console.logins.log_in(user, password)
+        address = request.client.host if request.client is not None else ""
+        made = await console.logins.log_in(user, password, address)
+    except TooOften as error:
+        answer = _form(request, 429, str(error), where)
+        answer.headers["retry-after"] = str(math.ceil(error.wait_s))
+        return answer
     except AuthenticationFailed as error:
         return _form(request, 401, str(error), where)
     except (ClientError, NoRoom) as error:

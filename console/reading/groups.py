@@ -1,8 +1,8 @@
 """EDGE: consumer groups: how far each has read, how far it lies behind, and setting it elsewhere.
 
 A reset is previewed first. What is then done is what was shown: it carries the offsets that were
-committed when it was shown, and is refused if those have changed.
-Source: ConsumerGroupCommand.java, OffsetsUtils.java.
+committed when it was shown, and is refused if those have changed. Where a goal leads is decided in
+client/administer/resetting.py.
 Tests: tests/system/console/test_groups.py
 """
 
@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ...client.admin import GroupDescription, GroupListing
+from ...client.administer.resetting import NOT_FOUND, Goal, Known, new_offset
 from ...client.cluster.list_offsets import LATEST
 from ...client.errors import ClientError
 from ...client.partitions import TopicPartition, name_of
@@ -54,16 +54,6 @@ class Place:
         if self.extent is None or self.committed < 0:
             return NOT_KNOWN
         return max(0, self.extent.end - self.committed)
-
-
-class Goal(StrEnum):
-    """Where a reset leads."""
-
-    EARLIEST = "earliest"
-    LATEST = "latest"
-    OFFSET = "offset"
-    SHIFT = "shift"
-    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +144,7 @@ async def places_of(kafka: Kafka, described: GroupDescription) -> list[Place]:
 
 
 async def previewed(kafka: Kafka, places: Sequence[Place], goal: Goal, at: int) -> list[Move]:
-    """What a reset would do; every new offset lies inside its partition.
+    """What a reset would do.
 
     Args:
         at: the offset, how far to shift, or ms since 1970, as the goal needs.
@@ -163,32 +153,18 @@ async def previewed(kafka: Kafka, places: Sequence[Place], goal: Goal, at: int) 
     gone = [name_of(each.place) for each in places if each.extent is None]
     if gone:
         raise ValueError(f"{gone[0]} is gone: leave its topic out")
-    extents = {each.place: each.extent for each in places if each.extent is not None}
+    since: dict[TopicPartition, int] = {}
     if goal is Goal.TIME:
-        found = await kafka.list_offsets(dict.fromkeys(extents, max(0, at)))
-        wanted = {p: found[p].offset if found[p].offset >= 0 else e.end for p, e in extents.items()}
-    else:
-        wanted = {each.place: _aim(each, extents[each.place], goal, at) for each in places}
-    return [
-        Move(
-            each.place,
-            each.committed,
-            min(max(wanted[each.place], extents[each.place].start), extents[each.place].end),
-        )
-        for each in places
-    ]
-
-
-def _aim(place: Place, extent: Extent, goal: Goal, at: int) -> int:
-    if goal is Goal.EARLIEST:
-        return extent.start
-    if goal is Goal.LATEST:
-        return extent.end
-    if goal is Goal.OFFSET:
-        return at
-    if place.committed < 0:
-        raise ValueError(f"{name_of(place.place)} has no committed offset to shift")
-    return place.committed + at
+        found = await kafka.list_offsets({each.place: max(0, at) for each in places})
+        since = {place: each.offset for place, each in found.items()}
+    moves = []
+    for each in places:
+        assert each.extent is not None
+        committed = None if each.committed < 0 else each.committed
+        start, end = each.extent.start, each.extent.end
+        known = Known(committed, start, end, since.get(each.place, NOT_FOUND))
+        moves.append(Move(each.place, each.committed, new_offset(each.place, known, goal, at)))
+    return moves
 
 
 async def carry_out(kafka: Kafka, group_id: str, moves: Sequence[Move]) -> None:

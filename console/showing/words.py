@@ -49,10 +49,14 @@ def duration(ms: float) -> str:
         return f"{seconds:.1f}{THIN}s"
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
     if minutes < 60:
-        return f"{minutes:.0f}{THIN}min {seconds % 60:.0f}{THIN}s"
+        return _units((minutes, "min"), (seconds % 60, "s"))
     if hours < 48:
-        return f"{hours:.0f}{THIN}h {minutes % 60:.0f}{THIN}min"
-    return f"{days:.0f}{THIN}d {hours % 24:.0f}{THIN}h"
+        return _units((hours, "h"), (minutes % 60, "min"))
+    return _units((days, "d"), (hours % 24, "h"))
+
+
+def _units(*counted: tuple[float, str]) -> str:
+    return " ".join(f"{count:.0f}{THIN}{unit}" for count, unit in counted if round(count))
 
 
 def moment(at_ms: int) -> str:

@@ -60,7 +60,7 @@ FOLDERS_TESTED = {
 SLEEPS_ALLOWED = {
     "tests/support/sessions/session_process.py": "its time is simulated",
     "tests/support/security/rows.py": "a login expires by the time of a broker, a real Kafka too",
-    "tests/interop/console/load.py": "how fast pages are asked for is the load",
+    "tests/interop/console/driving.py": "how fast pages are asked for is the load",
     "tests/interop/groups/mixed_group.py": "the instants of kills and looks are the draw",
     "tests/unit/testing/test_proxy.py": "no event says that bytes have stopped flowing elsewhere",
     "tests/crash/test_kill_during_rebalance.py": "the instant is the draw; brokers tell no state",

@@ -1,7 +1,7 @@
 """EDGE: a producer as a process to talk to, with any of the libraries there are.
 
 The process runs program.py: it can be killed like any program that sends. The lesson, the demo and
-the story have their producers from here.
+the story have their producers from here. Read next: ways.py.
 Tests: tests/interop/commands/test_demo.py, tests/unit/console/lesson/test_process.py
 """
 
@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import IO, Self
 
 from .program import DELIVERY_TIMEOUT_S
+from .ways import Forked, Interpreter, Way
 
-MODULE = f"{__package__}.program"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 
@@ -53,17 +49,10 @@ class ProducerProcess:
 
     mark = 0
 
-    def __init__(
-        self,
-        process: Process,
-        errors: IO[bytes],
-        task: dict[str, object],
-        patience_s: int = DELIVERY_TIMEOUT_S,
-    ) -> None:
-        self._process = process
+    def __init__(self, way: Way, errors: IO[bytes], patience_s: int = DELIVERY_TIMEOUT_S) -> None:
+        self._way = way
         self._errors = errors
         self._answer_timeout_s = START_TIMEOUT_S + patience_s
-        self._tell(task)
 
     @classmethod
     async def started(
@@ -75,15 +64,15 @@ class ProducerProcess:
         transactional_id: str | None = None,
         session: str | None = None,
         patience_s: int = DELIVERY_TIMEOUT_S,
+        is_forked: bool = False,
     ) -> Self:
-        """One of a library, a key of CLIENTS. Raises ProducerFailed.
+        """One of a library, a key of CLIENTS, that may send. Raises ProducerFailed.
 
-        With a transactional_id it has been initialised then; with a session its mark is known.
+        Args:
+            is_forked: of a process that has our client; quicker, and for "ours" alone.
         """
-        errors = tempfile.TemporaryFile()  # noqa: SIM115  closed when the process is gone
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=errors
-        )
+        assert client == "ours" or not is_forked
+        errors = tempfile.NamedTemporaryFile()  # noqa: SIM115  closed when the process is gone
         task = {
             "client": client,
             "bootstrap_servers": bootstrap_servers,
@@ -92,12 +81,12 @@ class ProducerProcess:
             "session": session,
             "patience_s": patience_s,
         }
-        producer = cls(process, errors, task, patience_s)
+        start = Forked.started if is_forked else Interpreter.started
+        producer = cls(await start(task, errors), errors, patience_s)
         try:
-            if transactional_id is not None:
-                await producer.acknowledged()
-            if session is not None:
-                producer.mark = await producer.acknowledged()
+            # 1. it starts   2. the broker is killed   3. it finds none, and ends: whoever has one
+            # may do what they like with the broker.
+            producer.mark = await producer.acknowledged()
         except BaseException:
             await producer.kill()
             raise
@@ -126,10 +115,9 @@ class ProducerProcess:
 
     async def acknowledged(self) -> int:
         """The offset of the record that is on its way. Raises ProducerFailed."""
-        assert self._process.stdout is not None
         try:
             async with asyncio.timeout(self._answer_timeout_s):
-                said = await self._process.stdout.readline()
+                said = await self._way.heard()
         except TimeoutError:
             waited = f"the producer said nothing for {self._answer_timeout_s} s"
             raise ProducerFailed(waited) from None
@@ -142,21 +130,15 @@ class ProducerProcess:
 
     async def kill(self) -> None:
         """SIGKILL, unless it has ended; returns when the process is gone."""
-        if self._process.returncode is None:
-            # 1. the process has just ended of itself   2. Process.kill() polls first, and takes
-            # the exit status   3. the event loop's own wait finds no child, and says so on stderr.
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        await self._way.kill()
         self._errors.close()
 
     async def close(self) -> None:
         """End of input: it closes its connections and ends; killed if that takes too long."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._way.hang_up()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self._process.wait()
+                await self._way.ended()
         except TimeoutError:
             pass  # it is killed
         await self.kill()
@@ -166,8 +148,7 @@ class ProducerProcess:
         await self.acknowledged()
 
     def _tell(self, message: dict[str, object]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._way.tell(json.dumps(message).encode() + b"\n")
 
 
 @asynccontextmanager

@@ -2,11 +2,11 @@
 
 Reads JSON objects from standard input, one a line: first client, bootstrap_servers, idempotent,
 transactional_id (or null), session (a directory of ours, or null), patience_s; then topic,
-partition, value for each record. Each record is sent when its line has come, and its offset
-printed once it is acknowledged. With a transactional_id a 0 is printed once the producer may begin,
-and "do" may be begin, commit or abort: done when a 0 is printed. With a session its mark, the count
-of records, is printed first. Whatever is retried is retried by the library itself.
-Started by process.py.
+partition, value for each record. Once it may send it prints the mark of its session, the count of
+records, or 0. Each record is sent when its line has come, and its offset printed once it is
+acknowledged. With a transactional_id "do" may be begin, commit or abort: done when a 0 is printed.
+Whatever is retried is retried by the library itself.
+Started by ways.py.
 Tests: tests/interop/commands/test_demo.py
 """
 
@@ -246,15 +246,10 @@ SENDERS: dict[str, type[Ours | KafkaPython | AioKafka | Confluent]] = {
 }
 
 
-def main() -> None:
+def work(task: Task) -> None:
     """Do what is asked for until standard input ends."""
-    task: Task = json.loads(sys.stdin.readline())
     sender = SENDERS[task["client"]](task)
-    if task["transactional_id"] is not None:
-        print(0, flush=True)
-    if task["session"] is not None:
-        assert isinstance(sender, Ours), "no other library has them"
-        print(sender.mark, flush=True)
+    print(sender.mark if isinstance(sender, Ours) else 0, flush=True)
     for line in iter(sys.stdin.readline, ""):
         asked = json.loads(line)
         match asked.get("do"):
@@ -274,4 +269,4 @@ def _sent(sender: Sender, record: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    work(json.loads(sys.stdin.readline()))

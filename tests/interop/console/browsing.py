@@ -2,6 +2,7 @@
 
 Complaints are what nobody may find: something loaded from elsewhere, a script of a record that ran,
 an error of the browser's, a page wider than the screen, what axe-core has to say.
+Read next: pressing.py, what is done with forms and buttons.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
+
+from tests.interop.console.pressing import Pressing, form_is_taken, lesson_is_taken, losses
 
 WIDTHS = {1280: 800, 390: 844}
 THEMES = ("light", "dark")
@@ -59,7 +62,7 @@ class Visitor:
         self, browser: Browser, width: int, height: int, theme: Any, paths: Sequence[str]
     ) -> None:
         context = await browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme
+            viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
         )
         page = await context.new_page()
         page.on("request", lambda request: self._look_at(request.url))
@@ -71,26 +74,23 @@ class Visitor:
             self._where = f"{path} at {width}, {theme}"
             await page.goto(self._base + path)
             await page.wait_for_timeout(SETTLES_MS)
-            if number < PICTURED:
-                name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "cluster"
-                picture = self._pictures / f"{name[:60]}-{width}-{theme}.png"
-                await page.screenshot(path=picture, full_page=True)
-            await self._examine(page, width)
-        await self._send_a_form(page)
+            await self._look(page, path if number < PICTURED else "")
+        for done in (form_is_taken, losses, lesson_is_taken):
+            self._where = f"{done.__name__} at {width}, {theme}"
+            for complaint in await done(Pressing(page, self._base, self._look)):
+                self._complain(complaint)
         await context.close()
 
-    async def _send_a_form(self, page: Page) -> None:
-        """As browsers send them, with an Origin; what httpx sends has none."""
-        self._where = "produce"
-        await page.goto(self._base + "/topics/orders/produce")
-        await page.fill("textarea[name=value]", "by a browser")
-        await page.keyboard.press("Tab")
-        await page.click("button.primary")
-        await page.wait_for_load_state()
-        if "Stored once" not in await page.content():
-            self._complain(f"the form was not taken: {page.url}")
-
-    async def _examine(self, page: Page, width: int) -> None:
+    async def _look(self, page: Page, path: str) -> None:
+        """Hold against a page what there is to say; with a path, a picture is taken, too."""
+        viewport = page.viewport_size
+        assert viewport is not None
+        width = viewport["width"]
+        if path:
+            theme = self._where.rpartition(" ")[2]
+            name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "cluster"
+            picture = self._pictures / f"{name[:60]}-{width}-{theme}.png"
+            await page.screenshot(path=picture, full_page=True)
         wide = await page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             self._complain(f"the page is {wide} wide")

@@ -2,79 +2,80 @@
 
     python -m tests.interop.console.load [ours] [kafka] [small] [seconds=20]   (make console-load)
 
-Every page is asked for in turn, without a browser: none may take longer than REQUEST_MS_MAX. Beside
-that a producer sends one record at a time: its p99 with the console under load is compared with its
-p99 before, in turns, so that what else the machine does falls on both alike.
+Every page is asked for in turn, without a browser (driving.py): none may take longer than
+REQUEST_MS_MAX. Beside that a producer sends one record at a time: its p99 with the console under
+load is compared with its p99 before, in turns, so that what else the machine does falls on both
+alike.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
-import httpx
 from minibroker.client.producer import Producer
 
-from tests.interop.console.check import cluster, console_process
 from tests.interop.console.filling import FULL, SMALL, Size, fill, lively
+from tests.interop.console.running import cluster, console_process, kinds_in, missing
 
 REQUEST_MS_MAX = 300.0
 TURNS = 4  # quiet, driven, quiet, driven
-PAUSE_S = 0.2  # between two requests of one browser: faster than anybody clicks
-BROWSERS = 3
 P99_TIMES_MAX = 1.5
-PATHS = (
-    *("/", "/cluster/figures", "/topics", "/topics?page=11", "/topics?q=load-07"),
-    *("/topics/orders", "/topics/million", "/topics/orders/configs", "/topics/orders/messages"),
-    *("/topics/million/messages?partition=1", "/topics/million/messages?text=99999"),
-    *("/topics/million/messages?partition=2&start=offset&at=100000&view=batches",),
-    *("/topics/orders/records/0/3", "/groups", "/groups?page=3", "/groups/group-007"),
-    *("/producers", "/why", "/transactions", "/transactions/billing-open", "/faults"),
-)
+LINE_BYTES_MAX = 16_000_000
 
 
-async def measure(
-    servers: str, base: str, seconds: float
-) -> tuple[list[float], list[float], dict[str, list[float]]]:
-    """(latencies of produces while quiet, while driven, times of requests by path), in ms."""
-    quiet: list[float] = []
-    driven: list[float] = []
-    requests: dict[str, list[float]] = {path: [] for path in PATHS}
-    async with Producer(servers, linger_ms=0) as producer, httpx.AsyncClient(timeout=30) as client:
-        for path in PATHS:  # what is made once is made now
-            await client.get(base + path)
+class Measured(NamedTuple):
+    """Latencies of produces, and times of requests by path, in ms."""
+
+    quiet: list[float]
+    driven: list[float]
+    requests: dict[str, list[float]]
+
+
+@asynccontextmanager
+async def browsers_at(base: str) -> AsyncIterator[Process]:
+    """Browsers that have seen every page once, and wait for a word."""
+    command = (sys.executable, "-m", "tests.interop.console.driving", base)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES_MAX
+    )
+    assert process.stdout is not None
+    try:
+        if await process.stdout.readline() != b"ready\n":
+            raise RuntimeError("a page could not be had: see above")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def measure(servers: str, base: str, seconds: float) -> Measured:
+    """Measure quiet and driven turns."""
+    found = Measured([], [], {})
+    async with Producer(servers, linger_ms=0) as producer, browsers_at(base) as browsers:
+        assert browsers.stdin is not None
+        assert browsers.stdout is not None
         for turn in range(TURNS):
-            drivers = [
-                asyncio.ensure_future(_drive(client, base, requests, each))
-                for each in range(BROWSERS if turn % 2 else 0)
-            ]
+            is_driven = bool(turn % 2)
+            if is_driven:
+                browsers.stdin.write(b"go\n")
             until = time.perf_counter() + seconds
             while (began := time.perf_counter()) < until:
                 await producer.send_and_wait("payments", b"beside it")
                 took = (time.perf_counter() - began) * 1000
-                (driven if turn % 2 else quiet).append(took)
-            for each in drivers:
-                each.cancel()
-                with suppress(asyncio.CancelledError):
-                    await each
-    return quiet, driven, requests
-
-
-async def _drive(
-    client: httpx.AsyncClient, base: str, requests: dict[str, list[float]], offset: int
-) -> None:
-    number = offset * 7
-    while True:
-        path = PATHS[number % len(PATHS)]
-        began = time.perf_counter()
-        answer = await client.get(base + path)
-        requests[path].append((time.perf_counter() - began) * 1000)
-        assert answer.status_code == 200, f"{path}: {answer.status_code}"
-        number += 1
-        await asyncio.sleep(PAUSE_S)
+                (found.driven if is_driven else found.quiet).append(took)
+            if is_driven:
+                browsers.stdin.write(b"stop\n")
+        browsers.stdin.close()
+        found.requests.update(json.loads(await browsers.stdout.readline()))
+    return found
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -112,10 +113,11 @@ def main(words: list[str]) -> int:
     """Measure both, or those named."""
     size = SMALL if "small" in words else FULL
     seconds = next((float(w.partition("=")[2]) for w in words if w.startswith("seconds=")), 20.0)
-    kinds = [
-        kind for kind in ("ours", "kafka") if kind in words or not {"ours", "kafka"} & {*words}
-    ]
-    return max(asyncio.run(run(kind, size, seconds)) for kind in kinds)
+    kinds = kinds_in(words)
+    if (why := missing(kinds)) is not None:
+        print(f"console-load: {why}", file=sys.stderr)
+        return 2
+    return max([asyncio.run(run(kind, size, seconds)) for kind in kinds])
 
 
 if __name__ == "__main__":

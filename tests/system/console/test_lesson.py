@@ -85,7 +85,7 @@ async def test_a_picture_that_is_not_so_says_it(
     await sandbox.make(Move.LOSE_ACK)
     shown = await sandbox.make(Move.SEND)
     assert shown.situation.mode is Mode.IDEMPOTENT
-    assert shown.untrue == ["the log, read back, holds x", "nothing is stored twice"]
+    assert shown.untrue == ["the log, read back, is x", "nothing is stored twice"]
 
 
 async def test_moves_at_random() -> None:

@@ -41,7 +41,7 @@ async def test_a_lesson_from_beginning_to_end() -> None:
         page = await press(browser, Move.SEND)
         assert drawn_log(page) == "xy"
         assert "nothing is stored twice" in page
-        assert "does not hold" not in page
+        assert "not true" not in page
         assert drawn_log(await browser.text("/lesson")) == "xy"  # as it was, when loaded anew
         refused = await press(browser, Move.COMMIT)
         assert "Not made: no transaction is open." in refused

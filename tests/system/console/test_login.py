@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
+import httpx
+import pytest
 from minibroker.client.door.security_options import SecurityArguments
+from minibroker.console.guard import throttle
 from minibroker.console.settings import Right
 from minibroker.testing import TestBroker
 
@@ -81,3 +85,28 @@ async def test_what_is_produced_is_produced_as_who_logged_in() -> None:
             path = "/topics/orders/produce"
             assert (await browser.post(path, from_page=path, value="x")).status_code == 303
         broker.assert_stored_once("orders", [b"x"])
+
+
+async def test_who_guesses_is_slowed_down_and_who_knows_is_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttle, "AT_ONCE", 2)
+    monkeypatch.setattr(throttle, "TURN_S", 0.2)
+    monkeypatch.setattr(throttle, "WAIT_MAX_S", 0.1)
+    async with TestBroker(security="SASL_PLAINTEXT") as broker:
+        arguments, user, password = parted(broker)
+        servers = broker.bootstrap_servers
+        async with console_on(servers, arguments=arguments, logs_in=True) as browser:
+
+            async def log_in(password: str) -> httpx.Response:
+                return await browser.post(
+                    "/login", from_page="/login", user=user, password=password
+                )
+
+            together = await asyncio.gather(*(log_in(f"guess {n}") for n in range(6)))
+            assert sorted(each.status_code for each in together) == [401, 401, 429, 429, 429, 429]
+            refused = next(each for each in together if each.status_code == 429)
+            assert int(refused.headers["retry-after"]) == 1
+            assert "try again in 1 s" in refused.text
+            monkeypatch.setattr(throttle, "WAIT_MAX_S", 5.0)
+            assert (await log_in(password)).status_code == 303

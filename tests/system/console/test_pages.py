@@ -9,7 +9,9 @@ import minibroker.console
 import pytest
 from minibroker.client.admin import Admin
 from minibroker.client.producer import Producer
+from minibroker.console.pages import cluster
 from minibroker.console.pages.places import PLACES
+from minibroker.console.reading.kafka import Kafka
 from minibroker.console.showing.environment import environment
 from minibroker.testing import TestBroker
 
@@ -115,3 +117,13 @@ def test_the_licence_of_what_is_not_ours_lies_beside_it() -> None:
     assert "Zero-Clause BSD" in text or "0BSD" in text or "Zero Clause" in text
     assert "htmx.min.js" in text
     assert "sse.js" in text
+
+
+async def test_brokers_that_do_not_tell_how_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def told(kafka: Kafka) -> None:
+        return None
+
+    monkeypatch.setattr(cluster, "status_of", told)
+    async with TestBroker() as broker, console_on(broker.bootstrap_servers) as browser:
+        assert "Records in" not in await browser.text("/")
+        assert "do not tell how they are" in await browser.text("/cluster/figures")

@@ -29,7 +29,7 @@ def shown(**changed: object) -> Shown:
         "attempts": [attempt("y", fate=Fate.LOST), attempt("y", "duplicate")],
         "asked": (),
         "log": [stored(0, "x", 0), stored(1, "y", 1)],
-        "table": [Row(PID, 0, 1, ((0, 0), (1, 1)))],
+        "table": [Row(PID, 0, ((0, 0), (1, 1)))],
         "words": (),
         "facts": {},
     }
@@ -63,6 +63,12 @@ def test_a_broker_that_is_gone() -> None:
     assert "data-pid" not in table(gone)
 
 
+def test_a_batch_bears_who_sent_it_or_nothing() -> None:
+    assert f"y · PID {PID} · epoch 0 · sequence 1" in wire(shown(attempts=[attempt("y")]))
+    plain = Attempt("y", -1, -1, -1, "appended", 1, "because", Fate.DELIVERED)
+    assert "y · no PID, no sequence" in wire(shown(attempts=[plain]))
+
+
 @pytest.mark.parametrize("fate", Fate)
 def test_each_fate_has_an_arrow_of_its_own(fate: Fate) -> None:
     others = {each: wire(shown(attempts=[attempt("y", fate=each)])) for each in Fate}
@@ -79,11 +85,22 @@ def test_a_value_is_text() -> None:
 
 def test_claims_are_held_against_what_was_read() -> None:
     situation = Situation(log=(Entry("x"), Entry("y")))
-    good = claims(situation, [stored(0, "x", 0), stored(1, "y", 1)], [Row(PID, 0, 1, ())])
+    read = [stored(0, "x", 0), stored(1, "y", 1)]
+    good = claims(situation, read, [Row(PID, 0, ((0, 0), (1, 1)))])
     assert good == {
-        "the log, read back, holds x, y": True,
+        "the log, read back, is x, y": True,
         "nothing is stored twice": True,
-        f"PID {PID}: the table has the sequence of its newest record": True,
+        f"what the table has of PID {PID} are its newest batches in the log": True,
     }
-    doubled = [stored(0, "x", 0), stored(1, "y", 1), stored(2, "y", 1)]
-    assert [*claims(situation, doubled, [Row(PID, 0, 0, ())]).values()] == [False, False, False]
+    doubled = [*read, stored(2, "y", 1)]
+    table = [Row(PID, 0, ((0, 0), (1, 1)))]
+    assert [*claims(situation, doubled, table).values()] == [False, False, False]
+    for batches in ((), ((1, 1),), ((0, 0), (1, 2)), ((0, 0), (1, 1), (2, 2))):
+        assert claims(situation, read, [Row(PID, 0, batches)])[[*good][-1]] is False
+
+
+def test_five_batches_are_known_of_more() -> None:
+    read = [stored(each, "x", each) for each in range(7)]
+    newest = tuple((each, each) for each in range(2, 7))
+    (*_, (_, is_so)) = claims(Situation(), read, [Row(PID, 0, newest)]).items()
+    assert is_so
