@@ -1,12 +1,12 @@
-"""EDGE: the journal of a durable session: appended on the loop, written and flushed off it.
+"""EDGE: the journal of a durable session: appended and written on the loop, flushed off it.
 
     journal = Journal.open("orders.session")
     number = journal.append([Floor(...), Cut(...)])      one group: whole or absent after a crash
     await journal.flush(number)                          now what it says may be acted upon
 
 1. `append` takes a group into the state at once, and only buffers its bytes.
-2. One round at a time, in a thread, writes what is buffered and flushes it; groups that come
-   meanwhile are of the next (group commit). Without fsync small ones are written on the loop.
+2. One round at a time writes what is buffered, on the loop (a thread would take longer, see
+   journal_thread.py), and flushes it, in a thread; what comes meanwhile is of the next round.
 3. What nobody wants flushed is written a moment later: a kill costs it only within that moment.
 4. A round may write the journal anew (journal_writer.py); its snapshot holds what is buffered.
 5. A write or flush that failed is final, since what the kernel dropped cannot be known.
@@ -19,25 +19,25 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ..errors import ClientError, JournalFailed, JournalFull
 from . import instants
-from .entries import Entry, Snapshot
+from .entries import Entry
 from .instants import Instant
 from .journal_codec import encode
 from .journal_directory import FULL, JournalDirectory
 from .journal_port import JournalDisk
 from .journal_recovery import Recovered, recover
 from .journal_state import EntryRefused, JournalState
+from .journal_thread import JournalThread
 from .journal_writer import JournalWriter, NotRewritten
 
 FSYNC: Final = "fsync"
 PAGE_CACHE: Final = "page-cache"
 REWRITE_ABOVE_BYTES: Final = 64 * 1024 * 1024
 REWRITE_FACTOR: Final = 2  # of what is live
-OFF_LOOP_BYTES: Final = 64 * 1024  # without fsync: to write more takes longer than a thread's turn
+SLOW_S: Final = 0.02  # a write that the system lets wait: the next is not done on the loop
 WRITE_WITHIN_S: Final = 0.1  # what nobody wants flushed
 
 
@@ -70,10 +70,12 @@ class Journal:
         self._appended = 0
         self._bodies: list[list[bytes]] = []
         self._buffered_bytes = 0
+        self._is_slow = False  # to write took long when it was done last
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._round: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop  # known when something is appended
         self._later: asyncio.TimerHandle | None = None
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: JournalThread | None = None
 
     @classmethod
     def open(
@@ -143,8 +145,8 @@ class Journal:
         self._buffered_bytes += sum(map(len, body))
         self._appended += 1
         if self._later is None:
-            loop = asyncio.get_running_loop()
-            self._later = loop.call_later(WRITE_WITHIN_S, self._write_idle)
+            self._loop = asyncio.get_running_loop()
+            self._later = self._loop.call_later(WRITE_WITHIN_S, self._write_idle)
         return self._appended
 
     def flush(self, upto: int) -> asyncio.Future[None]:
@@ -163,6 +165,11 @@ class Journal:
             self._waiting.append((upto, done))
             self._go_on()
         return done
+
+    def give_way(self) -> None:
+        """Let a flush end that is under way; for loops that are busy."""
+        if self._round is not None and self._threads is not None:
+            self._threads.give_way()
 
     async def close(self) -> None:
         """Flush what was appended, if that is possible, and give the directory up."""
@@ -196,15 +203,21 @@ class Journal:
         """Begin a round, if somebody waits and none is under way."""
         if self._round is not None or not self._waiting or self.failure is not None:
             return
-        live, size, buffered = self.state.live_bytes, self.size_bytes, self._buffered_bytes
+        live, size = self.state.live_bytes, self.size_bytes
         bodies, upto = self._take(), self._appended
         if size > self._rewrite_above_bytes and size > REWRITE_FACTOR * live:
-            snapshot = self.state.snapshot()
-            self._begin(upto, lambda: self._rewrite_or_append(snapshot, bodies))
-        elif self._flushes or buffered >= OFF_LOOP_BYTES:
-            self._begin(upto, lambda: self._append_and_flush(bodies))
+            whole = self._writer.whole(self.state.snapshot())
+            self._begin(upto, lambda: self._rewrite_or_append(whole, bodies))
+            return
+        buffers = self._writer.framed(bodies)
+        if self._is_slow:
+            self._begin(upto, lambda: self._write_and_sync(buffers))
         else:
-            self._end_round(upto, self._tried(lambda: self._append_and_flush(bodies)))
+            error = self._tried(lambda: self._write(buffers))
+            if error is None and self._flushes:
+                self._begin(upto, self._sync)
+            else:
+                self._end_round(upto, error or self._tried(self._sync))
 
     def _take(self) -> list[list[bytes]]:
         bodies, self._bodies, self._buffered_bytes = self._bodies, [], 0
@@ -213,24 +226,31 @@ class Journal:
     def _begin(self, upto: int, work: Callable[[], None]) -> None:
         """Let a round's work be done in the thread."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, "minibroker-journal")
-        loop = asyncio.get_running_loop()
-        self._round = loop.run_in_executor(self._threads, work)
+            self._threads = JournalThread()
+        self._round = self._loop.run_in_executor(self._threads, work)
         self._round.add_done_callback(lambda done: self._end_round(upto, done.exception()))
 
-    def _append_and_flush(self, bodies: Sequence[Sequence[bytes]]) -> None:
-        self._writer.append(bodies)
+    def _write(self, buffers: Sequence[bytes]) -> None:
+        began = self._loop.time()
+        self._writer.write(buffers)
+        self._is_slow = self._loop.time() - began > SLOW_S
         instants.at(Instant.WRITTEN)
-        self._writer.flush()
+
+    def _sync(self) -> None:
+        self._writer.sync()
         instants.at(Instant.FLUSHED)
 
-    def _rewrite_or_append(self, snapshot: Snapshot, bodies: Sequence[Sequence[bytes]]) -> None:
+    def _write_and_sync(self, buffers: Sequence[bytes]) -> None:
+        self._write(buffers)
+        self._sync()
+
+    def _rewrite_or_append(self, whole: Sequence[bytes], bodies: Sequence[Sequence[bytes]]) -> None:
         try:
-            self._writer.rewrite(snapshot)
+            self._writer.rewrite(whole)
         except NotRewritten:
             # There may be no space for two journals, and yet some for more of this one.
             self._rewrite_above_bytes *= 2
-            self._append_and_flush(bodies)
+            self._write_and_sync(self._writer.framed(bodies))
 
     def _tried(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -241,6 +261,8 @@ class Journal:
 
     def _end_round(self, upto: int, error: BaseException | None) -> None:
         self._round = None
+        if error is None and self.failure is None:
+            error = self._tried(self._writer.flushed_all)
         if error is not None:
             self._fail(_failed(self._disk, error))
             return
@@ -261,8 +283,7 @@ class Journal:
         if self.failure is not None or not self._bodies:
             return
         if self._round is not None:
-            loop = asyncio.get_running_loop()
-            self._later = loop.call_later(WRITE_WITHIN_S, self._write_idle)
+            self._later = self._loop.call_later(WRITE_WITHIN_S, self._write_idle)
             return
         bodies = self._take()
         error = self._tried(lambda: self._writer.append(bodies))

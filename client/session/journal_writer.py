@@ -49,36 +49,59 @@ class JournalWriter:
         self._generation = generation
         self._flushes = flushes
         self._file: JournalFile | None = None
-        self._enter(self._write_new(snapshot))
+        self._enter(self._write_new(self.whole(snapshot)))
 
     def append(self, bodies: Sequence[Sequence[bytes]]) -> None:
         """Write groups of entries, each a frame. Raises OSError."""
-        assert self._file is not None
+        self.write(self.framed(bodies))
+
+    def framed(self, bodies: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """The first half of append(): the frames, which are to be written next."""
         buffers: list[bytes] = []
         for body in bodies:
             framed = frame(body, self._generation, self.size, self.flushed)
             self.size += sum(map(len, framed))
             buffers += framed
+        return buffers
+
+    def write(self, buffers: Sequence[bytes]) -> None:
+        """The second half, which may take long. Raises OSError."""
+        assert self._file is not None
         _write(self._file, buffers)
 
     def flush(self) -> None:
         """Make all that was appended durable, as far as this journal does. Raises OSError."""
-        assert self._file is not None
-        if self.flushed == self.size:
-            return
-        if self._flushes:
-            self._file.flush()
-        self._flushed_all()
+        self.sync()
+        self.flushed_all()
 
-    def rewrite(self, snapshot: Snapshot) -> None:
+    def sync(self) -> None:
+        """The first half of flush(), which may take long. Raises OSError."""
+        assert self._file is not None
+        if self._flushes and self.flushed != self.size:
+            self._file.flush()
+
+    def flushed_all(self) -> None:
+        """The second half: write down that all is flushed. Raises OSError."""
+        if self.flushed != self.size:
+            self._note_flushed()
+
+    def whole(self, snapshot: Snapshot) -> list[bytes]:
+        """All that the next journal begins with, for rewrite()."""
+        body, generation = encode((snapshot,)), self._generation + 1
+        return [head(generation), *frame(body, generation, HEAD_BYTES, 0)]
+
+    def rewrite(self, buffers: Sequence[bytes]) -> None:
         """Write the journal anew, and flush it: all that the snapshot holds is durable then.
+
+        Args:
+            buffers: what whole() has made of that.
 
         Raises:
             NotRewritten: nothing has happened, and the old journal goes on.
             OSError: which of the two will be found is not known; each can be started from.
         """
         try:
-            new = self._write_new(snapshot)
+            new = self._write_new(buffers)
         except OSError as error:
             raise NotRewritten(str(error)) from error
         self._enter(new)
@@ -89,10 +112,8 @@ class JournalWriter:
             self._file.close()
             self._file = None
 
-    def _write_new(self, snapshot: Snapshot) -> tuple[JournalFile, int]:
+    def _write_new(self, buffers: Sequence[bytes]) -> tuple[JournalFile, int]:
         """Steps 1 and 2; returns the file and its size."""
-        body, generation = encode((snapshot,)), self._generation + 1
-        buffers = [head(generation), *frame(body, generation, HEAD_BYTES, 0)]
         new = self._disk.create(NEW_JOURNAL)
         try:
             _write(new, buffers)
@@ -116,9 +137,9 @@ class JournalWriter:
         self.close()
         self._file, self.size = file, size
         self._generation += 1
-        self._flushed_all()
+        self._note_flushed()
 
-    def _flushed_all(self) -> None:
+    def _note_flushed(self) -> None:
         self.flushed = self.size
         self._disk.note(NOTE, note(self._generation, self.flushed))
 

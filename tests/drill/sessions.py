@@ -18,6 +18,7 @@ from minibroker.client.session.entries import Confirmation, Confirmed, Cut, Posi
 from minibroker.client.session.journal_writer import JournalWriter
 from minibroker.client.session.leaving.gate import JournaledSender
 from minibroker.client.session.leaving.keeping import Keeping, Written
+from minibroker.client.session.leaving.ownership import NOBODY, Grant, Ownership
 from minibroker.client.session.leaving.sending import JournaledSending
 from minibroker.client.session.outcomes import Reason, Stored
 from minibroker.client.session.settling import Listed, Send, Settling, Step
@@ -179,22 +180,33 @@ def new_identities_of_batches_are_not_flushed(patch: pytest.MonkeyPatch) -> None
     patch.setattr(Keeping, "restamped", planted)
 
 
+def an_owner_ends_its_own_epoch(patch: pytest.MonkeyPatch) -> None:
+    """7. It has the coordinator give one more, and goes on under the one before."""
+    renew = Ownership.renew
+
+    async def planted(self: Ownership) -> None:
+        await renew(self)
+        await self._initialise(Grant(NOBODY, NOBODY))
+
+    patch.setattr(Ownership, "renew", planted)
+
+
 def a_failed_flush_is_a_flush(patch: pytest.MonkeyPatch) -> None:
     """The journal goes on as if the disk had kept it."""
-    flush = JournalWriter.flush
+    sync = JournalWriter.sync
 
     def planted(self: JournalWriter) -> None:
         with suppress(OSError):
-            flush(self)
+            sync(self)
 
-    patch.setattr(JournalWriter, "flush", planted)
+    patch.setattr(JournalWriter, "sync", planted)
 
 
 def a_journal_is_written_anew_without_a_flush(patch: pytest.MonkeyPatch) -> None:
     """It is renamed, and its content is in the page cache."""
     write_new = JournalWriter._write_new
 
-    def planted(self: JournalWriter, snapshot: Any) -> Any:
+    def planted(self: JournalWriter, buffers: Any) -> Any:
         class Unflushed:
             """Everything else is the directory's."""
 
@@ -208,7 +220,7 @@ def a_journal_is_written_anew_without_a_flush(patch: pytest.MonkeyPatch) -> None
 
         disk, self._disk = self._disk, Unflushed(self._disk)  # type: ignore[assignment]
         try:
-            file, size = write_new(self, snapshot)
+            file, size = write_new(self, buffers)
         finally:
             self._disk = disk
         del file.flush  # later ones are real
@@ -233,6 +245,7 @@ _ALL: Final = (
     what_is_journaled_expires,
     pieces_are_not_journaled,
     new_identities_of_batches_are_not_flushed,
+    an_owner_ends_its_own_epoch,
     a_failed_flush_is_a_flush,
     a_journal_is_written_anew_without_a_flush,
 )

@@ -62,7 +62,7 @@ class Session:
                     self.least = self.durable = self.written
             else:
                 try:
-                    writer.rewrite(state.snapshot())
+                    writer.rewrite(writer.whole(state.snapshot()))
                 except NotRewritten:
                     continue
                 bodies = []

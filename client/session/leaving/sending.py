@@ -207,6 +207,7 @@ class JournaledSending(Sending):
         """Make a cut, if one is due, between two records: a batch is full, and the next begins."""
         if self.journal is None or self._is_stopped:
             return
+        self.journal.give_way()
         try:
             metadata = self.cluster.metadata
             if self.sender.cut_if_due(self.now_ms(), metadata.leader_of, self._slots_of):

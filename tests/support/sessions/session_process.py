@@ -18,6 +18,7 @@ from minibroker.client.session.journal import Journal
 from minibroker.client.session.open_batch import OpenBatch
 from minibroker.testing.simulated_disk import SimulatedDisk
 
+from tests.support.sessions.granted_epochs import Epochs, Given, grant_in
 from tests.support.sessions.session_judge import SOURCE, SessionJudge, line
 from tests.support.sessions.simulated_loop import SimulatedLoop
 from tests.support.sessions.simulated_wire import LATE_MS, SimulatedTransport
@@ -57,6 +58,8 @@ class SessionProcess:
         settled: batches about which people had to decide.
         failure: why it has ended itself; None if it has not, or has stopped well.
         on_end: called when it has.
+        epochs: what the coordinator gives.
+        granted: the newest grant of its transactional id that has arrived.
         truth: what people find who look for a batch: whether it is stored; None if they cannot.
     """
 
@@ -67,6 +70,8 @@ class SessionProcess:
         self.journal: Journal | None = None
         self.failure: Exception | None = None
         self.on_end: Callable[[], None] = lambda: None
+        self.epochs = Epochs()
+        self.granted: Given | None = None
         self.truth: Callable[[OpenBatch], bool | None] = lambda batch: None
         self.producer: Producer | None = None
         self.settled = 0
@@ -114,14 +119,25 @@ class SessionProcess:
         if self._machine.broker is None:
             raise ConnectionRefusedError("the broker is down")
         self._transports = [each for each in self._transports if not each.is_closing()]
-        judge = self._judge
-        transport = SimulatedTransport(
-            self._machine, loop, judge.sees, judge.is_told, self._plan.late
-        )
+        transport = SimulatedTransport(self._machine, loop, self, self._plan.late)
         self._transports.append(transport)
         protocol = factory()
         transport.begin(protocol)
         return transport, protocol
+
+    def leaves(self, message: Any) -> None:
+        """See simulated_wire.Watcher, for this and what follows."""
+        self._judge.sees(message)
+
+    def arrives(self, message: Any) -> None:
+        self.epochs.asks(message)
+
+    def answered(self, message: Any, answer: Any) -> None:
+        self._judge.is_told(message, answer)
+        self.epochs.gives(message, answer, self._machine.now_ms)
+
+    def heard(self, message: Any, answer: Any) -> None:
+        self.granted = grant_in(message, answer) or self.granted
 
     async def _run(self) -> None:
         plan, random = self._plan, self.random

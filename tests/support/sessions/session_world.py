@@ -37,6 +37,7 @@ from minibroker.client.session.open_batch import OpenBatch
 from minibroker.protocol.batch.header import read_header
 from minibroker.testing.simulated_disk import IO_ERROR, Crashed, SimulatedDisk
 
+from tests.support.sessions.granted_epochs import Epochs
 from tests.support.sessions.journal_disks import Shelf, SimulatedJournal
 from tests.support.sessions.session_judge import SOURCE, SessionJudge, lines_of, number_of
 from tests.support.sessions.session_process import Plan, SessionProcess
@@ -112,6 +113,7 @@ class SessionWorld(CrashingWorld):
         self._newest_journal: Journal | None = None
         self._excused: set[int] = set()
         self._told_absent: set[int] = set()
+        self._epochs = Epochs()
         self._failures: list[str] = []
         self._is_finished = False
 
@@ -223,8 +225,7 @@ class SessionWorld(CrashingWorld):
             return
         random = self.random
         seed = random.getrandbits(64)
-        process = SessionProcess(self.machine, self.disk, self.plan, self.judge, seed)
-        self._processes.append(process)
+        process = self._made(SessionProcess(self.machine, self.disk, self.plan, self.judge, seed))
         process.on_end = lambda: self._ended(process)
         process.truth = self._truth_of
         process.loop.on_death = lambda: self._died("a step of its disk")
@@ -233,6 +234,11 @@ class SessionWorld(CrashingWorld):
             self._crash_producer_soon()
         self.machine.note("the producer starts")
         process.start()
+
+    def _made(self, process: SessionProcess) -> SessionProcess:
+        process.epochs = self._epochs
+        self._processes.append(process)
+        return process
 
     def _ended(self, process: SessionProcess) -> None:
         """It has ended itself."""
@@ -253,7 +259,7 @@ class SessionWorld(CrashingWorld):
             self._is_finished = journal.state.marks.get(SOURCE, 0) == self.plan.count
         if failure is not None:
             self._failures.append(repr(failure))
-            if not self._is_excusable(failure):
+            if not self._is_excusable(process):
                 self.outcome.found.append(f"the producer has ended: {failure!r}")
                 self.is_over = True
             if len(self._failures) > FAILURES_MAX:
@@ -261,15 +267,16 @@ class SessionWorld(CrashingWorld):
                 self.is_over = True
         self._bury("kill")
 
-    def _is_excusable(self, failure: Exception | None) -> bool:
+    def _is_excusable(self, process: SessionProcess) -> bool:
         """A broker that is down can keep a process from starting, and a disk from going on."""
-        is_told = isinstance(failure, ConnectionFailed | Retriable | JournalFailed)
+        failure, now_ms = process.failure, self.machine.now_ms
         # 1. A process asks for an epoch, and dies. 2. The next one has one, and sends. 3. The
         # request is worked off: it is fenced, though nobody is there. Another takes the id again.
         if isinstance(failure, Fenced):
-            return True
-        if durability_loses(self.machine) and "the coordinator has forgotten" in str(failure):
-            return True
+            return self._epochs.is_passed(process.granted) or self._epochs.is_forgotten(now_ms)
+        if "the coordinator has forgotten" in str(failure):
+            return self._epochs.is_forgotten(now_ms)
+        is_told = isinstance(failure, ConnectionFailed | Retriable | JournalFailed)
         return is_told or "the journal cannot be written" in str(failure)
 
     def _truth_of(self, batch: OpenBatch) -> bool | None:
@@ -299,14 +306,12 @@ class SessionWorld(CrashingWorld):
         if self._process is None or self._process.journal is None:
             return
         seed = self.random.getrandbits(64)
-        second = SessionProcess(self.machine, self.disk, self.plan, self.judge, seed)
-        self._processes.append(second)
+        second = self._made(SessionProcess(self.machine, self.disk, self.plan, self.judge, seed))
 
         def ended() -> None:
             second.kill()
-            if isinstance(second.failure, Crashed | SessionInUse) or self._is_excusable(
-                second.failure
-            ):
+            is_refused = isinstance(second.failure, Crashed | SessionInUse)
+            if is_refused or self._is_excusable(second):
                 return
             self.outcome.found.append(f"a second owner was let in: {second.failure!r}")
 
@@ -339,14 +344,13 @@ class SessionWorld(CrashingWorld):
         judge = SessionJudge(copy, TOPIC, is_flushed=False)
         plan = replace(self.plan, options={**self.plan.options, "session": COPY})
         seed = self.random.getrandbits(64)
-        second = SessionProcess(self.machine, copy, plan, judge, seed)
-        self._processes.append(second)
+        second = self._made(SessionProcess(self.machine, copy, plan, judge, seed))
 
         def ended() -> None:
             second.kill()
             self.machine.note(f"the copy has ended: {second.failure!r}")
             if judge.requests or not (
-                isinstance(second.failure, StaleJournal) or self._is_excusable(second.failure)
+                isinstance(second.failure, StaleJournal) or self._is_excusable(second)
             ):
                 self.outcome.found.append(f"a copy was taken for the session: {second.failure!r}")
 
@@ -440,7 +444,11 @@ class SessionWorld(CrashingWorld):
     def _crashed(self, why: str) -> None:
         if self._next_end == "power" and durability_loses(self.machine):
             self._excuse_confirmed()
+        self._epochs.coordinator_ended()
+        losses = self.outcome.power_losses
         super()._crashed(why)
+        if self.outcome.power_losses > losses and durability_loses(self.machine):
+            self._epochs.power_lost()
 
     def _excuse_confirmed(self) -> None:
         """A broker that has not flushed may lose what it had confirmed."""

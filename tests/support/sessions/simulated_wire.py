@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from minibroker.broker.apis.served import SERVED
 from minibroker.protocol.connection import Request, Routes, ServerConnection
@@ -21,8 +21,21 @@ from tests.support.worlds.machine import Line, Machine, Slot
 FRAME_BYTES_MAX = 10_000_000
 LATE_MS = (10.0, 60.0, 400.0)
 
-Watch = Callable[[Any], None]
-Given = Callable[[Any, Any], None]
+
+class Watcher(Protocol):
+    """Sees all that goes over a connection."""
+
+    def leaves(self, message: Any) -> None:
+        """A request is about to leave."""
+
+    def arrives(self, message: Any) -> None:
+        """It is at the broker, which has no answer yet."""
+
+    def answered(self, message: Any, answer: Any) -> None:
+        """The broker has answered it, whether that arrives or not."""
+
+    def heard(self, message: Any, answer: Any) -> None:
+        """The answer is there."""
 
 
 class LateLine(Line):
@@ -30,15 +43,14 @@ class LateLine(Line):
 
     Args:
         late: how often; 0 for never.
-        given: is told each request that the broker has answered, whether that arrives or not.
     """
 
     def __init__(
-        self, machine: Machine, on_lost: Callable[[], None], late: float, given: Given
+        self, machine: Machine, on_lost: Callable[[], None], late: float, watcher: Watcher
     ) -> None:
         super().__init__(machine, on_lost)
         self._late = late
-        self._given = given
+        self._watcher = watcher
         self._asked: dict[Slot, Any] = {}
         self._stuck_until_ms = 0.0
 
@@ -62,31 +74,28 @@ class LateLine(Line):
             return
         self._asked[slot] = message
         super()._arrive(slot, message, version)
+        if slot in self._slots and slot in self._asked:
+            self._watcher.arrives(message)
 
     def _answered(self, slot: Slot, answer: Any) -> None:
-        self._given(self._asked.pop(slot), answer)
+        self._watcher.answered(self._asked.pop(slot), answer)
         super()._answered(slot, answer)
 
 
 class SimulatedTransport(asyncio.Transport):
-    """The client's end of a connection.
-
-    Args:
-        watch: is shown each request before it leaves.
-        given: is shown each answer when the broker gives it.
-    """
+    """The client's end of a connection."""
 
     def __init__(
-        self, machine: Machine, loop: SimulatedLoop, watch: Watch, given: Given, late: float
+        self, machine: Machine, loop: SimulatedLoop, watcher: Watcher, late: float
     ) -> None:
         super().__init__()
         self._loop = loop
-        self._watch = watch
+        self._watcher = watcher
         self._frames = FrameBuffer(FRAME_BYTES_MAX)
         self._server = ServerConnection(Routes(SERVED))
         self._protocol: Any = None
         self._is_closing = False
-        line = LateLine(machine, self._broker_gone, late, given)
+        line = LateLine(machine, self._broker_gone, late, watcher)
         machine.connected(line)
         self._line = line
 
@@ -103,7 +112,7 @@ class SimulatedTransport(asyncio.Transport):
             if request is None:
                 self._deliver()
                 continue
-            self._watch(request.message)
+            self._watcher.leaves(request.message)
             answered = partial(self._answered, request)
             self._line.send(request.message, answered, request.route.version)
 
@@ -152,6 +161,7 @@ class SimulatedTransport(asyncio.Transport):
             self._loop.call_soon(self._protocol.connection_lost, reset)
 
     def _answered(self, request: Request, message: Any) -> None:
+        self._watcher.heard(request.message, message)
         self._server.answer(request, message)
         self._deliver()
 
