@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minibroker.protocol.batch.check import check_records
@@ -68,6 +69,33 @@ def test_spoilt_records_are_judged_as_the_plain_way_judges_them(
     count = max(1, count + (more if rng.random() < 0.1 else 0))
     data = bytes(spoilt)
     assert check_records(data, 0, count) == plain_check(data, count)
+
+
+@pytest.mark.parametrize("value_length", [-1, 0, 1, 54, 55, 64, 100, 8179, 8180])
+@pytest.mark.parametrize("key_length", [-1, 0, 1, 63, 64])
+def test_a_lone_record_is_judged_as_the_plain_way_judges_it(
+    key_length: int, value_length: int
+) -> None:
+    for delta, has_header in ((0, False), (1, False), (0, True)):
+        record = fields(0, timestamp_delta=delta, with_header=has_header)
+        record |= {"key_length": varint(key_length), "key": b"k" * max(key_length, 0)}
+        record |= {"value_length": varint(value_length), "value": b"v" * max(value_length, 0)}
+        whole = record_bytes(record)
+        assert check_records(whole, 0, 1) == (delta, delta)
+        bodies = [whole[:-1], whole + b"\0", whole + b"\x02"]
+        for width in (2, 3, 5, 6):  # numbers may take more bytes than they need
+            bodies.append(record_bytes(record, varint(len(whole) - 1, width)))
+            bodies.append(record_bytes(record | {"value_length": varint(value_length, width)}))
+            bodies.append(record_bytes(record | {"key_length": varint(key_length, width)}))
+        # Everything that tells of the record stands at its two ends, or around its key.
+        for at in {*range(min(10, len(whole))), *range(67, min(72, len(whole))), len(whole) - 1}:
+            near = (whole[at] - 2, whole[at] - 1, whole[at] + 1, whole[at] + 2)
+            others = {0, 1, 2, 0x7F, 0x80, 0xFF, *(byte & 0xFF for byte in near)}
+            bodies += [whole[:at] + bytes([byte]) + whole[at + 1 :] for byte in others]
+        for body in bodies:
+            expected = plain_check(body, 1)
+            assert check_records(body, 0, 1) == expected, body
+            assert check_records(memoryview(b"head" + body), 4, 1) == expected, body
 
 
 @MANY
