@@ -14,7 +14,7 @@ admission.py, log/log.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from ...protocol.batch.control import Marker, marker_batch
 from ...protocol.batch.header import (
@@ -33,8 +33,8 @@ from ..storage.flushable import Mark
 from ..storage.port import File, FlushFailed, StorageError
 from ..waiting.parked_fetches import ParkedFetch
 from .admission import Admission, aborted_before, admitted
-from .batch_check import NO_TIMESTAMP, examine, header_of
-from .opened import Opened, must_open, open_batch
+from .batch_check import examine, header_of
+from .opened import Opened, must_open
 from .producers import Producers
 from .sequences import APPEND, Append, Duplicate
 from .verdicts import Ring, VerdictRings
@@ -50,12 +50,6 @@ class Appended(NamedTuple):
     base_offset: int
     next_offset: int
     log_append_time_ms: int
-
-
-Checked: TypeAlias = """tuple[
-    BatchHeader | None, bytes | None, Append | Duplicate | Refused, int, Opened | None
-]"""
-"""(header, entry of its producer before, APPEND or the answer, max_timestamp to store, opened)"""
 
 
 class Committed:
@@ -237,10 +231,19 @@ class Partition:
         """
         outcome: Append | Appended | Duplicate | Refused
         self.produce_count += 1
-        header, entry, outcome, newest, opened = self._check(batch, now_ms, opened, admission)
+        header, newest, opened = examine(batch, self.config, now_ms, opened)
+        entry: bytes | None = None
+        if isinstance(newest, Refused):
+            outcome = newest
+        elif header is None or header.producer_id < 0:
+            outcome = APPEND
+        else:
+            entry = self.sequences.entry(header.producer_id)
+            outcome = self._check_sequence(header, admission, is_known=entry is not None)
         if isinstance(outcome, Append):
             assert batch is not None
             assert header is not None
+            assert not isinstance(newest, Refused)
             is_alone = outcome is APPEND  # and part of no transaction: one comparison for most
             outcome, stored = self._append(batch, header, newest, now_ms, opened)
             # Recorded only behind the write, because otherwise:
@@ -370,35 +373,16 @@ class Partition:
         """Log.removable_offset() of what is flushed. Raises StorageError."""
         return self.log.removable_offset(self.high_watermark)
 
-    def _check(
-        self,
-        batch: Buffer | None,
-        now_ms: int,
-        opened: Opened | None,
-        admission: Admission | None,
-    ) -> Checked:
-        """What is to become of a batch; nothing changes.
-
-        Also opens it, if it must be and has not been.
-        """
-        header = header_of(batch)
-        if isinstance(header, Refused):
-            return None, None, header, NO_TIMESTAMP, opened
-        assert batch is not None
-        config = self.config
-        if opened is None and must_open(header, config):
-            opened = open_batch(batch, header, config)
-        newest = examine(batch, header, config, now_ms, opened)
-        if isinstance(newest, Refused):
-            return header, None, newest, NO_TIMESTAMP, opened
-        if header.producer_id < 0:
-            return header, None, APPEND, newest, opened
-        entry, verdict = self.sequences.entry(header.producer_id), self.sequences.check(header)
+    def _check_sequence(
+        self, header: BatchHeader, admission: Admission | None, *, is_known: bool
+    ) -> Append | Duplicate | Refused:
+        """What is to become of a batch of a producer with an id; nothing changes."""
+        verdict = self.sequences.check(header)
         if header.attributes & TRANSACTIONAL_BIT or (
             self._open and header.producer_id in self._open
         ):
-            verdict = self._check_transaction(header, verdict, admission, is_known=bool(entry))
-        return header, entry, verdict, newest, opened
+            return self._check_transaction(header, verdict, admission, is_known=is_known)
+        return verdict
 
     def _check_transaction(
         self,
