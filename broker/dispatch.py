@@ -107,6 +107,8 @@ class Dispatch:
             outcome = yield from steps
             if outcome is None:
                 return None
+            if isinstance(outcome, Encoded):
+                return outcome
             if not isinstance(outcome, Promise):
                 return (yield from _encoding(request, outcome, ANSWER_BYTES_MAX))
         except CloseConnection as error:

@@ -144,25 +144,36 @@ class Request:
 
 
 class Encoded:
-    """A response message that has been encoded already."""
+    """A response message that has been encoded already, as `body`."""
 
-    __slots__ = ("body", "message")
+    __slots__ = ("_message", "body")
 
     def __init__(self, message: Any, body: list[Buffer]) -> None:
-        self.message = message
+        self._message = message
         self.body = body
+
+    @property
+    def message(self) -> Any:
+        """The message."""
+        return self._message
+
+
+def plain(message: Any) -> Any:
+    """An answer as it was before it was encoded."""
+    return message.message if isinstance(message, Encoded) else message
 
 
 class ServerConnection:
     """The server's side of one connection."""
 
-    __slots__ = ("_pending", "_routes", "open_bytes", "queued_bytes")
+    __slots__ = ("_pending", "_routes", "open_bytes", "queued_bytes", "sent_bytes")
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._pending: deque[Request] = deque()
         self.open_bytes = 0  # requests received and not yet answered, as they were sent
         self.queued_bytes = 0  # answers given and not yet taken by data_to_send
+        self.sent_bytes = 0  # those that were, all of them
 
     @property
     def in_flight(self) -> int:
@@ -235,13 +246,15 @@ class ServerConnection:
             ready += answer
             pending.popleft()
         if ready:
-            self.queued_bytes -= sum(map(len, ready))
+            count = len(ready[0]) if len(ready) == 1 else sum(map(len, ready))
+            self.queued_bytes -= count
+            self.sent_bytes += count
         return ready
 
 
 def _encoded(request: Request, message: Any) -> list[Buffer]:
     route = request.route
-    body = message.body if type(message) is Encoded else route.encode(message)
+    body = message.body if isinstance(message, Encoded) else route.encode(message)
     head = route.head
     count = len(body[0]) if len(body) == 1 else sum(map(len, body))
     size = head.size - SIZE_BYTES + count

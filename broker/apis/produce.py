@@ -27,6 +27,7 @@ from ...protocol.messages.produce import (
 from ..broker import Broker
 from ..cluster.topic_names import name_topics
 from ..limits import OPENED_AT_ONCE_BYTES_MAX
+from ..partitions.partition import Partition
 from ..security.rights.access import Each, Whole
 from ..session import CloseConnection, Session
 from ..waiting.long_work import Steps
@@ -39,10 +40,12 @@ from .storing import (
     open_batches,
     refused_partition,
     store,
+    store_alone,
     store_in_portions,
 )
 
 ACKS = (-1, 0, 1)
+_NOT_PLAIN = TRANSACTIONAL_BIT | CODEC_BITS
 _TO_OPEN = 1 << 16  # beyond the bits of attributes
 
 ACCESS = (
@@ -66,6 +69,10 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
     listed = message.topic_data
     if request.route.version >= TOPIC_IDS_SINCE:
         name_topics(listed, broker.state.names_by_id)
+    if len(listed) == 1 and len(listed[0].partition_data) == 1:
+        partition = _partition_of_plain(broker, listed[0])
+        if partition is not None:
+            return store_alone(broker, request, listed[0], partition)
     nature = _nature(broker, listed)
     if len(listed) != 1 or len(listed[0].partition_data) != 1:
         listed = _once_each(listed)
@@ -86,6 +93,18 @@ def handle(broker: Broker, request: Request, session: Session) -> Any:
 def _open_and_store(broker: Broker, request: Request, listed: list[TopicProduceData]) -> Steps:
     opened = yield from open_batches(broker, listed)
     return (yield from store_in_portions(broker, request, listed, opened))
+
+
+def _partition_of_plain(broker: Broker, topic: TopicProduceData) -> Partition | None:
+    """Where a lone batch goes that needs no opening, and no word of a coordinator; else None."""
+    (each,) = topic.partition_data
+    records = each.records
+    if records is None or not FLAGS_AT < len(records) <= OPENED_AT_ONCE_BYTES_MAX:
+        return None
+    partition = broker.partitions.get((topic.name, each.index))
+    if partition is None or records[FLAGS_AT] & _NOT_PLAIN or partition.config.codec:
+        return None
+    return partition
 
 
 def _nature(broker: Broker, listed: list[TopicProduceData]) -> int:

@@ -2,6 +2,7 @@
 
     open_batches                  what must be opened before it is stored; long work
     store, store_in_portions      what became of each partition's batch
+    store_alone                   both, and the answer, of what most requests hold: one plain batch
     answer                        the response, at once or when all of it is durable
 
 One partition never disturbs its neighbours. Who may store what is for produce.py to say.
@@ -19,6 +20,7 @@ from ...protocol.compression import Codec
 from ...protocol.connection import Request
 from ...protocol.errors import ErrorCode, Refused
 from ...protocol.messages.produce import (
+    PartitionProduceData,
     PartitionProduceResponse,
     ProduceResponse,
     TopicProduceData,
@@ -35,6 +37,7 @@ from ..session import CloseConnection
 from ..transactions.offsets_partition import OFFSETS_TOPIC
 from ..transactions.outcomes import told
 from ..waiting.long_work import Aside, Steps
+from .stored_alone import SINCE, StoredAlone
 
 PARTITIONS_A_STEP: Final = 8
 ZSTD_SINCE: Final = 7
@@ -163,9 +166,7 @@ def store(
         words: if there are transactional ones among them.
     """
     now_ms = broker.clock.now_ms()
-    client_id = request.client_id or ""
-    if len(client_id) > CLIENT_ID_LENGTH_KEPT:
-        client_id = client_id[:CLIENT_ID_LENGTH_KEPT]
+    client_id = (request.client_id or "")[:CLIENT_ID_LENGTH_KEPT]
     version = request.route.version
     is_durable = True
     refused: Refused | None = None
@@ -190,25 +191,78 @@ def store(
                     outcome = partition.refuse(records, now_ms, client_id, word)
                 else:
                     outcome = partition.produce(records, now_ms, client_id, found, word)
-            if type(outcome) is Refused:
-                refused = _told(broker, version, topic.name, index, outcome)
-                broker.figures.batch_refused(topic.name if partition else None, refused.code)
-                answers.append(refused_partition(partition, index, refused))
-                continue
-            assert partition is not None
-            if type(outcome) is Appended:
-                broker.appended(partition)
-            else:
-                _recognised(broker, f"{topic.name}-{index}", records or b"", outcome)
-            if partition.flushed and outcome.next_offset > partition.durable_end_offset:
-                is_durable = False
-            answers.append(_stored_partition(partition, index, outcome))
+            became = _became(broker, topic.name, each, partition, outcome, version=version)
+            answers.append(became[0])
+            is_durable = is_durable and became[1]
+            refused = became[2] or refused
         topics.append(
             TopicProduceResponse(
                 name=topic.name, topic_id=topic.topic_id, partition_responses=answers
             )
         )
     return topics, is_durable, refused
+
+
+def store_alone(
+    broker: Broker, request: Request, topic: TopicProduceData, partition: Partition
+) -> Any:
+    """store() and answer() for a request with one batch, which needs nothing before.
+
+    Args:
+        topic: that one batch.
+        partition: where it goes.
+    """
+    (each,) = topic.partition_data
+    client_id = (request.client_id or "")[:CLIENT_ID_LENGTH_KEPT]
+    version = request.route.version
+    outcome = partition.produce(each.records, broker.clock.now_ms(), client_id)
+    if type(outcome) is not Appended or version < SINCE or request.message.acks == 0:
+        told, is_durable, refused = _became(
+            broker, topic.name, each, partition, outcome, version=version
+        )
+        found = TopicProduceResponse(
+            name=topic.name, topic_id=topic.topic_id, partition_responses=[told]
+        )
+        return answer(broker, request, ([found], is_durable, refused))
+    broker.appended(partition)
+    numbers = (
+        each.index,
+        0,
+        outcome.base_offset,
+        outcome.log_append_time_ms,
+        partition.log.log_start_offset,
+    )
+    stored = StoredAlone(version, topic, numbers)
+    if not partition.flushed:
+        return stored
+    return broker.commit.when_durable(stored, lambda: _not_flushed(stored.message))
+
+
+def _became(
+    broker: Broker,
+    topic: str,
+    each: PartitionProduceData,
+    partition: Partition | None,
+    outcome: Appended | Duplicate | Refused,
+    *,
+    version: int,
+) -> tuple[PartitionProduceResponse, bool, Refused | None]:
+    """Tell all who must hear what became of a batch.
+
+    Returns: its answer, whether that is durable, and why the batch was refused.
+    """
+    index = each.index
+    if isinstance(outcome, Refused):
+        refused = _told(broker, version, topic, index, outcome)
+        broker.figures.batch_refused(topic if partition else None, refused.code)
+        return refused_partition(partition, index, refused), True, refused
+    assert partition is not None
+    if isinstance(outcome, Appended):
+        broker.appended(partition)
+    else:
+        _recognised(broker, f"{topic}-{index}", each.records or b"", outcome)
+    is_durable = not partition.flushed or outcome.next_offset <= partition.durable_end_offset
+    return _stored_partition(partition, index, outcome), is_durable, None
 
 
 def _recognised(broker: Broker, place: str, records: Buffer, duplicate: Duplicate) -> None:

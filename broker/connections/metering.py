@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
-from ...protocol.connection import Encoded, Request
+from ...protocol.connection import Encoded, Request, plain
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.fetch import FetchRequest, FetchResponse
 from ...protocol.messages.produce import ProduceRequest
@@ -91,7 +91,7 @@ class Metering:
                 return message  # there is nothing to say it in
             wait_ms = throttle_ms
             if handled.told is not _as_it_is:
-                message = handled.told(_plain(message))
+                message = handled.told(plain(message))
             if isinstance(request.message, FetchRequest):
                 fetched_ms = self._meters.fetched(client, _size_of(message), monotonic() * 1000)
                 if fetched_ms:
@@ -114,16 +114,11 @@ def _size_of(message: Any) -> int:
 
 def _telling(message: Any, throttle_ms: int) -> Any:
     """An answer that says how long its connection will not be read."""
-    plain = _plain(message)
-    if not hasattr(plain, "throttle_time_ms"):
+    telling = plain(message)
+    if not hasattr(telling, "throttle_time_ms"):
         return message
-    plain.throttle_time_ms = throttle_ms
-    return plain
-
-
-def _plain(message: Any) -> Any:
-    """An answer as it was before it was encoded."""
-    return message.message if isinstance(message, Encoded) else message
+    telling.throttle_time_ms = throttle_ms
+    return telling
 
 
 def _as_it_is(message: Any) -> Any:

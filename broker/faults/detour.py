@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from ...protocol.batch.header import HEADER_BYTES, read_header
 from ...protocol.codec.schema import ZERO_UUID
-from ...protocol.connection import Encoded, ProtocolError, Request
+from ...protocol.connection import ProtocolError, Request, plain
 from ...protocol.errors import DecodeError, ErrorCode
 from ...protocol.messages.produce import PartitionProduceResponse, TopicProduceResponse
 from ..broker import Broker
@@ -393,8 +393,8 @@ class Detour:
         Raises:
             CloseConnection: acks=0, where no other answer is possible.
         """
-        if refused and isinstance(response, Encoded):
-            response = response.message
+        if refused:
+            response = plain(response)
         for (topic, index), code in refused.items():
             if response is None:
                 raise CloseConnection(f"acks=0 and {code.name}: {_WHY}")

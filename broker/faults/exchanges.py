@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ...protocol.batch.header import HEADER_BYTES, MAGIC, MAGIC_AT, read_header
-from ...protocol.connection import Encoded, Request
+from ...protocol.connection import Request, plain
 from ...protocol.errors import error_code
 from ..session import CloseConnection
 from .rules import ArmedRule
@@ -127,8 +127,7 @@ def answered(message: Any) -> str:
         return "unanswered"
     if isinstance(message, CloseConnection):
         return "connection closed"
-    if isinstance(message, Encoded):
-        message = message.message
+    message = plain(message)
     codes = {getattr(message, "error_code", 0)}
     for topic in getattr(message, "responses", None) or ():
         for partition in getattr(topic, "partition_responses", None) or ():

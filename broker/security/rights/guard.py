@@ -16,7 +16,7 @@ from copy import copy
 from types import GeneratorType
 from typing import Any, Protocol
 
-from ....protocol.connection import Request
+from ....protocol.connection import Request, plain
 from ...limits import LONG_FRAME_BYTES
 from ...session import CloseConnection, Session
 from ...waiting.long_work import Steps, finished
@@ -174,6 +174,7 @@ class _Told:
     def _steps(self, response: Any) -> Steps:
         if isinstance(response, Failure | CloseConnection):
             return response
+        response = plain(response)
         for rule in self._hiding:
             response = yield from rule.reveal(self._gate, self._asked, response)
         return with_refused(response, self.parts, self._refusal)

@@ -17,7 +17,7 @@ from minibroker.broker.waiting.long_work import Working
 from minibroker.broker.waiting.promise import Promise
 from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.codec.schema import api_of
-from minibroker.protocol.connection import Encoded, Request, Routes
+from minibroker.protocol.connection import Request, Routes, plain
 from minibroker.protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from minibroker.protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
@@ -112,7 +112,7 @@ class Requests:
         sent = Sent()
 
         def answered(message: Any) -> None:
-            sent.answers.append(message.message if isinstance(message, Encoded) else message)
+            sent.answers.append(plain(message))
 
         try:
             sent.outcome = self._dispatch.handle(Request(route, 0, "test", message), SESSION)

@@ -30,7 +30,7 @@ from minibroker.broker.waiting.long_work import Done, Working, outcome_of
 from minibroker.broker.waiting.promise import Promise
 from minibroker.broker.world import World
 from minibroker.protocol.codec.schema import api_of
-from minibroker.protocol.connection import Encoded, Request, Routes
+from minibroker.protocol.connection import Request, Routes, plain
 from minibroker.testing.simulated_disk import Crashed, DiskError, Flush, SimulatedDisk
 from minibroker.testing.simulated_storage import SimulatedFile, SimulatedStorage
 
@@ -417,4 +417,4 @@ class Machine:
 
 
 def _plain(answer: Any) -> Any:
-    return answer.message if isinstance(answer, Encoded) else answer
+    return plain(answer)

@@ -190,6 +190,14 @@ async def test_a_producer_says_which_right_is_missing(broker: TestBroker) -> Non
         assert "needs WRITE on the topic" in str(await refusal(producer))
 
 
+@pytest.mark.parametrize("size", [100, 40_000, 200_000])
+async def test_who_may_write_is_answered_whatever_the_size(broker: TestBroker, size: int) -> None:
+    options = broker.user("shop", allow=["WRITE topic orders"])
+    async with Producer(broker.bootstrap_servers, **options) as producer:
+        receipts = [await producer.send_and_wait("orders", bytes(size)) for _ in range(3)]
+    assert [each.offset for each in receipts] == [0, 1, 2]
+
+
 async def refusal(producer: Producer) -> ClientError:
     with pytest.raises(Fatal) as refused:
         await producer.send_and_wait("orders", b"v")
