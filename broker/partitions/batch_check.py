@@ -37,7 +37,8 @@ from .opened import Opened, open_batch
 
 Examined: TypeAlias = "tuple[BatchHeader | None, int | Refused, Opened | None]"
 """The header if there is one; why the batch is refused, or the max_timestamp to store it with, ms
-since 1970; and what was found in it if it had to be opened."""
+since 1970; and what was found in it if it had to be opened. The max_timestamp is the newest of its
+records, whatever its header says, or the broker's own time on a topic with LogAppendTime."""
 
 NO_TIMESTAMP = -1
 _CODEC_MAX = int(Codec.ZSTD)
@@ -77,9 +78,6 @@ def examine(
     Args:
         batch: the records field of a Produce request.
         opened: what was found in it; without it a batch that must be opened is, here and now.
-
-    The max_timestamp is the newest of its records, whatever its header says, or the broker's own
-    time on a topic with LogAppendTime.
     """
     header = header_of(batch)
     if isinstance(header, Refused):
@@ -118,12 +116,7 @@ def examine(
     else:  # its codec is not installed: what the header says must do
         oldest, newest = base, max_timestamp
     if config.log_append_time or attributes & LOG_APPEND_TIME_BIT:
-        # One timestamp stands for all records. Kafka takes the bit from a producer where it means
-        # nothing, and clears it.
-        if config.log_append_time:
-            oldest = newest = NO_TIMESTAMP if attributes & LOG_APPEND_TIME_BIT else now_ms
-        else:
-            oldest = newest = max_timestamp
+        oldest = newest = _time_of_all(header, config, now_ms)
         if newest == NO_TIMESTAMP:
             return header, _APPEND_TIME_BY_PRODUCER, opened
     if (
@@ -136,6 +129,16 @@ def examine(
     if size > config.segment_bytes or size > config.max_message_bytes:
         return header, _size_refusal(size, config), opened
     return header, newest if newest >= 0 else NO_TIMESTAMP, opened
+
+
+def _time_of_all(header: BatchHeader, config: TopicConfig, now_ms: int) -> int:
+    """The one timestamp that stands for all records; NO_TIMESTAMP: none may.
+
+    Kafka takes the bit from a producer where it means nothing, and clears it.
+    """
+    if not config.log_append_time:
+        return header.max_timestamp
+    return NO_TIMESTAMP if header.is_log_append_time else now_ms
 
 
 def _size_refusal(size: int, config: TopicConfig) -> Refused:
