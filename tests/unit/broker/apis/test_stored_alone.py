@@ -30,7 +30,9 @@ def test_its_bytes_are_those_of_its_message(version: int) -> None:
                     topic_id=topic_id,
                     partition_data=[PartitionProduceData(index=0, records=b"")],
                 )
-                numbers = (rng.choice(EXTREMES), rng.randrange(-1, 130), *rng.choices(LONG, k=3))
+                index, code = rng.choice(EXTREMES), rng.randrange(-1, 130)
+                base_offset, time_ms, start_offset = rng.choices(LONG, k=3)
+                numbers = (index, code, base_offset, time_ms, start_offset)
                 stored = StoredAlone(version, topic, numbers)
                 assert stored.body == encoder(ProduceResponse, version)(stored.message)
                 (answered,) = decoder(ProduceResponse, version)(stored.body[0])[0].responses
