@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from ...protocol import sequence
+from ..partitions import NO_EPOCH
 from .entries import (
     OFFSET_UNKNOWN,
     Confirmation,
@@ -222,6 +223,9 @@ class JournalState:
         end = stored.base_offset + batch.count
         if stored.base_offset != OFFSET_UNKNOWN and is_oldest and end > offset:
             offset, leader_epoch = end, stored.leader_epoch
+        if OFFSET_UNKNOWN < stored.base_offset < floor.offset:
+            # The log was lost, and is filled anew: what is open may lie anywhere in it.
+            offset, leader_epoch = 0, NO_EPOCH
         self.floors[key] = Floor(
             floor.topic,
             floor.partition,

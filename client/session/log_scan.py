@@ -92,7 +92,7 @@ class LogScan:
         spans: batches of the producer id, in the order of the log.
         hole: the first offset without its record, from the floor on; NO_HOLE where there is none.
         is_whole: read up to end_offset; otherwise only until what was looked for had been found.
-        is_anchored: a batch of the producer id ends at the floor: it is still the log of then.
+        is_anchored: the newest confirmed batch ends at the floor: it is still the log of then.
         is_aligned: no batch lies across the floor.
         epoch_end: where the floor's leader epoch ends in this log; -1 where the leader knows no
             epoch as new; None where it was not asked, or could not be.
@@ -207,7 +207,9 @@ class Scanning:
         floor = self._floor
         is_ours = header.producer_id == floor.producer_id and header.base_sequence >= 0
         if header.next_offset <= floor.offset:
-            self._is_anchored = is_ours and header.next_offset == floor.offset
+            self._is_anchored = (
+                header.next_offset == floor.offset and is_ours and self._is_it(header)
+            )
             self.position = header.next_offset
             return
         if header.base_offset < floor.offset:
@@ -221,6 +223,16 @@ class Scanning:
             epoch, first = header.producer_epoch, header.base_sequence
             self._spans.append(Span(epoch, first, length, header.base_offset))
         self.position = header.next_offset
+
+    def _is_it(self, header: BatchHeader) -> bool:
+        """Whether this is the batch that the floor has risen behind.
+
+        1. A broker loses its log. 2. A batch of ours is stored in what is left, and its answer
+        lost. 3. It happens to end where the floor is: it lies before that, and is not found.
+        """
+        newest = (self._floor.producer_epoch, self._floor.confirmed_sequence)
+        last = sequence.last_of(header.base_sequence, header.last_offset_delta + 1)
+        return (header.producer_epoch, last) == newest
 
     def _note_hole(self, offset: int) -> None:
         if self._hole == NO_HOLE:

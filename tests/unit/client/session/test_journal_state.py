@@ -61,6 +61,14 @@ def test_a_floor_rises_behind_the_oldest_open_batch_only() -> None:
     assert floor_of(state).leader_epoch == 4
 
 
+def test_a_batch_that_is_confirmed_below_the_floor_was_stored_in_another_log() -> None:
+    state = state_of([*begun(), THREE], confirmed(1, 7))
+    assert (floor_of(state).offset, floor_of(state).leader_epoch) == (0, -1)
+    for entry in confirmed(0, 5):
+        state.apply(entry)
+    assert (floor_of(state).offset, floor_of(state).leader_epoch) == (7, 4)
+
+
 def test_a_confirmation_without_an_offset_leaves_the_floor_where_it_is() -> None:
     state = state_of([*begun(), THREE], confirmed(0))
     assert (floor_of(state).offset, floor_of(state).confirmed_sequence) == (100, 1)

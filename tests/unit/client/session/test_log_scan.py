@@ -75,6 +75,13 @@ def test_what_lies_at_the_floor_is_another_producers() -> None:
     assert not scanned(header(9, producer_id=5), header(10)).is_anchored
 
 
+@pytest.mark.parametrize(
+    "floor", [replace(FLOOR, confirmed_sequence=-1), replace(FLOOR, producer_epoch=1)]
+)
+def test_what_lies_at_the_floor_is_ours_and_not_what_was_confirmed_there(floor: Floor) -> None:
+    assert not scanned(header(8, 2, first=0), floor=floor).is_anchored
+
+
 def test_a_batch_across_the_floor_is_of_another_log() -> None:
     scan = scanned(header(8, 4, producer_id=5))
     assert not scan.is_aligned
