@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
-from tests.support.processes.broker import BrokerProcess
+from tests.support.processes.broker import BrokerProcess, ForkedBroker
 from tests.support.processes.kafka import RealKafka
 
 
@@ -82,7 +82,7 @@ def cluster(kind: str, durability: str = "page-cache") -> Iterator[Cluster]:
     if kind == "ours":
         with (
             tempfile.TemporaryDirectory() as directory,
-            BrokerProcess(data_dir=Path(directory), durability=durability) as broker,
+            ForkedBroker(data_dir=Path(directory), durability=durability) as broker,
         ):
             yield Ours(broker)
         return

@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import select
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
+from subprocess import PIPE, TimeoutExpired
 
 from minibroker.client import Admin, Consumer, TopicPartition
 from minibroker.client.session.instants import Instant
@@ -23,6 +22,7 @@ from minibroker.client.session.instants import Instant
 from tests.crash.sessions.clusters import Cluster
 from tests.crash.sessions.sending import Task
 from tests.crash.sessions.source import partitions_of, wrong
+from tests.support.processes.commands import BOUND_S, Command
 
 MODULE = "tests.crash.sessions.sending"
 COUNT = 3_000
@@ -119,24 +119,19 @@ class Play:
             nth=int(random.choice((1, 1, 2, random.uniform(1, 40)))),
         )
 
-    def _started(self, task: Task) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", MODULE, json.dumps(task)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def _started(self, task: Task) -> Command:
+        return Command(json.dumps(task), stdout=PIPE, stderr=PIPE, program=MODULE)
 
-    def _begun(self, life: subprocess.Popen[str]) -> str:
+    def _begun(self, life: Command) -> str:
         """Where it goes on; "?" if it died before it could say so."""
         assert life.stdout is not None
         readable, _, _ = select.select([life.stdout], [], [], BEGIN_S)
         if not readable:
             life.kill()
             raise Failed(f"{self._topic}: no beginning within {BEGIN_S:.0f} s\n{_said(life)}")
-        return life.stdout.readline().strip() or "?"
+        return life.stdout.readline().decode().strip() or "?"
 
-    def _kill(self, life: subprocess.Popen[str], instant: str) -> str:
+    def _kill(self, life: Command, instant: str) -> str:
         """End the program; returns where."""
         if instant:
             self._wait(life, ARMED_S)
@@ -146,7 +141,7 @@ class Play:
         life.kill()
         return "at random"
 
-    def _hurt(self, life: subprocess.Popen[str]) -> str:
+    def _hurt(self, life: Command) -> str:
         """Kill broker and program, in one of three orders; returns which."""
         order = self.random.choice(("before the broker", "while it was away", "after the broker"))
         self._wait(life, self.random.uniform(0, KILL_WITHIN_S))
@@ -166,20 +161,20 @@ class Play:
         life.kill()
         return order
 
-    def _wait(self, life: subprocess.Popen[str], seconds: float) -> None:
+    def _wait(self, life: Command, seconds: float) -> None:
         try:
             life.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             return
 
-    def _ended(self, life: subprocess.Popen[str]) -> bool:
+    def _ended(self, life: Command) -> bool:
         """Whether it came to its end, rather than being killed. Raises Failed."""
         code = life.poll()
         if code is None:
             life.kill()
-            code = life.wait()
+            code = life.wait(BOUND_S)
         assert life.stdout is not None
-        if code == 0 and "done" in life.stdout.read():
+        if code == 0 and b"done" in life.stdout.read():
             return True
         if code != -9:
             raise Failed(f"{self._topic}: it ended with {code}\n{_said(life)}")
@@ -201,6 +196,6 @@ class Play:
         return stored
 
 
-def _said(life: subprocess.Popen[str]) -> str:
+def _said(life: Command) -> str:
     assert life.stderr is not None
-    return life.stderr.read()[-4_000:]
+    return life.stderr.read()[-4_000:].decode()
