@@ -30,7 +30,7 @@ EXAMPLES = (
 )
 HOST, PORT = "127.0.0.1", 8080
 STDIN = 0
-NICE = 5
+NICE = 10
 EVERYWHERE = "0.0.0.0"
 NEEDS = ("jinja2", "starlette", "uvicorn")
 RIGHTS = ("changes", "faults")

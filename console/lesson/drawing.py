@@ -134,7 +134,7 @@ def log(shown: Shown) -> str:
     lines = max(1, -(-len(records) // CELLS_A_LINE))
     counted = Counter(each.value for each in records if each.transaction != "aborted")
     parts = [_text(16, 30, "log", "head")]
-    words, kind = "below each its offset", "small"
+    words, kind = "below each its offset", "name"
     if not shown.situation.is_broker_up:
         words, kind = "on the disk of a dead broker", "bad"
     parts.append(_text(BROKER_WIDTH - 16, 30, words, kind, "end"))
@@ -179,7 +179,7 @@ def table(shown: Shown) -> str:
         said.append("empty")
     else:
         words = "of each PID the five newest batches"
-        parts.append(_text(BROKER_WIDTH - 16, 30, words, "small", "end"))
+        parts.append(_text(BROKER_WIDTH - 16, 30, words, "name", "end"))
     for number, row in enumerate(rows):
         parts.append(_row(row, 44 + number * ROW_HEIGHT))
         said.append(f"PID {row.producer_id}, epoch {row.epoch}, last sequence {row.last_sequence}")

@@ -18,7 +18,7 @@ from ...protocol.messages.explain_produce import ProduceVerdict
 from ..reading.ours import explains, verdicts
 from .visit import PARTITION_MAX, Visit, event, page
 
-SHOWN = 100
+SHOWN = 50
 LOOK_S = 0.5
 HELLO_LOOKS = 30
 WORDS = ("appended", "duplicate", "refused")
@@ -104,7 +104,7 @@ def _filter(visit: Visit) -> Filter:
 
 def _count(wanted: Filter) -> int:
     """How many are asked for: more, where most may be left out."""
-    return SHOWN if wanted.verdict == "" and wanted.producer_id < 0 else 20 * SHOWN
+    return SHOWN if wanted.verdict == "" and wanted.producer_id < 0 else 40 * SHOWN
 
 
 def _shown(found: Sequence[ProduceVerdict], wanted: Filter) -> list[ProduceVerdict]:

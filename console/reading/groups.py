@@ -18,6 +18,7 @@ from ...client.cluster.list_offsets import LATEST
 from ...client.errors import ClientError
 from ...client.partitions import TopicPartition, name_of
 from .kafka import Extent, Kafka
+from .many_groups import Told, told_together
 
 KEPT_S = 2.0
 NOT_KNOWN = -1
@@ -66,32 +67,34 @@ class Move:
 
 
 async def rows_of(kafka: Kafka, groups: Sequence[GroupListing]) -> list[Row]:
-    """The groups with members and lag: asked for these only, all at once."""
-    gathered = await asyncio.gather(*(_group(kafka, each.group_id) for each in groups))
-    wanted = {place for found in gathered if found for place in found[1]}
+    """The groups with members and lag: asked for these only."""
+    ids = tuple(each.group_id for each in groups)
+    told = await kafka.cached.get(("groups", ids), KEPT_S, lambda: told_together(kafka, ids))
+    left_out = [each for each in ids if each not in told]
+    alone = await asyncio.gather(*(_alone(kafka, each) for each in left_out))
+    gathered = {**told, **dict(zip(left_out, alone, strict=True))}
+    wanted = {place for found in gathered.values() if found for place in found.committed}
     ends = await _ends(kafka, wanted)
     rows = []
-    for group, found in zip(groups, gathered, strict=True):
+    for group in groups:
+        found = gathered[group.group_id]
         if found is None:
             rows.append(Row(group, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, ()))
             continue
-        described, committed = found
-        lags = [max(0, ends[p] - offset) for p, offset in committed.items() if p in ends]
-        topics = sorted({place.topic for place in committed})
-        rows.append(Row(group, len(described.members), len(committed), sum(lags), topics))
+        lags = [max(0, ends[p] - offset) for p, offset in found.committed.items() if p in ends]
+        topics = sorted({place.topic for place in found.committed})
+        rows.append(Row(group, found.members, len(found.committed), sum(lags), topics))
     return rows
 
 
-async def _group(
-    kafka: Kafka, group_id: str
-) -> tuple[GroupDescription, dict[TopicPartition, int]] | None:
-    """State, and what is committed; None where it may not be told."""
+async def _alone(kafka: Kafka, group_id: str) -> Told | None:
+    """One group, asked for by itself; None where it may not be told."""
 
-    async def ask() -> tuple[GroupDescription, dict[TopicPartition, int]]:
-        described, committed = await asyncio.gather(
-            kafka.describe_group(group_id), kafka.list_group_offsets(group_id)
-        )
-        return described, {place: each.offset for place, each in committed.items()}
+    async def ask() -> Told:
+        async with kafka.few:
+            described = await kafka.describe_group(group_id)
+            committed = await kafka.list_group_offsets(group_id)
+        return Told(len(described.members), {p: each.offset for p, each in committed.items()})
 
     try:
         return await kafka.cached.get(("group", group_id), KEPT_S, ask)

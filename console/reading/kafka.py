@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ...client.admin import Admin, ClusterDescription, GroupListing, TopicDescription
 from ...client.administer.asking import check
+from ...client.cluster.connection import Connection
 from ...client.cluster.list_offsets import EARLIEST, LATEST
 from ...client.door.security_options import SecurityArguments
 from ...client.partitions import TopicPartition, name_of
@@ -31,6 +32,8 @@ from .looks import Looks
 CLIENT_ID = "minibroker-console"
 CALL_MS = 5_000
 KEPT_S = 1.0
+FEW = 4
+TIMES = 50.0  # so much longer than it took to ask is kept what a large cluster takes long to tell
 OPEN_MS = 3_000
 
 
@@ -78,6 +81,9 @@ class Kafka(Admin):
         self.arguments = arguments
         self.cached = Cached(asyncio.get_running_loop().time)
         self.looks = Looks()
+        # 1. a page asks for 25 things   2. all is sent at once   3. a broker that answers in order
+        # answers all that, while a producer waits behind it. A few under way are as quick.
+        self.few = asyncio.Semaphore(FEW)
         self._starting = asyncio.Lock()
         self._is_started = False
 
@@ -98,8 +104,8 @@ class Kafka(Admin):
         return await self.cached.get("cluster", KEPT_S, self.describe_cluster)
 
     async def all_topics(self) -> dict[str, TopicDescription]:
-        """All topics by name, internal ones too, a second old at most."""
-        return await self.cached.get("topics", KEPT_S, self.describe_topics)
+        """All topics by name, internal ones too; a second old, or what many take to be told."""
+        return await self.cached.get("topics", KEPT_S, self.describe_topics, TIMES)
 
     async def all_groups(self) -> list[GroupListing]:
         """All groups by name, a second old at most."""
@@ -138,7 +144,17 @@ class Kafka(Admin):
 
     async def request_any(self, message: Any) -> Any:
         """The answer of any broker."""
-        return await self._asking.request(await self._asking.anywhere(), message)
+        return await self.ask(await self.connection(), message)
+
+    async def connection(self, node_id: int | None = None) -> Connection:
+        """The connection to a broker, by default any."""
+        if node_id is None:
+            return await self._asking.anywhere()
+        return await self._asking.node(node_id)
+
+    async def ask(self, connection: Connection, message: Any) -> Any:
+        """The answer that comes by a connection."""
+        return await self._asking.request(connection, message)
 
     async def offers(self, key: int) -> int:
         """The highest version of an API that a broker offers; -1 for none."""

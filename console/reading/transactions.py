@@ -64,7 +64,8 @@ async def rows_of(kafka: Kafka, listings: Sequence[TransactionListing]) -> list[
 
     async def describe(name: str) -> TransactionDescription | None:
         async def ask() -> TransactionDescription:
-            return (await kafka.describe_transactions([name]))[name]
+            async with kafka.few:
+                return (await kafka.describe_transactions([name]))[name]
 
         try:
             return await kafka.cached.get(("transaction", name), KEPT_S, ask)

@@ -15,7 +15,7 @@ from minibroker.client.partitions import TopicPartition
 from minibroker.client.producer import Producer
 
 AT_ONCE = 20
-TIMEOUT_MS = 900_000  # of what is open while a browser looks at every page
+TIMEOUT_MS = 3_600_000  # of what is open, and of a member, while a browser looks at every page
 MARKUP = b"<script>alert(1)</script><img src=x onerror=alert(2)>"
 ODD_VALUES: tuple[bytes | None, ...] = (
     MARKUP,
@@ -92,7 +92,12 @@ async def _commit(admin: Admin, number: int) -> None:
 async def lively(servers: str) -> AsyncIterator[None]:
     """Meanwhile a group has a member, one transaction is open, and another was committed."""
     async with AsyncExitStack() as stack:
-        member = Consumer("orders", bootstrap_servers=servers, group_id="readers")
+        member = Consumer(
+            "orders",
+            bootstrap_servers=servers,
+            group_id="readers",
+            max_poll_interval_ms=TIMEOUT_MS,
+        )
         await stack.enter_async_context(member)
         await member.getmany(timeout_ms=10_000)
         for name in ("done", "open"):

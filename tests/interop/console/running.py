@@ -12,9 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from minibroker.testing import ChildBroker
 
+from tests.interop.console.filling import TIMEOUT_MS
 from tests.support.processes.kafka import RealKafka, missing_tools
 
 KINDS = ("ours", "kafka")
+SETTINGS = {"transaction.max.timeout.ms": str(TIMEOUT_MS)}
 READY_S = 60
 
 
@@ -35,9 +37,11 @@ async def cluster(kind: str) -> AsyncIterator[str]:
     """Brokers of that kind; where they are."""
     async with AsyncExitStack() as stack:
         if kind == "ours":
-            yield stack.enter_context(ChildBroker(durability="page-cache")).bootstrap_servers
+            broker = ChildBroker(durability="page-cache", settings=SETTINGS)
+            yield stack.enter_context(broker).bootstrap_servers
         else:
-            kafka = await asyncio.to_thread(lambda: stack.enter_context(RealKafka()))
+            kafka = RealKafka(settings=SETTINGS)
+            await asyncio.to_thread(lambda: stack.enter_context(kafka))
             yield kafka.bootstrap_servers
 
 

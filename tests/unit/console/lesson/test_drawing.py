@@ -99,6 +99,16 @@ def test_claims_are_held_against_what_was_read() -> None:
         assert claims(situation, read, [Row(PID, 0, batches)])[[*good][-1]] is False
 
 
+def test_of_a_broker_that_is_gone_nothing_is_claimed_but_what_was_read() -> None:
+    situation = Situation(is_broker_up=False, log=(Entry("x"),))
+    said = claims(situation, [stored(0, "x", 0)], [Row(PID, 0, ((0, 0),))])
+    assert said == {
+        "the log, as it was read last, is x": True,
+        "nothing is stored twice": True,
+    }
+    assert claims(Situation(), (), ()) == {"the log, read back, is empty": True}
+
+
 def test_five_batches_are_known_of_more() -> None:
     read = [stored(each, "x", each) for each in range(7)]
     newest = tuple((each, each) for each in range(2, 7))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from minibroker.console.reading.cached import KEPT_MAX, Cached
+from minibroker.console.reading.cached import AGE_S_MAX, KEPT_MAX, Cached
 
 
 class Asked:
@@ -28,6 +28,25 @@ async def test_who_asks_meanwhile_shares_the_question() -> None:
     assert await cached.get("a", 1, asked) == 2
     cached.forget()
     assert await cached.get("a", 1, asked) == 3
+
+
+async def test_what_takes_long_to_ask_is_kept_longer_within_bounds() -> None:
+    now_s = [0.0]
+    cached, count = Cached(lambda: now_s[0]), 0
+
+    async def ask() -> int:
+        nonlocal count
+        count += 1
+        now_s[0] += 0.1
+        return count
+
+    assert await cached.get("a", 1, ask, times=50) == 1
+    now_s[0] = 4.9
+    assert await cached.get("a", 1, ask, times=50) == 1
+    now_s[0] = 5.0
+    assert await cached.get("a", 1, ask, times=1_000) == 1
+    now_s[0] = AGE_S_MAX
+    assert await cached.get("a", 1, ask, times=1_000) == 2
 
 
 async def test_what_failed_is_asked_again() -> None:
