@@ -328,9 +328,10 @@ class Ownership:
         """That it is over, for people."""
         pid, epoch = self.granted
         return (
-            f"transactional id {self.transactional_id}: {why}: somebody goes on with a copy of "
-            f"this session; producer id {pid}, epoch {epoch} is at its end, and so is this "
-            "directory: what it still held is sent by the other, from its marks on"
+            f"transactional id {self.transactional_id}: {why}: producer id {pid}, epoch {epoch} is "
+            "at its end. Either somebody goes on with a copy of this session, and sends what this "
+            "directory still held, or a request that nobody waits for any more has ended it: start "
+            "again, which is refused if there is somebody"
         )
 
     async def back_off(self, attempts: int) -> None:
