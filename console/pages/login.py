@@ -35,18 +35,18 @@ async def log_in(request: Request) -> Response:
         return _form(request, 403, "This form was not of this browser; try again.", where)
     user, password = form.get("user", ""), form.get("password", "")
     if not user or not password or len(user) + len(password) > NAME_LETTERS_MAX:
-        return _form(request, 422, "Name a user, and the password.", where)
+        return _form(request, 422, "Name a user, and the password.", where, user[:NAME_LETTERS_MAX])
     try:
         address = request.client.host if request.client is not None else ""
         made = await console.logins.log_in(user, password, address)
     except TooOften as error:
-        answer = _form(request, 429, str(error), where)
+        answer = _form(request, 429, str(error), where, user)
         answer.headers["retry-after"] = str(math.ceil(error.wait_s))
         return answer
     except AuthenticationFailed as error:
-        return _form(request, 401, str(error), where)
+        return _form(request, 401, str(error), where, user)
     except (ClientError, NoRoom) as error:
-        return _form(request, 502, str(error), where)
+        return _form(request, 502, str(error), where, user)
     # What was open before the login has another identity: no cookie that was planted is raised.
     response = RedirectResponse(_within(where), 303)
     set_cookie(response, console.logins.cookie, made)
@@ -66,7 +66,7 @@ def _within(where: str) -> str:
     return where if where.startswith("/") and where[1:2] not in ("/", "\\") else "/"
 
 
-def _form(request: Request, status: int, trouble: str, where: str) -> Response:
+def _form(request: Request, status: int, trouble: str, where: str, user: str = "") -> Response:
     console: Console = request.app.state.console
     logins = console.logins
     given = request.cookies.get(logins.cookie, "")
@@ -78,6 +78,7 @@ def _form(request: Request, status: int, trouble: str, where: str) -> Response:
         csrf=logins.token(identity),
         trouble=trouble,
         where=_within(where),
+        user=user,
     )
     response = Response(text, status, media_type="text/html")
     if identity != given:

@@ -35,6 +35,8 @@ async def test_nothing_is_shown_before_the_login_and_after_the_end() -> None:
                 assert answer.headers["location"].startswith("/login")
             wrong = await browser.post("/login", from_page="/login", user=user, password="wrong")
             assert wrong.status_code == 401
+            assert f'value="{user}"' in wrong.text
+            assert "wrong" not in wrong.text
             assert (await browser.get("/topics")).status_code == 303
             answer = await browser.post(
                 "/login", from_page="/login", user=user, password=password, next="/topics"
