@@ -12,6 +12,7 @@ from random import Random
 import pytest
 from minibroker.client.errors import JournalDamaged, JournalFailed, JournalFull
 from minibroker.client.session import instants
+from minibroker.client.session import journal as journal_module
 from minibroker.client.session.entries import Confirmation, Confirmed, Cut
 from minibroker.client.session.instants import Instant
 from minibroker.client.session.journal import FSYNC, PAGE_CACHE, Journal, look
@@ -93,6 +94,29 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 def generation(path: Path) -> int:
     return read_head((path / JOURNAL).read_bytes())
+
+
+@BOTH
+async def test_a_thread_writes_where_the_system_has_let_the_loop_wait(
+    tmp_path: Path, durability: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, writers = Gate(), []
+
+    def note(kind: str) -> int:
+        if kind == "write":
+            writers.append(threading.current_thread() is threading.main_thread())
+        return 0
+
+    gate.fail = note
+    journal = opened(tmp_path, gate, durability)
+    writers.clear()
+    for number, slow_s in enumerate((100.0, -1.0, 100.0, 100.0)):
+        monkeypatch.setattr(journal_module, "SLOW_S", slow_s)
+        begin = begun() if not number else []
+        await journal.flush(journal.append([*begin, cut(number)]))
+    assert writers == [True, True, False, True]
+    assert len(look(tmp_path)[0].state.open) == 4
+    await journal.close()
 
 
 @BOTH
