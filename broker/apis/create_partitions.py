@@ -18,6 +18,7 @@ from ...protocol.messages.create_partitions import (
     CreatePartitionsTopicResult,
 )
 from ..broker import Broker
+from ..cluster.topic_names import no_topic
 from ..cluster.topics import plan_partitions
 from ..limits import PARTITIONS_IN_ALL_MAX
 from ..security.rights.access import Each
@@ -102,7 +103,7 @@ class _Growing:
 def _refusal(broker: Broker, asked: CreatePartitionsTopic) -> Refused | None:
     topic = broker.state.topics.get(asked.name)
     if topic is None:
-        return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}")
+        return no_topic(asked.name)
     assignments = asked.assignments
     return plan_partitions(
         topic,

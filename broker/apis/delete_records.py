@@ -19,6 +19,7 @@ from ...protocol.messages.delete_records import (
     DeleteRecordsTopicResult,
 )
 from ..broker import Broker
+from ..cluster.topic_names import no_topic
 from ..security.rights.access import Each
 from ..session import Session
 from ..waiting.long_work import Steps
@@ -70,7 +71,9 @@ def _answer(
 ) -> DeleteRecordsPartitionResult:
     partition = broker.partition(topic, asked.partition_index)
     if partition is None:
-        return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        is_there = topic in broker.state.topics
+        unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return _refused(asked, unknown if is_there else no_topic(topic).code)
     start = broker.delete_records(partition, asked.offset)
     if isinstance(start, Refused):
         return _refused(asked, start.code)

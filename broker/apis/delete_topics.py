@@ -20,9 +20,9 @@ from ...protocol.messages.delete_topics import (
     DeleteTopicState,
 )
 from ..broker import Broker
+from ..cluster.topic_names import no_topic
 from ..security.rights.access import ITEMS_A_STEP, REFUSALS, Admitting, Gate, Part, Rule, with_field
 from ..session import Session
-from ..transactions.offsets_partition import OFFSETS_TOPIC
 from ..waiting.long_work import Steps, finished, made_of
 from .create_topics import refuse_in_no_time
 
@@ -117,12 +117,7 @@ def _find(broker: Broker, asked: DeleteTopicState) -> str | Refused:
         if name is None:
             return Refused(ErrorCode.UNKNOWN_TOPIC_ID, "there is no topic with that id")
         return name
-    if asked.name == OFFSETS_TOPIC:
-        why = f"{asked.name} is kept by the broker itself"
-        return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
-    if asked.name not in broker.state.topics:
-        return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {asked.name}")
-    return asked.name
+    return asked.name if asked.name in broker.state.topics else no_topic(asked.name)
 
 
 def _refused(asked: DeleteTopicState, code: ErrorCode, why: str) -> DeletableTopicResult:

@@ -99,7 +99,7 @@ def _ask(broker: Broker, message: TxnOffsetCommitRequest, version: int) -> Answe
 def _names_any(broker: Broker, message: TxnOffsetCommitRequest) -> Steps:
     """Whether any partition is there: if not, nobody is asked, and no transaction begins."""
     for topic in message.topics:
-        found = broker.state.topics.get(topic.name)
+        found = broker.seen.topic(topic.name)
         if any(_exists(found, each) for each in topic.partitions):
             return True
         yield None
@@ -110,7 +110,7 @@ def _refusing(broker: Broker, message: TxnOffsetCommitRequest, code: ErrorCode) 
     """One code for every partition that is there."""
     codes = []
     for topic in message.topics:
-        found = broker.state.topics.get(topic.name)
+        found = broker.seen.topic(topic.name)
         unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         codes.append([code if _exists(found, each) else unknown for each in topic.partitions])
         yield None
@@ -128,7 +128,7 @@ def _storing(broker: Broker, message: TxnOffsetCommitRequest, *, is_admitted: bo
         return (yield from _refusing(broker, message, committing.code))
     left = PARTITIONS_A_STEP
     for topic in message.topics:
-        found = broker.state.topics.get(topic.name)
+        found = broker.seen.topic(topic.name)
         topic_codes: list[ErrorCode] = []
         codes.append(topic_codes)
         for each in topic.partitions:
@@ -139,7 +139,7 @@ def _storing(broker: Broker, message: TxnOffsetCommitRequest, *, is_admitted: bo
                 committing.write()
                 yield None
                 committing.look_again()
-                found = broker.state.topics.get(topic.name)
+                found = broker.seen.topic(topic.name)
     committing.write()
     response = yield from _response(message, codes)
     if not committing.has_written:

@@ -22,7 +22,7 @@ from ..config.topic import TOPIC_PROPERTIES, check_codec, topic_value, validate_
 from .metadata import ClusterMetadata, Topic
 from .records import BrokerConfigRecord, MetadataRecord, TopicConfigRecord
 from .running_config import ALL_BROKERS
-from .topic_names import name_refusal
+from .topic_names import name_refusal, no_topic
 
 _OPERATIONS = frozenset(AlterOperation)
 _VERBS: dict[int, str] = {
@@ -116,7 +116,7 @@ def _resource_refusal(
     why = name_refusal(name)
     if why is not None:
         return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, why)
-    return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name}")
+    return no_topic(name)
 
 
 def broker_refusal(name: str, config: BrokerConfig) -> Refused | None:

@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from ...protocol.errors import ErrorCode, Refused
 from ..limits import TOPIC_NAME_LENGTH_MAX
 
 # Their directories stand beside those of topics: a topic of such a name would write into them.
-LOGS_OF_THE_BROKER = frozenset(("__cluster_metadata", "__consumer_offsets", "__transaction_state"))
+OFFSETS = "__consumer_offsets"
+LOGS_OF_THE_BROKER = frozenset(("__cluster_metadata", OFFSETS, "__transaction_state"))
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
 
@@ -29,6 +31,13 @@ def name_refusal(name: str) -> str | None:
     if _LEGAL.fullmatch(name) is None:
         return f"topic name {name!r}: only letters, digits, '.', '_' and '-' are allowed"
     return None
+
+
+def no_topic(name: str) -> Refused:
+    """The answer to a request that would change a topic that cannot be, or is not there."""
+    if name == OFFSETS:  # a topic to read (docs/decisions/0019)
+        return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name} is kept by the broker itself")
+    return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name}")
 
 
 def folded(name: str) -> str:

@@ -146,7 +146,7 @@ class TransactionalGroups:
         broker: Any = SimpleNamespace(
             groups=self.groups.coordinator,
             transactions=self.transactions,
-            state=self.state,
+            seen=SimpleNamespace(topic=self.state.topics.get),
             config=self.groups.config,
             figures=BrokerFigures(),
         )
