@@ -44,6 +44,7 @@ class Secured:
 
     Attributes:
         servers: the file's bootstrap.servers.
+        given: all that they say, by the names that they use.
         arguments: of security, by the names that Producer, Consumer and Admin have for them.
 
     Raises:
@@ -53,8 +54,8 @@ class Secured:
     def __init__(
         self, path: str | None, environment: Mapping[str, str], *, needs_user: bool = True
     ) -> None:
-        given = {**_of_environment(environment), **_of_file(path)}
-        properties = client_properties(given, needs_user=needs_user)
+        self.given = {**_of_environment(environment), **_of_file(path)}
+        properties = client_properties(self.given, needs_user=needs_user)
         self.servers = properties.servers
         self.arguments: dict[str, Any] = {"security_protocol": properties.protocol}
         if properties.protocol.endswith("SSL"):

@@ -34,6 +34,7 @@ class Reach:
     Attributes:
         addresses: (host, port) of each, tried in turn.
         security: what our clients are to be made with.
+        given: what the file and the environment say, by the names that they use.
 
     Raises:
         WrongUsage: a file or the environment says what cannot be.
@@ -47,6 +48,7 @@ class Reach:
         needs_user: bool = True,
     ) -> None:
         self.security: SecurityArguments = {}
+        self.given: Mapping[str, str] = {}
         path = args.command_config or environment.get(CONFIG_VARIABLE)
         told: str | None = None
         if path or PROTOCOL_VARIABLE in environment:
@@ -57,7 +59,7 @@ class Reach:
             except ConfigError as error:
                 raise WrongUsage(str(error)) from None
             self.security.update(secured.arguments)  # type: ignore[typeddict-item]
-            told = secured.servers
+            told, self.given = secured.servers, secured.given
         if args.bootstrap_server is not None:
             self.addresses: list[Address] = args.bootstrap_server
         else:

@@ -25,7 +25,7 @@ from ...client.errors import ClientError
 from ...client.partitions import TopicPartition, name_of
 from ..terminal.running import CommandFailed, WrongUsage
 from . import state_file
-from .described import configs_apart, is_of_users, positions_apart, topics_apart
+from .described import Properties, configs_apart, is_of_users, positions_apart, topics_apart
 from .differences import Difference, Found, Kind
 from .log_reader import LogReader, StartMoved
 from .pairing import SIDES, A, B, Pairing, Verified
@@ -67,12 +67,14 @@ class Log:
     Attributes:
         extents: (start, end) in A and in B.
         pairing: None before it is read.
+        tombstones_before_ms: as Pairing takes it.
     """
 
     place: TopicPartition
     ids: str
     extents: tuple[tuple[int, int], tuple[int, int]]
     verified: Verified
+    tombstones_before_ms: tuple[int | None, int | None]
     pairing: Pairing | None = None
     found: Found = field(default_factory=Found)
 
@@ -106,6 +108,7 @@ class Comparison:
         self._kept: dict[TopicPartition, tuple[str, Verified]] = {}
         if wanted.state is not None:
             self._kept = state_file.load(wanted.state, self._key)
+        self._tombstones: dict[str, tuple[int | None, int | None]] = {}
         self._total = 0
         self._saved_at = self._told_at = 0.0
 
@@ -150,6 +153,7 @@ class Comparison:
             of_both = (configs[A][name], configs[B][name])
             for each in configs_apart(name, *of_both, is_mirror=self.wanted.by_order):
                 self.found.add(each)
+            self._tombstones[name] = (_tombstones(of_both[A]), _tombstones(of_both[B]))
         await self._look_at_extents(topics)
 
     def _is_wanted(self, topic: TopicDescription) -> bool:
@@ -186,9 +190,9 @@ class Comparison:
             and verified is not None
             and all(verified.next[side] <= ends[side] for side in SIDES)
         ):
-            return Log(place, ids, extents, verified)
+            return Log(place, ids, extents, verified.copied(), self._tombstones[place.topic])
         begin = starts if self.wanted.by_order else (max(starts), max(starts))
-        return Log(place, ids, extents, Verified(begin))
+        return Log(place, ids, extents, Verified(begin), self._tombstones[place.topic])
 
     async def _compare_logs(self) -> None:
         waiting = iter([*self.logs.values()])
@@ -225,6 +229,7 @@ class Comparison:
             marks=marks,
             has_lost=(is_new and starts[A] > 0, is_new and starts[B] > 0),
             may_go_on=wanted.may_go_on,
+            tombstones_before_ms=log.tombstones_before_ms,
         )
         for side, start in enumerate(starts):
             if start > log.verified.next[side]:
@@ -233,14 +238,19 @@ class Comparison:
         while not pairing.is_over:
             await together(self._read(pairing, readers, side) for side in SIDES)
             pairing.advance()
-            if pairing.is_equal:
-                self._kept[log.place] = (log.ids, log.verified)
-            else:
-                self._kept.pop(log.place, None)
+            self._keep(log, pairing)
             self._tell()
         pairing.advance()
+        self._keep(log, pairing)
         if not wanted.by_order and ends[A] != ends[B]:
             self._tell_ends(log, ends)
+
+    def _keep(self, log: Log, pairing: Pairing) -> None:
+        """Where another run may go on: nothing differs before, and nothing is to be seen yet."""
+        if not pairing.is_equal:
+            self._kept.pop(log.place, None)
+        elif pairing.is_settled:
+            self._kept[log.place] = (log.ids, log.verified.copied())
 
     def _tell_ends(self, log: Log, ends: tuple[int, int]) -> None:
         longer = A if ends[A] > ends[B] else B
@@ -299,6 +309,15 @@ class Comparison:
     def _save(self, *, is_final: bool) -> None:
         if self.wanted.state is not None and (self._kept or is_final):
             state_file.save(self.wanted.state, self._key, self._kept)
+
+
+def _tombstones(configs: Properties) -> int | None:
+    """Which may be gone from a log of such a topic; None if it is not compacted."""
+    policy, _ = configs.get("cleanup.policy", ("", False))
+    if "compact" not in policy:
+        return None
+    retention_ms, _ = configs.get("delete.retention.ms", ("0", False))
+    return int(time.time() * 1000) - int(retention_ms)
 
 
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

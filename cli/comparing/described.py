@@ -6,6 +6,7 @@ Tests: tests/unit/cli/comparing/test_described.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
@@ -29,16 +30,29 @@ NOT_MIRRORED: Final = {
     "message.timestamp.before.max.ms": "a mirror writes old timestamps",
     "message.timestamp.after.max.ms": "a mirror writes old timestamps",
 }
-BEGINNINGS: Final = ("__", "mm2-")  # of names of topics that clusters and mirrors keep
-ENDS: Final = (".checkpoints.internal", "heartbeats")
+# Topics of clusters; most say themselves that they are internal.
+OF_CLUSTERS: Final = frozenset(
+    {
+        *("__consumer_offsets", "__transaction_state", "__share_group_state"),
+        *("__cluster_metadata", "__remote_log_metadata"),
+    }
+)
+OF_MIRRORS: Final = re.compile(
+    r"mm2-(configs|offsets|status|offset-syncs)\..+\.internal"
+    r"|.+\.checkpoints\.internal|(.+\.)?heartbeats"
+)
 
 Properties = Mapping[str, tuple[str, bool]]
 
 
 def is_of_users(topic: TopicDescription) -> bool:
     """Whether it is neither the cluster's own nor one that MirrorMaker keeps for itself."""
-    name = topic.name
-    return not (topic.is_internal or name.startswith(BEGINNINGS) or name.endswith(ENDS))
+    return not (topic.is_internal or topic.name in OF_CLUSTERS or is_of_mirrors(topic.name))
+
+
+def is_of_mirrors(name: str) -> bool:
+    """Whether it is named as those that MirrorMaker keeps for itself."""
+    return OF_MIRRORS.fullmatch(name) is not None
 
 
 def topics_apart(

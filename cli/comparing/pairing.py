@@ -8,6 +8,7 @@ differences. Two ways to pair:
 By order it also tells which place in B a place in A comes to (`mapped`), and how many records lie
 before a place on either side (`ranks`). How far all is verified stands in `verified`, from where
 another pairing can go on.
+Of a compacted log only some records are there: compaction.py tells which may be missing.
 Read next: log_reader.py (EDGE).
 Tests: tests/unit/cli/comparing/test_pairing.py
 """
@@ -15,19 +16,20 @@ Tests: tests/unit/cli/comparing/test_pairing.py
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ...client.partitions import TopicPartition
 from ...protocol.batch.runs import Record
+from .compaction import Missing
 from .differences import Difference, Kind, shown
+from .lane import SEEN_ALIKE, Lane, count_alike, meet
 from .pieces import Piece, Unreadable
 
 A, B = SIDES = (0, 1)
-SEEN_ALIKE: Final = 16  # so many records in a row that two logs meet again where they are the same
 LOOKED_AHEAD: Final = 64  # records that may miss or be doubled in a row, and the rest still meets
+COMPACTED_AHEAD: Final = 512  # records among which is looked, where both logs are compacted
 CHECKPOINTS_MAX: Final = 32
 FIRST_SPACING: Final = 1_000
 RETENTION: Final = "removed by retention or deletion on the other side"
@@ -63,6 +65,10 @@ class Verified:
             self.checkpoints = self.checkpoints[1::2]
             self.spacing *= 2
 
+    def copied(self) -> Verified:
+        """The same, that does not go on with this one."""
+        return replace(self, checkpoints=[*self.checkpoints])
+
     def before(self, a: int, b: int) -> Verified | None:
         """The same up to a place at or before these offsets; None where none is known."""
         if self.next[A] <= a and self.next[B] <= b:
@@ -72,64 +78,6 @@ class Verified:
             return None
         *places, records = self.checkpoints[at - 1]
         return Verified((places[A], places[B]), records, self.checkpoints[:at], self.spacing)
-
-
-class _Lane:
-    """What has come of one log and has not been looked at."""
-
-    def __init__(self, begin: int, end: int, *, by_order: bool) -> None:
-        self.next = self.fetched = begin
-        self.end = end
-        self.pieces: deque[Piece] = deque()
-        self.records: list[Record] = []
-        self.contents: list[Any] = []  # of each record what has to be the same
-        self.at = 0
-        self.type = 0
-        self.must_find = False  # the other's next record, or some of it had gone
-        self._by_order = by_order
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left of it."""
-        return self.fetched >= self.end and not self.pieces and self.at >= len(self.records)
-
-    @property
-    def is_at_piece(self) -> bool:
-        return self.at >= len(self.records) and bool(self.pieces)
-
-    def load(self) -> bool:
-        """Have a record to look at; False if none has come.
-
-        Raises:
-            Unreadable: of the next batch; it is left out.
-        """
-        while self.at >= len(self.records):
-            if not self.pieces:
-                self.next = max(self.next, self.fetched)
-                return False
-            self.records, self.contents, self.at = [], [], 0
-            self.records, self.contents = self._take()
-        return True
-
-    def load_more(self) -> bool:
-        """Have the records of the next batch, too; False if none has come. Raises as load()."""
-        if not self.pieces:
-            return False
-        records, contents = self._take()
-        self.records = [*self.records[self.at :], *records]
-        self.contents = [*self.contents[self.at :], *contents]
-        self.at = 0
-        return True
-
-    def _take(self) -> tuple[list[Record], list[Any]]:
-        piece = self.pieces.popleft()
-        records = piece.records(self.next, self.end)
-        self.type = int(piece.header.is_log_append_time)
-        return records, [each[1:] for each in records] if self._by_order else records
-
-    def step(self, count: int) -> None:
-        self.at += count
-        self.next = self.records[self.at - 1].offset + 1
 
 
 class Pairing:
@@ -142,6 +90,8 @@ class Pairing:
         has_lost: whether the beginning of a log has been removed, by side.
         may_go_on: whether a side may have more records at its end than the other one: a source that
             is ahead of its mirror, a mirror that others write to.
+        tombstones_before_ms: of each side that is compacted: which tombstones may be gone; None
+            where every record stays.
     """
 
     def __init__(
@@ -155,6 +105,7 @@ class Pairing:
         marks: tuple[Iterable[int], Iterable[int]] = ((), ()),
         has_lost: tuple[bool, bool] = (False, False),
         may_go_on: tuple[bool, bool] = (False, False),
+        tombstones_before_ms: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self.verified = verified
         self.is_equal = True
@@ -164,10 +115,14 @@ class Pairing:
         self._report = report
         self._by_order = by_order
         self._may_go_on = may_go_on
+        # Of each side what the other one, compacted, has not.
+        self._missing = tuple(
+            None if each is None else Missing(each) for each in tombstones_before_ms[::-1]
+        )
         if not by_order:
             ends = (min(ends), min(ends))
         self._lanes = tuple(
-            _Lane(begin, end, by_order=by_order)
+            Lane(begin, end, by_order=by_order)
             for begin, end in zip(verified.next, ends, strict=True)
         )
         self._marks = tuple(sorted({*each}, reverse=True) for each in marks)
@@ -183,6 +138,11 @@ class Pairing:
         if lane.at < len(lane.records) and other.at >= len(other.records):
             return None  # the other one is waited for
         return lane.fetched, lane.end
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is missing of which it has still to be seen if it may be."""
+        return not any(each is not None and each.is_open for each in self._missing)
 
     @property
     def is_over(self) -> bool:
@@ -221,7 +181,7 @@ class Pairing:
             if not (self._load(A) and self._load(B) and self._have_met()):
                 break
             count = min(len(a.records) - a.at, len(b.records) - b.at)
-            alike = _count_alike(a, b, count)
+            alike = count_alike(a, b, count)
             if alike:
                 self._same(alike)
             if alike < count and not self._part():
@@ -264,6 +224,7 @@ class Pairing:
         heads = (piece.header, other.header)
         if (
             any(lane.must_find for lane in self._lanes)
+            or not self.is_settled  # then every key has to be looked at
             or not (self._by_order or heads[A].base_offset == heads[B].base_offset)
             or any(
                 head.base_offset < lane.next or head.next_offset > lane.end
@@ -302,7 +263,9 @@ class Pairing:
             begin, end = a.records[a.at].offset, a.records[a.at + count - 1].offset
             types = [("CreateTime", "LogAppendTime")[lane.type] for lane in self._lanes]
             self._add(Kind.TIMESTAMP_TYPE, begin, end, (types[A], types[B]), why)
-        for lane in self._lanes:
+        for lane, missing in zip(self._lanes, self._missing, strict=True):
+            if missing is not None:
+                missing.saw(lane.records[lane.at : lane.at + count])
             lane.step(count)
         self.verified.moved(a.next, b.next, count)
 
@@ -322,12 +285,14 @@ class Pairing:
 
     def _part_in_order(self) -> bool:
         """A record is missing or doubled if what follows it is the same again; else it differs."""
+        if any(each is not None for each in self._missing):
+            return self._part_compacted()
         if not all(self._look_ahead(side, LOOKED_AHEAD + SEEN_ALIKE) for side in SIDES):
             return False
         for ahead in range(1, LOOKED_AHEAD):
             for side in SIDES:
                 lane, other = self._lanes[side], self._lanes[1 - side]
-                if _meet(lane, lane.at + ahead, other, other.at):
+                if meet(lane, lane.at + ahead, other, other.at):
                     for _ in range(ahead):
                         self._leftover(side)
                     return True
@@ -335,19 +300,40 @@ class Pairing:
         self._differ(a.records[a.at], b.records[b.at])
         return True
 
+    def _part_compacted(self) -> bool:
+        """Two records differ, and of a log that is compacted any number may be missing."""
+        if not all(self._look_ahead(side, COMPACTED_AHEAD) for side in SIDES):
+            return False
+        a, b = self._lanes
+        may_miss = [missing is not None for missing in self._missing]
+        ahead_of_a = may_miss[A] and a.find(b.contents[b.at], COMPACTED_AHEAD)
+        ahead_of_b = may_miss[B] and b.find(a.contents[a.at], COMPACTED_AHEAD)
+        mine, theirs = a.records[a.at], b.records[b.at]
+        if ahead_of_a or ahead_of_b:
+            for _ in range(ahead_of_a or ahead_of_b):
+                self._leftover(A if ahead_of_a else B)
+        elif (mine.key, mine.timestamp) == (theirs.key, theirs.timestamp):
+            self._differ(mine, theirs)
+        else:  # neither is in sight: the older one has most likely been removed
+            is_of_b = may_miss[B] and (not may_miss[A] or theirs.timestamp < mine.timestamp)
+            self._leftover(B if is_of_b else A)
+        return True
+
     def _have_met(self) -> bool:
         """Where some of a log has gone: pass over what only the other one has, to where they meet.
 
         False if more has to come.
         """
+        # Of two compacted logs hardly so many in a row are the same.
+        alike = 1 if any(each is not None for each in self._missing) else SEEN_ALIKE
         for side, lane in enumerate(self._lanes):
             other = self._lanes[1 - side]
             while lane.must_find:
-                if not self._look_ahead(1 - side, SEEN_ALIKE):
+                if not self._look_ahead(1 - side, alike):
                     return False
-                if not self._look_ahead(side, SEEN_ALIKE) or not self._load(side):
+                if not self._look_ahead(side, alike) or not self._load(side):
                     return False
-                if _meet(lane, lane.at, other, other.at):
+                if meet(lane, lane.at, other, other.at, alike):
                     lane.must_find = False
                 else:
                     offset = lane.records[lane.at].offset
@@ -367,20 +353,40 @@ class Pairing:
             if one != other:
                 self._add(kind, at, at, (_cell(one, other), _cell(other, one)))
         a, b = self._lanes
-        a.step(1)
-        b.step(1)
+        for lane, missing in zip(self._lanes, self._missing, strict=True):
+            if missing is not None:
+                missing.saw((lane.records[lane.at],))
+            lane.step(1)
         self.verified.moved(a.next, b.next, 1)
 
     def _leftover(self, side: int) -> None:
         """A record that the other side has not."""
-        lane = self._lanes[side]
+        lane, missing = self._lanes[side], self._missing[side]
         record = lane.records[lane.at]
-        self._say(Kind.RECORD, side, record.offset, record.offset, text=shown(record.value, None))
+        if missing is None or not missing.miss(record):
+            self._lost(side, record)
         lane.step(1)
+
+    def _lost(self, side: int, record: Record) -> None:
+        self._say(Kind.RECORD, side, record.offset, record.offset, text=shown(record.value, None))
+
+    def _settle(self) -> None:
+        """What is missing at the end, if all has been read that could stand for it."""
+        a, b = self._lanes
+        has_seen_all = a.is_over and (b.is_over or self._may_go_on[B])
+        for side, missing in enumerate(self._missing):
+            if missing is None:
+                continue
+            for gone in missing.gone():
+                text = f"{gone.records:,} records"
+                self._say(Kind.RECORD, side, gone.first, gone.last, text=text, by_design=gone.why)
+            for record in missing.lost() if has_seen_all else ():
+                self._lost(side, record)
 
     def _end(self) -> None:
         """What stands behind the last record: markers perhaps, and marks."""
         a, b = self._lanes
+        self._settle()
         self.verified.next = (a.next, b.next)
         for side, marks in enumerate(self._marks):
             lane = self._lanes[side]
@@ -416,19 +422,3 @@ def _cell(value: Any, other: Any) -> str | None:
     if isinstance(value, bytes | None) and isinstance(other, bytes | None):
         return shown(value, other)
     return str(value)
-
-
-def _count_alike(a: _Lane, b: _Lane, count: int) -> int:
-    """How many of the next `count` contents are the same, from the first on."""
-    mine, theirs = a.contents[a.at : a.at + count], b.contents[b.at : b.at + count]
-    if mine == theirs:
-        return count
-    return next(i for i, (x, y) in enumerate(zip(mine, theirs, strict=True)) if x != y)
-
-
-def _meet(lane: _Lane, at: int, other: _Lane, other_at: int) -> bool:
-    """Whether from here on both are the same, as far as can be seen; at least one record."""
-    count = min(SEEN_ALIKE, len(lane.records) - at, len(other.records) - other_at)
-    if count <= 0:
-        return False
-    return lane.contents[at : at + count] == other.contents[other_at : other_at + count]

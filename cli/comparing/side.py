@@ -50,19 +50,28 @@ class Side:
     Args:
         label: as texts name it.
         isolation: 1 where only what is committed is looked at, 0 for all.
+        given: what is said of security, by Kafka's names or librdkafka's.
 
     Attributes:
         cluster_id: its own.        asking: the way to its brokers, for requests of one's own.
     """
 
     def __init__(
-        self, label: str, servers: str, admin: Admin, asking: Asking, isolation: int
+        self,
+        label: str,
+        servers: str,
+        admin: Admin,
+        asking: Asking,
+        isolation: int,
+        *,
+        given: Mapping[str, str],
     ) -> None:
         self.label = label
         self.servers = servers
         self.admin = admin
         self.asking = asking
         self.isolation = isolation
+        self.given = given
         self.cluster_id = ""
         self._lookup = OffsetLookup(asking.config, asking.cluster, isolation)
 
@@ -125,7 +134,8 @@ async def side_of(
     )
     asking = Asking(Owner("reader"), config)
     admin = Admin(reach.servers, timeout_ms=TIMEOUT_MS, **reach.security)
-    side = Side(label, ",".join(reach.servers), admin, asking, isolation)
+    servers_text = ",".join(reach.servers)
+    side = Side(label, servers_text, admin, asking, isolation, given=reach.given)
     try:
         await _start(side, asking.cluster)
         yield side

@@ -30,8 +30,13 @@ def topic(name: str, count: int = 1, *, is_internal: bool = False) -> TopicDescr
         ("mm2-configs.a.internal", False),
         ("heartbeats", False),
         ("a.checkpoints.internal", False),
-        ("__schemas", False),
+        ("a.heartbeats", False),
+        ("mm2-offset-syncs.a.internal", False),
+        ("__consumer_offsets", False),
+        ("__schemas", True),
         ("internal", True),
+        ("device-heartbeats", True),
+        ("mm2-notes", True),
     ],
 )
 def test_topics_of_users(name: str, is_theirs: bool) -> None:

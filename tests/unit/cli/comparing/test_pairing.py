@@ -72,6 +72,7 @@ def compared(
     has_lost: tuple[bool, bool] = (False, False),
     may_go_on: tuple[bool, bool] = (False, False),
     begin: tuple[int, int] = (0, 0),
+    tombstones_before_ms: tuple[int | None, int | None] = (None, None),
 ) -> tuple[Pairing, list[Difference]]:
     """Feed both piece by piece, as they are wanted, to the end."""
     found = Found()
@@ -84,6 +85,7 @@ def compared(
         marks=marks,
         has_lost=has_lost,
         may_go_on=may_go_on,
+        tombstones_before_ms=tombstones_before_ms,
     )
     logs = ([*a.pieces], [*b.pieces])
     for _ in range(1000):
