@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from pathlib import Path
 
-from ...broker.config.properties_file import parse_properties
 from ...client.errors import ClientError
 from ..asking.admin import parse_names
 from ..comparing.differences import Kind
 from ..comparing.side import Side, Unreachable, side_of
-from ..graduating.following import Ends, Following
+from ..graduating.following import CLOSE_S, Ends, Following
+from ..graduating.java_security import java_security
 from ..graduating.kept import Kept, Step
 from ..graduating.looking import facts_of, group_types, topics_to_mirror
 from ..graduating.mirror_properties import commands, mirror_properties
@@ -151,19 +150,22 @@ class Graduation:
         self._say(table(("WHAT", "", ""), rows))
         if any(each.stops for each in found):
             raise CommandFailed("something stands in the way; nothing has been changed")
-        if plan_is_new := kept.plan.step is Step.NOTHING:
-            kept.save()
-        text = mirror_properties(
-            (old.servers, new.servers),
-            (_security(args.command_config), _security(args.to_command_config)),
-            *(sorted(topics), sorted(groups), facts.replication_factor),
+        plan_is_new = kept.plan.step is Step.NOTHING
+        kept.plan.topics, kept.plan.only_topics = sorted(topics), args.topics
+        kept.plan.only_groups = args.groups
+        kept.save()
+        security = (_security(old), _security(new))
+        files = mirror_properties(
+            *((old.servers, new.servers), security, sorted(topics), sorted(groups)),
+            replication_factor=facts.replication_factor,
+            secrets_path=str(kept.secrets),
+            longest_bytes=facts.longest_bytes,
         )
-        if not kept.mirror.exists() or kept.mirror.read_text(encoding="utf-8") != text:
-            kept.write_mirror(text)
+        if kept.write_mirror(files):
             self._say(f"wrote {kept.mirror}: start MirrorMaker with it, or anew if it runs:")
         else:
             self._say("MirrorMaker is to run, until the groups are moved:")
-        for each in commands(str(kept.mirror)):
+        for each in commands(str(kept.mirror), security):
             self._say(f"  {each}")
         records = await self._follow(Following(old, new, sorted(topics), kept.verified))
         if plan_is_new:
@@ -171,7 +173,8 @@ class Graduation:
             kept.save()
         self._document["records"] = records
         self._say(
-            f"caught up: {records:,} records are the same. MirrorMaker goes on. To switch:\n"
+            f"caught up: {records:,} records are the same, and what comes is there within "
+            f"{CLOSE_S:.0f} s. MirrorMaker goes on. To switch:\n"
             "  1. stop all producers of the old cluster; let them end what is in flight: a retry\n"
             "     across the switch would be stored twice\n"
             "  2. repeat this command with --producers-stopped\n"
@@ -180,9 +183,10 @@ class Graduation:
 
     async def _switch(self) -> None:
         kept, plan = self._kept, self._kept.plan
-        topics = sorted(await topics_to_mirror(self._old, self._args.topics))
+        is_switched = plan.step in (Step.SWITCHED, Step.MOVED)
+        topics = sorted({each[0] for each in plan.ends}) if is_switched else await self._mirrored()
         following = Following(self._old, self._new, topics, kept.verified)
-        if plan.step in (Step.SWITCHED, Step.MOVED):
+        if is_switched:
             self._must_be_still(await following.ends())
             self._say("switched already: producers write to the new cluster")
             return
@@ -207,7 +211,8 @@ class Graduation:
         args, kept, plan = self._args, self._kept, self._kept.plan
         topics = sorted({topic for topic, _, _ in plan.ends})
         self._must_be_still(await Following(self._old, self._new, topics, kept.verified).ends())
-        moving = Moving(self._old, self._new, kept, topics, args.groups)
+        groups = plan.only_groups if args.groups is None else args.groups
+        moving = Moving(self._old, self._new, kept, topics, groups)
         comparison, moved = await moving.move()
         plan.step = Step.MOVED
         kept.save()
@@ -237,6 +242,19 @@ class Graduation:
                 f"{self._new.servers} --by order"
             )
 
+    async def _mirrored(self) -> list[str]:
+        """The topics that the mirror was told of. Raises CommandFailed: there are more."""
+        plan = self._kept.plan
+        wanted = plan.only_topics if self._args.topics is None else self._args.topics
+        topics = sorted(await topics_to_mirror(self._old, wanted))
+        late = [name for name in topics if plan.topics and name not in plan.topics]
+        if late:
+            raise CommandFailed(
+                f"the mirror was not told of {', '.join(late)}: repeat the first step, without "
+                "--producers-stopped, and start MirrorMaker anew when it says so"
+            )
+        return topics
+
     def _must_be_still(self, ends: Ends) -> None:
         known = {(topic, partition): end for topic, partition, end in self._kept.plan.ends}
         late = [place for place, end in ends.items() if known.get(place, end) != end]
@@ -255,19 +273,15 @@ class Graduation:
                 lambda behind, records: bar.show(
                     f"{behind:,} offsets behind", records, records + behind
                 ),
+                lag_s=CLOSE_S,
             )
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr if self._args.json else sys.stdout, flush=True)
 
 
-def _security(path: str | None) -> Mapping[str, str]:
-    """What MirrorMaker needs to know of TLS and SASL, by Kafka's names."""
-    if path is None:
-        return {}
-    given = parse_properties(Path(path).read_text(encoding="utf-8"))
-    return {
-        name: value
-        for name, value in given.items()
-        if name.startswith(("security.", "sasl.", "ssl."))
-    }
+def _security(side: Side) -> dict[str, str]:
+    try:
+        return java_security(side.given)
+    except OSError as error:
+        raise WrongUsage(f"{error.filename}: {error.strerror}") from None

@@ -1,7 +1,7 @@
 """EDGE: follows a mirror record by record: how far it is behind, and that it holds the same.
 
     following = Following(old, new, topics, kept.verified)
-    await following.catch_up(within_s, tell)
+    await following.catch_up(within_s, tell, lag_s=CLOSE_S)
     ends = await following.until_still(within_s, tell)
 
 Nothing of the mirror is believed: what it has copied is compared with what was read. Markers of
@@ -13,6 +13,8 @@ Tests: tests/system/commands/test_graduate.py
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,10 @@ from ..terminal.running import CommandFailed
 
 PENDING: Final = (Kind.TOPIC, Kind.PARTITIONS, Kind.CONFIG)  # what a mirror does in its own time
 LOOKED_EVERY_S: Final = 0.5
+# While producers write a mirror is always some records behind. It follows closely if it has all
+# that was there so long ago.
+CLOSE_S: Final = 5.0
+LOOKS_MAX: Final = 100
 NAMED_MAX: Final = 5
 
 Ends = dict[TopicPartition, int]
@@ -47,6 +53,7 @@ class Following:
     def __init__(self, old: Side, new: Side, topics: Sequence[str], verified: Path) -> None:
         self._old = old
         self._topics = topics
+        self._looks: deque[tuple[float, Ends]] = deque(maxlen=LOOKS_MAX)
         self.pending: list[Difference] = []
         self._comparison = Comparison(
             old,
@@ -67,21 +74,31 @@ class Following:
             CommandFailed: the mirror holds something else.
         """
         comparison = self._comparison
+        began_at = asyncio.get_running_loop().time()
         await comparison.run()
         must_be_same(comparison.found)
         self.pending = [each for each in comparison.found.kept if each.kind in PENDING]
-        behind = sum(log.extents[A][1] - log.verified.next[A] for log in comparison.logs.values())
+        logs = comparison.logs
+        behind = sum(log.extents[A][1] - log.verified.next[A] for log in logs.values())
+        ends = {place: log.extents[A][1] for place, log in logs.items()}
+        self._looks.append((began_at, ends))
         if any(each.kind is not Kind.CONFIG for each in self.pending):
             behind = max(behind, 1)
         return behind, comparison.records
 
     async def catch_up(
-        self, within_s: float, tell: Tell, also: Callable[[], Awaitable[None]] | None = None
+        self,
+        within_s: float,
+        tell: Tell,
+        also: Callable[[], Awaitable[None]] | None = None,
+        *,
+        lag_s: float = 0.0,
     ) -> int:
         """Return how many records are the same, once the mirror has all there is.
 
         Args:
             tell: called with (behind, records) after each look.
+            lag_s: it is enough that it has all that was there so long ago.
             also: looked at after each look as well; it raises where there is no use in waiting.
         Raises:
             CommandFailed: not within `within_s`, or the mirror holds something else.
@@ -93,7 +110,7 @@ class Following:
             tell(behind, records)
             if also is not None:
                 await also()
-            if not behind:
+            if not behind or (lag_s and self._lag_s() <= lag_s):
                 return records
             if loop.time() >= until:
                 missing = [each.topic for each in self.pending if each.kind is Kind.TOPIC]
@@ -103,6 +120,16 @@ class Following:
                     "MirrorMaker run? what it says stands in its log; then repeat this"
                 )
             await asyncio.sleep(LOOKED_EVERY_S)
+
+    def _lag_s(self) -> float:
+        """How long ago the mirror had not been behind with what it has now."""
+        if any(each.kind is not Kind.CONFIG for each in self.pending):
+            return math.inf
+        logs = self._comparison.logs
+        for began_at, ends in reversed(self._looks):
+            if all(logs[p].verified.next[A] >= end for p, end in ends.items() if p in logs):
+                return asyncio.get_running_loop().time() - began_at
+        return math.inf
 
     async def until_still(self, within_s: float, tell: Tell) -> Ends:
         """Where all logs ended, once nobody writes to the old cluster and the mirror has it all.

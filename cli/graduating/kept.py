@@ -2,9 +2,11 @@
 
     plan.json          which clusters, which step is done, where the logs ended at the switch
     verified.json      how far all is the same (comparing/state_file.py)
-    mirror.properties  for MirrorMaker; its owner's alone, as it may hold secrets
+    mirror.properties  for MirrorMaker
+    secrets.properties what is secret of it, if anything is
 
-Each file is replaced as a whole: whatever ends the process, the step is done or is not.
+The last two are their owner's alone. Each file is replaced as a whole: whatever ends the process,
+the step is done or is not.
 Tests: tests/system/commands/test_graduate.py
 """
 
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from ..comparing.state_file import replace_text
 from ..terminal.running import CommandFailed, WrongUsage
+from .mirror_properties import MirrorFiles
 
 FORMAT = 1
 OWNERS_ALONE = 0o600
@@ -41,6 +44,8 @@ class Plan:
         ends: of each partition that was mirrored, [topic, number, end]: where it ended in the old
             cluster at the switch.
         groups: that have been moved.
+        topics: that are mirrored.
+        only_topics, only_groups: those that were named at the beginning; None for all.
     """
 
     old: str
@@ -48,6 +53,9 @@ class Plan:
     step: Step = Step.NOTHING
     ends: list[tuple[str, int, int]] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    only_topics: list[str] | None = None
+    only_groups: list[str] | None = None
 
 
 class Kept:
@@ -62,6 +70,7 @@ class Kept:
         self._path = directory / "plan.json"
         self.verified = directory / "verified.json"
         self.mirror = directory / "mirror.properties"
+        self.secrets = directory.absolute() / "secrets.properties"
         self.plan = Plan(old, new)
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,16 +94,33 @@ class Kept:
         """Write down how far it has come. Raises CommandFailed: it is as it was."""
         self._replace(self._path, json.dumps({"format": FORMAT, **asdict(self.plan)}))
 
-    def write_mirror(self, text: str) -> None:
-        """Write the mirror's configuration. Raises CommandFailed."""
+    def write_mirror(self, files: MirrorFiles) -> bool:
+        """Write the mirror's configuration, unless it is there. Whether it was written.
+
+        Raises:
+            CommandFailed: it could not be.
+        """
+        texts = {self.secrets: files.secrets, self.mirror: files.mirror}
+        changed = [path for path, text in texts.items() if _text_of(path) != text]
         old_mask = os.umask(~OWNERS_ALONE & 0o777)
         try:
-            self._replace(self.mirror, text)
+            for path in changed:
+                self._replace(path, texts[path])
         finally:
             os.umask(old_mask)
+        return bool(changed)
 
     def _replace(self, path: Path, text: str) -> None:
         try:
             replace_text(path, text)
         except OSError as error:
             raise CommandFailed(f"{path}: {error.strerror}") from None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):  # not as we write it: written anew, which says what is wrong
+        return "?"

@@ -7,7 +7,7 @@ Tests: tests/system/commands/test_graduate.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ...client.admin import TopicDescription
 from ...client.errors import ClientError, UnsupportedApi
@@ -19,9 +19,12 @@ from ...protocol.messages.create_topics import (
     CreateTopicsResponse,
 )
 from ..asking.topic_extents import extents_of
-from ..comparing.described import is_of_users
+from ..comparing.described import Properties, is_of_mirrors, is_of_users
 from ..comparing.side import Side
+from ..terminal.running import WrongUsage
+from .mirror_properties import OWN_TOPICS
 from .plan import Facts, configs_to_take, replication_factor
+from .rights import missing_rights, sees_all
 
 Topics = Mapping[str, TopicDescription]
 
@@ -37,10 +40,15 @@ async def facts_of(
         factor: how many copies topics are to have; None for as many as is usual.
     """
     versions = (await _versions(old), await _versions(new))
+    left_out = sorted(each for each in await old.topics() if is_of_mirrors(each))
     there = await new.topics()
     brokers = (await new.admin.describe_cluster()).brokers
     copies = factor or replication_factor(len(brokers))
     missing = {name: topic for name, topic in topics.items() if name not in there}
+    rights = await missing_rights(old, new, topics, {*topics} & {*there})
+    # Without them the next questions end in refusals, of the first right that is missing.
+    configs = {} if rights else await old.configs(topics)
+    values = {name: {key: value for key, (value, _) in configs[name].items()} for name in configs}
     return Facts(
         cluster_ids=(old.cluster_id, new.cluster_id),
         versions=versions,
@@ -49,15 +57,31 @@ async def facts_of(
         replication_factor=copies,
         size_bytes=await _size(old, topics),
         usable_bytes=await _room(new, [each.node_id for each in brokers]),
-        refused=await _refused(old, new, missing, copies),
+        refused={} if rights else await _refused(new, missing, configs, copies),
         group_types=groups,
         transactional_ids=await _transactional_ids(old),
+        left_out=left_out,
+        compacted=sorted(n for n in values if "compact" in values[n].get("cleanup.policy", "")),
+        longest_bytes=max(
+            (int(each.get("max.message.bytes", 0)) for each in values.values()), default=0
+        ),
+        rights_missing=rights,
+        sees_all=await sees_all(old),
     )
 
 
-async def topics_to_mirror(old: Side, wanted: list[str] | None) -> dict[str, TopicDescription]:
-    """The topics that are to be mirrored: these, or all of users."""
+async def topics_to_mirror(
+    old: Side, wanted: Collection[str] | None
+) -> dict[str, TopicDescription]:
+    """The topics that are to be mirrored: these, or all of users.
+
+    Raises:
+        WrongUsage: one that is named is not there.
+    """
     told = await old.topics()
+    missing = sorted({*(wanted or ())} - {*told})
+    if missing:
+        raise WrongUsage(f"--topics: the old cluster has no topic {', '.join(missing)}")
     return {
         name: each
         for name, each in told.items()
@@ -65,13 +89,17 @@ async def topics_to_mirror(old: Side, wanted: list[str] | None) -> dict[str, Top
     }
 
 
-async def group_types(old: Side, wanted: list[str] | None) -> dict[str, str]:
-    """The groups there are, or these, and of which type each is."""
-    return {
-        each.group_id: each.group_type
-        for each in await old.admin.list_groups()
-        if wanted is None or each.group_id in wanted
-    }
+async def group_types(old: Side, wanted: Collection[str] | None) -> dict[str, str]:
+    """The groups there are, or these, and of which type each is.
+
+    Raises:
+        WrongUsage: one that is named is not there.
+    """
+    told = {each.group_id: each.group_type for each in await old.admin.list_groups()}
+    missing = sorted({*(wanted or ())} - {*told})
+    if missing:
+        raise WrongUsage(f"--groups: the old cluster has no group {', '.join(missing)}")
+    return {name: each for name, each in told.items() if wanted is None or name in wanted}
 
 
 async def _versions(side: Side) -> dict[int, int]:
@@ -80,7 +108,10 @@ async def _versions(side: Side) -> dict[int, int]:
 
 
 async def _size(side: Side, topics: Topics) -> int | None:
-    extents = await extents_of(side.admin, topics.values())
+    try:
+        extents = await extents_of(side.admin, topics.values())
+    except ClientError:  # no right to see it: then it is not known
+        return None
     sizes = [each.size_bytes for each in extents.values()]
     known = [each for each in sizes if each is not None]
     return sum(known) if len(known) == len(sizes) else None
@@ -100,25 +131,16 @@ async def _room(side: Side, node_ids: list[int]) -> int | None:
     return total
 
 
-async def _refused(old: Side, new: Side, topics: Topics, copies: int) -> dict[str, str]:
-    if not topics:
-        return {}
-    configs = await old.configs(topics)
-    request = CreateTopicsRequest(
-        topics=[
-            CreatableTopic(
-                name=name,
-                num_partitions=len(topic.partitions),
-                replication_factor=copies,
-                configs=[
-                    CreatableTopicConfig(name=key, value=value)
-                    for key, value in configs_to_take(configs[name]).items()
-                ],
-            )
-            for name, topic in topics.items()
-        ],
-        validate_only=True,
-    )
+async def _refused(
+    new: Side, topics: Topics, configs: Mapping[str, Properties], copies: int
+) -> dict[str, str]:
+    """What `new` says of topics that it would not create, the mirror's own among them."""
+    wanted = [
+        _creatable(name, len(topic.partitions), copies, configs_to_take(configs[name]))
+        for name, topic in topics.items()
+    ]
+    wanted += [_creatable(name, 1, copies, {"cleanup.policy": "compact"}) for name in OWN_TOPICS]
+    request = CreateTopicsRequest(topics=wanted, validate_only=True)
 
     async def ask() -> CreateTopicsResponse:
         answer: CreateTopicsResponse = await new.asking.request(
@@ -140,3 +162,14 @@ async def _transactional_ids(side: Side) -> int:
         return len(await side.admin.list_transactions())
     except UnsupportedApi:
         return 0
+
+
+def _creatable(
+    name: str, partitions: int, copies: int, configs: Mapping[str, str]
+) -> CreatableTopic:
+    return CreatableTopic(
+        name=name,
+        num_partitions=partitions,
+        replication_factor=copies,
+        configs=[CreatableTopicConfig(name=key, value=value) for key, value in configs.items()],
+    )

@@ -26,6 +26,7 @@ NEEDED_OF_OLD: Final = {
 }
 CLASSIC: Final = ("", "classic", "consumer")  # types of groups whose positions are offsets
 REPLICAS_WANTED: Final = 3
+INTERNAL_ENDS: Final = (".internal", "-internal")
 
 
 class Finding(NamedTuple):
@@ -49,6 +50,11 @@ class Facts:
         refused: what the new cluster says of topics it would not create.
         group_types: of each group, "" where it is not told.
         transactional_ids: how many the old cluster knows.
+        left_out: topics of the old cluster that are named as MirrorMaker's own.
+        compacted: topics of which only the newest record of a key is to stay.
+        longest_bytes: the longest batch that one of the topics takes.
+        rights_missing: what whoever asks may not do, and has to.
+        sees_all: whether it is likely that the old cluster hides nothing from whoever asks.
     """
 
     cluster_ids: tuple[str, str]
@@ -61,6 +67,11 @@ class Facts:
     refused: Mapping[str, str]
     group_types: Mapping[str, str]
     transactional_ids: int
+    left_out: Sequence[str] = ()
+    compacted: Sequence[str] = ()
+    longest_bytes: int = 0
+    rights_missing: Sequence[str] = ()
+    sees_all: bool = True
 
 
 def replication_factor(brokers: int) -> int:
@@ -92,6 +103,15 @@ def findings(facts: Facts) -> Iterator[Finding]:
     yield from _names(facts)
     for name, why in facts.refused.items():
         yield Finding("topics", f"the new cluster would not create {name}: {why}", stops=True)
+    if facts.left_out:
+        yield Finding("topics", f"left out, named as MirrorMaker's own: {_some(facts.left_out)}")
+    if facts.compacted:
+        yield Finding(
+            "topics",
+            f"compacted: {_some(facts.compacted)}; a record without a key would stop the mirror: "
+            "Kafka takes none there",
+        )
+    yield from _rights(facts)
     yield _disk(facts)
     other = [name for name, kind in facts.group_types.items() if kind.lower() not in CLASSIC]
     yield Finding("groups", f"{len(facts.group_types) - len(other)} with positions to be moved")
@@ -121,7 +141,35 @@ def _versions(
         yield Finding("versions", f"the {label} cluster has all that is needed")
 
 
+def _rights(facts: Facts) -> Iterator[Finding]:
+    if facts.rights_missing:
+        said = f"missing: {'; '.join(facts.rights_missing)}"
+        yield Finding("rights", said, stops=True)
+    if not facts.sees_all:
+        yield Finding(
+            "rights",
+            "topics and groups that this user may not describe in the old cluster are not seen, "
+            "and are not moved",
+        )
+
+
+def is_mirrored(name: str) -> bool:
+    """Whether MirrorMaker mirrors a topic of this name, under the same name.
+
+    Source: ReplicationPolicy.isInternalTopic, IdentityReplicationPolicy.looksLikeHeartbeat (Java).
+    """
+    return not (name.startswith(("__", ".")) or name.endswith((*INTERNAL_ENDS, "heartbeats")))
+
+
 def _names(facts: Facts) -> Iterator[Finding]:
+    never = sorted(name for name in facts.topics if not is_mirrored(name))
+    if never:
+        yield Finding(
+            "names",
+            f"MirrorMaker leaves out, or renames: {_some(never)}; name the others with --topics, "
+            "and take these along in another way",
+            stops=True,
+        )
     for name in sorted({*facts.topics} & {*facts.taken}):
         wanted, there = facts.topics[name], facts.taken[name]
         if wanted != there:

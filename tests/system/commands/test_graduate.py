@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,11 @@ async def committed(broker: TestBroker, group: str) -> dict[int, int]:
 
 
 @asynccontextmanager
-async def mirroring(both: Both) -> AsyncIterator[None]:
-    """Copy `orders` until the end of the block, five records a transaction."""
+async def mirroring(both: Both, late_s: float = 0.0) -> AsyncIterator[None]:
+    """Copy `orders` until the end of the block, five records a transaction, and each so late."""
     old, new = (each.bootstrap_servers for each in both)
+
+    ending = asyncio.Event()
 
     async def copy() -> None:
         places = [TopicPartition("orders", index) for index in range(PARTITIONS)]
@@ -75,6 +77,7 @@ async def mirroring(both: Both) -> AsyncIterator[None]:
                 batch = await consumer.getmany(max_records=5, timeout_ms=50)
                 if not batch:
                     continue
+                await ended(ending, late_s)
                 async with producer.transaction():
                     for records in batch.values():
                         for each in records:
@@ -94,6 +97,13 @@ async def mirroring(both: Both) -> AsyncIterator[None]:
         await asyncio.wait({task})
         if not task.cancelled():
             task.result()
+
+
+async def ended(ending: asyncio.Event, within_s: float) -> None:
+    """Until it has, or so long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await ending.wait()
 
 
 async def topics(broker: TestBroker) -> list[str]:
@@ -252,6 +262,24 @@ async def test_who_still_writes_is_named(both: Both, walk: Walk) -> None:
             await walk("--consumers-stopped")
 
 
+async def test_a_mirror_that_follows_closely_has_caught_up(both: Both, walk: Walk) -> None:
+    """It is always some records behind while producers write."""
+    ending = asyncio.Event()
+
+    async def write() -> None:
+        async with Producer(both[0].bootstrap_servers, linger_ms=0) as producer:
+            while not ending.is_set():
+                await producer.send_and_wait("orders", b"0", partition=0)
+                await ended(ending, 0.02)
+
+    async with mirroring(both, late_s=0.05):
+        writer = asyncio.create_task(write())
+        assert (await walk())["step"] == "mirrored"
+        ending.set()
+        await writer
+        assert (await walk("--producers-stopped"))["step"] == "switched"
+
+
 async def test_who_still_reads_is_named(both: Both, walk: Walk) -> None:
     async with mirroring(both):
         await walk()
@@ -299,6 +327,61 @@ async def test_a_name_that_is_taken_stands_in_the_way(both: Both, walk: Walk) ->
     both[1].create_topic("orders", partitions=PARTITIONS + 1)
     with pytest.raises(CommandFailed, match="something stands in the way"):
         await walk()
+
+
+async def test_a_topic_that_the_mirror_was_not_told_of_is_named(both: Both, walk: Walk) -> None:
+    async with mirroring(both):
+        await walk()
+        both[0].create_topic("later")
+        with pytest.raises(CommandFailed, match="was not told of later: repeat the first step"):
+            await walk("--producers-stopped")
+    with pytest.raises(WrongUsage, match="the old cluster has no topic misspelt"):
+        await walk("--topics", "orders,misspelt")
+    with pytest.raises(WrongUsage, match="the old cluster has no group nobody"):
+        await walk("--groups", "billing,nobody")
+
+
+async def test_what_was_named_at_the_first_step_counts_to_the_last(both: Both, walk: Walk) -> None:
+    both[0].create_topic("other")
+    await commit(both[0], "shipping", {0: 1})
+    async with mirroring(both):
+        await walk("--topics", "orders", "--groups", "billing")
+        await walk("--producers-stopped")
+        told = await walk("--consumers-stopped")
+    assert (told["groups"], told["equal"]) == (["billing"], True)
+    assert await topics(both[1]) == ["orders"]
+
+
+async def test_a_compacted_topic_goes_along(both: Both, walk: Walk) -> None:
+    """What the new cluster has compacted meanwhile is no difference."""
+    old, new = both
+    async with Admin(old.bootstrap_servers) as admin:
+        await admin.create_topic("users", configs={"cleanup.policy": "compact"})
+    async with Admin(new.bootstrap_servers) as admin:
+        await admin.create_topic("users", configs={"cleanup.policy": "compact"})
+    rows = [(b"k%d" % (n % 4), b"%d" % n) for n in range(40)]
+    await send_keyed(old, rows)
+    await send_keyed(new, rows[-4:])  # all that compaction has left
+    place = TopicPartition("users", 0)
+    async with Admin(old.bootstrap_servers) as admin:
+        await admin.alter_group_offsets("readers", {place: OffsetAndMetadata(30, "note")})
+    async with mirroring(both):
+        told = await walk()
+        assert "compacted: users" in str(told["findings"])
+        await walk("--producers-stopped")
+        told = await walk("--consumers-stopped")
+        assert (told["equal"], told["groups"]) == (True, ["billing", "readers"])
+    assert await committed(new, "readers") == {0: 0}
+    await send_keyed(old, [(b"k9", b"lost")])
+    with pytest.raises(CommandFailed, match="after the switch somebody wrote"):
+        await walk("--consumers-stopped")
+
+
+async def send_keyed(broker: TestBroker, rows: list[tuple[bytes, bytes]]) -> None:
+    async with Producer(broker.bootstrap_servers) as producer:
+        for n, (key, value) in enumerate(rows):
+            at = 1_700_000_000_000 + int(value) if value.isdigit() else n
+            await producer.send("users", value, key=key, timestamp_ms=at)
 
 
 async def test_the_directory_of_another_way_is_refused(both: Both, walk: Walk) -> None:

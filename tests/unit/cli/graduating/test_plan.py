@@ -37,6 +37,10 @@ def test_nothing_stands_in_the_way() -> None:
         ({"taken": {"orders": 4}}, "names"),
         ({"refused": {"orders": "INVALID_CONFIG"}}, "topics"),
         ({"usable_bytes": 2_999}, "disk"),
+        ({"topics": {"orders": 3, "x-internal": 1}}, "names"),
+        ({"topics": {"__mine": 1}}, "names"),
+        ({"topics": {"device-heartbeats": 1}}, "names"),
+        ({"rights_missing": ["Read on orders of the old cluster"]}, "rights"),
     ],
 )
 def test_one_thing_stands_in_the_way(changed: dict[str, Any], what: str) -> None:
@@ -52,9 +56,15 @@ def test_what_is_to_be_known_is_said() -> None:
         usable_bytes=None,
         group_types={"g": "Classic", "s": "share"},
         transactional_ids=2,
+        left_out=["heartbeats"],
+        compacted=["users"],
+        sees_all=False,
     )
     said = "\n".join(f"{each.what}: {each.said}" for each in findings(facts) if not each.stops)
-    for text in ("1 are there already", "disk: not known", "not moved", "2 transactional ids stay"):
+    for text in (
+        *("own: heartbeats", "compacted: users", "may not describe"),
+        *("1 are there already", "disk: not known", "not moved", "2 transactional ids stay"),
+    ):
         assert text in said
 
 
