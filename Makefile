@@ -96,6 +96,10 @@ graduate: $(READY) ## from ours to three nodes of Apache Kafka under load (RATE=
 	RATE=$(or $(RATE),100) SEED=$(or $(SEED),1) NODES=$(or $(NODES),3) PAUSE=$(or $(PAUSE),5) \
 	    $(BIN)/pytest -n 0 -m interop -s tests/interop/commands/test_graduation.py $(ARGS)
 
+graduate-back: $(READY) ## the way back, from Apache Kafka to ours under load (RATE=100 SEED=1)
+	RATE=$(or $(RATE),100) SEED=$(or $(SEED),1) \
+	    $(BIN)/pytest -n 0 -m interop -s tests/interop/commands/test_graduation_back.py $(ARGS)
+
 compare: $(READY) ## a million records in two brokers compared, beside two consumers that read them (RECORDS=1000000)
 	$(BIN)/python -m tests.bench.parts.comparing $(or $(RECORDS),1000000)
 

@@ -29,9 +29,14 @@ def mirror_maker() -> Runnable:
 
 
 class Mirror:
-    """One MirrorMaker; killed at the end of the block."""
+    """One MirrorMaker; killed at the end of the block.
+
+    Attributes:
+        kills: how often kill() has ended it.
+    """
 
     def __init__(self, properties: Path) -> None:
+        self.kills = 0
         self._command = (*mirror_maker().command, str(properties))
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,8 +63,10 @@ class Mirror:
     def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
         assert self._process is not None
+        assert self.is_running, self.said
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(STOP_TIMEOUT_S)
+        self.kills += 1
 
     def __enter__(self) -> Self:
         self.start()
