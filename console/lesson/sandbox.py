@@ -25,6 +25,7 @@ from ...testing.child_broker import ChildBroker
 from .moves import MODES, Mode, Move, Situation, after, refusal
 from .producers.process import ProducerProcess
 from .telling import Attempt, Fate, Record, Row, Shown, claims, told
+from .threads import in_thread
 
 if TYPE_CHECKING:
     from ...testing.remote_faults import RemoteFault
@@ -92,9 +93,10 @@ class Sandbox:
     async def start(self) -> Shown:
         """Start both; the picture of nothing yet."""
         async with asyncio.timeout(MOVE_TIMEOUT_S), self._lock:
-            # In a thread, as all that waits for a process: other pages must not wait with it.
-            self._made_broker = await asyncio.to_thread(lambda: ChildBroker(settings=SETTINGS))
-            await asyncio.to_thread(self._broker.start)
+            self._made_broker = await in_thread(
+                partial(ChildBroker, settings=SETTINGS), undo=ChildBroker.close
+            )
+            await in_thread(self._broker.start)
             await self._begin_topic()
             return await self._shown(None, self._situation)
 
@@ -106,9 +108,9 @@ class Sandbox:
         if self._producer is not None:
             await self._producer.kill()
         if self._made_broker is not None:
-            await asyncio.to_thread(self._made_broker.close)
+            await in_thread(self._made_broker.close)
         for directory in self._sessions:
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+            await in_thread(partial(shutil.rmtree, directory, ignore_errors=True))
 
     async def make(self, move: Move) -> Shown:
         """Make a move, and say what has come of it. Raises MoveRefused; nothing has changed."""
@@ -134,7 +136,7 @@ class Sandbox:
                 await self._disarm()
                 await self._answered()
             case Move.KILL_BROKER:
-                await asyncio.to_thread(self._broker.kill)
+                await in_thread(self._broker.kill)
             case Move.START_BROKER:
                 await self._start_broker()
             case Move.RESTART_PRODUCER:
@@ -164,11 +166,11 @@ class Sandbox:
         return before.pending is not None and before.mode in (Mode.PLAIN, Mode.IDEMPOTENT)
 
     async def _begin_topic(self) -> None:
-        await asyncio.to_thread(self._broker.create_topic, self.topic)
+        await in_thread(partial(self._broker.create_topic, self.topic))
         await self._start_producer(Situation(), is_new=True)
 
     async def _start_broker(self) -> None:
-        await asyncio.to_thread(self._broker.start)
+        await in_thread(self._broker.start)
         self._noted_up_to = -1
         if self._answer is not None:
             await self._answered()
@@ -187,7 +189,7 @@ class Sandbox:
             await self._disarm()  # an answer that was held for the one that is gone
         mode = self._situation.mode
         if mode is Mode.SESSION and (is_new or not self._sessions):
-            self._sessions.append(await asyncio.to_thread(tempfile.mkdtemp, prefix="minibroker-"))
+            self._sessions.append(await in_thread(partial(tempfile.mkdtemp, prefix="minibroker-")))
         self._producer = await ProducerProcess.started(
             "ours",
             self._broker.bootstrap_servers,
@@ -229,11 +231,11 @@ class Sandbox:
             arm = partial(faults.lose_reply, "Produce", topic=self.topic)
         else:
             arm = partial(faults.hold, "Produce", at="reply", topic=self.topic)
-        self._armed = await asyncio.to_thread(arm)
+        self._armed = await in_thread(arm)
 
     async def _disarm(self) -> None:
         if self._armed is not None:
-            await asyncio.to_thread(self._armed.release)
+            await in_thread(self._armed.release)
             self._armed = None
 
     async def _look(self) -> None:
@@ -252,7 +254,7 @@ class Sandbox:
             await connection.close()
         self._noted += found
         self._noted_up_to = max([self._noted_up_to, *(each.number for each in found)])
-        self._log = await asyncio.to_thread(self._broker.records, self.topic)
+        self._log = await in_thread(partial(self._broker.records, self.topic))
         self._table = [
             Row(
                 each.producer_id,
@@ -264,7 +266,7 @@ class Sandbox:
 
     async def _shown(self, move: Move | None, before: Situation) -> Shown:
         await self._look()
-        exchanges = await asyncio.to_thread(self._exchanges)
+        exchanges = await in_thread(self._exchanges)
         produced = [each for each in exchanges if each.api == "Produce"]
         attempts = self._attempts_of(produced)
         seen, self._told = self._told, len(exchanges)

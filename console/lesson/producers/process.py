@@ -82,7 +82,12 @@ class ProducerProcess:
             "patience_s": patience_s,
         }
         start = Forked.started if is_forked else Interpreter.started
-        producer = cls(await start(task, errors), errors, patience_s)
+        try:
+            way = await start(task, errors)
+        except BaseException:
+            errors.close()
+            raise
+        producer = cls(way, errors, patience_s)
         try:
             # 1. it starts   2. the broker is killed   3. it finds none, and ends: whoever has one
             # may do what they like with the broker.

@@ -15,9 +15,11 @@ import sys
 from abc import ABC, abstractmethod
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
+from socket import socket
 from typing import IO, Any, Self
 
 from ....testing.nursery import nursery
+from ..threads import in_thread
 
 PROGRAM = f"{__package__}.program"
 NEST = f"{__package__}.nest"
@@ -105,11 +107,15 @@ class Forked(Way):
         Raises: NurseryFailed, OSError, TimeoutError: none could be forked.
         """
         order = {"task": task, "errors": errors.name}
-        lifeline = await asyncio.to_thread(lambda: nursery(NEST).fork(order))
+        lifeline = await in_thread(lambda: nursery(NEST).fork(order), undo=socket.close)
         lifeline.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=lifeline)
-        async with asyncio.timeout(PID_TIMEOUT_S):
-            pid = json.loads(await reader.readline())["pid"]
+        try:
+            async with asyncio.timeout(PID_TIMEOUT_S):
+                pid = json.loads(await reader.readline())["pid"]
+        except BaseException:
+            writer.close()
+            raise
         return cls(pid, reader, writer)
 
     def tell(self, line: bytes) -> None:

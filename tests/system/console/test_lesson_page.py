@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
+from typing import Any
 
 import pytest
-from minibroker.console.lesson import sandboxes
+from minibroker.console.lesson import sandbox, sandboxes
 from minibroker.console.lesson.moves import Move
+from minibroker.testing import ChildBroker
 
 from tests.support.console.browsing import Browser, console_on
 
@@ -23,7 +27,15 @@ async def press(browser: Browser, move: Move) -> str:
     )
     assert answer.status_code == 200, answer.text[-2000:]
     assert "<html" not in answer.text
-    return answer.text
+    return await settled(browser, answer.text)
+
+
+async def settled(browser: Browser, page: str) -> str:
+    """A page once nothing is being done any more."""
+    async with asyncio.timeout(60):
+        while "at work</span>" in page or "The sandbox starts" in page:
+            page = await browser.text("/lesson")
+    return page
 
 
 def drawn_log(page: str) -> str:
@@ -35,7 +47,7 @@ async def test_a_lesson_from_beginning_to_end() -> None:
         assert "Start the lesson" in await browser.text("/lesson")
         begun = await browser.post("/lesson/begin", from_page="/lesson")
         assert (begun.status_code, begun.headers["location"]) == (303, "/lesson")
-        assert "Send x" in await browser.text("/lesson")
+        assert "Send x" in await settled(browser, await browser.text("/lesson"))
         await press(browser, Move.SEND)
         await press(browser, Move.LOSE_ACK)
         page = await press(browser, Move.SEND)
@@ -59,6 +71,49 @@ async def test_each_browser_has_its_own_and_not_too_many(monkeypatch: pytest.Mon
         assert answer.status_code == 503
         assert "1 take the lesson already" in answer.text
         await other.client.aclose()
+
+
+async def test_nobody_waits_while_processes_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_made, go_on = threading.Event(), threading.Event()
+
+    class SlowBroker(ChildBroker):
+        def __init__(self, **options: Any) -> None:
+            is_made.set()
+            go_on.wait(5)
+            super().__init__(**options)
+
+    monkeypatch.setattr(sandbox, "ChildBroker", SlowBroker)
+    async with console_on(NOBODY) as browser:
+        begun = asyncio.ensure_future(browser.post("/lesson/begin", from_page="/lesson"))
+        other = Browser(browser.app)
+        async with asyncio.timeout(4):
+            await asyncio.to_thread(is_made.wait, 4)
+            assert "Start the lesson" in await other.text("/lesson")
+        go_on.set()
+        assert (await begun).status_code == 303
+        await other.client.aclose()
+
+
+@pytest.mark.parametrize("while_in", ["__init__", "start"])
+async def test_who_leaves_at_once_leaves_nothing(
+    while_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_in = threading.Event()
+    usual = getattr(ChildBroker, while_in)
+
+    def slowly(self: ChildBroker, **options: Any) -> None:
+        is_in.set()
+        usual(self, **options)
+        made.append(self)
+
+    made: list[ChildBroker] = []
+    monkeypatch.setattr(ChildBroker, while_in, slowly)
+    async with console_on(NOBODY) as browser:
+        await browser.post("/lesson/begin", from_page="/lesson")
+        await asyncio.to_thread(is_in.wait, 20)
+    (broker,) = made
+    assert not broker.is_running
+    assert not broker._directory.exists()
 
 
 async def test_a_form_of_another_and_a_move_that_is_none() -> None:
