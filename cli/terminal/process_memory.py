@@ -21,10 +21,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ...broker.limits import COLLECTED_WHOLE_EVERY, GIVEN_BACK_EVERY_S, GIVEN_BACK_FROM_BYTES
+from ...broker.limits import (
+    COLLECTED_WHOLE_EVERY,
+    GIVEN_BACK_EVERY_S,
+    GIVEN_BACK_FROM_BYTES,
+    KEPT_FREE_BYTES_MAX,
+    MAPPED_FROM_BYTES,
+)
 
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
-MAPPED_FROM_BYTES = 4 * 1024 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _STATM = Path("/proc/self/statm")
 
 
@@ -61,7 +66,13 @@ def share_one_arena() -> bool:
     mallopt = getattr(ctypes.PyDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(_M_ARENA_MAX, 1) and mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM_BYTES))
+    # Who sets one of these bounds has glibc leave the others as they were at the start: the memory
+    # of each batch of a megabyte would be given back, and be had anew, page by page, for the next.
+    return bool(
+        mallopt(_M_ARENA_MAX, 1)
+        and mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM_BYTES)
+        and mallopt(_M_TRIM_THRESHOLD, KEPT_FREE_BYTES_MAX)
+    )
 
 
 def resident_bytes() -> int:

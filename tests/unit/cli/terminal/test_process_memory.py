@@ -168,3 +168,25 @@ def test_threads_share_one_arena(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", ARENAS, str(told), how], check=True, timeout=60)
         counted[how] = told.read_text().count("<heap nr=")
     assert counted["shared"] == 1 < counted["as they are"]
+
+
+FAULTS = """
+import resource
+from minibroker.cli.terminal.process_memory import share_one_arena
+assert share_one_arena()
+bytearray(1_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    bytearray(1_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.PyDLL(None), "mallopt"), reason="malloc is not glibc's: it has no bounds"
+)
+def test_the_memory_of_a_batch_of_a_megabyte_is_there_for_the_next() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", FAULTS], check=True, timeout=60, capture_output=True, text=True
+    )
+    assert int(told.stdout) < 2_500, "each megabyte is 250 pages, and 100 of them were asked for"
