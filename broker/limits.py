@@ -39,6 +39,10 @@ READ_BYTES_MAX = 4 * 1024 * 1024
 # When all memory is used up, those who hold most are closed until this part of it is free again:
 # to choose them takes a look at every connection, which must not be needed for each of them.
 FREED_SHARE = 8
+# Who takes its answers at a pace at which all that it holds is gone within this, in ms, is spared:
+# what it holds counts for this part only, so that even then it is nobody who holds next to nothing.
+TAKEN_WITHIN_MS = 1000
+TAKING_SHARE = 8
 # How often those are looked at again that wait for memory, in ms, while all are counted anew; with
 # very many connections less often: a look takes a µs each.
 HELD_BACK_LOOK_MS = 10

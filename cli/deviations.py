@@ -370,7 +370,7 @@ DEVIATIONS = {
         " that are not answered and answers that are not taken (256 MB unless set)",
         kafka="no bound unless one is set; then no further request is read, of anybody",
         ours="answers to fetches get shorter, down to one batch; who has much open waits; beyond it"
-        " the connections that hold most are closed",
+        " those are closed that hold most and do not take it",
         reason="A few clients that do not read, or do not end what they send, must not keep"
         " everybody else waiting, nor take all memory.",
         test="tests/system/neighbours/test_held_bytes.py"

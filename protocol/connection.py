@@ -29,6 +29,7 @@ from .header import (
 from .messages.api_versions import ApiVersion, ApiVersionsResponse
 
 API_VERSIONS = APIS[18]
+_API_VERSIONS_KEY = API_VERSIONS.key
 
 _HEAD = Struct(">ii")  # size, correlation id
 _HEAD_TAGGED = Struct(">iib")  # the same and an empty tag section
@@ -188,12 +189,13 @@ class ServerConnection:
             DecodeError: a header or body that does not parse.
         """
         header, position = decode_request_header(frame)
-        if header.api_key == API_VERSIONS.key and self._refuses(header):
+        api_key, version, correlation_id, client_id = header
+        if api_key == _API_VERSIONS_KEY and self._refuses(header):
             return None
-        route = self._routes.find(header.api_key, header.api_version)
+        route = self._routes.find(api_key, version)
         message, _ = route.decode(frame, position)
         size_bytes = len(frame)
-        request = Request(route, header.correlation_id, header.client_id, message, size_bytes)
+        request = Request(route, correlation_id, client_id, message, size_bytes)
         self.open_bytes += size_bytes
         self._pending.append(request)
         return request

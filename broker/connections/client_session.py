@@ -34,6 +34,7 @@ from ..limits import (
 )
 from ..log_lines import Event
 from ..session import CloseConnection, Session, principal_of
+from ..waiting.held_bytes import Taking
 from ..waiting.isolation import ENDS_THE_BROKER, call, each_alone
 from ..waiting.long_work import Steps, Working
 from ..waiting.promise import Failure, Promise
@@ -76,6 +77,7 @@ class ClientSession(asyncio.BufferedProtocol):
         self._decoding_bytes = 0  # a frame that is being decoded in steps
         self._now_s = 0.0  # when the clock was looked at, to measure requests
         self.held_bytes = 0
+        self.taking = Taking()
         self._detour = server.fault_path.detour(self) if server.fault_path is not None else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -222,8 +224,9 @@ class ClientSession(asyncio.BufferedProtocol):
         ends_at, self._now_s = 0.0, monotonic() if self._server.measures else 0.0
         while backlog:
             began = self._now_s
-            is_owing = core.open_bytes or core.queued_bytes or self._working is not None
-            if (is_owing or held.is_short or not self._is_writable) and not self._has_room():
+            owes_much = core.open_bytes + core.queued_bytes > WRITE_BUFFER_HIGH_BYTES
+            owes_much = owes_much or core.in_flight >= IN_FLIGHT_MAX or self._working is not None
+            if (owes_much or held.is_short or not self._is_writable) and not self._has_room():
                 self._send()
                 self._count()
                 if self._transport is None or not self._has_room():  # None: it was just cut
@@ -342,7 +345,7 @@ class ClientSession(asyncio.BufferedProtocol):
             self._begin_mute()
 
     def _begin_mute(self) -> None:
-        muted = Working(_nothing)
+        muted = Working(lambda: None)  # there is nothing to drop
         self._wait_for(muted)
         self._loop.call_at(self._muted_until, muted.worked, None)
 
@@ -481,19 +484,14 @@ class ClientSession(asyncio.BufferedProtocol):
         if not self._backlog:
             self._frames.let_go()
         self._count()
+        if self._transport is not None:
+            taken_bytes = self._core.sent_bytes - self._transport.get_write_buffer_size()
+            self.taking.look(taken_bytes, self._loop.time() * 1000)
 
     def hang_up(self, why: Exception, frame: memoryview = NO_FRAME) -> None:
-        """Close the connection behind what is on its way out.
-
-        Args:
-            frame: the request that could not be served, for the log.
-        """
+        """Close the connection behind what is on its way out; `frame` is for the log."""
         now_ms = int(self._loop.time() * 1000)
         protocol = self._listener.security.protocol.value
         self._server.closings.closed(self.peer, why, frame, now_ms, protocol)
         self._backlog.clear()
         self.close()
-
-
-def _nothing() -> None:
-    """There is nothing to drop."""

@@ -219,18 +219,19 @@ class Server:
         each_alone(held_back, ClientSession.go_on, "serving who was held back")
 
     def _make_room(self) -> None:
-        """All is used up: close who holds most, until a part of it is free again."""
+        """All is used up: close who holds most and does not take it, until a part is free again."""
         each_alone(tuple(self.connections), ClientSession.recount, "counting a connection")
         if not self.held.is_full:
             return
         until = self.held.bytes_max - self.held.bytes_max // FREED_SHARE
-        for most in sorted(self.connections, key=lambda each: -each.held_bytes):
+        for most in sorted(self.connections, key=_counted_bytes, reverse=True):
             if self.held.total <= until:
                 return
             most.cut(
                 CloseConnection(
-                    f"it holds {most.held_bytes} bytes, the most of all, and all together hold "
-                    f"more than queued.max.request.bytes={self.held.bytes_max}"
+                    f"it holds {most.held_bytes} bytes, the most of all that are not about to be "
+                    "taken, and all together hold more than "
+                    f"queued.max.request.bytes={self.held.bytes_max}"
                 )
             )
 
@@ -251,3 +252,8 @@ class Server:
                 then="answers to fetches are shorter; who does not take its answers waits",
             )
         )
+
+
+def _counted_bytes(session: ClientSession) -> int:
+    """What a connection holds, but for what it is about to take: who has most is closed first."""
+    return session.taking.counted(session.held_bytes)

@@ -120,6 +120,35 @@ async def test_when_all_is_used_up_the_one_that_holds_most_is_closed(
         await until(lambda: runtime.broker.held.total == 0)
 
 
+async def test_when_all_is_used_up_who_takes_its_answers_is_spared(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running_broker(settings=SETTINGS) as runtime:
+        client, held, server = await connect(runtime), runtime.broker.held, runtime.server
+        await create(client)
+        for _ in range(40):
+            await client.request(produce(BIG))
+        known = set(server.connections)
+        reading = await stuck_reader(runtime, 0)
+        await until(lambda: any(each.held_bytes > 2 * len(BIG) for each in server.connections))
+        (session,) = server.connections - known
+        stuck = [await stuck_reader(runtime, 10 * number) for number in range(1, 7)]
+        await until(lambda: held.is_short)
+        assert session.held_bytes == max(each.held_bytes for each in server.connections)
+        while session.taking.counted(session.held_bytes) == session.held_bytes:
+            async with asyncio.timeout(5):
+                await reading.reader.readexactly(50_000)
+        held.bytes_max = held.total  # now it is all used up
+        held.change(0)
+        server._make_room()
+        await until(lambda: len(server.connections) < len(stuck) + 2)
+        assert session in server.connections, "others were closed"
+        assert any("not about to be taken" in str(each.msg) for each in caplog.records)
+        for raw in (reading, *stuck):
+            await raw.close()
+        await client.close()
+
+
 async def test_an_announcement_reserves_nothing() -> None:
     async with running_broker(settings=SETTINGS) as runtime:
         raws = [await RawConnection.open(runtime) for _ in range(20)]
