@@ -40,6 +40,8 @@ from minibroker.protocol.messages.offset_fetch import (
 )
 from minibroker.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 
+from tests.support.in_loop.looking import pause
+
 WAIT_S = 15.0
 LONG_MS = 60_000
 PARTITIONS = 3
@@ -333,7 +335,7 @@ class Stage:
         # asks is told of what is written, and finds nothing: "Dead"  4. it is written: "Empty".
         async with asyncio.timeout(WAIT_S):
             while (await self._described()).group_state not in states:
-                pass
+                await pause()
 
     async def until_member(self, actor: Actor) -> None:
         """Wait until the group knows an actor's member id."""

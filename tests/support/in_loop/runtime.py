@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,6 @@ async def running_broker(
     runtime = Runtime(loaded.config, loaded.listeners, world)
     async with runtime:
         yield runtime
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until a condition holds; TimeoutError after WAIT_S."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  any condition, not one event
-            await asyncio.sleep(0)
 
 
 async def connect(runtime: Runtime) -> Connection:

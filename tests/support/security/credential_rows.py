@@ -21,6 +21,7 @@ from minibroker.protocol.messages.describe_user_scram_credentials import (
 )
 from minibroker.protocol.sasl.scram import salted_password
 
+from tests.support.in_loop.looking import pause
 from tests.support.security.listeners import SALT
 from tests.support.security.rows import BAD_SCRAM, CHOSEN, Row
 from tests.support.security.talk import Place, Talk
@@ -116,7 +117,7 @@ async def _told(place: Place) -> list[str]:
     assert await alter(admin, up("t1", SHA_512, 8192, salted=bytes(64))) == ["0 None"]
     async with asyncio.timeout(TOLD_S):
         while len(seen := await describe(admin, "t1")) != 1 or "2, 8192" not in seen[0]:
-            continue
+            await pause()
     assert seen[0] in await describe(admin)
     return [*seen, *await describe(admin, "nobody"), *await describe(admin, "t1", "t1")]
 

@@ -20,6 +20,7 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 
+from tests.support.in_loop.looking import pause
 from tests.support.security.quotas import set_quotas
 from tests.support.security.rights import bobs, everything, make_topics
 from tests.support.security.rights_requests import CLUSTER, OP, TOPIC, allow, create_topics, fetch
@@ -162,7 +163,7 @@ async def an_address_that_may_have_two_connections(place: Place) -> None:
     assert await (await place.open("PLAINTEXT")).is_open() == "open"
     await first.close()
     while await (await place.open_from(OTHER)).is_open() == CLOSED:
-        continue  # until the broker has seen its end
+        await pause()  # until the broker has seen its end
     assert await second.is_open() == "open"
 
 

@@ -27,6 +27,7 @@ from minibroker.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequestTopic,
 )
 
+from tests.support.in_loop.looking import pause
 from tests.support.security.rights_requests import (
     GROUP,
     OP,
@@ -158,7 +159,7 @@ async def is_stable(stage: Stage) -> bool:
 async def read(stage: Stage) -> None:
     """Markers come a moment after the answer."""
     while not await is_stable(stage):
-        continue
+        await pause()
     stage.seen.append("what was written is read")
 
 
@@ -175,7 +176,7 @@ async def the_id_is_taken_in_a_transaction(stage: Stage) -> None:
     await stage.bob_asks("EndTxn", end(begun), 4)
     await stage.bob_asks("InitProducerId", init(ID), 4)
     while await is_stable(stage):
-        continue  # it is still open, and seen to be
+        await pause()  # it is still open, and seen to be
     await stage.may(*TRANSACTIONAL)
     await stage.bob_asks("with it again: EndTxn", end(begun), 4)
     await read(stage)
@@ -196,7 +197,7 @@ async def the_group_is_taken_in_a_transaction(stage: Stage) -> None:
         group_id=TEAM, topics=[OffsetFetchRequestTopic(name="b", partition_indexes=[0])]
     )
     while (await stage.admin.answer(asked, 5)).topics[0].partitions[0].committed_offset < 0:
-        continue
+        await pause()
     stage.seen.append("what was committed is told")
 
 

@@ -24,6 +24,7 @@ from minibroker.protocol.messages.offset_commit import (
 )
 from minibroker.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 
+from tests.support.in_loop.looking import pause
 from tests.support.security.rights_requests import (
     OP,
     TOPIC,
@@ -163,7 +164,7 @@ async def bob_waits_to_join(
     bob = await member_of(stage, stage.bob)
     waiting = asyncio.ensure_future(stage.bob.answer(join(bob), 5))
     while not (await other.answer(beat(first.generation_id, leader), 3)).error_code:
-        continue  # until the rebalance has begun: bob's JoinGroup is there
+        await pause()  # until the rebalance has begun: bob's JoinGroup is there
     return other, leader, bob, waiting
 
 

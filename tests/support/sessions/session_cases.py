@@ -22,6 +22,7 @@ from minibroker.client.session.outcomes import Unsettled
 from minibroker.protocol import sequence
 from minibroker.protocol.errors import ErrorCode
 
+from tests.support.in_loop.looking import until
 from tests.support.sessions.settling_stage import GONE_AFTER_MS, WAIT_S, Dead, Stage
 
 SessionCase = Callable[[Stage, str, Path], Awaitable[None]]
@@ -70,8 +71,7 @@ async def going_on(stage: Stage, directory: Path) -> AsyncIterator[Producer]:
 
 async def unsettled(producer: Producer, count: int) -> tuple[Unsettled, ...]:
     """What people have to decide about, once there is so much of it."""
-    while len(producer.session.unsettled) < count:  # noqa: ASYNC110  there is no event for it
-        await asyncio.sleep(0)
+    await until(lambda: len(producer.session.unsettled) >= count, WAIT_S)
     return producer.session.unsettled
 
 

@@ -73,6 +73,8 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing.stored import stored_batches
 
+from tests.support.in_loop.looking import pause
+
 WAIT_S = 90.0
 TIMEOUT_MS = 10_000
 GONE_AFTER_MS = 300.0
@@ -152,7 +154,7 @@ class Stage:
                 try:
                     self._connection = await Connection.open(host, port)
                 except ClientError:
-                    await asyncio.sleep(0)  # it has just been started
+                    await pause()  # it has just been started
             return self._connection
 
     async def ask(self, request: Any, version: int | None = None) -> Any:
@@ -245,7 +247,7 @@ class Stage:
         """Wait for something that a broker will do by itself."""
         async with asyncio.timeout(WAIT_S):
             while not await holds():
-                pass  # asking is what takes time
+                await pause()
 
     async def end_of(self, topic: str, partition: int = 0) -> tuple[int, int]:
         """The end offset of a partition, and its leader epoch."""
@@ -352,7 +354,7 @@ class Stage:
         await self._coordinated(name)
         async with asyncio.timeout(WAIT_S):
             while (answer := await self.ask(request)).error_code:
-                pass  # the coordinator is loading, or ends what was
+                await pause()  # the coordinator is loading, or ends what was
         return Owner(answer.producer_id, answer.producer_epoch)
 
     async def mark(self, name: str, owner: Owner) -> None:

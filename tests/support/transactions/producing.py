@@ -29,6 +29,7 @@ from minibroker.client import (
 )
 from minibroker.testing.proxy import Proxy
 
+from tests.support.in_loop.looking import until
 from tests.support.transactions.scenarios import end_of, new_place, reader
 
 WAIT_S = 30.0
@@ -175,9 +176,7 @@ async def stop_aborts_what_is_open(bootstrap: str) -> None:
                 await asyncio.get_running_loop().create_future()
 
         task = asyncio.create_task(work())
-        async with asyncio.timeout(WAIT_S):
-            while not writer.metrics()["record-send-total"]:  # noqa: ASYNC110  any metric
-                await asyncio.sleep(0)
+        await until(lambda: bool(writer.metrics()["record-send-total"]), WAIT_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -36,6 +36,8 @@ from minibroker.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequestTopic,
 )
 
+from tests.support.in_loop.looking import pause
+
 WAIT_S = 30.0
 TIMEOUT_MS = 60_000
 GROUP, TRANSACTION = 0, 1  # key_type of FindCoordinator
@@ -208,4 +210,4 @@ class RawProducer:
                 answer = await self._connection.request(message, version=version)
                 if code_of(answer) not in not_yet:
                     return answer
-                await asyncio.sleep(0)  # each try is a round trip
+                await pause()

@@ -34,6 +34,7 @@ from minibroker.protocol.messages.incremental_alter_configs import (
 )
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 
+from tests.support.in_loop.looking import pause
 from tests.support.transactions.differences import Ours
 from tests.support.transactions.markers import Markers
 from tests.support.transactions.offsets import Groups
@@ -255,13 +256,13 @@ class Stage:
         request = CreateTopicsRequest(topics=[new], timeout_ms=10_000)
         async with asyncio.timeout(WAIT_S):
             while (code := (await self.ask(request)).topics[0].error_code) == 36:  # exists still
-                pass
+                await pause()
             assert code == 0, f"a topic cannot be made: {code}"
             while not await self._has_leaders(name, partitions):
-                pass
+                await pause()
             for index in range(partitions):
                 while not (await self.readers.position(-2, of=f"{letter}-{index}")).startswith("@"):
-                    pass
+                    await pause()
 
     async def delete_topic(self, letter: str) -> None:
         """Delete a topic, and wait until it is gone."""
@@ -270,7 +271,7 @@ class Stage:
         assert (await self.ask(request)).responses[0].error_code == 0
         async with asyncio.timeout(WAIT_S):
             while (await self._found(self._topics[letter])).error_code != 3:
-                pass
+                await pause()
 
     def part(self, where: int | str) -> tuple[str, int]:
         """Topic and partition: 3 is `A-3`; what is no letter of a topic is a name."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from minibroker.broker.cluster.records import ClientQuotaRecord
 from minibroker.broker.runtime import Runtime
 
-from tests.support.in_loop.runtime import running_broker, until
+from tests.support.in_loop.looking import until
+from tests.support.in_loop.runtime import running_broker
 from tests.support.security.listeners import Authority
 from tests.support.security.secured_broker import secured_broker
-from tests.support.security.talk import CLOSED, Place, Talk
+from tests.support.security.talk import CLOSED, Talk
 
 
 async def talk_to(port: int, source: str = "127.0.0.1") -> Talk:
@@ -63,18 +64,16 @@ async def test_who_hurries_is_not_read_and_ends_a_moment_later(tmp_path: Path) -
     async with secured_broker(Authority(tmp_path)) as (runtime, place):
         entity = (("ip", "127.0.0.1"),)
         runtime.broker.change_security([ClientQuotaRecord(entity, {"connection_creation_rate": 1})])
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         opened = [await place.open("PLAINTEXT") for _ in range(10)]
-        assert [await each.is_open() for each in opened] == ["open"] * 10
-        for listener in ("PLAINTEXT", "SASL_PLAINTEXT"):
+        # Each one more has to wait until there is one a second since the first; a slow machine
+        # has let some of that pass by.
+        for seconds, listener in enumerate(("PLAINTEXT", "SASL_PLAINTEXT"), 1):
             late = await place.open(listener)
             assert await late.is_open() == CLOSED
-            assert late.took_ms >= 900
-        await tls_is_refused_late(place)
-        assert await opened[0].is_open() == "open"
-
-
-async def tls_is_refused_late(place: Place) -> None:
-    bare = await place.open_bare("SSL")
-    began = asyncio.get_running_loop().time()
-    assert await bare.reader.read() == b""
-    assert asyncio.get_running_loop().time() - began >= 0.9
+            assert loop.time() - began >= 0.9 * seconds
+        bare = await place.open_bare("SSL")
+        assert await bare.reader.read() == b""
+        assert loop.time() - began >= 0.9 * 3
+        assert [await each.is_open() for each in opened] == ["open"] * 10

@@ -20,7 +20,8 @@ from tests.support.answers.log_start_answers import (
     shown,
     where,
 )
-from tests.support.in_loop.runtime import connect, running_broker, until
+from tests.support.in_loop.looking import until
+from tests.support.in_loop.runtime import connect, running_broker
 
 LONG_MS = 60_000
 FOR_EVER = {"retention.ms": "-1"}

@@ -13,13 +13,13 @@ from minibroker.protocol.messages.api_versions import ApiVersionsRequest
 from minibroker.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from minibroker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.requests import create, fetch, produce
 from tests.support.in_loop.runtime import (
     RawConnection,
     connect,
     request_frame,
     running_broker,
-    until,
 )
 
 PRODUCE, FETCH, API_VERSIONS = 0, 1, 18
@@ -247,11 +247,12 @@ async def test_a_client_that_never_reads_its_answers_is_closed_after_its_time() 
 
 
 async def test_a_connection_that_waits_for_records_is_not_idle() -> None:
-    async with running_broker(settings={"connections.max.idle.ms": "50"}) as runtime:
+    async with running_broker(settings={"connections.max.idle.ms": "200"}) as runtime:
         raw = await RawConnection.open(runtime)
-        raw.send(request_frame(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 4, 0))
+        # In one go: on a busy machine it would be idle for long between the two.
+        made = request_frame(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 4, 0)
+        raw.send(made + request_frame(fetch(wait_ms=500), 5, 1))
         await raw.frame()
-        raw.send(request_frame(fetch(wait_ms=250), 5, 1))
         assert (await raw.response(FETCH, 5))[0] == 1
         await raw.close()
 

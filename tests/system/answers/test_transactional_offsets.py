@@ -20,6 +20,7 @@ from minibroker.protocol.messages.offset_fetch import (
 )
 from minibroker.testing import TestBroker
 
+from tests.support.in_loop.looking import pause
 from tests.support.transactions.raw_producer import RawProducer
 
 WAIT_S = 20.0
@@ -56,7 +57,7 @@ async def stable(broker: TestBroker) -> int:
     """The offset, once it is stable."""
     async with asyncio.timeout(WAIT_S):
         while (found := await told(broker)) == UNSTABLE:
-            pass  # each look is a round trip
+            await pause()
     assert found[0] == 0
     return found[1]
 

@@ -11,7 +11,7 @@ import pytest
 from minibroker.client import ClientError, Delivery, DeliveryTimeout, Producer
 from minibroker.testing import TestBroker
 
-from tests.support.in_loop.runtime import until
+from tests.support.in_loop.looking import until
 
 T = TypeVar("T")
 BOUND_S = 5.0

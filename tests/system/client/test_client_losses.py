@@ -13,6 +13,8 @@ from minibroker.client.group.member import GroupMember
 from minibroker.protocol.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from minibroker.testing import TestBroker
 
+from tests.support.in_loop.looking import pause, until
+
 BOUND_S = 10.0
 P0 = TopicPartition("t", 0)
 RECORDS = 4
@@ -77,7 +79,7 @@ async def let_fetch(consumer: Consumer) -> None:
 async def until_state(broker: TestBroker, state: str) -> None:
     async with Admin(broker.bootstrap_servers) as admin:
         while (await admin.describe_group("g")).state != state:
-            pass  # each turn asks the broker
+            await pause()
 
 
 async def expel(broker: TestBroker) -> None:
@@ -123,8 +125,7 @@ async def test_nothing_is_read_after_unsubscribe_though_the_listener_is_not_done
         await let_fetch(consumer)
         assert await consumer.getmany() == {}
         held.release()
-        while listener.said != ["assigned", "revoked"]:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await until(lambda: listener.said == ["assigned", "revoked"], BOUND_S)
 
 
 async def test_what_the_group_has_taken_is_lost_not_revoked_if_only_the_commit_tells(
@@ -164,8 +165,7 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 async def pass_by(ticks: list[None], count: int) -> None:
     """Wait for so many."""
     ticks.clear()
-    while len(ticks) < count:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await until(lambda: len(ticks) >= count, BOUND_S)
 
 
 async def test_a_lost_member_that_has_unsubscribed_commits_nothing(
@@ -180,13 +180,12 @@ async def test_a_lost_member_that_has_unsubscribed_commits_nothing(
     ):
         await listener.is_reached.wait()
         while not await admin.list_group_offsets("g"):
-            pass  # until it has committed as a member
+            await pause()  # until it has committed as a member
         await expel(broker)
         await admin.alter_group_offsets("g", {P0: 4})
         member = consumer._member
         assert member is not None
-        while member._membership.beats:  # noqa: ASYNC110  until a heartbeat has told it
-            await asyncio.sleep(0)
+        await until(lambda: not member._membership.beats, BOUND_S)  # a heartbeat has told it
         consumer.unsubscribe()
         member._stored.clear()  # as if it had read on since
         await pass_by(ticks, 2)

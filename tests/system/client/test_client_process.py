@@ -25,7 +25,7 @@ from minibroker.client import (
 )
 from minibroker.testing import TestBroker
 
-from tests.support.in_loop.runtime import until
+from tests.support.in_loop.looking import until
 from tests.support.transactions.producing import committed
 
 WAIT_S = 20.0

@@ -20,6 +20,7 @@ from minibroker.client import (
 )
 from minibroker.testing import TestBroker
 
+from tests.support.in_loop.looking import pause
 from tests.support.in_loop.runtime import running_broker
 from tests.support.transactions.producing import SCENARIOS, WAIT_S, Scenario, committed, producer
 
@@ -178,6 +179,7 @@ async def test_a_timed_out_transaction_is_told_and_the_next_one_works() -> None:
         async with Admin(broker.bootstrap_servers) as admin, asyncio.timeout(WAIT_S):
             while (listed := (await admin.list_transactions())[0]).state != "CompleteAbort":
                 assert listed.state in ("Ongoing", "PrepareAbort")
+                await pause()
         with pytest.raises(Abortable, match="transaction_timeout_ms"):
             await tx.commit()
         async with writer.transaction() as tx:

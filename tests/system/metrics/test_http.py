@@ -13,7 +13,8 @@ from minibroker.broker.metrics.exposition import LINES_A_PIECE
 from minibroker.broker.metrics.server import MetricsServer
 from minibroker.broker.runtime import ListenError
 
-from tests.support.in_loop.runtime import running_broker, until
+from tests.support.in_loop.looking import until
+from tests.support.in_loop.runtime import running_broker
 from tests.support.metrics.asking import (
     Scraped,
     answer_of,

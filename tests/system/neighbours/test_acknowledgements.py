@@ -21,12 +21,12 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.runtime import (
     RawConnection,
     connect,
     request_frame,
     running_broker,
-    until,
 )
 from tests.support.worlds.flushes import HeldFlushes, world_with
 

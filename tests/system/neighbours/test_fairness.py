@@ -16,13 +16,13 @@ from minibroker.broker.runtime import Runtime
 from minibroker.protocol.messages.api_versions import ApiVersionsRequest
 from minibroker.protocol.messages.metadata import MetadataRequest
 
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.requests import create, produce
 from tests.support.in_loop.runtime import (
     RawConnection,
     connect,
     request_frame,
     running_broker,
-    until,
 )
 
 FLOOD = 2_000

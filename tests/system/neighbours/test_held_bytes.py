@@ -12,13 +12,13 @@ from minibroker.broker.limits import READ_BYTES_MAX, RESERVE_BYTES
 from minibroker.broker.runtime import Runtime
 from minibroker.protocol.messages.metadata import MetadataRequest
 
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.requests import create, fetch, produce
 from tests.support.in_loop.runtime import (
     RawConnection,
     connect,
     request_frame,
     running_broker,
-    until,
 )
 
 MB = 1024 * 1024

@@ -20,12 +20,12 @@ from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTop
 from minibroker.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 
 from tests.support.in_loop import requests as ask
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.runtime import (
     RawConnection,
     connect,
     request_frame,
     running_broker,
-    until,
 )
 from tests.support.worlds.flushes import HeldFlushes, world_with
 

@@ -40,12 +40,12 @@ from minibroker.protocol.messages.produce import (
 )
 
 from tests.support.in_loop import requests as ask
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.runtime import (
     RawConnection,
     connect,
     request_frame,
     running_broker,
-    until,
 )
 
 NOW_MS = 1_700_000_000_000

@@ -24,7 +24,8 @@ from minibroker.protocol.messages.produce import (
     TopicProduceData,
 )
 
-from tests.support.in_loop.runtime import connect, running_broker, until
+from tests.support.in_loop.looking import until
+from tests.support.in_loop.runtime import connect, running_broker
 from tests.support.worlds.flushes import HeldFlushes, world_with
 
 ID, TOPIC, PARTITIONS = "id", "t", 40

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fuzz.mutations import mutated
 from tests.hostile.handshakes import whole_hello
-from tests.support.in_loop.runtime import until
+from tests.support.in_loop.looking import until
 from tests.support.security.listeners import PROTOCOLS, Authority
 from tests.support.security.secured_broker import secured_broker
 from tests.support.security.talk import CLOSED, VERSIONS, Place

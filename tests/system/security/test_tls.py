@@ -12,8 +12,9 @@ from minibroker.broker.security.tls_context import LOOK_EVERY_S
 from minibroker.client.cluster.connection import Connection
 from minibroker.protocol.batch.reading import records_in
 
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.requests import create, fetch, produce
-from tests.support.in_loop.runtime import request_frame, until
+from tests.support.in_loop.runtime import request_frame
 from tests.support.security.listeners import CLIENT_NAME, Authority
 from tests.support.security.secured_broker import secured_broker
 from tests.support.security.talk import CLOSED, METADATA, VERSIONS, Place

@@ -22,6 +22,8 @@ from minibroker.protocol.messages.produce import (
 )
 from minibroker.testing import TestBroker
 
+from tests.support.in_loop.looking import pause
+
 WAIT_S = 5.0
 ID = "orders"
 
@@ -127,7 +129,7 @@ async def test_an_ending_is_held_when_it_is_complete_and_its_id_is_not_served(
     held.release()
     async with asyncio.timeout(WAIT_S):
         while (answer := await ask(client, init, version=5)).error_code == 51:
-            pass
+            await pause()
     assert (answer.error_code, answer.producer_id) == (0, pid)
 
 
@@ -156,7 +158,7 @@ async def test_a_broker_dies_in_the_ending_and_the_next_start_finishes_it(
     await broker.start()
     async with asyncio.timeout(WAIT_S):
         while await state(broker) != "CompleteCommit":
-            pass
+            await pause()
     assert marked(broker) == [1, 1]
 
 

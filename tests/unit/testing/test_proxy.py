@@ -7,7 +7,7 @@ import json
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -39,6 +39,7 @@ from minibroker.testing import proxy as proxy_module
 from minibroker.testing.proxy import Proxy
 from minibroker.testing.proxying.rules import Outcome, RelayedRequest
 
+from tests.support.in_loop.looking import until
 from tests.support.in_loop.scripted_upstream import (
     BOUND_S,
     Client,
@@ -78,12 +79,6 @@ def produce(
         topic_data=[TopicProduceData(name=topic, partition_data=[data])],
     )
     return request_of(message, version, correlation_id)
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(BOUND_S):
-        while not reached():  # noqa: ASYNC110  bytes on their way through other tasks
-            await asyncio.sleep(0)
 
 
 async def test_bytes_pass_unchanged_both_ways() -> None:

@@ -11,7 +11,7 @@ from minibroker.broker.connections.transports import JOIN_BYTES_MAX, close_in_ti
 from minibroker.broker.limits import WRITE_BUFFER_HIGH_BYTES
 
 from tests.support.in_loop.lax_transport import LaxTransport
-from tests.support.in_loop.runtime import until
+from tests.support.in_loop.looking import until
 
 
 class Paused(asyncio.Protocol):

@@ -21,6 +21,7 @@ from minibroker.client.session.journal_frames import frames, read_head
 from minibroker.client.session.journal_recovery import JOURNAL
 from minibroker.client.session.journal_state import EntryRefused
 
+from tests.support.in_loop.looking import until
 from tests.support.sessions.journaled import DrawnSession, batch, begun, facts
 
 WAIT_S = 20.0
@@ -83,13 +84,6 @@ def opened(path: Path, gate: Gate, durability: str = FSYNC, above: int = 10**9) 
 
 def cut(number: int, wire: bytes = b"w") -> Cut:
     return Cut({"file": number}, (batch(number, number, wire=wire),))
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Let the loop turn until something is so; nothing tells a test of it."""
-    async with asyncio.timeout(WAIT_S):
-        while not is_so():  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 def generation(path: Path) -> int:
