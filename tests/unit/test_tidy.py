@@ -43,6 +43,7 @@ EDGE_MODULES = {
 }
 PROTOCOL_LIBRARIES = {"construct", "crc32c", "cramjam", "lz4", "zstandard"}
 BANNED_WORDS = {"manager", "helper", "helpers", "util", "utils"}
+BANNED = re.compile("(?i)manager|helper|util")  # names that may have one of them
 MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "count"}
 WIRE_DECORATORS = {"struct", "request", "response"}
 # what Kafka's world calls it: "process" is consume, transform, produce
@@ -58,6 +59,7 @@ FOLDERS_TESTED = {
 }
 # file -> why nothing better than sleeping works there
 SLEEPS_ALLOWED = {
+    "tests/support/in_loop/looking.py": "how tests wait where no event tells them",
     "tests/support/sessions/session_process.py": "its time is simulated",
     "tests/support/security/rows.py": "a login expires by the time of a broker, a real Kafka too",
     "tests/interop/console/driving.py": "how fast pages are asked for is the load",
@@ -113,7 +115,15 @@ class Source:
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        return list(ast.walk(self.tree))
+        """All of the tree; ast.walk takes three times as long."""
+        found: list[ast.AST] = [self.tree]
+        for node in found:
+            for value in vars(node).values():
+                if isinstance(value, ast.AST):
+                    found.append(value)
+                elif isinstance(value, list):
+                    found += [each for each in value if isinstance(each, ast.AST)]
+        return found
 
     @cached_property
     def docstring(self) -> str:
@@ -171,8 +181,10 @@ def only_edges_touch_the_world(source: Source) -> Iterator[Complaint]:
     for node in source.nodes:
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):
             yield Complaint(node.lineno, f"await is for the edges: {hint}")
-        elif isinstance(node, ast.Call) and ast.unparse(node).startswith(("open(", "Random()")):
-            name = ast.unparse(node.func)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+            if name != "open" and ast.unparse(node) != "Random()":
+                continue
             yield Complaint(node.lineno, f"{name}() is the world outside: {hint}")
 
 
@@ -247,6 +259,8 @@ def names_say_what_things_do(source: Source) -> Iterator[Complaint]:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 names.append((node.lineno, name))
     for line, name in names:
+        if not BANNED.search(name):
+            continue
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
         for word in BANNED_WORDS.intersection(words):
             yield Complaint(line, f"{name}: {word!r} says nothing; name the thing or the work")
@@ -295,7 +309,7 @@ def modules_keep_no_mutable_state(source: Source) -> Iterator[Complaint]:
 def no_test_sleeps(source: Source) -> Iterator[Complaint]:
     if source.path.parts[0] != "tests" or str(source.path) in SLEEPS_ALLOWED:
         return
-    for node in source.nodes:
+    for node in source.nodes if "sleep(" in source.text else ():
         if isinstance(node, ast.Call):
             called = ast.unparse(node)
             if re.match(r"((time|asyncio)\.)?sleep\(", called) and called != "asyncio.sleep(0)":
@@ -320,8 +334,10 @@ def modules_say_where_they_are_tested(source: Source) -> Iterator[Complaint]:
 
 
 def nothing_outside_is_named(source: Source) -> Iterator[Complaint]:
-    for number, line in enumerate(source.text.splitlines(), 1):
-        for pattern, what_to_do in OUTSIDE_WORDS.items():
+    for pattern, what_to_do in OUTSIDE_WORDS.items():
+        if not re.search(pattern, source.text):
+            continue
+        for number, line in enumerate(source.text.splitlines(), 1):
             if re.search(pattern, line):
                 yield Complaint(number, what_to_do)
 
