@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,10 @@ from minibroker.client import Producer
 from minibroker.client.errors import ClientError
 
 from tests.support.directories.data_directories import ends_found, full_directory, snapshot
+from tests.support.in_loop.looking import pause
 from tests.support.processes.broker import ForkedBroker
+from tests.support.processes.commands import Command
+from tests.support.sizes import size
 
 RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
 WAIT_S = 20.0
@@ -25,9 +29,13 @@ NOTICED_S = 5.0
 LOOK_S = 0.005
 
 
-def command(root: Path, *options: str) -> list[str]:
+# An interpreter starts otherwise without them, so these are no forks.
+CLOSED = ["2>&-", "<&- >&- 2>&-", ">/dev/full", ">&-", ">&- 2>&-"][: size(fast=3, whole=5)]
+
+
+def serving(root: Path, *options: str) -> list[str]:
     listeners = ("--listeners", "PLAINTEXT://127.0.0.1:0")
-    return [sys.executable, "-c", RUN, "serve", *listeners, "--log-dirs", str(root), *options]
+    return ["serve", *listeners, "--log-dirs", str(root), *options]
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -39,10 +47,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(
-    words: list[str], stdout: int, stderr: int | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(words, stdout=stdout, stderr=stderr) as process:
+def running(words: list[str], stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(words, stdout=stdout) as process:
         try:
             yield process
         finally:
@@ -54,21 +60,26 @@ def test_a_signal_while_starting_stops_cleanly(tmp_path: Path, number: signal.Si
     root = full_directory(tmp_path / "data")
     rules = tmp_path / "faults.yaml"
     rules.write_text("- delay: {at: read, path: meta.properties, delay_ms: 60000}\n")
-    words = command(root, "--faults", str(rules))
-    with running(words, subprocess.DEVNULL, subprocess.PIPE) as process:
+    words = serving(root, "--faults", str(rules))
+    with (
+        tempfile.TemporaryFile() as errors,
+        Command(*words, stderr=errors.fileno()) as process,
+    ):
         until(lambda: (root / ".lock").read_text() == f"{process.pid}\n")
         process.send_signal(number)
-        _, said = process.communicate(timeout=WAIT_S)
-    assert process.returncode == 0, said
+        code = process.wait(WAIT_S)
+        errors.seek(0)
+        said = errors.read()
+    assert code == 0, said
     assert b"Traceback" not in said
     assert b"while_starting=true" in said
     assert ends_found(root) == {"billing-0": 6, "orders-0": 6, "orders-1": 6}
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"])
+@pytest.mark.parametrize("closed", CLOSED)
 def test_a_broker_nobody_listens_to_starts_and_stops(tmp_path: Path, closed: str) -> None:
     root = tmp_path / "data"
-    words = command(root)
+    words = [sys.executable, "-c", RUN, *serving(root)]
     shell = f"exec {' '.join(map(repr, words))} {closed}"
     with running(["/bin/sh", "-c", shell], stdout=subprocess.DEVNULL) as process:
         until(lambda: (root / "recovery-points").exists() and (root / "reserve").exists())
@@ -110,6 +121,7 @@ async def send_until_refused(bootstrap_servers: str, change: Callable[[], None])
                 while True:
                     await producer.send_and_wait("orders", b"more")
                     acknowledged_at = loop.time()
+                    await pause()
         except ClientError:
             return acknowledged_at - changed_at
 

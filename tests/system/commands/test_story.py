@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -18,25 +19,33 @@ from minibroker.console.lesson.producers.process import ProducerProcess, running
 from minibroker.testing import ChildBroker
 from rich.console import Console
 
+from tests.support.processes.forked_producers import forked_producers
+
 PAGE = Path(__file__).parents[3] / "docs" / "exactly-once.md"
-RUN = "import sys; from minibroker.cli.main import main; sys.exit(main())"
-TIMEOUT_S = 100
 UNTRUE_WITHOUT_IDEMPOTENCE = (3, 4, 6, 8)  # of picture 5 no library knows
 
 
 @pytest.fixture(scope="module")
 def transcript() -> str:
     """What the command prints, from its first line on."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, "demo", "--story", "--fast"],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not done.stderr
-    return done.stdout
+    said, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with forked_producers(), redirect_stdout(said), redirect_stderr(errors):
+        code = main(["demo", "--story", "--fast"])
+    told, complaints = text_of(said), text_of(errors)
+    assert code == 0, told + complaints
+    assert not complaints
+    return told
+
+
+def text_of(written: io.TextIOWrapper) -> str:
+    written.seek(0)
+    return written.read()
+
+
+@pytest.fixture(autouse=True)
+def _forked() -> Iterator[None]:
+    with forked_producers():
+        yield
 
 
 def test_every_picture_is_told_and_its_log_read_back(transcript: str) -> None:
