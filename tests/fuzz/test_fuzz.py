@@ -20,6 +20,7 @@ from tests.fuzz.mutations import repaired
 from tests.fuzz.seeds import batches, request_frames
 from tests.fuzz.socketless import Stage
 from tests.fuzz.targets import SPOILT, TARGETS
+from tests.support.sizes import size
 
 FOUND = Path(__file__).parent / "found"
 SEEDS_A_BROKER = 25
@@ -53,7 +54,14 @@ def test_unspoilt_requests_pass() -> None:
         asyncio.run(play(seeds[begin : begin + SEEDS_A_BROKER]))
 
 
-@pytest.mark.parametrize(("target", "count"), [("connection", 150), ("codec", 400), ("batch", 400)])
+@pytest.mark.parametrize(
+    ("target", "count"),
+    [
+        ("connection", size(fast=60, whole=150)),
+        ("codec", size(fast=200, whole=400)),
+        ("batch", size(fast=200, whole=400)),
+    ],
+)
 def test_spoilt_seeds_end_in_documented_errors(target: str, count: int) -> None:
     @examples(count)
     @given(rng=RANDOMS)
@@ -65,7 +73,7 @@ def test_spoilt_seeds_end_in_documented_errors(target: str, count: int) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_bytes_from_nowhere_end_in_documented_errors(target: str) -> None:
-    @examples(100)
+    @examples(size(fast=50, whole=100))
     @given(data=st.binary(max_size=300))
     def check(data: bytes) -> None:
         TARGETS[target](data)

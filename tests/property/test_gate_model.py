@@ -28,8 +28,9 @@ from minibroker.protocol.errors import ErrorCode
 
 from tests.support.sessions.journal_double import JournalDouble
 from tests.support.sessions.stored_logs import StoredLogs
+from tests.support.sizes import size
 
-SEEDS = 60
+SEEDS = size(fast=30, whole=60)
 STEPS = 160
 PARTITIONS = 3
 SOURCE = "file"

@@ -19,6 +19,7 @@ from minibroker.testing.simulated_disk import IO_ERROR, Crashed, SimulatedDisk
 
 from tests.support.sessions.journal_disks import SimulatedJournal
 from tests.support.sessions.journaled import DrawnSession, facts
+from tests.support.sizes import size
 
 STEPS = 40  # of a life, between its start and its end
 LIVES = 6
@@ -109,7 +110,7 @@ def test_every_step_of_the_disk_may_be_the_last(seed: int, is_power_lost: bool) 
     assert at > STEPS // 2, "steps of the disk"
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(size(fast=25, whole=60)))
 def test_many_lives_in_one_directory(seed: int) -> None:
     session = Session(f"lives {seed}")
     random = session.random
@@ -122,7 +123,7 @@ def test_many_lives_in_one_directory(seed: int) -> None:
     session.live(0)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(size(fast=25, whole=60)))
 def test_disks_that_fill_up_and_fail(seed: int) -> None:
     session = Session(f"troubles {seed}")
     random, disk = session.random, session.disk

@@ -20,7 +20,9 @@ from minibroker.protocol.batch.control import Marker
 from minibroker.protocol.batch.header import BatchHeader, read_header
 from minibroker.protocol.batch.writing import build_batch
 
-SEEDS: Final = range(6)
+from tests.support.sizes import size
+
+SEEDS: Final = range(size(fast=3, whole=6))
 STEPS: Final = 2_000
 FORGET_EVERY: Final = 40  # steps
 MARK_EVERY: Final = 9

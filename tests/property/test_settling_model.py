@@ -24,6 +24,7 @@ from minibroker.protocol import sequence
 from minibroker.protocol.errors import ErrorCode
 
 from tests.support.sessions.partition_model import Partition
+from tests.support.sizes import size
 
 Queues = tuple[tuple[OpenBatch, ...], ...]
 E45, E47 = ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode.INVALID_PRODUCER_EPOCH
@@ -277,9 +278,9 @@ def lefts(count: int, *, is_confirmed: bool, gap_at: int | None = None) -> list[
     ("count", "is_confirmed", "gap_at", "events"),
     [
         (1, False, None, 4),
-        (2, False, None, 3),
+        (2, False, None, size(fast=2, whole=3)),
         (1, True, None, 4),
-        (2, True, None, 2),
+        (2, True, None, size(fast=1, whole=2)),
         (3, True, None, 0),
         (2, True, 0, 3),
         (3, True, 1, 2),

@@ -35,7 +35,7 @@ from tests.simulation.offset_transactions import OffsetTransactions
 from tests.support.groups.bare_groups import GROUP, Clock, Groups, hear
 from tests.support.sizes import size
 
-SEEDS = range(size(fast=20, whole=40))
+SEEDS = range(size(fast=12, whole=40))
 STEPS = 400
 PARTITIONS = 3
 ALONE, ELSEWHERE = "alone", "elsewhere"  # groups without members

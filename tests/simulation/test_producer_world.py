@@ -8,7 +8,7 @@ from tests.drill.client import PLANTS, hunt
 from tests.simulation.producer import run_seeds
 from tests.support.sizes import size
 
-RUNS = size(fast=120, whole=300)  # `make sim` has thousands
+RUNS = size(fast=60, whole=300)  # `make sim` has thousands
 WORLDS_MAX = 800
 CHUNKS = 3
 

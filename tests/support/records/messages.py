@@ -41,6 +41,9 @@ ALL = [
     for message in (request_type(key), response_type(key))
     for version in range(api.versions[0], api.versions[1] + 1)
 ]
+MESSAGES: dict[type[Any], list[Versioned]] = {}
+for each in ALL:
+    MESSAGES.setdefault(each.message, []).append(each)
 KAFKAS = [which for which in ALL if api_of(which.message).is_kafkas]
 # Names that matter on their way into a foreign implementation, whose types are narrower.
 ERROR_CODES = st.integers(-1, 119)

@@ -9,11 +9,11 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from itertools import product
 from random import Random
 from typing import Any
 
 import pytest
+from construct import Construct
 from minibroker.broker.apis.served import SERVED, handler_file
 from minibroker.broker.broker import Broker
 from minibroker.broker.cluster.metadata import Topic
@@ -26,6 +26,10 @@ from minibroker.broker.waiting.hooks import Hooks
 from minibroker.broker.waiting.long_work import Done, outcome_of
 from minibroker.broker.waiting.promise import Failure, Promise
 from minibroker.broker.world import World
+from minibroker.protocol.apis import request_type
+from minibroker.protocol.codec.schema import wire_at
+from minibroker.protocol.codec.source import unnamed
+from minibroker.protocol.codec.wire import Array, Optional, Tags, TypedStruct
 from minibroker.protocol.connection import Request, Routes, ServerConnection
 from minibroker.protocol.errors import ApiError, DecodeError, ErrorCode
 from minibroker.protocol.messages.incremental_alter_configs import (
@@ -45,7 +49,31 @@ REFUSAL_BLOCKS_MAX = 8_000  # some milliseconds: refusals of up to 32 KB are mad
 DRAWN_MAX = 30
 CYCLES_MAX = 800  # objects; a module that is imported leaves some
 SESSION = Session("127.0.0.1:1", "PLAINTEXT", "127.0.0.1", 9092)
-SHAPES = [*product(sorted(SERVED), (0, 1, 2))]
+FILL_DEPTHS = 3
+
+
+def depth_of(node: Construct) -> int:
+    """How many lists there are, one in the other: what is deeper cannot be made long."""
+    match node:
+        case Array():
+            return 1 + depth_of(unnamed(node.element))
+        case Optional():
+            return depth_of(node.present)
+        case TypedStruct():
+            return max((depth_of(unnamed(each)) for each in node.subcons), default=0)
+        case Tags():
+            fields = (field for field, _ in node.fields.values())
+            return max((depth_of(unnamed(each)) for each in fields), default=0)
+    return 0
+
+
+SHAPES = [
+    (key, depth)
+    for key, api in sorted(SERVED.items())
+    for depth in range(
+        min(FILL_DEPTHS, max(1, depth_of(wire_at(request_type(key), api.versions[1]))))
+    )
+]
 
 
 class Clock:

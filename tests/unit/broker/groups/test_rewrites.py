@@ -32,7 +32,7 @@ from minibroker.protocol.batch.control import Marker
 
 from tests.support.sizes import size
 
-SEEDS = range(size(fast=5, whole=15))
+SEEDS = range(size(fast=3, whole=15))
 STEPS = 120
 PRODUCERS = 3
 
