@@ -69,11 +69,11 @@ def what_was_open_is_taken_for_stored(patch: pytest.MonkeyPatch) -> None:
     """3. Nobody looks at a start."""
     begin = JournaledSender.begin
 
-    def planted(self: JournaledSender, journal: Any, now_ms: float) -> None:
+    def planted(self: JournaledSender, journal: Any) -> None:
         numbers = tuple(map(Confirmation, journal.state.open))
         if numbers:
             journal.append([Confirmed(numbers)])
-        begin(self, journal, now_ms)
+        begin(self, journal)
 
     patch.setattr(JournaledSender, "begin", planted)
 

@@ -71,7 +71,8 @@ class Run:
         self.sender = JournaledSender(
             CONFIG, self.accumulator, self.random, lambda _: About(ZERO_UUID, 0)
         )
-        self.sender.begin(self.journal, self.now_ms)
+        self.sender.begin(self.journal)
+        self.sender.begun(self.now_ms)
         self.sender.give_producer_id(1_000 + self.lives)
         position = self.sender.keeping.marks.get(SOURCE, 0)
         assert isinstance(position, int)

@@ -20,7 +20,7 @@ from typing import Final
 
 from ....protocol.errors import ErrorCode
 from ...config import ProducerConfig
-from ...errors import ClientError, Fatal, Fenced, JournalFailed
+from ...errors import ClientError, DeliveryTimeout, Fatal, Fenced, JournalFailed
 from ...produce.accumulator import Accumulator, Place
 from ...produce.answers import Answer, Then, failure, outcome_of
 from ...produce.batch import NO_PRODUCER_ID, OFFSET_UNKNOWN, ProducerBatch, Split, StoredAt
@@ -67,7 +67,7 @@ class JournaledSender(Sender):
         self.patience_ms = NEVER
         self._granted_epoch: int | None = None  # lanes have epochs of their own
 
-    def begin(self, journal: Journal, now_ms: float) -> None:
+    def begin(self, journal: Journal) -> None:
         """Go on with a journal; what it holds open has to be looked for first."""
         self.keeping = Keeping(journal, self._about, self.new_marks)
         for batch in [*self._accumulator.held]:  # of a start that has failed
@@ -77,12 +77,26 @@ class JournaledSender(Sender):
         self.wants_looks.clear()
         for number, journaled in journal.state.open.items():
             place = (journaled.topic, journaled.partition)
-            batch = RestoredBatch(journaled, now_ms)
+            batch = RestoredBatch(journaled, NEVER)
             self._accumulator.adopt(batch)
             self.keeping.adopt(number, batch)
             lane = self._lane_at(place)
             lane.in_flight.append(batch)
             lane.waits_for[batch] = None
+
+    def begun(self, now_ms: float) -> None:
+        """The start is over, however long it took: from now on batches can be late."""
+        for batch in self._accumulator.held:
+            batch.created_at_ms = min(batch.created_at_ms, now_ms)
+
+    def late_batches(self) -> list[ProducerBatch]:
+        """Those that go on, though their time has run out; people need not decide about them."""
+        held = [] if self.fatal else self._accumulator.held
+        return [
+            batch
+            for batch in held
+            if isinstance(batch.outcome, DeliveryTimeout) and batch not in self.held
+        ]
 
     def give_producer_id(self, producer_id: int) -> None:
         """It is journaled before its first batch."""

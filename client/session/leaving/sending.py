@@ -46,6 +46,7 @@ from .ownership import Ownership
 from .owning import Owning
 from .patience import patience_ms
 from .register import check_id
+from .telling import still_open
 
 logger = logging.getLogger("minibroker.client")
 FLOOR_WAIT_MS = 10_000  # of one question for the end of a partition
@@ -127,6 +128,7 @@ class JournaledSending(Sending):
         )
         self.unsettled: dict[int, Unsettled] = {}
         self.journal: Journal | None = None
+        self._turned: asyncio.Future[None] | None = None  # who waits for a turn of the pump
         self._lookup = OffsetLookup(config, self.cluster)
         self._settler = Settler(config, self.cluster, random)
         self._floors_asked: set[Place] = set()
@@ -159,7 +161,7 @@ class JournaledSending(Sending):
         try:
             check_id(journal.state, self._transactional_id, config.session)
             flushed = FlushedJournal(journal, self._on_flushed, self.fail)
-            self.sender.begin(flushed, self.now_ms())
+            self.sender.begin(flushed)
             await self.cluster.start()
             self.sender.patience_ms = await patience_ms(self.cluster, config)
             if self.owning is None:
@@ -173,7 +175,25 @@ class JournaledSending(Sending):
             await journal.close()
             raise
         self.journal = journal
+        self.sender.begun(self.now_ms())
         self.wake()
+
+    async def flush(self, limit_ms: float) -> None:
+        """As without a session; what is late is waited for, too, since it goes on.
+
+        Raises DeliveryTimeout: something is open, in the session, also of a process before.
+        """
+        until = self._loop.time() + limit_ms / 1000
+        await super().flush(limit_ms)
+        try:
+            async with asyncio.timeout_at(until):
+                while self.sender.late_batches():
+                    self._turned = self._loop.create_future()
+                    await self._turned
+        except TimeoutError:
+            batches = self.sender.late_batches()
+            if batches:
+                raise still_open(batches, limit_ms, self.sender.in_doubt) from None
 
     async def close(self, error: Callable[[ProducerBatch], ClientError]) -> None:
         """Journal what was sent, and end; what is open stays in the session."""
@@ -296,6 +316,18 @@ class JournaledSending(Sending):
         if known is None:
             return About()
         return About(known.topic_id, known.epochs.get(place[1], NO_EPOCH))
+
+    def _pump(self) -> None:
+        super()._pump()
+        self._tell_turned()
+
+    def _on_end(self, error: ClientError) -> None:
+        super()._on_end(error)
+        self._tell_turned()
+
+    def _tell_turned(self) -> None:
+        if self._turned is not None and not self._turned.done():
+            self._turned.set_result(None)
 
     def _on_flushed(self) -> None:
         if not self._is_stopped:

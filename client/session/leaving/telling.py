@@ -6,6 +6,7 @@ Tests: tests/unit/client/session/test_gate.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from ....protocol.errors import ErrorCode
@@ -26,6 +27,16 @@ def late(batch: ProducerBatch, limit_ms: float, reason: str, *, is_open: bool) -
         f"{batch.describe()} not confirmed within delivery_timeout_ms={limit_ms}; "
         f"{'open, in the session' if is_open else 'on the way into the session'}: it goes on"
         f"{f'; last problem: {reason}' if reason else ''}",
+        code=E.REQUEST_TIMED_OUT,
+        possibly_persisted=True,
+    )
+
+
+def still_open(batches: Sequence[ProducerBatch], limit_ms: float, reason: str) -> DeliveryTimeout:
+    """Somebody has waited for these, and they go on."""
+    return DeliveryTimeout(
+        f"{sum(each.count for each in batches)} records not confirmed within {limit_ms:.0f} ms; "
+        f"open, in the session: they go on; last problem: {reason or 'none'}",
         code=E.REQUEST_TIMED_OUT,
         possibly_persisted=True,
     )

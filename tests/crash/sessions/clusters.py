@@ -15,6 +15,9 @@ from typing import Protocol
 from tests.support.processes.broker import BrokerProcess, ForkedBroker
 from tests.support.processes.kafka import RealKafka
 
+# A node that comes back is not let in before the one that was killed is missed.
+SOON_MISSED = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
+
 
 class Cluster(Protocol):
     """Something that can be killed and started again.
@@ -87,6 +90,6 @@ def cluster(kind: str, durability: str = "page-cache") -> Iterator[Cluster]:
             yield Ours(broker)
         return
     nodes = {"kafka": 1, "kafka-3": 3}[kind]
-    settings = {"min.insync.replicas": "2"} if nodes > 1 else {}
-    with RealKafka(nodes=nodes, settings=settings, heap="512m") as kafka:
+    settings = {**SOON_MISSED, **({"min.insync.replicas": "2"} if nodes > 1 else {})}
+    with RealKafka(nodes=nodes, settings=settings, heap="512m", is_quick=True) as kafka:
         yield Kafka(kafka, nodes)

@@ -48,7 +48,8 @@ class Play:
         self.sender = self.kind(config, self.accumulator, Random(1), lambda _: About(ZERO_UUID, 3))
         self.now_ms = 0.0
         self.leader = LEADER
-        self.sender.begin(self.journal, self.now_ms)
+        self.sender.begin(self.journal)
+        self.sender.begun(self.now_ms)
         self.identify(pid)
 
     def identify(self, pid: int) -> None:

@@ -86,7 +86,12 @@ async def test_past_its_time_a_record_is_open_and_goes_on(
         delivery = await one.send("t", b"2")
         with pytest.raises(DeliveryTimeout, match="open, in the session: it goes on"):
             await delivery
+        with pytest.raises(DeliveryTimeout, match="open, in the session: they go on"):
+            await one.flush(50)
+        waiting = asyncio.create_task(one.flush(WAIT_S * 1000))
         broker.faults.clear()
+        await waiting
+        assert (await delivery).offset == 1
         async with asyncio.timeout(WAIT_S):
             for _ in range(100):  # one behind it, whose own time is as short, is stored behind it
                 with suppress(DeliveryTimeout):
@@ -94,6 +99,25 @@ async def test_past_its_time_a_record_is_open_and_goes_on(
                     break
         assert (await delivery).offset == 1
     assert values(broker)[:3] == [b"1", b"2", b"3"]
+
+
+async def test_a_process_waits_for_what_another_has_left_however_long_its_start_takes(
+    broker: TestBroker, tmp_path: Path
+) -> None:
+    options = {"delivery_timeout_ms": 500, "retry_backoff_max_ms": 20}
+    one = producer(broker, tmp_path / "s", **options)
+    await one.start()
+    await one.send_and_wait("t", b"1")
+    broker.faults.error("Produce", ErrorCode.NOT_ENOUGH_REPLICAS, times=1_000)
+    await one.send("t", b"2")
+    await one.stop(50)
+    broker.faults.error("InitProducerId", ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, times=50)
+    async with producer(broker, tmp_path / "s", **options) as two:
+        with pytest.raises(DeliveryTimeout, match="open, in the session"):
+            await two.flush()
+        broker.faults.clear()
+        await two.flush(WAIT_S * 1000)
+    assert values(broker) == [b"1", b"2"]
 
 
 async def test_refused_for_good_it_is_kept_until_it_is_taken(
