@@ -259,10 +259,12 @@ DEVIATIONS = {
         test="tests/unit/broker/groups/test_joins.py::test_what_members_say_is_bounded",
     ),
     "internal-topics": Deviation(
-        request="CreateTopics, DeleteTopics, Produce, Metadata: __consumer_offsets,"
-        " __transaction_state, __cluster_metadata",
+        request="CreateTopics, CreatePartitions, DeleteTopics, AlterConfigs,"
+        " IncrementalAlterConfigs, Produce, Metadata: __consumer_offsets, __transaction_state,"
+        " __cluster_metadata",
         kafka="the first two are topics (of 50 partitions, once they are needed), and can be"
-        " created, deleted, and written by an admin client; 42 INVALID_REQUEST for the third",
+        " created, changed, deleted, and written by an admin client; 42 INVALID_REQUEST for the"
+        " third",
         ours="__consumer_offsets has one partition, and can only be read; what would change it, and"
         " the names of the others, get 17 INVALID_TOPIC_EXCEPTION",
         reason="They are logs of the broker itself, in Kafka's format; a topic of that name would"

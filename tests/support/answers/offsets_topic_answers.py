@@ -8,9 +8,11 @@ tests/system/answers/test_offsets_topic_answers.py asks ours, tests/interop/answ
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minibroker.client.cluster.connection import Connection
+from minibroker.protocol.batch.writing import build_batch
 from minibroker.protocol.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsTopic,
@@ -22,6 +24,11 @@ from minibroker.protocol.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
+from minibroker.protocol.messages.produce import (
+    PartitionProduceData,
+    ProduceRequest,
+    TopicProduceData,
+)
 from minibroker.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
     TxnOffsetCommitRequestPartition,
@@ -31,12 +38,12 @@ from minibroker.protocol.messages.txn_offset_commit import (
 from tests.support.answers.admin_answers import create
 from tests.support.answers.config_answers import SET, TOPIC, change, replace
 from tests.support.answers.log_start_answers import delete_records, delete_topic
-from tests.support.in_loop.requests import produce
 
 NAME = "__consumer_offsets"
 SETTINGS = {"offsets.topic.num.partitions": "1"}
 ADMIN_CLIENT = "__admin_client"
 WAITED_S = 60
+PASSING = {14, 15, 16, 51}
 
 
 class Expected(NamedTuple):
@@ -76,19 +83,14 @@ async def _asked(connection: Connection, admin: Connection) -> dict[str, int]:
     for key_type, key in ((0, "g"), (1, "x")):
         await _coordinated(connection, key_type, key)
     codes: dict[str, int] = {}
-    commit = await connection.request(_commit("t"))
-    while commit.topics[0].partitions[0].error_code:  # it is loaded in a moment
-        await asyncio.sleep(0.1)
-        commit = await connection.request(_commit("t"))
-    commit = await connection.request(_commit(NAME))
-    codes["OffsetCommit"] = commit.topics[0].partitions[0].error_code
-    identity = await connection.request(
-        InitProducerIdRequest(transactional_id="x", transaction_timeout_ms=60_000)
-    )
-    commit = await connection.request(_txn_commit(identity))
-    codes["TxnOffsetCommit"] = commit.topics[0].partitions[0].error_code
+    await _settled(connection, _commit("t"), _code_of_commit)
+    codes["OffsetCommit"] = await _settled(connection, _commit(NAME), _code_of_commit)
+    initialise = InitProducerIdRequest(transactional_id="x", transaction_timeout_ms=60_000)
+    await _settled(connection, initialise, lambda answer: answer.error_code)
+    identity = await connection.request(initialise)
+    codes["TxnOffsetCommit"] = await _settled(connection, _txn_commit(identity), _code_of_commit)
     for name, asker in (("Produce", connection), ("Produce by an admin client", admin)):
-        answer = await asker.request(produce(topic=NAME), version=9)
+        answer = await asker.request(_produce(), version=9)
         codes[name] = answer.responses[0].partition_responses[0].error_code
     answer = await connection.request(create(NAME))
     codes["CreateTopics"] = answer.topics[0].error_code
@@ -112,6 +114,29 @@ async def _asked(connection: Connection, admin: Connection) -> dict[str, int]:
     answer = await connection.request(delete_topic(NAME))
     codes["DeleteTopics"] = answer.responses[0].error_code
     return codes
+
+
+async def _settled(connection: Connection, request: Any, code_of: Callable[[Any], int]) -> int:
+    """The code once it is none of those of a coordinator that is loaded in a moment."""
+    async with asyncio.timeout(WAITED_S):
+        while True:
+            code = code_of(await connection.request(request))
+            if code not in PASSING:
+                return code
+            await asyncio.sleep(0.1)
+
+
+def _code_of_commit(answer: Any) -> int:
+    code: int = answer.topics[0].partitions[0].error_code
+    return code
+
+
+def _produce() -> ProduceRequest:
+    """A record with a key: Kafka takes no other into a compacted topic."""
+    records = build_batch([(b"key", b"value", (), 1_700_000_000_000)])
+    part = PartitionProduceData(index=0, records=records)
+    topic = TopicProduceData(name=NAME, partition_data=[part])
+    return ProduceRequest(acks=-1, timeout_ms=5000, topic_data=[topic])
 
 
 async def _coordinated(connection: Connection, key_type: int, key: str) -> None:
