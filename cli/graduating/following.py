@@ -67,6 +67,10 @@ class Following:
             ),
         )
 
+    @property
+    def _lacks_topics(self) -> bool:
+        return any(each.kind is not Kind.CONFIG for each in self.pending)
+
     async def look(self) -> tuple[int, int]:
         """Compare what is there: (offsets that the mirror is behind, records that are the same).
 
@@ -80,10 +84,12 @@ class Following:
         self.pending = [each for each in comparison.found.kept if each.kind in PENDING]
         logs = comparison.logs
         behind = sum(log.extents[A][1] - log.verified.next[A] for log in logs.values())
-        ends = {place: log.extents[A][1] for place, log in logs.items()}
-        self._looks.append((began_at, ends))
-        if any(each.kind is not Kind.CONFIG for each in self.pending):
+        if self._lacks_topics:
+            self._looks.clear()  # they say nothing of topics that come later
             behind = max(behind, 1)
+        else:
+            ends = {place: log.extents[A][1] for place, log in logs.items()}
+            self._looks.append((began_at, ends))
         return behind, comparison.records
 
     async def catch_up(
@@ -123,11 +129,9 @@ class Following:
 
     def _lag_s(self) -> float:
         """How long ago the mirror had not been behind with what it has now."""
-        if any(each.kind is not Kind.CONFIG for each in self.pending):
-            return math.inf
         logs = self._comparison.logs
         for began_at, ends in reversed(self._looks):
-            if all(logs[p].verified.next[A] >= end for p, end in ends.items() if p in logs):
+            if all(logs[place].verified.next[A] >= end for place, end in ends.items()):
                 return asyncio.get_running_loop().time() - began_at
         return math.inf
 

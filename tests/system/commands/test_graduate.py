@@ -323,6 +323,17 @@ async def test_without_a_mirror_it_says_so(both: Both, walk: Walk) -> None:
     assert await topics(both[1]) == []
 
 
+async def test_topics_without_records_are_no_mirror(both: Both, walk: Walk, tmp_path: Path) -> None:
+    """1. a look finds no topic, and so no record that is missing  2. the mirror makes the topic."""
+    walking = asyncio.create_task(walk("--within", "2"))
+    while not (tmp_path / "graduate" / "verified.json").exists():
+        await asyncio.sleep(0)
+        assert not walking.done()
+    both[1].create_topic("orders", partitions=PARTITIONS)
+    with pytest.raises(CommandFailed, match="the mirror is 60 offsets behind"):
+        await walking
+
+
 async def test_a_name_that_is_taken_stands_in_the_way(both: Both, walk: Walk) -> None:
     both[1].create_topic("orders", partitions=PARTITIONS + 1)
     with pytest.raises(CommandFailed, match="something stands in the way"):
