@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .security.broker_security import BrokerSecurity
     from .stored import Stored
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 15.0
 QUOTED_BYTES = 4_000

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ...testing.remote_faults import RemoteFault
 
 PATIENCE_S = 900  # of the producer: for a broker that is away, or an answer that is held
-MOVE_TIMEOUT_S = 60.0
+MOVE_TIMEOUT_S = 120.0
 LOOKING = "lesson-looking"  # the client id of what is not to be seen
 TRANSACTIONAL_ID = "lesson"
 SETTINGS = {"transaction.max.timeout.ms": PATIENCE_S * 1000}

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from .moves import Move
 from .sandbox import MoveRefused, Sandbox
@@ -51,20 +51,20 @@ class Lesson:
 
     def start(self) -> None:
         """Start its processes."""
-        self._begin(self.sandbox.start())
+        self._begin(self.sandbox.start)
 
     def make(self, move: Move) -> None:
         """Begin a move, unless one is being made."""
         if not self.is_at_work and not self.trouble:
-            self._begin(self.sandbox.make(move))
+            self._begin(partial(self.sandbox.make, move))
 
-    def _begin(self, work: Coroutine[Any, Any, Shown]) -> None:
+    def _begin(self, work: Callable[[], Awaitable[Shown]]) -> None:
         self._at_work = asyncio.ensure_future(self._work(work))
 
-    async def _work(self, work: Coroutine[Any, Any, Shown]) -> None:
+    async def _work(self, work: Callable[[], Awaitable[Shown]]) -> None:
         self.refused = ""
         try:
-            self.shown = await work
+            self.shown = await work()
         except MoveRefused as error:
             self.refused = str(error)
         except Exception as error:  # whatever it is: the page says so, and its processes end

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ...client.errors import ClientError
@@ -58,6 +59,8 @@ async def show(visit: Visit) -> Response:
 
 async def live(visit: Visit) -> Response:
     """Verdicts as they come."""
+    if not await explains(visit.kafka):
+        raise HTTPException(404, "these brokers do not say why")
     wanted = _filter(visit)
     number = visit.number("after", 0)
 

@@ -18,7 +18,7 @@ from typing import IO, Self
 from .program import DELIVERY_TIMEOUT_S
 from .ways import Forked, Interpreter, Way
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 
 # By the value of --client: (the module it needs, the distribution that brings it).

@@ -23,7 +23,7 @@ from ..threads import in_thread
 
 PROGRAM = f"{__package__}.program"
 NEST = f"{__package__}.nest"
-PID_TIMEOUT_S = 20.0
+PID_TIMEOUT_S = 60.0
 
 
 class Way(ABC):

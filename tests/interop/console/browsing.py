@@ -74,7 +74,7 @@ class Visitor:
             self._where = f"{path} at {width}, {theme}"
             await page.goto(self._base + path)
             await page.wait_for_timeout(SETTLES_MS)
-            await page.wait_for_function("!document.querySelector('.htmx-request')")
+            await page.locator(".htmx-request").first.wait_for(state="detached")
             await self._look(page, path if number < PICTURED else "")
         for done in (form_is_taken, losses, lesson_is_taken):
             self._where = f"{done.__name__} at {width}, {theme}"

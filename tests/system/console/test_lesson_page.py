@@ -124,6 +124,13 @@ async def test_who_leaves_at_once_leaves_nothing(
     assert not broker._directory.exists()
 
 
+async def test_a_lesson_ended_before_it_has_begun() -> None:
+    lessons = sandboxes.Sandboxes(asyncio.get_running_loop().time)
+    await lessons.begin("somebody")
+    await lessons.end("somebody")  # without a turn of the loop between the two
+    await lessons.close()
+
+
 async def test_a_form_of_another_and_a_move_that_is_none() -> None:
     async with console_on(NOBODY) as browser:
         await browser.text("/lesson")
