@@ -14,9 +14,11 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from ...protocol.batch.runs import Record
+from .differences import shown
 
-# Keys that are followed at a time, about 100 bytes each: four partitions stay below 20 MB.
-FOLLOWED_MAX: Final = 40_000
+# Keys that are followed at a time. Of each its digest is kept, and the offset and the beginning of
+# the value of its newest record: 250 bytes, so 20 MB for four partitions.
+FOLLOWED_MAX: Final = 20_000
 COMPACTED: Final = "compacted on the other side: a later record has the same key, or it was deleted"
 NOT_FOLLOWED: Final = "compacted on the other side; too many keys to look whether each comes again"
 
@@ -30,6 +32,13 @@ class Gone(NamedTuple):
     why: str
 
 
+class Lost(NamedTuple):
+    """A record that nothing stands for; its value as a cell shows it."""
+
+    offset: int
+    value: str | None
+
+
 class Missing:
     """Records of one side that the other has not.
 
@@ -39,7 +48,7 @@ class Missing:
 
     def __init__(self, tombstones_before_ms: int) -> None:
         self._tombstones_before_ms = tombstones_before_ms
-        self._open: dict[bytes, Record] = {}  # by digest of the key: its newest that is missing
+        self._open: dict[bytes, Lost] = {}  # by digest of the key: its newest that is missing
         self._gone: dict[str, Gone] = {}
 
     @property
@@ -53,11 +62,12 @@ class Missing:
             return False
         self.saw((record,))
         if record.value is None and record.timestamp < self._tombstones_before_ms:
-            self._is_gone(record, COMPACTED)
+            self._is_gone(record.offset, COMPACTED)
         elif len(self._open) < FOLLOWED_MAX:
-            self._open[_digest(record.key)] = record
+            lost = Lost(record.offset, shown(record.value, None))
+            self._open[_digest(record.key)] = lost
         else:
-            self._is_gone(record, NOT_FOLLOWED)
+            self._is_gone(record.offset, NOT_FOLLOWED)
         return True
 
     def saw(self, records: Iterable[Record]) -> None:
@@ -68,9 +78,9 @@ class Missing:
             if each.key is not None:
                 before = self._open.pop(_digest(each.key), None)
                 if before is not None:
-                    self._is_gone(before, COMPACTED)
+                    self._is_gone(before.offset, COMPACTED)
 
-    def lost(self) -> Iterator[Record]:
+    def lost(self) -> Iterator[Lost]:
         """At the end of the log: those that no later record stands for, in their order."""
         left = sorted(self._open.values(), key=lambda each: each.offset)
         self._open.clear()
@@ -82,10 +92,9 @@ class Missing:
         self._gone.clear()
         return told
 
-    def _is_gone(self, record: Record, why: str) -> None:
-        records, first, last, _ = self._gone.get(why, Gone(0, record.offset, record.offset, why))
-        first, last = min(first, record.offset), max(last, record.offset)
-        self._gone[why] = Gone(records + 1, first, last, why)
+    def _is_gone(self, offset: int, why: str) -> None:
+        records, first, last, _ = self._gone.get(why, Gone(0, offset, offset, why))
+        self._gone[why] = Gone(records + 1, min(first, offset), max(last, offset), why)
 
 
 def _digest(key: bytes) -> bytes:

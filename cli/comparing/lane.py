@@ -74,6 +74,11 @@ class Lane:
         self.at += count
         self.next = self.records[self.at - 1].offset + 1
 
+    def size_bytes(self) -> int:
+        """How long the records are that have not been looked at: their keys and values."""
+        left = self.records[self.at :]
+        return sum(len(each.key or b"") + len(each.value or b"") for each in left)
+
     def find(self, content: Any, most: int) -> int:
         """How many records further on, among the next `most`, one has this content; 0: none."""
         try:

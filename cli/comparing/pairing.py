@@ -30,6 +30,7 @@ from .pieces import Piece, Unreadable
 A, B = SIDES = (0, 1)
 LOOKED_AHEAD: Final = 64  # records that may miss or be doubled in a row, and the rest still meets
 COMPACTED_AHEAD: Final = 512  # records among which is looked, where both logs are compacted
+AHEAD_BYTES_MAX: Final = 4_000_000  # then it is not looked further ahead
 CHECKPOINTS_MAX: Final = 32
 FIRST_SPACING: Final = 1_000
 RETENTION: Final = "removed by retention or deletion on the other side"
@@ -204,9 +205,14 @@ class Pairing:
                 self._tell_unreadable(side, error)
 
     def _look_ahead(self, side: int, count: int) -> bool:
-        """Have so many records of a side; False if it has more, and that has not come."""
+        """Have so many records of a side, or fewer if they are long.
+
+        False if it has more, and that has not come.
+        """
         lane = self._lanes[side]
         while len(lane.records) - lane.at < count:
+            if lane.size_bytes() >= AHEAD_BYTES_MAX:
+                return True
             try:
                 if not lane.load_more():
                     return lane.fetched >= lane.end
@@ -364,11 +370,11 @@ class Pairing:
         lane, missing = self._lanes[side], self._missing[side]
         record = lane.records[lane.at]
         if missing is None or not missing.miss(record):
-            self._lost(side, record)
+            self._lost(side, record.offset, shown(record.value, None))
         lane.step(1)
 
-    def _lost(self, side: int, record: Record) -> None:
-        self._say(Kind.RECORD, side, record.offset, record.offset, text=shown(record.value, None))
+    def _lost(self, side: int, offset: int, value: str | None) -> None:
+        self._say(Kind.RECORD, side, offset, offset, text=value)
 
     def _settle(self) -> None:
         """What is missing at the end, if all has been read that could stand for it."""
@@ -380,8 +386,8 @@ class Pairing:
             for gone in missing.gone():
                 text = f"{gone.records:,} records"
                 self._say(Kind.RECORD, side, gone.first, gone.last, text=text, by_design=gone.why)
-            for record in missing.lost() if has_seen_all else ():
-                self._lost(side, record)
+            for lost in missing.lost() if has_seen_all else ():
+                self._lost(side, lost.offset, lost.value)
 
     def _end(self) -> None:
         """What stands behind the last record: markers perhaps, and marks."""

@@ -120,10 +120,12 @@ class Following:
                 return records
             if loop.time() >= until:
                 missing = [each.topic for each in self.pending if each.kind is Kind.TOPIC]
-                why = f"; it has not made {', '.join(missing[:NAMED_MAX])}" if missing else ""
+                how = f"is {behind:,} offsets behind"
+                if missing:
+                    how = f"has not made {', '.join(missing[:NAMED_MAX])}"
                 raise CommandFailed(
-                    f"after {within_s:.0f} s the mirror is {behind:,} offsets behind{why}; does "
-                    "MirrorMaker run? what it says stands in its log; then repeat this"
+                    f"after {within_s:.0f} s the mirror {how}; does MirrorMaker run? what it says "
+                    "stands in its log; then repeat this"
                 )
             await asyncio.sleep(LOOKED_EVERY_S)
 

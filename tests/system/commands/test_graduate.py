@@ -318,7 +318,7 @@ async def test_what_is_no_mirror_is_refused(both: Both, walk: Walk) -> None:
 
 
 async def test_without_a_mirror_it_says_so(both: Both, walk: Walk) -> None:
-    with pytest.raises(CommandFailed, match="it has not made orders; does MirrorMaker run"):
+    with pytest.raises(CommandFailed, match="has not made orders; does MirrorMaker run"):
         await walk("--within", "0")
     assert await topics(both[1]) == []
 

@@ -69,7 +69,7 @@ async def test_secrets_reach_the_mirror_in_a_file_of_their_own(
 ) -> None:
     user(both, tmp_path)
     said, why = await looked(both, tmp_path, capsys)
-    assert "it has not made orders; does MirrorMaker run" in why
+    assert "has not made orders; does MirrorMaker run" in why
     assert "stops" not in said
     directory = tmp_path / "graduate"
     mirror, secrets = directory / "mirror.properties", directory / "secrets.properties"

@@ -7,7 +7,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from minibroker.cli.comparing import pairing as pairing_module
 from minibroker.cli.comparing.differences import Difference, Found, Kind, shown
+from minibroker.cli.comparing.lane import Lane
 from minibroker.cli.comparing.pairing import CHECKPOINTS_MAX, A, B, Pairing, Verified
 from minibroker.cli.comparing.pieces import Piece, pieces_in
 from minibroker.client.partitions import TopicPartition
@@ -325,3 +327,25 @@ def test_long_values_are_shown_where_they_part() -> None:
     assert shown(one, other) == "[88:] " + repr("x" * 12 + "a" * 12) + "..."
     assert shown(None, other) is None
     assert shown(b"ab", None) == "'ab'"
+
+
+@pytest.mark.parametrize("missing", [0, 3, 30, 58])
+def test_long_records_are_not_looked_at_far_ahead(
+    missing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 0
+    plain = Lane.load_more
+
+    def noted(lane: Lane) -> bool:
+        nonlocal most
+        has_more = plain(lane)
+        most = max(most, len(lane.records) - lane.at)
+        return has_more
+
+    monkeypatch.setattr(Lane, "load_more", noted)
+    monkeypatch.setattr(pairing_module, "AHEAD_BYTES_MAX", 10)
+    kept = [each for each in RECORDS if each.offset != missing]
+    others = [each._replace(offset=n) for n, each in enumerate(kept)]
+    _, found = compared(stored(RECORDS, 1), stored(others, 1), by_order=True)
+    assert [(each.kind, each.offset, each.b) for each in found] == [(Kind.RECORD, missing, None)]
+    assert most <= 10
