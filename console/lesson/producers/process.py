@@ -172,6 +172,7 @@ async def running_producer(
         idempotent=idempotent,
         transactional_id=transactional_id,
         session=session,
+        is_forked=client == "ours",
     )
     try:
         yield producer

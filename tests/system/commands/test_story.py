@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from minibroker.console.lesson.producers.process import ProducerProcess, running
 from minibroker.testing import ChildBroker
 from rich.console import Console
 
-from tests.support.processes.forked_producers import forked_producers
-
 PAGE = Path(__file__).parents[3] / "docs" / "exactly-once.md"
 UNTRUE_WITHOUT_IDEMPOTENCE = (3, 4, 6, 8)  # of picture 5 no library knows
 
@@ -29,7 +26,7 @@ UNTRUE_WITHOUT_IDEMPOTENCE = (3, 4, 6, 8)  # of picture 5 no library knows
 def transcript() -> str:
     """What the command prints, from its first line on."""
     said, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    with forked_producers(), redirect_stdout(said), redirect_stderr(errors):
+    with redirect_stdout(said), redirect_stderr(errors):
         code = main(["demo", "--story", "--fast"])
     told, complaints = text_of(said), text_of(errors)
     assert code == 0, told + complaints
@@ -40,12 +37,6 @@ def transcript() -> str:
 def text_of(written: io.TextIOWrapper) -> str:
     written.seek(0)
     return written.read()
-
-
-@pytest.fixture(autouse=True)
-def _forked() -> Iterator[None]:
-    with forked_producers():
-        yield
 
 
 def test_every_picture_is_told_and_its_log_read_back(transcript: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,13 +12,6 @@ from minibroker.console.lesson.sandbox import MoveRefused, Sandbox
 from minibroker.console.lesson.telling import Fate, Shown
 
 from tests.lessons.playing import play
-from tests.support.processes.forked_producers import forked_producers
-
-
-@pytest.fixture(autouse=True)
-def _forked() -> Iterator[None]:
-    with forked_producers():
-        yield
 
 
 @pytest.fixture

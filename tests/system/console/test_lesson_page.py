@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,15 +13,8 @@ from minibroker.console.lesson.moves import Move
 from minibroker.testing import ChildBroker
 
 from tests.support.console.browsing import Browser, console_on
-from tests.support.processes.forked_producers import forked_producers
 
 NOBODY = "127.0.0.1:1"  # the lesson needs no cluster
-
-
-@pytest.fixture(autouse=True)
-def _forked() -> Iterator[None]:
-    with forked_producers():
-        yield
 
 
 async def press(browser: Browser, move: Move) -> str:
