@@ -166,6 +166,7 @@ class _Reading:
         "_held_bytes",
         "_is_committed",
         "_paused",
+        "_read_bytes",
         "_readable_bytes",
         "_topic_at",
         "broker",
@@ -192,6 +193,7 @@ class _Reading:
         self._answers: list[PartitionData] = []  # of this topic
         self._asked: Iterator[FetchPartition] | None = None  # what is left of this topic
         self._paused = self._readable_bytes = 0
+        self._read_bytes: list[tuple[Partition, int]] = []  # where, and how many
         self._held_bytes = 0
         config, held = broker.config, broker.held
         self._asked_bytes = min(message.max_bytes, config.fetch_max_bytes)
@@ -199,12 +201,8 @@ class _Reading:
 
     def answer(self) -> FetchResponse:
         """The response, which is given: what is in it counts as read."""
-        for topic in self.response.responses:
-            for each in topic.partitions:
-                if each.records:
-                    partition = self.broker.partitions.get((topic.topic, each.partition_index))
-                    if partition is not None:  # None: deleted since it was read
-                        partition.bytes_out += len(each.records)
+        for partition, count_bytes in self._read_bytes:
+            partition.bytes_out += count_bytes
         return self.response
 
     def rest(self) -> Steps:
@@ -275,14 +273,17 @@ class _Reading:
             if self._is_committed and not answer.error_code:
                 answer = _with_aborted(partition, asked, answer, end_offset)
         self.partitions.append(partition.wait_for_commits() if self._is_committed else partition)
-        if partition.log.log_end_offset > partition.high_watermark:
+        if partition.flushed and partition.log.log_end_offset > partition.durable_end_offset:
             self.has_unflushed = True
         partition.fetch_count += 1
         if answer.error_code:
             self.broker.figures.fetch_refused(topic)
         if answer.error_code or answer.diverging_epoch is not None:
             self.has_error = True
-        self.count_bytes += len(answer.records or b"")
+        if answer.records:
+            count = len(answer.records)
+            self.count_bytes += count
+            self._read_bytes.append((partition, count))
         return answer
 
     def _end_of(self, partition: Partition) -> int:

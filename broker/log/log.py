@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from ...protocol.batch.header import BatchHeader
+from ...protocol.batch.header import LENGTH_END, BatchHeader
 from ..storage.port import Buffer, File, Storage, StorageError
 from .aborted_index import AbortedTransaction
 from .aborted_lookup import aborted_in, told_to_readers
@@ -235,7 +235,7 @@ class Log:
         if not size:
             return False
         return (
-            size + header.size_bytes > config.segment_bytes
+            size + LENGTH_END + header.batch_length > config.segment_bytes
             or segment.age_ms(header.max_timestamp, now_ms) > config.segment_ms
             or segment.index_bytes > config.segment_index_bytes
             or segment.next_offset + header.last_offset_delta - segment.base_offset

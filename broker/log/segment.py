@@ -241,8 +241,8 @@ class Segment:
             return position, offset
         relative_offset = offset - self.base_offset
         for at, header in self._headers_from(self._offset_index.floor(relative_offset)):
-            if offset < header.next_offset:
-                return at, header.base_offset
+            if offset <= header[0] + header[6]:  # its last offset
+                return at, header[0]
         raise StorageError(self.file.path, f"offset {offset} is not there")
 
     def bytes_from(self, offset: int) -> int:
@@ -272,10 +272,8 @@ class Segment:
         #    a reader who takes 64 KB would get nothing, and ask the same for ever (KIP-74).
         start = max(position, self._offset_index.boundary_before(limit))
         for at, header in self._headers_from(start):
-            if at + header.size_bytes > limit:
-                if at > position:
-                    return at, header.base_offset
-                return at + header.size_bytes, header.next_offset
+            if (end := at + LENGTH_END + header[1]) > limit:
+                return (at, header[0]) if at > position else (end, header.next_offset)
         raise AssertionError(f"no batch reaches byte {limit} of {self.size}")
 
     def _headers_from(self, position: int) -> Iterator[tuple[int, BatchHeader]]:
@@ -286,10 +284,11 @@ class Segment:
                 start = position
                 chunk = self._read(start, min(_WALK_BYTES, self.size - start))
             header = read_header(chunk, position - start)
-            if header.size_bytes < HEADER_BYTES:
+            size = LENGTH_END + header[1]  # batch_length; by number: a fetch passes many
+            if size < HEADER_BYTES:
                 raise StorageError(self.file.path, f"no batch begins at byte {position}")
             yield position, header
-            position += header.size_bytes
+            position += size
 
     def _read(self, position: int, count: int) -> bytes:
         data = self.file.read(position, count)
