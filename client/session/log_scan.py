@@ -92,7 +92,8 @@ class LogScan:
         spans: batches of the producer id, in the order of the log.
         hole: the first offset without its record, from the floor on; NO_HOLE where there is none.
         is_whole: read up to end_offset; otherwise only until what was looked for had been found.
-        is_anchored: the newest confirmed batch ends at the floor: it is still the log of then.
+        is_anchored: a batch of the producer id ends at the floor, and is none of those in doubt:
+            it was confirmed there, and this is still the log of then.
         is_aligned: no batch lies across the floor.
         epoch_end: where the floor's leader epoch ends in this log; -1 where the leader knows no
             epoch as new; None where it was not asked, or could not be.
@@ -143,6 +144,7 @@ class Scanning:
         end_offset: read up to here.
         epoch_end: as of LogScan.
         until: enough is read when all of these are found; empty: read to the end.
+        in_doubt: all open batches of the producer id in this partition.
 
     Attributes:
         position: of the next batch to read.
@@ -156,8 +158,11 @@ class Scanning:
         end_offset: int,
         epoch_end: int | None = None,
         until: Sequence[OpenBatch] = (),
+        *,
+        in_doubt: Sequence[OpenBatch] = (),
     ) -> None:
         self._floor = floor
+        self._in_doubt = in_doubt
         self._log_start = log_start
         self.end_offset = end_offset
         self._epoch_end = epoch_end
@@ -208,7 +213,7 @@ class Scanning:
         is_ours = header.producer_id == floor.producer_id and header.base_sequence >= 0
         if header.next_offset <= floor.offset:
             self._is_anchored = (
-                header.next_offset == floor.offset and is_ours and self._is_it(header)
+                header.next_offset == floor.offset and is_ours and self._is_confirmed(header)
             )
             self.position = header.next_offset
             return
@@ -224,15 +229,21 @@ class Scanning:
             self._spans.append(Span(epoch, first, length, header.base_offset))
         self.position = header.next_offset
 
-    def _is_it(self, header: BatchHeader) -> bool:
-        """Whether this is the batch that the floor has risen behind.
+    def _is_confirmed(self, header: BatchHeader) -> bool:
+        """Whether a batch that ends at the floor may be the one that the floor has risen behind.
 
         1. A broker loses its log. 2. A batch of ours is stored in what is left, and its answer
         lost. 3. It happens to end where the floor is: it lies before that, and is not found.
         """
-        newest = (self._floor.producer_epoch, self._floor.confirmed_sequence)
-        last = sequence.last_of(header.base_sequence, header.last_offset_delta + 1)
-        return (header.producer_epoch, last) == newest
+        first, length = header.base_sequence, header.last_offset_delta + 1
+        return not any(
+            each.producer_epoch == header.producer_epoch
+            and (
+                sequence.add(first, -each.base_sequence) < each.count
+                or sequence.add(each.base_sequence, -first) < length
+            )
+            for each in self._in_doubt
+        )
 
     def _note_hole(self, offset: int) -> None:
         if self._hole == NO_HOLE:

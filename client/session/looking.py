@@ -168,7 +168,9 @@ class Looking:
         except _Refusal:
             return None
 
-    async def begin_reading(self, floor: Floor, until: Sequence[OpenBatch]) -> Reading | LogScan:
+    async def begin_reading(
+        self, floor: Floor, until: Sequence[OpenBatch], in_doubt: Sequence[OpenBatch]
+    ) -> Reading | LogScan:
         """Ask where the log begins and ends now."""
         place = floor.place
         led = await self._leader(place)
@@ -180,7 +182,7 @@ class Looking:
             epoch_end = await self._epoch_end(floor, led)
         except _Refusal as refusal:
             return LogScan(refusal=str(refusal))
-        scanning = Scanning(floor, log_start, end_offset, epoch_end, until)
+        scanning = Scanning(floor, log_start, end_offset, epoch_end, until, in_doubt=in_doubt)
         return scanning.result() if scanning.is_over else Reading(floor, led, scanning)
 
     async def read_on(self, reading: Reading) -> Reading | LogScan:

@@ -94,7 +94,8 @@ class Settler:
             for (producer_id, _), run in groupby(batches, _identity):
                 below = shut_out_below.get(producer_id, 0)
                 settling = Settling([*run], floors[producer_id], told_absent, below)
-                await self._run(settling, floors[producer_id], on_outcome)
+                in_doubt = [each for each in batches if each.producer_id == producer_id]
+                await self._run(settling, floors[producer_id], in_doubt, on_outcome)
                 outcomes += settling.outcomes
                 # What is not stored yet goes first, and then what stands behind it.
                 if not all(isinstance(each, Stored | Refused) for each in settling.outcomes):
@@ -180,7 +181,7 @@ class Settler:
                 check_not_beyond(floor, Listed(span.producer_epoch, span.last_sequence))
 
     async def _read_all(self, floor: Floor) -> LogScan:
-        return await self._read(floor, ())
+        return await self._read(floor, (), ())
 
     async def _until_told(self, ask: Callable[[P], Awaitable[T]], about: P) -> T:
         """The answer to a question, whatever passes meanwhile."""
@@ -193,7 +194,11 @@ class Settler:
                 attempts += 1
 
     async def _run(
-        self, settling: Settling, floor: Floor, on_outcome: Callable[[Outcome], None]
+        self,
+        settling: Settling,
+        floor: Floor,
+        in_doubt: Sequence[OpenBatch],
+        on_outcome: Callable[[Outcome], None],
     ) -> None:
         told = attempts = 0
         while (step := settling.step()) is not None:
@@ -202,7 +207,7 @@ class Settler:
                 if isinstance(step, AskLeader):
                     settling.looked(self._patiently(floor, await self._looking.look(floor)))
                 elif isinstance(step, ReadLog):
-                    settling.scanned(await self._read(floor, step.until))
+                    settling.scanned(await self._read(floor, step.until, in_doubt))
                 else:
                     answer = await self._looking.send(step.batch)
                     instants.at(Instant.SETTLING)
@@ -223,8 +228,10 @@ class Settler:
         for outcome in settling.outcomes[told:]:
             on_outcome(outcome)
 
-    async def _read(self, floor: Floor, until: Sequence[OpenBatch]) -> LogScan:
-        scan = await self._looking.begin_reading(floor, until)
+    async def _read(
+        self, floor: Floor, until: Sequence[OpenBatch], in_doubt: Sequence[OpenBatch]
+    ) -> LogScan:
+        scan = await self._looking.begin_reading(floor, until, in_doubt)
         attempts = 0
         while not isinstance(scan, LogScan):
             moved = scan.scanning.position

@@ -152,12 +152,16 @@ class Ownership:
             Forgotten: nobody's.
         """
         before = self.granted
-        self._take_grant(await self._initialise(before))
-        if self.granted.producer_id != before.producer_id:
+        grant = await self._initialise(before)
+        if grant.producer_id != before.producer_id:
+            # It is not taken: 1. another partition waits to be registered 2. it is, under an id
+            # that the journal does not know 3. whoever goes on finds a partition of that id in the
+            # register, and not in the journal: it takes itself for an old copy.
             raise Forgotten(
                 f"transactional id {self.transactional_id}: the coordinator has forgotten producer "
                 f"id {before.producer_id}, or its epochs are used up: start anew"
             )
+        self._take_grant(grant)
 
     async def shut_out(self, places: Collection[TopicPartition]) -> set[TopicPartition]:
         """Have a marker of our epoch in each partition: older epochs end there.

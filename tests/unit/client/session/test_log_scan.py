@@ -75,11 +75,21 @@ def test_what_lies_at_the_floor_is_another_producers() -> None:
     assert not scanned(header(9, producer_id=5), header(10)).is_anchored
 
 
-@pytest.mark.parametrize(
-    "floor", [replace(FLOOR, confirmed_sequence=-1), replace(FLOOR, producer_epoch=1)]
-)
-def test_what_lies_at_the_floor_is_ours_and_not_what_was_confirmed_there(floor: Floor) -> None:
-    assert not scanned(header(8, 2, first=0), floor=floor).is_anchored
+@pytest.mark.parametrize(("first", "count"), [(0, 2), (1, 5), (0, 1)])
+def test_what_lies_at_the_floor_is_in_doubt(first: int, count: int) -> None:
+    scanning = Scanning(FLOOR, 0, 20, in_doubt=[batch(first, count)])
+    scanning.take([header(8, 2, first=0)])
+    assert not scanning.result().is_anchored
+
+
+@pytest.mark.parametrize("other", [batch(2, 5), replace(batch(0, 2), producer_epoch=1)])
+def test_what_lies_at_the_floor_is_of_another_epoch_or_before_what_is_in_doubt(
+    other: OpenBatch,
+) -> None:
+    floor = replace(FLOOR, producer_epoch=1, confirmed_sequence=-1)
+    scanning = Scanning(floor, 0, 20, in_doubt=[other])
+    scanning.take([header(8, 2, first=0)])
+    assert scanning.result().is_anchored
 
 
 def test_a_batch_across_the_floor_is_of_another_log() -> None:
