@@ -9,7 +9,6 @@ given, and by `compare`. `make graduate` plays it (RATE, SEED, NODES, PAUSE).
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from pathlib import Path
 from random import Random
@@ -28,6 +27,7 @@ from tests.interop.commands.graduating import (
     Command,
     Group,
     Load,
+    close_what_is_left,
     copied,
     described,
     skip_without_tools,
@@ -48,7 +48,6 @@ PAUSE_MAX_S = float(os.environ.get("PAUSE", "5"))
 @pytest.mark.interop
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:importlib.resources")
 @pytest.mark.filterwarnings("ignore:read_text is deprecated")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_from_ours_to_three_nodes_under_load(tmp_path: Path) -> None:
     skip_without_tools()
     with (
@@ -58,7 +57,7 @@ async def test_from_ours_to_three_nodes_under_load(tmp_path: Path) -> None:
         ) as kafka,
     ):
         await play(ours, kafka.bootstrap_servers, tmp_path / "graduate")
-    gc.collect()  # kafka-python leaves sockets open: said here, where it is let pass
+    close_what_is_left()
 
 
 async def play(ours: BrokerProcess, new: str, directory: Path) -> None:

@@ -9,7 +9,6 @@ aborted. MirrorMaker, ours and `graduate` are killed, each at a moment that is s
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import sys
@@ -32,6 +31,7 @@ from tests.interop.commands.graduating import (
     Command,
     Group,
     Load,
+    close_what_is_left,
     copied,
     described,
     read_all,
@@ -66,7 +66,6 @@ START_MS = int(time.time() * 1000) - 60_000
 @pytest.mark.interop
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:importlib.resources")
 @pytest.mark.filterwarnings("ignore:read_text is deprecated")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_from_a_real_kafka_to_ours_under_load(tmp_path: Path) -> None:
     skip_without_tools()
     with (
@@ -74,7 +73,7 @@ async def test_from_a_real_kafka_to_ours_under_load(tmp_path: Path) -> None:
         BrokerProcess(data_dir=tmp_path / "data", durability="fsync") as ours,
     ):
         await play(kafka.bootstrap_servers, ours, tmp_path / "graduate")
-    gc.collect()  # kafka-python leaves sockets open: said here, where it is let pass
+    close_what_is_left()
 
 
 async def play(old: str, ours: BrokerProcess, directory: Path) -> None:
