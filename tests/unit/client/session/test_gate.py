@@ -375,23 +375,6 @@ def test_what_is_too_large_after_a_death_is_looked_for_in_pieces() -> None:
     assert third is behind
 
 
-def test_a_batch_of_before_is_late_only_when_the_start_has_long_been_over() -> None:
-    before = Play()
-    before.send()
-    before.drain()
-    play = Play(before.journal, pid=PID + 1)
-    play.sender.begin(before.journal)  # which takes long
-    play.drain(30_000)
-    (batch,) = play.accumulator.held
-    assert batch.outcome is None
-    play.sender.begun(play.now_ms)
-    play.drain(9_000)
-    assert (batch.outcome, play.sender.late_batches()) == (None, [])
-    play.drain(2_000)
-    assert isinstance(failure(batch), DeliveryTimeout)
-    assert play.sender.late_batches() == [batch]
-
-
 def test_an_end_leaves_what_is_journaled_open() -> None:
     play = Play()
     journaled = play.send()
