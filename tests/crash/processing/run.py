@@ -215,9 +215,12 @@ async def play(
             workers.start(f"w{number}")
         count, _ = await asyncio.gather(_write(task, Random(seed), count, are_over), blows())
         phases.end("blows")
-        await _until_done(task, workers, count)
+        ends = await _ends(task, count)
+        phases.end("visible")
+        await _until_done(task, workers, ends)
+        phases.end("done")
         await workers.finish()
-        phases.end("the rest")
+        phases.end("stopped")
     finally:
         workers.kill()
     outputs = await _read(task, task.target, len(wanted_outputs(count)))
@@ -226,7 +229,7 @@ async def play(
     found = [*workers.wrong, *findings(count, outputs, letters)]
     if not found:  # hundreds of runs, and each start of a node would look through all they left
         await _delete_topics(task)
-    phases.end("judging")
+    phases.end("judged")
     told = ", ".join(f"{each} {times}" for each, times in workers.told.items() if times)
     kind = "static, " if task.is_static else ""
     return found, f"seed {seed}: {kind}{'/'.join(task.strategy)}; {count}; {told}; {phases.told}"
@@ -299,9 +302,8 @@ async def _write(task: Task, random: Random, count_min: int, are_over: asyncio.E
         return number
 
 
-async def _until_done(task: Task, workers: Workers, count: int) -> None:
+async def _until_done(task: Task, workers: Workers, ends: dict[TopicPartition, int]) -> None:
     """Wait until the group has committed all that read_committed shows."""
-    ends = await _ends(task, count)
     deadline = time.monotonic() + STILL_S
     left: dict[TopicPartition, int] = {}
     before: object = None
@@ -316,7 +318,7 @@ async def _until_done(task: Task, workers: Workers, count: int) -> None:
                 before, deadline = committed, time.monotonic() + STILL_S
             if time.monotonic() > deadline:
                 gone = f"nothing committed for {STILL_S:g} s"
-                workers.wrong.append(f"hanging: {left} of {count}, {gone}")
+                workers.wrong.append(f"hanging: {left}, {gone}")
                 return
             await asyncio.sleep(LOOK_S)
 
