@@ -2,8 +2,9 @@
 
 As tests.crash.processing, on a real Apache Kafka of NODES nodes (1 or 3). Of three, the one that
 leads a partition, or coordinates the group or a worker's transactions, gets SIGKILL in the middle
-of each run, more than once (node_deaths.py), and is started again. One line a run; exit code 1 if
-anything is wrong, and what the workers of that run said is kept. JOBS (1) runs go on at a time.
+of each run, DEATHS (2) times or more (node_deaths.py), and is started again. One line a run; exit
+code 1 if anything is wrong, and what the workers of that run said is kept. JOBS (1) runs go on at a
+time.
 """
 
 from __future__ import annotations
