@@ -346,6 +346,7 @@ class Cluster:
                     return
                 except (ConnectionFailed, RequestTimedOut, UnsupportedApi) as error:
                     self.last_problem = str(error)
+                    logger.info("metadata is asked for again: %s", error)
                 if self.failure is not None:
                     return
                 await asyncio.sleep(self._backoff(attempts) / 1000)

@@ -336,18 +336,21 @@ class GroupMember(Generic[K, V]):
     async def _until_over(self) -> None:
         """Return when the group rebalances, or has to."""
         membership = self._membership
+        # Not anew in each turn: 1. Heartbeats wake this. 2. With less than a second between them it
+        # would never be over: a topic that was not there yet is read by nobody for minutes.
+        recheck_at = self._loop.time() + UNKNOWN_TOPIC_RECHECK_S
         while membership.state is State.STABLE and self._is_subscribed:
             self._changed.clear()
             if self._is_outdated():
                 membership.move(Event.REBALANCE)
                 return
-            known = self._cluster.metadata
-            is_whole = all(known.is_usable(topic) for topic in self._joined_topics)
+            is_whole = all(map(self._cluster.metadata.is_usable, self._joined_topics))
             try:
-                async with asyncio.timeout(None if is_whole else UNKNOWN_TOPIC_RECHECK_S):
+                async with asyncio.timeout_at(None if is_whole else recheck_at):
                     await self._changed.wait()
             except TimeoutError:
                 self._cluster.refresh_soon()
+                recheck_at = self._loop.time() + UNKNOWN_TOPIC_RECHECK_S
         membership.raise_if_failed()
 
     def _is_outdated(self) -> bool:
@@ -375,7 +378,7 @@ class GroupMember(Generic[K, V]):
         """Ask for topics that nothing is known of yet."""
         metadata = self._cluster.metadata
         metadata.wanted.update(topics)
-        if any(topic not in metadata.topics for topic in topics):
+        if any(topic not in metadata.topics or metadata.topics[topic].error for topic in topics):
             await self._refresh()
 
     async def _refresh(self) -> None:

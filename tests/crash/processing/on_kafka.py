@@ -32,7 +32,7 @@ OF_THREE = {
     "transaction.state.log.min.isr": "2",
     "controller.quorum.election.timeout.ms": "2000",  # three Javas share one machine
     "controller.quorum.fetch.timeout.ms": "4000",
-    "broker.session.timeout.ms": "4000",  # others take over before the dead one is back
+    "broker.session.timeout.ms": "6000",  # others take over before the dead one is back
     "broker.heartbeat.interval.ms": "500",
 }
 

@@ -26,7 +26,7 @@ from random import Random
 
 from minibroker.client import Abortable, Admin, ClientError, Consumer, Producer, TopicPartition
 
-from tests.crash.processing.worker import FENCED, PARTITIONS, Task, work
+from tests.crash.processing.worker import FENCED, MAX_BLOCK_MS, PARTITIONS, Task, work
 from tests.support.process_worlds.work import findings, wanted_dead_letters, wanted_outputs
 
 WORKERS = 4
@@ -282,7 +282,9 @@ class _GivenUp(Exception):
 
 async def _write(task: Task, random: Random, count_min: int, are_over: asyncio.Event) -> int:
     """Write numbers as long as there are blows, beside them; returns how many."""
-    async with Producer(task.servers, transactional_id=f"{task.group} writer") as producer:
+    async with Producer(
+        task.servers, transactional_id=f"{task.group} writer", max_block_ms=MAX_BLOCK_MS
+    ) as producer:
         number = 0
         while number < count_min or not are_over.is_set():
             is_early = number < count_min

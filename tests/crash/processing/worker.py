@@ -26,6 +26,7 @@ PARTITIONS = 6
 FENCED = 3
 FAILED = 1
 HEARTBEAT_PARTS = 5  # of a session
+MAX_BLOCK_MS = 240_000  # a coordinator is away for a minute where the machine is busy
 RECORDS_MAX = (3, 7, 30, 100)  # 1 each would be most of a run's time; worlds have them
 
 
@@ -90,6 +91,7 @@ async def _work(task: Task, name: str, random: Random) -> None:
             task.servers,
             transactional_id=f"{task.group} {name}",
             transaction_timeout_ms=task.transaction_timeout_ms,
+            max_block_ms=MAX_BLOCK_MS,
             linger_ms=random.choice((0, 5)),
         ) as producer,
     ):

@@ -222,6 +222,16 @@ async def new_partitions_are_read(bootstrap: str) -> None:
         await until(lambda: len(consumer.assignment()) == 3, consumer)
 
 
+async def a_topic_that_comes_later_is_read(bootstrap: str) -> None:
+    topic, heard = f"t-{uuid4().hex[:8]}", Heard()
+    async with member(bootstrap, topic, heard, allow_auto_create_topics=False) as consumer:
+        await until(lambda: heard.said == [("assigned", [])], consumer)
+        async with Admin(bootstrap) as admin:
+            await admin.create_topic(topic, num_partitions=2)
+        await fill(bootstrap, topic, 2, range(2))
+        assert await read(consumer, 2) == [0, 1]
+
+
 async def a_pattern_finds_new_topics(bootstrap: str) -> None:
     topic = await topic_with(bootstrap, 1)
     async with Admin(bootstrap) as admin, Consumer(
@@ -470,6 +480,7 @@ SCENARIOS: list[Scenario] = [
     a_slow_application_leaves_and_comes_back,
     a_static_member_comes_back_without_a_rebalance,
     new_partitions_are_read,
+    a_topic_that_comes_later_is_read,
     a_pattern_finds_new_topics,
     commits_by_hand,
     a_listener_may_seek,
