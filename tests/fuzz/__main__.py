@@ -146,6 +146,7 @@ def _judge_memory(figures: Figures, before: Vitals, warm: Looked, after: Looked,
     free = (warm.memory.python_free, after.memory.python_free)
     figures.note("free, kept by Python, warm, after", free, "kB")
     figures.note("descriptors before, after", (before.descriptors, after.vitals.descriptors))
+    figures.note("sockets among them", (before.sockets, after.vitals.sockets))
     figures.note("threads before, after", (before.threads, after.vitals.threads))
     figures.demand(growth <= GROWTH_KB_MAX, "the broker's memory grew")
     figures.demand(held <= HELD_KB_MAX, "the broker holds more and more")
