@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +314,28 @@ async def until(is_so: Callable[[], bool], what: str) -> None:
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"waited in vain for {what}") from None
+
+
+async def read_to_the_end(load: Load, groups: Sequence[Group], servers: str, mirrored: int) -> int:
+    """Some records that are of the new cluster alone, and all of them read: how many there are.
+
+    What was acknowledged is stored once each, and each group was given it once, over all clusters.
+    """
+    for group in groups:
+        group.start(servers)
+    await until(lambda: len(load.acknowledged) > mirrored + 200, "records of the new cluster alone")
+    await load.stop()
+    count = len(load.acknowledged)
+    await until(
+        lambda: all(len(group.given) >= count for group in groups), "groups that have read all"
+    )
+    for group in groups:
+        await group.stop()
+    once = dict.fromkeys(load.acknowledged, 1)
+    assert await stored(servers) == once
+    for group in groups:
+        assert group.given == once, f"{group.group_id} was not given each record once"
+    return count
 
 
 async def stored(servers: str) -> Counter[bytes]:

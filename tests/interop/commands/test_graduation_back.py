@@ -35,10 +35,9 @@ from tests.interop.commands.graduating import (
     copied,
     described,
     read_all,
+    read_to_the_end,
     skip_without_tools,
-    stored,
     tell,
-    until,
     until_copied,
     until_told,
 )
@@ -110,22 +109,9 @@ async def play(old: str, ours: BrokerProcess, directory: Path) -> None:
         mirror_kills = mirror.kills
     assert (told["step"], told["equal"]) == ("moved", True)
     assert sorted(told["groups"]) == sorted([*GROUPS, "readers"])
-    for group in groups:
-        group.start(new)
     mirrored = told["records"]
-    await until(lambda: len(load.acknowledged) > mirrored - WRITTEN, "records of ours alone")
-    await load.stop()
-    count = len(load.acknowledged)
-    await until(
-        lambda: all(len(group.given) >= count for group in groups), "groups that have read all"
-    )
-    for group in groups:
-        await group.stop()
+    count = await read_to_the_end(load, groups, new, mirrored)
     tell(f"{count} records, {mirrored} mirrored; MirrorMaker was killed {mirror_kills} times")
-    once = dict.fromkeys(load.acknowledged, 1)
-    assert await stored(new) == once
-    for group in groups:
-        assert group.given == once, f"{group.group_id} was not given each record once"
     assert await described(old) == before
     await look_at_what_is_there(old, new)
     assert (command.kills, mirror_kills) == (5, 2)
