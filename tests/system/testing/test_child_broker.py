@@ -22,7 +22,7 @@ from minibroker.testing.nursery import Nursery
 from tests.support.in_loop.requests import produce
 from tests.support.processes.vitals import allow_descriptors
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 SELECT_MAX = 1024  # select() takes no descriptor from this number on
 
 
