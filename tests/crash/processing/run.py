@@ -24,7 +24,15 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
 
-from minibroker.client import Abortable, Admin, ClientError, Consumer, Producer, TopicPartition
+from minibroker.client import (
+    Abortable,
+    Admin,
+    ClientError,
+    Consumer,
+    Producer,
+    Retriable,
+    TopicPartition,
+)
 
 from tests.crash.processing.worker import FENCED, MAX_BLOCK_MS, PARTITIONS, Task, work
 from tests.support.process_worlds.work import findings, wanted_dead_letters, wanted_outputs
@@ -353,10 +361,17 @@ async def _all_of(task: Task, topic: str, count: int) -> list[tuple[TopicPartiti
     # at now, the writer's last numbers are not there. 3. The workers are done, and are stopped,
     # before they have read them: their outputs would be missed.
     until = time.monotonic() + VISIBLE_S
+    asked_until = time.monotonic() + STILL_S
     while True:
-        seen = [each async for each in _committed(task, topic)]
-        if len(seen) >= count or time.monotonic() > until:
-            return seen
+        try:
+            seen = [each async for each in _committed(task, topic)]
+        except Retriable:  # a node is gone, or has come back and knows less than the others
+            if time.monotonic() > asked_until:
+                raise
+            until = time.monotonic() + VISIBLE_S
+        else:
+            if len(seen) >= count or time.monotonic() > until:
+                return seen
         await asyncio.sleep(LOOK_S)
 
 
