@@ -46,19 +46,17 @@ FAULTS_AND_EXPLANATIONS: Pieces = {
     "minibroker.broker.apis.storing": [
         (
             """\
-    client_id = request.client_id or ""
-    if len(client_id) > CLIENT_ID_LENGTH_KEPT:
-        client_id = client_id[:CLIENT_ID_LENGTH_KEPT]
+    (each,) = topic.partition_data
+    client_id = (request.client_id or "")[:CLIENT_ID_LENGTH_KEPT]
 """,
-            "",
+            "    (each,) = topic.partition_data\n",
         ),
         (
-            "partition.produce(records, now_ms, client_id, found)\n",
-            'partition.produce(records, now_ms, "", found)\n',
+            "partition.produce(each.records, broker.clock.now_ms(), client_id)\n",
+            'partition.produce(each.records, broker.clock.now_ms(), "")\n',
         ),
     ],
     "minibroker.broker.partitions.partition": [
-        ("entry, verdict = self.sequences.entry(header.producer_id),", "entry, verdict = None,"),
         (
             """\
         rings = self._rings
@@ -86,8 +84,8 @@ COUNTING: Pieces = {
     ],
     "minibroker.broker.partitions.partition": [
         (
-            "Duplicate | Refused\n        self.produce_count += 1\n        header, entry,",
-            "Duplicate | Refused\n        header, entry,",
+            "Duplicate | Refused\n        self.produce_count += 1\n        header, newest,",
+            "Duplicate | Refused\n        header, newest,",
         ),
     ],
     "minibroker.broker.waiting.group_commit": [("        self._write_count += 1\n", "")],
