@@ -7,10 +7,11 @@ import logging
 import struct
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from minibroker.broker.apis import api_versions, fetch, storing
+from minibroker.broker.apis.stored_alone import Numbers, StoredAlone
 from minibroker.broker.runtime import Runtime
 from minibroker.broker.storage.port import FlushFailed
 from minibroker.protocol import connection as protocol_connection
@@ -18,6 +19,7 @@ from minibroker.protocol.errors import ErrorCode
 from minibroker.protocol.messages.api_versions import ApiVersionsRequest
 from minibroker.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from minibroker.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
+from minibroker.protocol.messages.produce import TopicProduceData
 
 from tests.support.in_loop import requests as ask
 from tests.support.in_loop.looking import until
@@ -51,15 +53,15 @@ async def test_an_answer_that_cannot_be_written_leaves_the_others_of_its_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     flushes = HeldFlushes()
-    stored = storing._stored_partition
 
-    def unwritable(partition: Any, index: int, outcome: Any) -> Any:
-        answer = stored(partition, index, outcome)
-        if outcome.base_offset == 1:
-            answer.error_message = 2 * LONG_NAME
+    def unwritable(version: int, topic: TopicProduceData, numbers: Numbers) -> StoredAlone:
+        answer = StoredAlone(version, topic, numbers)
+        _, _, base_offset, _, _ = numbers
+        if base_offset == 1:
+            answer.body = [cast(bytes, LONG_NAME)]  # no bytes at all
         return answer
 
-    monkeypatch.setattr(storing, "_stored_partition", unwritable)
+    monkeypatch.setattr(storing, "StoredAlone", unwritable)
     async with running_broker(tmp_path, world=world_with(flushes)) as runtime:
         admin = await connect(runtime)
         await ask.create(admin)
