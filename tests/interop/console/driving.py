@@ -101,6 +101,14 @@ async def main(base: str) -> None:
         print(json.dumps(driver.took_ms), flush=True)
 
 
+def _give_way() -> None:
+    """Run where nobody else wants to: a low priority alone may still finish its slice first."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(NICE)
+
+
 if __name__ == "__main__":
-    os.nice(NICE)
+    _give_way()
     asyncio.run(main(sys.argv[1]))
