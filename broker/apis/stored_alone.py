@@ -37,7 +37,7 @@ class StoredAlone(Encoded):
 
     Args:
         version: of the request: SINCE or later.
-        topic, part: what was asked; neither is kept.
+        topic: where it is stored, as it was asked for.
         numbers: what is told.
     """
 

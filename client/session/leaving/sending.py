@@ -128,7 +128,7 @@ class JournaledSending(Sending):
         )
         self.unsettled: dict[int, Unsettled] = {}
         self.journal: Journal | None = None
-        self._turned: asyncio.Future[None] | None = None  # who waits for a turn of the pump
+        self._turned = asyncio.Event()  # the pump has, for all who wait for it
         self._lookup = OffsetLookup(config, self.cluster)
         self._settler = Settler(config, self.cluster, random)
         self._floors_asked: set[Place] = set()
@@ -188,8 +188,8 @@ class JournaledSending(Sending):
         try:
             async with asyncio.timeout_at(until):
                 while self.sender.late_batches():
-                    self._turned = self._loop.create_future()
-                    await self._turned
+                    self._turned.clear()
+                    await self._turned.wait()
         except TimeoutError:
             batches = self.sender.late_batches()
             if batches:
@@ -319,15 +319,11 @@ class JournaledSending(Sending):
 
     def _pump(self) -> None:
         super()._pump()
-        self._tell_turned()
+        self._turned.set()
 
     def _on_end(self, error: ClientError) -> None:
         super()._on_end(error)
-        self._tell_turned()
-
-    def _tell_turned(self) -> None:
-        if self._turned is not None and not self._turned.done():
-            self._turned.set_result(None)
+        self._turned.set()
 
     def _on_flushed(self) -> None:
         if not self._is_stopped:
